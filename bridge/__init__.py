@@ -1,0 +1,1 @@
+"""The bridge: the domain and its memory (control plane), and the media plane."""

@@ -1,0 +1,1 @@
+"""One endpoint's media connection: transport below, media graph above."""

@@ -1,0 +1,1 @@
+"""The media graph: rooms, the audio mixer, the video forwarder."""

@@ -1,0 +1,1 @@
+"""Synthetic callers and browsers for the demo, the tests and the load runs."""

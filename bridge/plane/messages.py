@@ -1,0 +1,324 @@
+"""What control and media plane say to each other: frozen values, nothing else.
+
+A command declares the wanted state of one leg or one room; saying it twice changes nothing. It carries a
+`request_id` and is answered by exactly one event with the same `request_id`: the event named in the
+command's docstring, or `CommandRefused`. All other events are spontaneous and carry no request id.
+"""
+
+import msgspec
+
+from bridge.ids import LegId, ParticipantId, RoomId, TrackId
+
+# --- values inside commands -------------------------------------------------------------------------------
+
+
+class Codec(msgspec.Struct, frozen=True, gc=False):
+    """One payload format as negotiated on one media section.
+
+    `name` is the IANA subtype in upper case: PCMU, PCMA, G722, OPUS, VP8, H264.
+    `clock_rate_hz` is the RTP clock (8000 for G722, RFC 3551 section 4.5.2). `fmtp` is the text after the
+    payload type of the a=fmtp line, "" if there is none.
+    """
+
+    name: str
+    payload_type: int
+    clock_rate_hz: int
+    channels: int = 1
+    rtx_payload_type: int | None = None
+    fmtp: str = ""
+
+
+class ExtensionIds(msgspec.Struct, frozen=True, gc=False):
+    """RTP header extension ids of one media section (RFC 8285); None = not negotiated."""
+
+    mid: int | None = None
+    audio_level: int | None = None
+    transport_cc: int | None = None
+    abs_send_time: int | None = None
+
+
+class Playback(msgspec.Struct, frozen=True, gc=False):
+    """A sound to play: `source` is the path of a WAV file (mono, 16 bit).
+
+    The same `playback_id` again does not start it anew.
+    """
+
+    playback_id: str
+    source: str
+    loop: bool = False
+    gain_db: float = 0.0
+
+
+class RtpAudio(msgspec.Struct, frozen=True, gc=False):
+    """The audio section of an RTP leg. Directions are the bridge's: `sends` = bridge to phone."""
+
+    remote_address: str
+    remote_port: int
+    remote_rtcp_port: int
+    codec: Codec
+    dtmf_payload_type: int | None = None
+    sends: bool = True
+    receives: bool = True
+
+
+class RtpLegSpec(msgspec.Struct, frozen=True, gc=False):
+    """Wanted state of a SIP leg. `audio` is None before the remote side is known (outbound call)."""
+
+    leg_id: LegId
+    participant_id: ParticipantId
+    room_id: RoomId
+    audio: RtpAudio | None = None
+    playback: Playback | None = None
+
+
+class IceCredentials(msgspec.Struct, frozen=True, gc=False):
+    ufrag: str
+    pwd: str
+
+
+class Fingerprint(msgspec.Struct, frozen=True, gc=False):
+    """Of a DTLS certificate: `algorithm` as in SDP ("sha-256"), `value` upper-case hex with colons."""
+
+    algorithm: str
+    value: str
+
+
+class UpTrackSpec(msgspec.Struct, frozen=True, gc=False):
+    """A medium the browser sends. `ssrcs` may be empty: then it is found by MID extension.
+
+    `rtx_ssrcs` are the retransmission SSRCs announced by a=ssrc-group:FID, in the order of `ssrcs`.
+    """
+
+    mid: str
+    kind: str  # "audio" | "video"
+    codecs: tuple[Codec, ...]
+    extensions: ExtensionIds
+    ssrcs: tuple[int, ...] = ()
+    rtx_ssrcs: tuple[int, ...] = ()
+
+
+class DownTrackSpec(msgspec.Struct, frozen=True, gc=False):
+    """A medium the bridge sends. Audio carries the leg's mix; video carries `source` (None = nothing now)."""
+
+    mid: str
+    kind: str  # "audio" | "video"
+    codecs: tuple[Codec, ...]
+    extensions: ExtensionIds
+    ssrc: int
+    rtx_ssrc: int | None = None
+    source: TrackId | None = None
+
+
+class WebRtcLegSpec(msgspec.Struct, frozen=True, gc=False):
+    """Wanted state of a browser leg: one BUNDLE transport, any number of tracks.
+
+    `dtls_server` is True when the bridge waits for the ClientHello (a=setup:passive on our side).
+    """
+
+    leg_id: LegId
+    participant_id: ParticipantId
+    room_id: RoomId
+    local_ice: IceCredentials
+    remote_ice: IceCredentials | None
+    remote_fingerprints: tuple[Fingerprint, ...]
+    dtls_server: bool
+    up_tracks: tuple[UpTrackSpec, ...] = ()
+    down_tracks: tuple[DownTrackSpec, ...] = ()
+    playback: Playback | None = None
+
+
+class Hearing(msgspec.Struct, frozen=True, gc=False):
+    """One row of the who-hears-whom matrix. A listener without a row, or with no talkers, hears silence."""
+
+    listener: ParticipantId
+    talkers: tuple[ParticipantId, ...]
+
+
+class RoomSpec(msgspec.Struct, frozen=True, gc=False):
+    """Wanted state of a room. `playback` is heard by every leg in it."""
+
+    room_id: RoomId
+    hears: tuple[Hearing, ...] = ()
+    playback: Playback | None = None
+
+
+# --- commands: control plane to media plane ---------------------------------------------------------------
+
+
+class DeclareRtpLeg(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """Answered by `RtpLegDeclared`."""
+
+    request_id: int
+    leg: RtpLegSpec
+
+
+class DeclareWebRtcLeg(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """Answered by `WebRtcLegDeclared`."""
+
+    request_id: int
+    leg: WebRtcLegSpec
+
+
+class RemoveLeg(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """Answered by `LegRemoved`; removing an unknown leg succeeds."""
+
+    request_id: int
+    leg_id: LegId
+
+
+class DeclareRoom(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """Answered by `RoomDeclared`. Legs may be declared before or after their room."""
+
+    request_id: int
+    room: RoomSpec
+
+
+class RemoveRoom(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """Answered by `RoomRemoved`. Legs still in it fall silent until removed."""
+
+    request_id: int
+    room_id: RoomId
+
+
+Command = DeclareRtpLeg | DeclareWebRtcLeg | RemoveLeg | DeclareRoom | RemoveRoom
+
+
+# --- events: media plane to control plane -----------------------------------------------------------------
+
+
+class WorkerReady(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """First event of a worker. `ice_candidates` are the texts after "candidate:" of our host candidates."""
+
+    fingerprint: Fingerprint
+    ice_candidates: tuple[str, ...]
+    srtp_library: str
+
+
+class CommandRefused(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """The command changed nothing. `code` as in bridge.errors."""
+
+    request_id: int
+    code: str
+    reason: str
+
+
+class RtpLegDeclared(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """The leg exists with this RTP port (RTCP on the next one); the same port for its whole life."""
+
+    request_id: int
+    leg_id: LegId
+    local_address: str
+    local_port: int
+
+
+class WebRtcLegDeclared(msgspec.Struct, frozen=True, gc=False, tag=True):
+    request_id: int
+    leg_id: LegId
+
+
+class LegRemoved(msgspec.Struct, frozen=True, gc=False, tag=True):
+    request_id: int
+    leg_id: LegId
+
+
+class RoomDeclared(msgspec.Struct, frozen=True, gc=False, tag=True):
+    request_id: int
+    room_id: RoomId
+
+
+class RoomRemoved(msgspec.Struct, frozen=True, gc=False, tag=True):
+    request_id: int
+    room_id: RoomId
+
+
+class LegConnected(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """Media can flow: DTLS is up, or the first RTP packet of a phone was latched."""
+
+    leg_id: LegId
+
+
+class LegFailed(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """The connection is gone for good. `code`: consent_lost, dtls_failed, rtp_timeout, internal_error."""
+
+    leg_id: LegId
+    code: str
+    reason: str
+
+
+class DtmfReceived(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """A digit ended (RFC 4733). `digit` is one of 0-9 * # A-D; never logged."""
+
+    leg_id: LegId
+    digit: str
+    duration_ms: int
+
+
+class PlaybackEnded(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """A playback that does not loop is through, or its file cannot be read (`error` says why)."""
+
+    playback_id: str
+    leg_id: LegId | None = None
+    room_id: RoomId | None = None
+    error: str = ""
+
+
+class PathChosen(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """How the video of one down track is made: `path` is forward, transcode or none; `reason` says why."""
+
+    leg_id: LegId
+    mid: str
+    path: str
+    reason: str
+
+
+class TrackStatistics(msgspec.Struct, frozen=True, gc=False):
+    """Counters since the track began. `direction`: up = endpoint to bridge. Levels in dBov (0 to -127)."""
+
+    mid: str
+    kind: str
+    direction: str
+    codec: str
+    packets: int = 0
+    octets: int = 0
+    lost: int = 0
+    jitter_ms: float = 0.0
+    round_trip_ms: float | None = None
+    level_dbov: float | None = None
+    frames: int = 0
+    nacks: int = 0
+    plis: int = 0
+    retransmitted: int = 0
+    concealed: int = 0
+    dropped: int = 0
+
+
+class LegStatistics(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """Sent once a second for every leg."""
+
+    leg_id: LegId
+    tracks: tuple[TrackStatistics, ...]
+
+
+class WorkerStatistics(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """Sent once a second: gauges and counters of the whole worker, by metric name."""
+
+    values: dict[str, float]
+
+
+Event = (
+    WorkerReady
+    | CommandRefused
+    | RtpLegDeclared
+    | WebRtcLegDeclared
+    | LegRemoved
+    | RoomDeclared
+    | RoomRemoved
+    | LegConnected
+    | LegFailed
+    | DtmfReceived
+    | PlaybackEnded
+    | PathChosen
+    | LegStatistics
+    | WorkerStatistics
+)
+Reply = CommandRefused | RtpLegDeclared | WebRtcLegDeclared | LegRemoved | RoomDeclared | RoomRemoved

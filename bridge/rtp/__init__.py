@@ -1,0 +1,1 @@
+"""RTP engines: statistics, jitter, loss repair, rewriting. No I/O, no clock."""

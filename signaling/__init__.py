@@ -1,0 +1,1 @@
+"""The doors of the bridge: SIP trunks and phones, the websocket, REST and the static desktop."""

@@ -1,0 +1,1 @@
+"""The web door: websocket protocol, REST, tokens, health and metrics."""
