@@ -142,6 +142,27 @@ class RoomSpec(msgspec.Struct, frozen=True, gc=False):
     playback: Playback | None = None
 
 
+class WorkerConfig(msgspec.Struct, frozen=True, gc=False):
+    """What a worker is given once, before its first command. Durations in seconds, delays in ms."""
+
+    ice_address: str = "127.0.0.1"
+    ice_port: int = 0
+    ice_advertised_address: str = ""
+    consent_timeout_s: float = 30.0
+    rtp_address: str = "127.0.0.1"
+    rtp_advertised_address: str = ""
+    rtp_port_min: int = 10_002
+    rtp_port_max: int = 20_000
+    rtp_drain_s: float = 5.0
+    rtp_timeout_s: float = 30.0
+    jitter_min_ms: int = 40
+    jitter_max_ms: int = 400
+    opus_bitrate_bps: int = 32_000
+    opus_complexity: int = 5
+    log_level: str = "info"
+    log_format: str = "json"
+
+
 # --- commands: control plane to media plane ---------------------------------------------------------------
 
 

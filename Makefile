@@ -1,0 +1,35 @@
+# warmbridge: `make demo` and `make test` do all the set-up they need.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench install peers clean
+
+help:  ## show this help
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: install  ## a phone call becomes a three-party video conference, checked by what the peers hear and see
+	@$(BIN)/warmbridge demo --seconds 20
+
+test: install peers lint  ## everything: the static gates, then unit, sim and interop tests with real phones and browsers
+	@$(BIN)/pytest
+
+lint: install  ## the static gates: format, lint, types, import contracts
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --config .importlinter
+
+bench: install  ## figures of this machine, side by side with stock aiortc
+	@$(BIN)/python -m tests.bench
+
+install: .venv/.installed
+
+.venv/.installed: .ci/install .ci/requirements.lock pyproject.toml
+	@PYTHON=$(PYTHON) .ci/install .venv
+
+peers:
+	@.ci/install-peers
+
+clean:  ## remove the virtual environment and every cache
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

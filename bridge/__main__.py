@@ -1,0 +1,157 @@
+"""The command line: `warmbridge serve | check | token | demo`."""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from bridge.errors import SettingsError
+from bridge.logs import configure_logs
+from bridge.settings import Settings, load_settings
+
+CAMERA_NEEDS_HTTPS = (
+    "browsers open camera and microphone only over HTTPS or on localhost: set http.certificate and "
+    "http.private_key, or put a TLS proxy in front"
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code: 0 done, 1 a check failed, 2 wrong usage or settings."""
+    options = _parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = options.command
+    try:
+        return command(options)
+    except SettingsError as error:
+        print(error.reason, file=sys.stderr)  # noqa: T201 - the command line talks to people
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _serve(options: argparse.Namespace) -> int:
+    import uvloop
+
+    from bridge.daemon import serve
+
+    settings = load_settings(options.config, options.set)
+    configure_logs(settings.log)
+    return asyncio.run(serve(settings), loop_factory=uvloop.new_event_loop)
+
+
+def _check(options: argparse.Namespace) -> int:
+    settings = load_settings(options.config, options.set)
+    for warning in warnings_about(settings):
+        print(f"warning: {warning}", file=sys.stderr)  # noqa: T201
+    print(f"{options.config or 'the defaults'}: all settings are valid")  # noqa: T201
+    return 0
+
+
+def warnings_about(settings: Settings) -> list[str]:
+    """What is valid but will surprise somebody."""
+    found = []
+    if not settings.http.browsers_get_a_camera:
+        found.append(f"http.address is {settings.http.address} without a certificate; {CAMERA_NEEDS_HTTPS}")
+    if not settings.auth.secret_file:
+        found.append("auth.secret_file is empty: tokens are signed with a new key each start and end with it")
+    for name in ("certificate", "private_key"):
+        path = getattr(settings.http, name)
+        if path and not Path(path).is_file():
+            found.append(f"http.{name}: no such file: {path}")
+    return found
+
+
+def _token(options: argparse.Namespace) -> int:
+    from bridge.clock import SystemClock
+    from signaling.web.auth import SCOPES, Signer, read_secret
+
+    settings = load_settings(options.config, options.set)
+    if not settings.auth.secret_file:
+        raise SettingsError(
+            "auth.secret_file is empty, so no running daemon would know this token. Make a key with "
+            "`head -c 32 /dev/urandom | base64 > secret` and set auth.secret_file to it, here and for serve"
+        )
+    unknown = sorted(set(options.scope) - set(SCOPES))
+    if unknown:
+        raise SettingsError(f"--scope {' '.join(unknown)}: unknown; there are {', '.join(sorted(SCOPES))}")
+    signer = Signer(read_secret(Path(settings.auth.secret_file)), SystemClock())
+    lifetime_s = options.lifetime or settings.auth.token_lifetime_s
+    scopes = options.scope or sorted(SCOPES)
+    print(signer.issue(options.subject, scopes, lifetime_s, name=options.name or options.subject))  # noqa: T201
+    return 0
+
+
+def _demo(options: argparse.Namespace) -> int:
+    try:
+        from bridge.peers.demo import run_demo
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            f"the demo's synthetic browsers need {error.name}: pip install 'warmbridge[peers]'"
+        ) from error
+    return run_demo(seconds=options.seconds, as_json=options.json, fault=options.fault)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="warmbridge",
+        description="Turns a phone call into a multi-party video conference without dropping the customer.",
+        epilog="Start with `warmbridge demo`: a call, an agent, an expert, and a verdict, on this machine alone.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    serve = commands.add_parser("serve", help="run the daemon", description="Runs the daemon until SIGTERM.")
+    _settings_arguments(serve)
+    serve.set_defaults(command=_serve)
+
+    check = commands.add_parser(
+        "check", help="validate a configuration", description="Names every wrong key."
+    )
+    _settings_arguments(check)
+    check.set_defaults(command=_check)
+
+    token = commands.add_parser(
+        "token",
+        help="issue an access token",
+        description="Prints a JWT for a desktop or a CRM, signed with the key in auth.secret_file.",
+        epilog="Example: warmbridge token --config bridge.toml --subject alice "
+        "--scope interaction:read --scope interaction:write --scope routing:write",
+    )
+    _settings_arguments(token)
+    token.add_argument("--subject", required=True, help="the user the token speaks for, e.g. alice")
+    token.add_argument("--name", help="the name others see; default: the subject")
+    token.add_argument(
+        "--scope", action="append", default=[], help="a right; repeat it; default: all of them"
+    )
+    token.add_argument("--lifetime", type=float, help="seconds; default: auth.token_lifetime_s")
+    token.set_defaults(command=_token)
+
+    demo = commands.add_parser(
+        "demo",
+        help="see it work: caller, agent and expert on this machine",
+        description="Starts a daemon, a synthetic phone and two synthetic browsers, escalates the call to a "
+        "video conference and checks what each of them heard and saw. Exit code 1 if a check fails.",
+    )
+    demo.add_argument(
+        "--seconds", type=float, default=20.0, help="how long the conference lasts (default 20)"
+    )
+    demo.add_argument("--json", action="store_true", help="print the verdicts as one JSON object")
+    demo.add_argument("--fault", default="", help=argparse.SUPPRESS)
+    demo.set_defaults(command=_demo)
+    return parser
+
+
+def _settings_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="TOML file; default: every setting's default"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="SECTION.KEY=VALUE",
+        help="one setting, over the file; repeatable",
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

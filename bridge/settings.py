@@ -1,0 +1,246 @@
+"""Configuration: read once, checked whole, handed down narrow.
+
+The default of a setting is here, its explanation in `config/bridge.toml`; a test keeps the two equal.
+"""
+
+import ipaddress
+import re
+import tomllib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from bridge.errors import SettingsError
+
+Port = Annotated[int, Field(ge=0, le=65_535)]
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class Section(BaseModel):
+    """A table of the configuration: frozen, and a key it does not know is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+
+class Log(Section):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["json", "console"] = "json"
+
+
+class Http(Section):
+    address: str = "127.0.0.1"
+    port: Port = 8080
+    certificate: str = ""
+    private_key: str = ""
+    allowed_origins: tuple[str, ...] = ()
+    messages_per_second: Annotated[int, Field(ge=1)] = 50
+
+    @model_validator(mode="after")
+    def _certificate_and_key_together(self) -> "Http":
+        if bool(self.certificate) != bool(self.private_key):
+            raise ValueError("http.certificate and http.private_key go together: set both or none")
+        return self
+
+    @property
+    def browsers_get_a_camera(self) -> bool:
+        """Browsers open camera and microphone only over HTTPS or on localhost."""
+        return (
+            bool(self.certificate) or self.address in ("localhost", "::1") or self.address.startswith("127.")
+        )
+
+
+class Auth(Section):
+    secret_file: str = ""
+    token_lifetime_s: Seconds = 3600.0
+
+
+class Sip(Section):
+    address: str = "127.0.0.1"
+    port: Port = 5060
+    advertised_address: str = ""
+    transports: tuple[Literal["udp", "tcp"], ...] = ("udp", "tcp")
+    allowed_networks: tuple[str, ...] = ("127.0.0.0/8",)
+    stranger_treatment: Literal["forbid", "silence"] = "forbid"
+    max_calls: Annotated[int, Field(ge=1)] = 500
+    codecs: tuple[Literal["OPUS", "G722", "PCMU", "PCMA"], ...] = ("OPUS", "G722", "PCMU", "PCMA")
+
+    @field_validator("allowed_networks")
+    @classmethod
+    def _networks_parse(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            ipaddress.ip_network(network)
+        return value
+
+
+class Rtp(Section):
+    address: str = "127.0.0.1"
+    advertised_address: str = ""
+    port_min: Port = 10_002
+    port_max: Port = 20_000
+    drain_s: Annotated[float, Field(ge=0)] = 5.0
+    jitter_min_ms: Annotated[int, Field(ge=20, le=500)] = 40
+    jitter_max_ms: Annotated[int, Field(ge=40, le=2000)] = 400
+    timeout_s: Seconds = 30.0
+
+    @model_validator(mode="after")
+    def _range_holds_a_pair(self) -> "Rtp":
+        if self.port_max < self.port_min + 1:
+            raise ValueError("rtp.port_max must be above rtp.port_min: a leg needs two ports, RTP and RTCP")
+        return self
+
+
+class Webrtc(Section):
+    address: str = "127.0.0.1"
+    port: Port = 10_000
+    advertised_address: str = ""
+    consent_timeout_s: Seconds = 30.0
+
+
+class Media(Section):
+    opus_bitrate_bps: Annotated[int, Field(ge=6_000, le=128_000)] = 32_000
+    opus_complexity: Annotated[int, Field(ge=0, le=10)] = 5
+    prompts: str = ""
+
+
+class Desk(Section):
+    offer_timeout_s: Seconds = 20.0
+    connect_timeout_s: Seconds = 15.0
+    reconnect_grace_s: Seconds = 10.0
+    attributes_max_bytes: Annotated[int, Field(ge=256)] = 16_384
+    max_waiting: Annotated[int, Field(ge=1)] = 1000
+
+
+class Journal(Section):
+    url: str = "sqlite+aiosqlite:///warmbridge.db"
+    synchronous: Literal["NORMAL", "FULL"] = "NORMAL"
+
+
+class Worker(Section):
+    inline: bool = False
+    start_timeout_s: Seconds = 15.0
+
+
+class Shutdown(Section):
+    drain_timeout_s: Annotated[float, Field(ge=0)] = 60.0
+
+
+class Settings(Section):
+    """The whole configuration, one section a table."""
+
+    log: Log = Log()
+    http: Http = Http()
+    auth: Auth = Auth()
+    sip: Sip = Sip()
+    rtp: Rtp = Rtp()
+    webrtc: Webrtc = Webrtc()
+    media: Media = Media()
+    desk: Desk = Desk()
+    journal: Journal = Journal()
+    worker: Worker = Worker()
+    shutdown: Shutdown = Shutdown()
+
+
+def config_directory() -> Path:
+    """Where `bridge.toml`, `flows/` and `prompts/` lie: inside the installed package, or in the checkout."""
+    package = Path(__file__).parent
+    installed = package / "_config"
+    return installed if installed.is_dir() else package.parent / "config"
+
+
+def prompts_directory(media: Media) -> Path:
+    return Path(media.prompts) if media.prompts else config_directory() / "prompts"
+
+
+def load_settings(path: Path | None, overrides: Sequence[str] = ()) -> Settings:
+    """Reads `path` (None: defaults only) and applies `section.key=value` overrides.
+
+    Raises `SettingsError` naming every wrong key with its line in the file, or its override.
+    """
+    text = _read(path) if path else ""
+    where = str(path) if path else "defaults"
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{where}: {error}") from error
+    lines = {key: f"{where}:{number}" for key, number in _key_lines(text)}
+    for override in overrides:
+        key, value = _parse_override(override)
+        _set(tables, key, value, override)
+        lines[key] = f"--set {override}"
+    try:
+        return Settings.model_validate(tables)
+    except ValidationError as error:
+        raise SettingsError("\n".join(_complaints(error, lines, where))) from error
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(f"{path}: {error.strerror}; give an existing file with --config") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start})") from error
+
+
+_TABLE = re.compile(r"^\s*\[\s*([A-Za-z0-9_.\-]+)\s*\]")
+_KEY = re.compile(r"^\s*([A-Za-z0-9_\-.]+)\s*=")
+
+
+def _key_lines(text: str) -> Iterator[tuple[str, int]]:
+    """Dotted key and line number of each assignment and table; tomllib keeps no positions."""
+    table = ""
+    for number, line in enumerate(text.splitlines(), start=1):
+        if match := _TABLE.match(line):
+            table = match.group(1)
+            yield table, number
+        elif match := _KEY.match(line):
+            yield (f"{table}.{match.group(1)}" if table else match.group(1)), number
+
+
+def _parse_override(override: str) -> tuple[str, Any]:
+    key, separator, text = override.partition("=")
+    if not separator or "." not in key:
+        raise SettingsError(
+            f"--set {override}: write it as section.key=value, for example rtp.port_min=12000"
+        )
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text  # a bare word is a string, so that --set sip.address=10.0.0.1 needs no quotes
+    return key.strip(), value
+
+
+def _set(tables: dict[str, Any], key: str, value: Any, override: str) -> None:
+    section, _, name = key.partition(".")
+    table = tables.setdefault(section, {})
+    if not isinstance(table, dict):
+        raise SettingsError(f"--set {override}: {section} is not a section")
+    table[name] = value
+
+
+def _complaints(error: ValidationError, lines: dict[str, str], where: str) -> Iterator[str]:
+    for problem in error.errors(include_url=False):
+        path = [str(part) for part in problem["loc"] if isinstance(part, str)]
+        key = ".".join(path)
+        place = next((lines[k] for k in (key, ".".join(path[:2]), ".".join(path[:1])) if k in lines), where)
+        message = "unknown key" if problem["type"] == "extra_forbidden" else problem["msg"]
+        hint = _suggestion(path) if problem["type"] == "extra_forbidden" else ""
+        yield f"{place}: {key or 'configuration'}: {message}{hint}"
+
+
+def _suggestion(path: list[str]) -> str:
+    """The nearest known key, or the list of those there are."""
+    import difflib
+
+    known: list[str] = list(Settings.model_fields)
+    if len(path) > 1 and path[0] in Settings.model_fields:
+        section = Settings.model_fields[path[0]].annotation
+        known = (
+            list(section.model_fields)
+            if isinstance(section, type) and issubclass(section, Section)
+            else known
+        )
+    near = difflib.get_close_matches(path[-1], known, n=1)
+    return f"; did you mean {near[0]}?" if near else f"; known here: {', '.join(known)}"
