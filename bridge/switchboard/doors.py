@@ -1,0 +1,102 @@
+"""The doors of the house: what each door asks of the switchboard, and what the switchboard asks of each door."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from bridge.ids import LegId, UserId
+from bridge.plane import messages
+from bridge.switchboard.event import DesktopEvent
+
+
+@dataclass(frozen=True)
+class ArrivingCall:
+    """An INVITE outside a dialog. `offer` is "" when it carried no SDP; the SIP door chose `leg_id`."""
+
+    leg_id: LegId
+    caller: str
+    called: str
+    offer: str
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class Corridor(Protocol):
+    """What the SIP door calls. The switchboard implements it."""
+
+    async def arrive(self, call: ArrivingCall) -> str:
+        """Takes the call and returns the SDP answer for the 200.
+
+        Raises NegotiationError (488), CapacityError (503 + Retry-After), ForbiddenError (603),
+        ConflictError (486). After a raise the switchboard knows nothing of the leg any more.
+        """
+        ...
+
+    async def reoffer(self, leg_id: LegId, offer: str) -> str:
+        """Re-INVITE by the phone; returns the answer. NegotiationError (488) leaves the call as it was."""
+        ...
+
+    async def hung_up(self, leg_id: LegId, reason: str) -> None:
+        """BYE, CANCEL or a dead dialog. Twice is fine, and so is an unknown leg."""
+        ...
+
+
+class PhoneDoor(Protocol):
+    """What the switchboard calls at the SIP door."""
+
+    async def hang_up(self, leg_id: LegId, reason: str) -> None:
+        """Sends BYE (or CANCEL, or a final refusal). An unknown leg is fine."""
+        ...
+
+    async def dial(self, leg_id: LegId, target: str, offer: str) -> str:
+        """Outbound INVITE; returns the SDP answer. Raises CallFailedError with the status."""
+        ...
+
+    async def reoffer(self, leg_id: LegId, offer: str) -> str:
+        """Re-INVITE by us; returns the answer."""
+        ...
+
+
+@dataclass(frozen=True)
+class Audience:
+    """Who may see an event: any connection of one of `users`, one of `connections`, or a holder of `scope`."""
+
+    users: frozenset[UserId] = frozenset()
+    connections: frozenset[str] = frozenset()
+    scope: str = ""
+
+    def includes(self, user_id: UserId, connection_id: str, scopes: frozenset[str]) -> bool:
+        return (
+            user_id in self.users
+            or connection_id in self.connections
+            or (self.scope != "" and self.scope in scopes)
+        )
+
+
+class DesktopDoor(Protocol):
+    """What the switchboard calls at the web door. Never blocks and never raises."""
+
+    def on_event(self, event: DesktopEvent, audience: Audience) -> None: ...
+
+
+class Plane(Protocol):
+    """The media plane's door (bridge/plane/host.py)."""
+
+    async def request(self, command: messages.Command) -> messages.Reply:
+        """Carries out `command` (its request id is the plane's to choose) and returns the answering event.
+
+        Raises the error a refusal names, or PlaneLostError.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Sounds:
+    """Paths of the WAV files, resolved by the composition root.
+
+    `waiting` is played in turn and for ever to a caller in the waiting list, `hold` to a held participant;
+    `prompts` are those a desktop may ask for by name.
+    """
+
+    waiting: tuple[str, ...] = ()
+    hold: str = ""
+    prompts: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,130 @@
+"""Events to desktops. Those with a `number` are journaled: the number is the journal's sequence number."""
+
+from dataclasses import dataclass
+
+from bridge.ids import InteractionId, LegId, OfferId, ParticipantId
+from bridge.switchboard.view import InteractionView, OfferView, UserView
+
+
+@dataclass(frozen=True)
+class InteractionUpdated:
+    """Something happened in an interaction.
+
+    `change` names the journaled event in snake_case (`interaction_opened`, `participant_added`,
+    `participant_moved`, `participant_muted`, `participant_unmuted`, `remote_hold_changed`, `leg_attached`,
+    `leg_detached`, `attributes_set`, `seat_opened`, `seat_filled`, `seat_closed`, `offer_made`,
+    `offer_ended`, `interaction_ended`), `participant_id` whom it is about, if it is about one.
+    `interaction` is the state after the command that caused it.
+    """
+
+    number: int
+    interaction_id: InteractionId
+    change: str
+    participant_id: ParticipantId | None
+    interaction: InteractionView
+
+
+@dataclass(frozen=True)
+class OfferMade:
+    """To the user it is offered to, and nobody else."""
+
+    number: int
+    interaction_id: InteractionId
+    offer: OfferView
+
+
+@dataclass(frozen=True)
+class OfferEnded:
+    """To the user it was offered to: stop ringing. `offer.state` says how it ended."""
+
+    number: int
+    interaction_id: InteractionId
+    offer: OfferView
+    reason: str
+
+
+@dataclass(frozen=True)
+class UserUpdated:
+    """Presence or role of a user changed; to every holder of interaction:read."""
+
+    number: int
+    user: UserView
+
+
+@dataclass(frozen=True)
+class MediaOffered:
+    """The bridge's SDP offer to the connection that owns the leg; answer with `answer_media`."""
+
+    interaction_id: InteractionId
+    leg_id: LegId
+    sdp: str
+
+
+@dataclass(frozen=True)
+class MediaConnected:
+    """ICE and DTLS are up (browser), or the first packet came (phone)."""
+
+    interaction_id: InteractionId
+    participant_id: ParticipantId
+    leg_id: LegId
+
+
+@dataclass(frozen=True)
+class MediaEnded:
+    """The leg is gone. `rejoin` asks the browser for a new connection (a new `offer_media`).
+
+    `code`: consent_lost, dtls_failed, rtp_timeout, internal_error (as the plane says), plane_lost,
+    no_answer (our offer was not answered), replaced (another connection of the user took over), left.
+    """
+
+    interaction_id: InteractionId
+    participant_id: ParticipantId
+    leg_id: LegId
+    code: str
+    reason: str
+    rejoin: bool
+
+
+@dataclass(frozen=True)
+class VideoPathChosen:
+    """How a down track's video is made: `path` is forward, transcode or none; `reason` says why."""
+
+    interaction_id: InteractionId
+    leg_id: LegId
+    mid: str
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class DigitReceived:
+    """A key on somebody's phone. Never logged, never journaled."""
+
+    interaction_id: InteractionId
+    participant_id: ParticipantId
+    digit: str
+    duration_ms: int
+
+
+@dataclass(frozen=True)
+class PromptEnded:
+    """A prompt asked for by `play_prompt` is through; `error` says why it could not be played."""
+
+    interaction_id: InteractionId
+    participant_id: ParticipantId | None
+    prompt: str
+    error: str
+
+
+DesktopEvent = (
+    InteractionUpdated
+    | OfferMade
+    | OfferEnded
+    | UserUpdated
+    | MediaOffered
+    | MediaConnected
+    | MediaEnded
+    | VideoPathChosen
+    | DigitReceived
+    | PromptEnded
+)

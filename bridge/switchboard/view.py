@@ -1,0 +1,90 @@
+"""What desktops see of the desk: values with wall-clock times, nothing that must stay inside."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bridge.ids import InteractionId, LegId, OfferId, ParticipantId, UserId
+
+
+@dataclass(frozen=True)
+class ParticipantView:
+    """`state` is one of the eight of the architecture, "in-session" for one who hears and is heard."""
+
+    participant_id: ParticipantId
+    role: str  # customer | agent | sme | supervisor
+    type: str  # voice | video
+    state: str
+    user_id: UserId | None  # None for a customer
+    name: str
+    address: str  # a phone's number or URI, "" for a user
+    muted: bool
+    held_by_remote: bool  # the phone itself pressed hold
+    leg_ids: tuple[LegId, ...]
+    joined_at: float  # wall clock, seconds since 1970, as are all times here
+    disconnect_reason: str = ""
+    disconnected_by: str = ""
+
+
+@dataclass(frozen=True)
+class InteractionView:
+    """One interaction from first ring to the end; its id never changes."""
+
+    interaction_id: InteractionId
+    state: str  # waiting | in-progress | ended
+    caller: str
+    called: str
+    attributes: Mapping[str, str]
+    participants: tuple[ParticipantView, ...]
+    escalation_in_progress: bool
+    created_at: float
+    waiting_since: float | None
+    ended_at: float | None = None
+    end_reason: str = ""
+    ended_by: str = ""
+
+
+@dataclass(frozen=True)
+class OfferView:
+    """What an expert sees before answering."""
+
+    offer_id: OfferId
+    interaction_id: InteractionId
+    participant_id: ParticipantId | None  # None until accepted when it comes from the waiting list
+    user_id: UserId
+    role: str  # agent | sme: what one would join as
+    type: str  # voice | video
+    state: str  # pending | accepted | rejected | timed-out | rescinded | canceled
+    caller: str
+    attributes: Mapping[str, str]
+    offered_at: float
+    expires_at: float
+
+
+@dataclass(frozen=True)
+class UserView:
+    """A user who showed up. `busy` is derived: a live offer or a live part in an interaction."""
+
+    user_id: UserId
+    name: str
+    role: str  # agent | sme
+    presence: str  # ready | away | offline | not-responding
+    busy: bool
+    since: float
+
+
+@dataclass(frozen=True)
+class TimelineView:
+    """One entry of an interaction's audit trail: the journaled event by name and its fields as text."""
+
+    number: int
+    at: float
+    event: str
+    facts: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class MediaAnswer:
+    """Reply to `offer_media`."""
+
+    leg_id: LegId
+    sdp: str
