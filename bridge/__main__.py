@@ -36,7 +36,8 @@ def _serve(options: argparse.Namespace) -> int:
 
     settings = load_settings(options.config, options.set)
     configure_logs(settings.log)
-    return asyncio.run(serve(settings), loop_factory=uvloop.new_event_loop)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(serve(settings))
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -95,7 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="warmbridge",
         description="Turns a phone call into a multi-party video conference without dropping the customer.",
-        epilog="Start with `warmbridge demo`: a call, an agent, an expert, and a verdict, on this machine alone.",
+        epilog="Start with `warmbridge demo`: a call, an agent, an expert and a verdict, all on this machine.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
