@@ -1,0 +1,18 @@
+"""Offer and answer (RFC 3264) for both doors. Values in, values out: no I/O, no clock; chance is handed in.
+
+`PhoneSession` is one SIP leg, `BrowserSession` one WebRTC leg. Each keeps what was agreed, turns a peer's
+description into the wanted state of a leg (`bridge.plane.messages`), and writes ours.
+"""
+
+from bridge.negotiation.browser import BrowserPreferences, BrowserSession, PeerReplacedError
+from bridge.negotiation.phone import PhoneAgreement, PhonePreferences, PhoneSession, answer_phone
+
+__all__ = [
+    "BrowserPreferences",
+    "BrowserSession",
+    "PeerReplacedError",
+    "PhoneAgreement",
+    "PhonePreferences",
+    "PhoneSession",
+    "answer_phone",
+]
