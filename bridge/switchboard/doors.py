@@ -1,4 +1,4 @@
-"""The doors of the house: what each door asks of the switchboard, and what the switchboard asks of each door."""
+"""The doors: what each asks of the switchboard, and what the switchboard asks of each."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -58,7 +58,7 @@ class PhoneDoor(Protocol):
 
 @dataclass(frozen=True)
 class Audience:
-    """Who may see an event: any connection of one of `users`, one of `connections`, or a holder of `scope`."""
+    """Who may see an event: any connection of `users`, one of `connections`, any holder of `scope`."""
 
     users: frozenset[UserId] = frozenset()
     connections: frozenset[str] = frozenset()

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from bridge.ids import InteractionId, LegId, OfferId, ParticipantId
+from bridge.ids import InteractionId, LegId, ParticipantId
 from bridge.switchboard.view import InteractionView, OfferView, UserView
 
 
