@@ -1,0 +1,71 @@
+"""Codecs by meaning: which lines of a description the bridge can work with, and how it writes them."""
+
+import msgspec
+
+from bridge.plane.messages import Codec
+from bridge.wire.sdp import Attribute, MediaSection, RtpMap
+
+TELEPHONE_EVENT = "TELEPHONE-EVENT"  # RFC 4733 section 7.1.1
+RTX = "RTX"  # RFC 4588 section 8.6
+
+
+class Shape(msgspec.Struct, frozen=True):
+    """What makes a name in a=rtpmap the codec the bridge means."""
+
+    name: str  # as it is written
+    clock_rate_hz: int
+    channels: int = 1
+    static_payload_type: int | None = None  # RFC 3551 section 6
+    fmtp: str = ""  # what the bridge asks of the sender
+
+
+SHAPES = {
+    "PCMU": Shape("PCMU", 8000, static_payload_type=0),
+    "PCMA": Shape("PCMA", 8000, static_payload_type=8),
+    "G722": Shape(
+        "G722", 8000, static_payload_type=9
+    ),  # RFC 3551 section 4.5.2: the clock is a historic error
+    "OPUS": Shape("opus", 48000, channels=2, fmtp="useinbandfec=1"),  # RFC 7587 section 7: always 48000/2
+    "VP8": Shape("VP8", 90000),
+    "H264": Shape("H264", 90000),
+}
+
+_STATIC = {
+    shape.static_payload_type: RtpMap(shape.static_payload_type, shape.name, shape.clock_rate_hz)
+    for shape in SHAPES.values()
+    if shape.static_payload_type is not None
+}
+
+
+def offered_maps(section: MediaSection) -> tuple[RtpMap, ...]:
+    """The formats of a section in its order of preference; static payload types need no a=rtpmap."""
+    written = section.rtp_maps
+    found = (written.get(number) or _STATIC.get(number) for number in section.payload_types)
+    return tuple(entry for entry in found if entry is not None)
+
+
+def recognize(entry: RtpMap) -> str | None:
+    """The bridge's name of this codec, None if it has none."""
+    name = entry.name.upper()
+    shape = SHAPES.get(name)
+    if shape is None or (shape.clock_rate_hz, shape.channels) != (entry.clock_rate_hz, entry.channels):
+        return None
+    return name
+
+
+def make_codec(entry: RtpMap, fmtp: str) -> Codec:
+    """The codec of a recognized line; `fmtp` is what the peer wrote: its wishes for what it receives."""
+    return Codec(entry.name.upper(), entry.payload_type, entry.clock_rate_hz, entry.channels, fmtp=fmtp)
+
+
+def rtp_map_line(codec: Codec) -> Attribute:
+    """The a=rtpmap line; one channel is left out (RFC 8866 section 6.6)."""
+    shape = SHAPES[codec.name]
+    channels = f"/{codec.channels}" if codec.channels != 1 else ""
+    return Attribute("rtpmap", f"{codec.payload_type} {shape.name}/{codec.clock_rate_hz}{channels}")
+
+
+def fmtp_parameters(text: str) -> dict[str, str]:
+    """The parameters of a=fmtp by name in lower case; those without "=" have the value ""."""
+    pairs = (part.partition("=") for part in text.split(";"))
+    return {name.strip().lower(): value.strip() for name, _, value in pairs if name.strip()}
