@@ -1,0 +1,283 @@
+"""Every command of the websocket as a type; replies and events are in `event.py`. PROTOCOL.md is the prose.
+
+camelCase comes from the alias generator here and from nowhere else: Python code keeps snake_case. A message
+with an unknown field is refused, so that a client's typing error is never a silently ignored wish.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.alias_generators import to_camel
+from pydantic_core import from_json
+
+from bridge.errors import ParseError
+
+SUBPROTOCOL = "warmbridge.v1"
+MESSAGE_MAX_BYTES = 256 * 1024
+SDP_MAX_CHARACTERS = 64 * 1024  # the bound of wire/sdp.py: a larger one could not be parsed anyway
+ATTRIBUTES_MAX = 64
+
+Presence = Literal["ready", "away", "offline"]
+UserRole = Literal["agent", "sme"]
+MediaType = Literal["voice", "video"]
+
+Identifier = Annotated[str, Field(min_length=1, max_length=128)]
+Words = Annotated[str, Field(max_length=512)]
+Sdp = Annotated[str, Field(min_length=1, max_length=SDP_MAX_CHARACTERS)]
+AttributeName = Annotated[str, Field(min_length=1, max_length=64)]
+AttributeValue = Annotated[str, Field(max_length=4096)]
+Attributes = Annotated[dict[AttributeName, AttributeValue], Field(max_length=ATTRIBUTES_MAX)]
+COMMAND_ID_MAX = 2**53 - 1  # the largest integer every JSON parser keeps exactly (RFC 8259 section 6)
+CommandId = Annotated[int, Field(ge=0, le=COMMAND_ID_MAX, strict=True)]
+
+
+class WireModel(BaseModel):
+    """A value as it stands on the wire: camelCase, no unknown fields, never changed after it was made."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, extra="forbid", frozen=True, validate_by_name=True, validate_by_alias=True
+    )
+
+
+# --- commands: client to bridge ---------------------------------------------------------------------------
+
+
+class Authenticate(WireModel):
+    """First command of a connection; later again, with a fresh token of the same user, to stay longer."""
+
+    command: Literal["authenticate"]
+    id: CommandId
+    token: Annotated[str, Field(min_length=1, max_length=8192)]
+
+
+class Ping(WireModel):
+    command: Literal["ping"]
+    id: CommandId
+
+
+class SetPresence(WireModel):
+    """`ready` asks for offers in `role`; `away` keeps the calls but takes no new ones."""
+
+    command: Literal["setPresence"]
+    id: CommandId
+    presence: Presence
+    role: UserRole = "agent"
+
+
+class AcceptOffer(WireModel):
+    command: Literal["acceptOffer"]
+    id: CommandId
+    offer_id: Identifier
+
+
+class RejectOffer(WireModel):
+    command: Literal["rejectOffer"]
+    id: CommandId
+    offer_id: Identifier
+    reason: Words = ""
+
+
+class AddParticipant(WireModel):
+    """Seeks `user_id` for the interaction: an offer goes out to that user's desktop."""
+
+    command: Literal["addParticipant"]
+    id: CommandId
+    interaction_id: Identifier
+    user_id: Identifier
+    type: MediaType = "video"
+    role: UserRole = "sme"
+    properties: Attributes = Field(default_factory=dict)
+    second_expert: bool = False
+
+
+class RemoveParticipant(WireModel):
+    """Takes somebody else out (kick)."""
+
+    command: Literal["removeParticipant"]
+    id: CommandId
+    interaction_id: Identifier
+    participant_id: Identifier
+
+
+class LeaveInteraction(WireModel):
+    """Takes oneself out; the others go on."""
+
+    command: Literal["leaveInteraction"]
+    id: CommandId
+    interaction_id: Identifier
+
+
+class EndInteraction(WireModel):
+    """Hangs up on everybody."""
+
+    command: Literal["endInteraction"]
+    id: CommandId
+    interaction_id: Identifier
+
+
+class MuteParticipant(WireModel):
+    command: Literal["muteParticipant"]
+    id: CommandId
+    interaction_id: Identifier
+    participant_id: Identifier
+
+
+class UnmuteParticipant(WireModel):
+    command: Literal["unmuteParticipant"]
+    id: CommandId
+    interaction_id: Identifier
+    participant_id: Identifier
+
+
+class HoldParticipant(WireModel):
+    """Nobody hears the participant, who hears music."""
+
+    command: Literal["holdParticipant"]
+    id: CommandId
+    interaction_id: Identifier
+    participant_id: Identifier
+
+
+class ResumeParticipant(WireModel):
+    command: Literal["resumeParticipant"]
+    id: CommandId
+    interaction_id: Identifier
+    participant_id: Identifier
+
+
+class SetAttributes(WireModel):
+    """Merges into the interaction's attributes; an empty value is a value."""
+
+    command: Literal["setAttributes"]
+    id: CommandId
+    interaction_id: Identifier
+    attributes: Attributes
+
+
+class PlayPrompt(WireModel):
+    """Into one participant's ear, or without `participant_id` into the whole room."""
+
+    command: Literal["playPrompt"]
+    id: CommandId
+    interaction_id: Identifier
+    participant_id: Identifier | None = None
+    prompt: Identifier
+
+
+class GetInteraction(WireModel):
+    command: Literal["getInteraction"]
+    id: CommandId
+    interaction_id: Identifier
+
+
+class GetTimeline(WireModel):
+    """The audit trail: every journaled event of the interaction so far."""
+
+    command: Literal["getTimeline"]
+    id: CommandId
+    interaction_id: Identifier
+
+
+class ListInteractions(WireModel):
+    command: Literal["listInteractions"]
+    id: CommandId
+
+
+class ListUsers(WireModel):
+    command: Literal["listUsers"]
+    id: CommandId
+
+
+class OfferMedia(WireModel):
+    """An SDP offer of this client for its leg in the interaction; the reply carries the answer."""
+
+    command: Literal["offerMedia"]
+    id: CommandId
+    interaction_id: Identifier
+    sdp: Sdp
+
+
+class AnswerMedia(WireModel):
+    """The SDP answer to the bridge's offer, which came as event `mediaOffered`."""
+
+    command: Literal["answerMedia"]
+    id: CommandId
+    leg_id: Identifier
+    sdp: Sdp
+
+
+class IceCandidate(WireModel):
+    """As RTCIceCandidate.toJSON() writes it; an empty `candidate` is end-of-candidates."""
+
+    candidate: Annotated[str, Field(max_length=1024)] = ""
+    sdp_mid: Annotated[str, Field(max_length=64)] | None = None
+    sdp_m_line_index: Annotated[int, Field(ge=0, le=1024)] | None = None
+    username_fragment: Annotated[str, Field(max_length=256)] | None = None
+
+
+class TrickleCandidate(WireModel):
+    """Accepted for the sake of ordinary clients; the bridge is ICE-lite and learns addresses from checks."""
+
+    command: Literal["trickleCandidate"]
+    id: CommandId
+    leg_id: Identifier
+    candidate: IceCandidate | None = None
+
+
+Command = (
+    Authenticate
+    | Ping
+    | SetPresence
+    | AcceptOffer
+    | RejectOffer
+    | AddParticipant
+    | RemoveParticipant
+    | LeaveInteraction
+    | EndInteraction
+    | MuteParticipant
+    | UnmuteParticipant
+    | HoldParticipant
+    | ResumeParticipant
+    | SetAttributes
+    | PlayPrompt
+    | GetInteraction
+    | GetTimeline
+    | ListInteractions
+    | ListUsers
+    | OfferMedia
+    | AnswerMedia
+    | TrickleCandidate
+)
+
+_COMMANDS: TypeAdapter[Command] = TypeAdapter(Annotated[Command, Field(discriminator="command")])
+
+
+def parse_command(text: str) -> Command:
+    """One message of a client. Raises ParseError whose reason names the first wrong field, not its value."""
+    try:
+        return _COMMANDS.validate_json(text, by_alias=True, by_name=False)
+    except ValidationError as error:
+        raise ParseError(_reason(error)) from None
+
+
+def parse_command_id(text: str) -> int | None:
+    """The id of a message that is no command otherwise, so that its refusal can be told to its sender."""
+    try:
+        value = from_json(text)
+    except ValueError:
+        return None
+    command_id = value.get("id") if isinstance(value, dict) else None
+    return command_id if type(command_id) is int and 0 <= command_id <= COMMAND_ID_MAX else None
+
+
+def _reason(error: ValidationError) -> str:
+    """The input itself stays out: it may be a token, and it may be a quarter of a megabyte."""
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    if first["type"] == "union_tag_invalid":
+        return "command: not a command of this protocol"
+    if first["type"] == "union_tag_not_found":
+        return "command: Field required"
+    # The first part of a location is the tag of the union, which the client does not know as a place; a name
+    # that the client made up itself is cut short.
+    where = ".".join(str(part)[:64] for part in first["loc"][1:])
+    return f"{where}: {first['msg']}" if where else first["msg"]
