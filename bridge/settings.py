@@ -169,6 +169,7 @@ def load_settings(path: Path | None, overrides: Sequence[str] = ()) -> Settings:
         key, value = _parse_override(override)
         _set(tables, key, value, override)
         lines[key] = f"--set {override}"
+        lines.setdefault(key.partition(".")[0], lines[key])
     try:
         return Settings.model_validate(tables)
     except ValidationError as error:

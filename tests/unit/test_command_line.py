@@ -1,0 +1,42 @@
+"""The command line: what it prints and how it exits."""
+
+from pathlib import Path
+
+import pytest
+
+from bridge.__main__ import main
+from bridge.settings import config_directory
+
+
+def test_check_accepts_the_shipped_configuration(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "--config", str(config_directory() / "bridge.toml")]) == 0
+    assert "valid" in capsys.readouterr().out
+
+
+def test_check_names_the_line_of_a_wrong_key_and_exits_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "bridge.toml"
+    path.write_text("[sip]\nprot = 1\n", encoding="utf-8")
+    assert main(["check", "--config", str(path)]) == 2
+    assert f"{path}:2: sip.prot: unknown key; did you mean port?" in capsys.readouterr().err
+
+
+def test_check_warns_that_browsers_beyond_localhost_have_no_camera(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["check", "--set", "http.address=0.0.0.0"]) == 0
+    assert "HTTPS" in capsys.readouterr().err
+
+
+def test_token_without_a_key_says_how_to_make_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["token", "--subject", "alice"]) == 2
+    assert "auth.secret_file" in capsys.readouterr().err
+
+
+def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["--help"])
+    assert stopped.value.code == 0
+    text = capsys.readouterr().out
+    assert all(command in text for command in ("serve", "demo", "check", "token"))

@@ -1,0 +1,84 @@
+"""The configuration: defaults, explanations, and complaints that name the line."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from bridge.errors import SettingsError
+from bridge.settings import Settings, config_directory, load_settings
+
+CONFIG = config_directory() / "bridge.toml"
+
+
+def test_the_file_that_explains_the_settings_holds_exactly_their_defaults() -> None:
+    assert load_settings(CONFIG) == Settings()
+    lines = CONFIG.read_text(encoding="utf-8").splitlines()
+    explained = {match.group(1) for line in lines if (match := re.match(r"([a-z0-9_]+) = .+ # .+", line))}
+    known = {key for section in Settings().model_dump().values() for key in section}
+    assert explained == known
+
+
+def test_an_unknown_key_is_named_with_its_line_and_the_nearest_known_one(tmp_path: Path) -> None:
+    path = tmp_path / "bridge.toml"
+    path.write_text("[sip]\nport = 5070\n\n[rtp]\nport_mni = 12000\n", encoding="utf-8")
+    with pytest.raises(SettingsError) as caught:
+        load_settings(path)
+    assert f"{path}:5: rtp.port_mni: unknown key; did you mean port_min?" in caught.value.reason
+
+
+def test_every_wrong_key_is_named_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "bridge.toml"
+    path.write_text('[sip]\nport = 99999\ncodecs = ["SPEEX"]\n\n[typo]\n', encoding="utf-8")
+    with pytest.raises(SettingsError) as caught:
+        load_settings(path)
+    complaints = caught.value.reason.splitlines()
+    assert [line.split(": ")[0] for line in complaints] == [f"{path}:{number}" for number in (2, 3, 5)]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[rtp]\nport_min = 20000\nport_max = 20000\n", "two ports"),
+        ('[http]\ncertificate = "x.pem"\n', "go together"),
+        ('[sip]\nallowed_networks = ["10.0.0.0/33"]\n', "10.0.0.0/33"),
+        ("[sip\n", "line 1"),
+    ],
+)
+def test_what_cannot_work_is_refused_with_the_cause(tmp_path: Path, text: str, says: str) -> None:
+    path = tmp_path / "bridge.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(SettingsError, match=re.escape(says)):
+        load_settings(path)
+
+
+def test_overrides_win_and_bare_words_need_no_quotes() -> None:
+    settings = load_settings(None, ["rtp.port_min=12000", "sip.address=10.0.0.1", 'sip.codecs=["PCMA"]'])
+    assert (settings.rtp.port_min, settings.sip.address, settings.sip.codecs) == (
+        12000,
+        "10.0.0.1",
+        ("PCMA",),
+    )
+
+
+@pytest.mark.parametrize("override", ["rtp.port_min", "port=1", "rtp.prt_min=1", "nothing.at=1"])
+def test_a_wrong_override_is_named(override: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(override)):
+        load_settings(None, [override])
+
+
+def test_a_missing_file_is_named_with_the_remedy(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="--config"):
+        load_settings(tmp_path / "absent.toml")
+
+
+@pytest.mark.parametrize(
+    ("address", "certificate", "camera"),
+    [("127.0.0.1", "", True), ("localhost", "", True), ("0.0.0.0", "", False), ("0.0.0.0", "c.pem", True)],
+)
+def test_the_camera_needs_https_or_localhost(address: str, certificate: str, *, camera: bool) -> None:
+    key = "k.pem" if certificate else ""
+    settings = load_settings(
+        None, [f"http.address={address}", f"http.certificate={certificate}", f"http.private_key={key}"]
+    )
+    assert settings.http.browsers_get_a_camera is camera
