@@ -1,0 +1,185 @@
+"""What may be asked of the desk. Who may ask is decided above it; `by` goes into the audit trail."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from bridge.desk.expert import Presence
+from bridge.desk.participant import MediaType, ParticipantRole
+from bridge.ids import InteractionId, LegId, OfferId, ParticipantId, RoomId, UserId
+
+
+@dataclass(frozen=True)
+class OpenInteraction:
+    """A call arrived. Its ids were chosen before, because its leg already stands in the media plane."""
+
+    interaction_id: InteractionId
+    room_id: RoomId
+    participant_id: ParticipantId
+    leg_id: LegId
+    caller: str
+    called: str
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class EndInteraction:
+    interaction_id: InteractionId
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class DisconnectParticipant:
+    """Leaves, is taken out, or hung up."""
+
+    interaction_id: InteractionId
+    participant_id: ParticipantId
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class MuteParticipant:
+    interaction_id: InteractionId
+    participant_id: ParticipantId
+    by: str
+
+
+@dataclass(frozen=True)
+class UnmuteParticipant:
+    interaction_id: InteractionId
+    participant_id: ParticipantId
+    by: str
+
+
+@dataclass(frozen=True)
+class HoldParticipant:
+    interaction_id: InteractionId
+    participant_id: ParticipantId
+    by: str
+
+
+@dataclass(frozen=True)
+class ResumeParticipant:
+    interaction_id: InteractionId
+    participant_id: ParticipantId
+    by: str
+
+
+@dataclass(frozen=True)
+class SetAttributes:
+    interaction_id: InteractionId
+    attributes: Mapping[str, str]
+    by: str
+
+
+@dataclass(frozen=True)
+class SetRemoteHold:
+    interaction_id: InteractionId
+    participant_id: ParticipantId
+    held: bool
+
+
+@dataclass(frozen=True)
+class SetVideo:
+    interaction_id: InteractionId
+    participant_id: ParticipantId
+    sends_video: bool
+
+
+@dataclass(frozen=True)
+class AttachLeg:
+    interaction_id: InteractionId
+    participant_id: ParticipantId
+    leg_id: LegId
+
+
+@dataclass(frozen=True)
+class DetachLeg:
+    """The leg is gone; a user whose last leg it was has `connect_s` to bring another."""
+
+    interaction_id: InteractionId
+    participant_id: ParticipantId
+    leg_id: LegId
+    reason: str
+
+
+@dataclass(frozen=True)
+class ConnectMedia:
+    """Media of one of the participant's legs can flow."""
+
+    interaction_id: InteractionId
+    participant_id: ParticipantId
+
+
+@dataclass(frozen=True)
+class SeekParticipant:
+    """Adds `user_id`: opens a seat and offers it to that user."""
+
+    interaction_id: InteractionId
+    user_id: UserId
+    role: ParticipantRole
+    type: MediaType
+    by: str
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    second_expert: bool = False
+
+
+@dataclass(frozen=True)
+class AcceptOffer:
+    offer_id: OfferId
+    user_id: UserId
+
+
+@dataclass(frozen=True)
+class RejectOffer:
+    offer_id: OfferId
+    user_id: UserId
+    reason: str
+
+
+@dataclass(frozen=True)
+class SetPresence:
+    user_id: UserId
+    name: str
+    role: ParticipantRole
+    presence: Presence
+
+
+@dataclass(frozen=True)
+class LoseDesktop:
+    user_id: UserId
+
+
+@dataclass(frozen=True)
+class ReturnDesktop:
+    user_id: UserId
+
+
+@dataclass(frozen=True)
+class ExpireDeadlines:
+    """Time passed: ends what was due."""
+
+
+DeskCommand = (
+    OpenInteraction
+    | EndInteraction
+    | DisconnectParticipant
+    | MuteParticipant
+    | UnmuteParticipant
+    | HoldParticipant
+    | ResumeParticipant
+    | SetAttributes
+    | SetRemoteHold
+    | SetVideo
+    | AttachLeg
+    | DetachLeg
+    | ConnectMedia
+    | SeekParticipant
+    | AcceptOffer
+    | RejectOffer
+    | SetPresence
+    | LoseDesktop
+    | ReturnDesktop
+    | ExpireDeadlines
+)

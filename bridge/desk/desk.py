@@ -1,0 +1,165 @@
+"""The desk: one writer over interactions, offers and experts together, in synchronous steps."""
+
+import heapq
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from bridge.desk import calls, commands, events, presence, seating
+from bridge.desk.expert import Expert
+from bridge.desk.interaction import Interaction
+from bridge.desk.offer import Offer
+from bridge.desk.policy import DeskPolicy
+from bridge.desk.seating import miss
+from bridge.desk.settlement import settle
+from bridge.desk.state import DeskState
+from bridge.desk.step import SYSTEM, Step
+from bridge.desk.waiting import match_waiting
+from bridge.errors import NotFoundError
+from bridge.ids import IdSource, InteractionId, OfferId, UserId
+
+MEDIA_MISSING = "no media connection in time"
+
+
+class Desk:
+    """Holds the state and changes it one command at a time.
+
+    An `await` between check and write would be two offers to one expert, so there is none: `step` does all
+    of a command, and what follows from it, at once. `timer` says when `ExpireDeadlines` is due next.
+    """
+
+    __slots__ = ("_deadlines", "_ids", "_policy", "_state")
+
+    def __init__(self, policy: DeskPolicy, ids: IdSource) -> None:
+        self._policy = policy
+        self._ids = ids
+        self._state = DeskState(policy.ended_kept)
+        self._deadlines: list[float] = []
+
+    def step(self, command: commands.DeskCommand, now: float) -> tuple[events.DeskEvent, ...]:
+        """Carries out `command`. A refusal raises a BridgeError and has changed nothing."""
+        step = Step(self._state, self._ids, self._policy, now)
+        if isinstance(command, commands.ExpireDeadlines):
+            self._forget_deadlines(now)
+        _STEPS[type(command)](step, command)
+        match_waiting(step)
+        self._note_deadlines(step.events)
+        return tuple(step.events)
+
+    def replay(self, events_: Iterable[events.DeskEvent]) -> None:
+        """Takes events read back from the journal for facts."""
+        for event in events_:
+            self._state.apply(event)
+            self._note_deadlines((event,))
+
+    def timer(self) -> float | None:
+        """The next deadline; early is harmless, for a deadline that was met is still noted."""
+        return self._deadlines[0] if self._deadlines else None
+
+    # --- reading ------------------------------------------------------------------------------------------
+
+    def interaction(self, interaction_id: InteractionId) -> Interaction:
+        """Raises NotFoundError."""
+        return self._state.interaction(interaction_id)
+
+    def live_interactions(self) -> tuple[Interaction, ...]:
+        return tuple(self._state.interactions[id_] for id_ in self._state.live)
+
+    def interactions(self) -> tuple[Interaction, ...]:
+        """The live ones and the last that ended."""
+        return tuple(self._state.interactions.values())
+
+    def experts(self) -> tuple[Expert, ...]:
+        return tuple(self._state.experts.values())
+
+    def expert(self, user_id: UserId) -> Expert:
+        """Raises NotFoundError."""
+        return self._state.expert(user_id)
+
+    def offer(self, offer_id: OfferId) -> Offer:
+        """A live offer. Raises NotFoundError."""
+        try:
+            return self._state.offers[offer_id]
+        except KeyError:
+            raise NotFoundError(f"no live offer {offer_id}") from None
+
+    def offers(self) -> tuple[Offer, ...]:
+        """All live offers."""
+        return tuple(self._state.offers.values())
+
+    def is_busy(self, user_id: UserId) -> bool:
+        return self._state.is_busy(user_id)
+
+    @property
+    def forgotten(self) -> int:
+        """How many ended interactions were dropped from memory to stay within `ended_kept`."""
+        return self._state.forgotten
+
+    def _forget_deadlines(self, now: float) -> None:
+        while self._deadlines and self._deadlines[0] <= now:
+            heapq.heappop(self._deadlines)
+
+    def _note_deadlines(self, recorded: Iterable[events.DeskEvent]) -> None:
+        for event in recorded:
+            for at in _deadlines_of(event, self._policy):
+                heapq.heappush(self._deadlines, at)
+
+
+def _expire_deadlines(step: Step, _command: commands.ExpireDeadlines) -> None:
+    seating.expire_offers(step)
+    presence.expire_desktops(step)
+    _expire_connections(step)
+
+
+def _expire_connections(step: Step) -> None:
+    """Whoever accepted, or lost the media, and did not bring it in time is out."""
+    for interaction_id in tuple(step.state.live):
+        overdue = [
+            participant
+            for participant in step.interaction(interaction_id).staff()
+            if participant.connect_by is not None and participant.connect_by <= step.now
+        ]
+        for participant in overdue:
+            step.disconnect(interaction_id, participant, SYSTEM, MEDIA_MISSING)
+            if participant.user_id is not None:
+                miss(step, participant.user_id, MEDIA_MISSING)
+        if overdue:
+            settle(step, interaction_id)
+
+
+def _deadlines_of(event: events.DeskEvent, policy: DeskPolicy) -> Iterator[float]:
+    match event:
+        case events.OfferMade():
+            yield event.expires_at
+        case events.ParticipantMoved() if event.connect_by is not None:
+            yield event.connect_by
+        case events.DesktopLost():
+            yield event.at + policy.reconnect_grace_s
+        case events.SeatMoved() if event.declined_by is not None:
+            yield event.at + policy.decline_rest_s  # then the seat may ring there again
+        case _:
+            return
+
+
+# The annotation is wide because each step takes its own command; the keys keep them apart.
+_STEPS: dict[type, Callable[[Step, Any], None]] = {
+    commands.OpenInteraction: calls.open_interaction,
+    commands.EndInteraction: calls.end_interaction,
+    commands.DisconnectParticipant: calls.disconnect_participant,
+    commands.MuteParticipant: calls.mute_participant,
+    commands.UnmuteParticipant: calls.unmute_participant,
+    commands.HoldParticipant: calls.hold_participant,
+    commands.ResumeParticipant: calls.resume_participant,
+    commands.SetAttributes: calls.set_attributes,
+    commands.SetRemoteHold: calls.set_remote_hold,
+    commands.SetVideo: calls.set_video,
+    commands.AttachLeg: calls.attach_leg,
+    commands.DetachLeg: calls.detach_leg,
+    commands.ConnectMedia: calls.connect_media,
+    commands.SeekParticipant: seating.seek_participant,
+    commands.AcceptOffer: seating.accept_offer,
+    commands.RejectOffer: seating.reject_offer,
+    commands.SetPresence: presence.set_presence,
+    commands.LoseDesktop: presence.lose_desktop,
+    commands.ReturnDesktop: presence.return_desktop,
+    commands.ExpireDeadlines: _expire_deadlines,
+}

@@ -1,0 +1,98 @@
+"""One object over all legs, from the first ring to the end. Its id never changes, whoever comes and goes."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from bridge.desk.participant import Participant, ParticipantRole, ParticipantState
+from bridge.desk.seat import Seat
+from bridge.errors import NotAllowedError, NotFoundError
+from bridge.ids import InteractionId, ParticipantId, RoomId, SeatId, UserId
+
+
+class InteractionState(StrEnum):
+    """Derived from the participants, never stored, so that the two cannot disagree."""
+
+    WAITING = "waiting"
+    IN_PROGRESS = "in-progress"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True)
+class Interaction:
+    """`created_at` is also the queue clock: whoever returns to the waiting list gets the old place back.
+
+    `seats` holds the live ones only; the journal keeps the rest.
+    """
+
+    interaction_id: InteractionId
+    room_id: RoomId
+    caller: str
+    called: str
+    created_at: float
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    participants: tuple[Participant, ...] = ()
+    seats: tuple[Seat, ...] = ()
+    ended_at: float | None = None
+    end_reason: str = ""
+    ended_by: str = ""
+
+    @property
+    def state(self) -> InteractionState:
+        if self.ended_at is not None:
+            return InteractionState.ENDED
+        waiting = any(p.state is ParticipantState.QUEUED for p in self.customers())
+        return InteractionState.WAITING if waiting else InteractionState.IN_PROGRESS
+
+    @property
+    def escalation_in_progress(self) -> bool:
+        return any(seat.role is ParticipantRole.SME for seat in self.seats)
+
+    def customers(self) -> Iterator[Participant]:
+        return (p for p in self.participants if p.is_live and p.is_customer)
+
+    def staff(self) -> Iterator[Participant]:
+        """Live participants who are users of ours."""
+        return (p for p in self.participants if p.is_live and not p.is_customer)
+
+    def participant(self, participant_id: ParticipantId) -> Participant:
+        """Raises NotFoundError."""
+        for participant in self.participants:
+            if participant.participant_id == participant_id:
+                return participant
+        raise NotFoundError(f"interaction {self.interaction_id} has no participant {participant_id}")
+
+    def live_participant(self, participant_id: ParticipantId) -> Participant:
+        """Raises NotFoundError or, when the participant has left, NotAllowedError."""
+        participant = self.participant(participant_id)
+        if not participant.is_live:
+            raise NotAllowedError(f"participant {participant_id} is disconnected")
+        return participant
+
+    def participant_of(self, user_id: UserId) -> Participant | None:
+        """The live participant that is `user_id`."""
+        return next((p for p in self.staff() if p.user_id == user_id), None)
+
+    def seat(self, seat_id: SeatId) -> Seat:
+        """Raises NotFoundError."""
+        for seat in self.seats:
+            if seat.seat_id == seat_id:
+                return seat
+        raise NotFoundError(f"interaction {self.interaction_id} has no live seat {seat_id}")
+
+    def seat_of(self, participant_id: ParticipantId) -> Seat | None:
+        return next((s for s in self.seats if s.participant_id == participant_id), None)
+
+    def with_participant(self, participant: Participant) -> "Interaction":
+        """Puts `participant` in the place of its former self, or at the end."""
+        if all(p.participant_id != participant.participant_id for p in self.participants):
+            return replace(self, participants=(*self.participants, participant))
+        kept = (
+            participant if p.participant_id == participant.participant_id else p for p in self.participants
+        )
+        return replace(self, participants=tuple(kept))
+
+    def with_seat(self, seat: Seat) -> "Interaction":
+        """Puts `seat` in the place of its former self or at the end, and drops it once it is not live."""
+        others = tuple(s for s in self.seats if s.seat_id != seat.seat_id)
+        return replace(self, seats=(*others, seat) if seat.is_live else others)

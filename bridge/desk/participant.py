@@ -1,0 +1,127 @@
+"""One party of an interaction: its role, its state, its legs."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bridge.errors import ConflictError, NotAllowedError
+from bridge.ids import LegId, ParticipantId, UserId
+
+
+class ParticipantRole(StrEnum):
+    CUSTOMER = "customer"
+    AGENT = "agent"
+    SME = "sme"
+    SUPERVISOR = "supervisor"
+
+
+class MediaType(StrEnum):
+    VOICE = "voice"
+    VIDEO = "video"
+
+
+class ParticipantState(StrEnum):
+    NOT_IN_QUEUE = "not-in-queue"
+    QUEUED = "queued"
+    ALERTING = "alerting"
+    CONNECTING = "connecting"
+    IN_SESSION = "in-session"
+    HELD = "held"
+    WRAP_UP = "wrap-up"
+    DISCONNECTED = "disconnected"
+
+
+class ParticipantTrigger(StrEnum):
+    QUEUE = "queue"  # a customer waits for an agent, at first or again
+    ALERT = "alert"  # an offer for this participant rings
+    ACCEPT = "accept"  # the offer was accepted; media is to come
+    JOIN = "join"  # media is there, or for a customer: somebody is there
+    LOSE_MEDIA = "lose media"
+    HOLD = "hold"
+    RESUME = "resume"
+    WRAP_UP = "wrap up"
+    DISCONNECT = "disconnect"
+
+
+_S = ParticipantState
+_T = ParticipantTrigger
+
+TRANSITIONS: dict[tuple[ParticipantState, ParticipantTrigger], ParticipantState] = {
+    (_S.NOT_IN_QUEUE, _T.QUEUE): _S.QUEUED,
+    (_S.NOT_IN_QUEUE, _T.ALERT): _S.ALERTING,
+    (_S.NOT_IN_QUEUE, _T.ACCEPT): _S.CONNECTING,
+    (_S.NOT_IN_QUEUE, _T.DISCONNECT): _S.DISCONNECTED,
+    (_S.QUEUED, _T.JOIN): _S.IN_SESSION,
+    (_S.QUEUED, _T.DISCONNECT): _S.DISCONNECTED,
+    (_S.ALERTING, _T.ACCEPT): _S.CONNECTING,
+    (_S.ALERTING, _T.DISCONNECT): _S.DISCONNECTED,
+    (_S.CONNECTING, _T.JOIN): _S.IN_SESSION,
+    (_S.CONNECTING, _T.LOSE_MEDIA): _S.CONNECTING,
+    (_S.CONNECTING, _T.DISCONNECT): _S.DISCONNECTED,
+    (_S.IN_SESSION, _T.JOIN): _S.IN_SESSION,  # a second leg, or the first one connected anew
+    (_S.IN_SESSION, _T.LOSE_MEDIA): _S.CONNECTING,
+    (_S.IN_SESSION, _T.HOLD): _S.HELD,
+    (_S.IN_SESSION, _T.QUEUE): _S.QUEUED,
+    (_S.IN_SESSION, _T.WRAP_UP): _S.WRAP_UP,
+    (_S.IN_SESSION, _T.DISCONNECT): _S.DISCONNECTED,
+    # Whoever is on hold stays on hold while the network comes and goes; only `resume` ends it.
+    (_S.HELD, _T.JOIN): _S.HELD,
+    (_S.HELD, _T.LOSE_MEDIA): _S.HELD,
+    (_S.HELD, _T.RESUME): _S.IN_SESSION,
+    (_S.HELD, _T.QUEUE): _S.QUEUED,
+    (_S.HELD, _T.WRAP_UP): _S.WRAP_UP,
+    (_S.HELD, _T.DISCONNECT): _S.DISCONNECTED,
+    (_S.WRAP_UP, _T.DISCONNECT): _S.DISCONNECTED,
+}
+
+# Present in the room, with media or with a deadline to bring it.
+PRESENT = frozenset({_S.CONNECTING, _S.IN_SESSION, _S.HELD})
+
+
+@dataclass(frozen=True)
+class Participant:
+    """`user_id` is None for a customer. `connect_by` is the deadline for media that is missing."""
+
+    participant_id: ParticipantId
+    role: ParticipantRole
+    type: MediaType
+    joined_at: float
+    state: ParticipantState = ParticipantState.NOT_IN_QUEUE
+    user_id: UserId | None = None
+    name: str = ""
+    address: str = ""
+    muted: bool = False
+    held_by_remote: bool = False
+    sends_video: bool = False
+    leg_ids: tuple[LegId, ...] = ()
+    connect_by: float | None = None
+    disconnect_reason: str = ""
+    disconnected_by: str = ""
+
+    @property
+    def is_live(self) -> bool:
+        return self.state is not ParticipantState.DISCONNECTED
+
+    @property
+    def is_present(self) -> bool:
+        return self.state in PRESENT
+
+    @property
+    def is_customer(self) -> bool:
+        return self.role is ParticipantRole.CUSTOMER
+
+    def next_state(self, trigger: ParticipantTrigger) -> ParticipantState:
+        """Raises NotAllowedError when the table has no such transition."""
+        try:
+            return TRANSITIONS[self.state, trigger]
+        except KeyError:
+            raise NotAllowedError(
+                f"cannot {trigger} participant {self.participant_id}: it is {self.state}"
+            ) from None
+
+
+class ParticipantConflictError(ConflictError):
+    """Somebody else is already being sought; `participant` is who."""
+
+    def __init__(self, reason: str, participant: Participant) -> None:
+        super().__init__(reason)
+        self.participant = participant

@@ -1,0 +1,73 @@
+"""A seat: the wish for one more participant, alive until somebody sits or it is given up."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bridge.desk.participant import MediaType, ParticipantRole
+from bridge.errors import NotAllowedError
+from bridge.ids import ParticipantId, SeatId, UserId
+
+
+class SeatState(StrEnum):
+    OPEN = "open"
+    OFFERED = "offered"
+    TAKEN = "taken"  # the offer was accepted, the media is not there yet
+    FILLED = "filled"
+    CLOSED = "closed"
+
+
+class SeatTrigger(StrEnum):
+    OFFER = "offer"
+    RETURN = "return"  # the offer or the connection came to nothing: seek the next one
+    TAKE = "take"
+    FILL = "fill"
+    CLOSE = "close"
+
+
+_S = SeatState
+_T = SeatTrigger
+
+TRANSITIONS: dict[tuple[SeatState, SeatTrigger], SeatState] = {
+    (_S.OPEN, _T.OFFER): _S.OFFERED,
+    (_S.OPEN, _T.CLOSE): _S.CLOSED,
+    (_S.OFFERED, _T.RETURN): _S.OPEN,
+    (_S.OFFERED, _T.TAKE): _S.TAKEN,
+    (_S.OFFERED, _T.CLOSE): _S.CLOSED,
+    (_S.TAKEN, _T.RETURN): _S.OPEN,
+    (_S.TAKEN, _T.FILL): _S.FILLED,
+    (_S.TAKEN, _T.CLOSE): _S.CLOSED,
+}
+
+
+@dataclass(frozen=True)
+class Seat:
+    """`user_id` names the one it is for; None means the waiting list: the longest idle agent.
+
+    `participant_id` is known at once for a named seat, and from acceptance on for one of the waiting list.
+    `declined` holds who turned it down and when.
+    """
+
+    seat_id: SeatId
+    role: ParticipantRole
+    type: MediaType
+    opened_at: float
+    opened_by: str = ""
+    state: SeatState = SeatState.OPEN
+    user_id: UserId | None = None
+    participant_id: ParticipantId | None = None
+    declined: tuple[tuple[UserId, float], ...] = ()
+
+    @property
+    def is_live(self) -> bool:
+        return self.state not in (SeatState.FILLED, SeatState.CLOSED)
+
+    def next_state(self, trigger: SeatTrigger) -> SeatState:
+        """Raises NotAllowedError when the table has no such transition."""
+        try:
+            return TRANSITIONS[self.state, trigger]
+        except KeyError:
+            raise NotAllowedError(f"cannot {trigger} seat {self.seat_id}: it is {self.state}") from None
+
+    def declined_at(self, user_id: UserId) -> float | None:
+        """When `user_id` last turned it down."""
+        return dict(self.declined).get(user_id)

@@ -1,0 +1,143 @@
+"""Steps of seats and offers: seeking somebody, accepting, rejecting, letting it ring out."""
+
+from bridge.desk import commands, events
+from bridge.desk.attributes import merged_attributes
+from bridge.desk.expert import Expert, Presence, PresenceTrigger
+from bridge.desk.interaction import Interaction
+from bridge.desk.offer import Offer, OfferTrigger
+from bridge.desk.participant import (
+    ParticipantConflictError,
+    ParticipantRole,
+    ParticipantTrigger,
+)
+from bridge.desk.seat import SeatTrigger
+from bridge.desk.settlement import settle
+from bridge.desk.step import SYSTEM, Step
+from bridge.desk.waiting import make_offer
+from bridge.errors import CapacityError, ForbiddenError, NotAllowedError, NotFoundError
+from bridge.ids import OfferId, UserId
+
+TIMED_OUT = "nobody answered in time"
+
+
+def seek_participant(step: Step, command: commands.SeekParticipant) -> None:
+    """Adds a user by name. The same user again changes nothing: the participant there is will do."""
+    interaction = step.interaction(command.interaction_id)
+    if interaction.ended_at is not None:
+        raise NotAllowedError(f"interaction {command.interaction_id} has ended")
+    if interaction.participant_of(command.user_id) is not None:
+        return
+    expert = step.state.expert(command.user_id)
+    role = _role_for(expert, command.role)
+    _check_room(step, interaction, role, second_expert=command.second_expert)
+    _check_reachable(step, expert)
+    attributes = merged_attributes(interaction.attributes, command.attributes, step.policy)
+    id_, participant_id = command.interaction_id, step.ids.participant()
+    changed = {name: value for name, value in attributes.items() if interaction.attributes.get(name) != value}
+    if changed:
+        step.record(events.AttributesSet(step.now, id_, changed, command.by))
+    user_id, kind = command.user_id, command.type
+    step.record(
+        events.ParticipantAdded(
+            step.now, id_, participant_id, role, kind, user_id, expert.name, "", command.by
+        )
+    )
+    seat_id = step.ids.seat()
+    step.record(events.SeatOpened(step.now, id_, seat_id, role, kind, user_id, participant_id, command.by))
+    make_offer(step, step.interaction(id_), step.interaction(id_).seat(seat_id), user_id)
+
+
+def accept_offer(step: Step, command: commands.AcceptOffer) -> None:
+    offer = _own_offer(step, command.offer_id, command.user_id)
+    id_ = offer.interaction_id
+    seat = step.interaction(id_).seat(offer.seat_id)
+    step.end_offer(offer, OfferTrigger.ACCEPT, "")
+    participant_id = seat.participant_id
+    if participant_id is None:
+        participant_id = step.ids.participant()
+        expert = step.state.expert(command.user_id)
+        step.record(
+            events.ParticipantAdded(
+                step.now,
+                id_,
+                participant_id,
+                seat.role,
+                seat.type,
+                command.user_id,
+                expert.name,
+                "",
+                command.user_id,
+            )
+        )
+    step.move_seat(id_, seat, SeatTrigger.TAKE, participant_id=participant_id)
+    step.move(id_, participant_id, ParticipantTrigger.ACCEPT, command.user_id, "accepted")
+
+
+def reject_offer(step: Step, command: commands.RejectOffer) -> None:
+    offer = _own_offer(step, command.offer_id, command.user_id)
+    return_offer(step, offer, OfferTrigger.REJECT, command.user_id, command.reason or "rejected")
+
+
+def return_offer(step: Step, offer: Offer, trigger: OfferTrigger, by: str, reason: str) -> None:
+    """The offer came to nothing: a seat of the waiting list seeks the next, a named one is given up."""
+    id_ = offer.interaction_id
+    seat = step.interaction(id_).seat(offer.seat_id)
+    step.end_offer(offer, trigger, reason)
+    if seat.participant_id is None:
+        declined = trigger in (OfferTrigger.REJECT, OfferTrigger.TIME_OUT)
+        declined_by = offer.user_id if declined else None
+        step.move_seat(id_, seat, SeatTrigger.RETURN, reason, declined_by=declined_by)
+    else:
+        step.disconnect(id_, step.interaction(id_).participant(seat.participant_id), by, reason)
+    settle(step, id_)
+
+
+def expire_offers(step: Step) -> None:
+    """Ends offers that rang out, and stops ringing those who let them."""
+    for offer in tuple(step.state.offers.values()):
+        if offer.expires_at <= step.now:
+            return_offer(step, offer, OfferTrigger.TIME_OUT, SYSTEM, TIMED_OUT)
+            miss(step, offer.user_id, "did not answer an offer")
+
+
+def miss(step: Step, user_id: UserId, reason: str) -> None:
+    """Takes somebody who does not answer off the list until they say they are ready again."""
+    expert = step.state.experts.get(user_id)
+    if expert is None or expert.presence is not Presence.READY:
+        return
+    presence = expert.next_presence(PresenceTrigger.MISS)
+    step.record(events.PresenceChanged(step.now, user_id, expert.name, expert.role, presence, reason))
+
+
+def _own_offer(step: Step, offer_id: OfferId, user_id: UserId) -> Offer:
+    offer = step.state.offers.get(offer_id)
+    if offer is None or offer.expires_at <= step.now:
+        raise NotFoundError(f"offer {offer_id} is over: answered, timed out or taken back")
+    if offer.user_id != user_id:
+        raise ForbiddenError(f"offer {offer_id} was made to somebody else")
+    return offer
+
+
+def _role_for(expert: Expert, wished: ParticipantRole) -> ParticipantRole:
+    """An expert joins as one whatever the request calls it."""
+    return ParticipantRole.SME if expert.role is ParticipantRole.SME else wished
+
+
+def _check_room(step: Step, interaction: Interaction, role: ParticipantRole, *, second_expert: bool) -> None:
+    if sum(p.is_live for p in interaction.participants) >= step.policy.max_participants:
+        raise CapacityError(f"the interaction has {step.policy.max_participants} participants already")
+    sought = next((seat for seat in interaction.seats if seat.role is ParticipantRole.SME), None)
+    if role is not ParticipantRole.SME or sought is None or second_expert or sought.participant_id is None:
+        return
+    participant = interaction.participant(sought.participant_id)
+    raise ParticipantConflictError(
+        f"an escalation is in progress: {participant.user_id} is {participant.state}", participant
+    )
+
+
+def _check_reachable(step: Step, expert: Expert) -> None:
+    if not expert.takes_offers:
+        state = "reconnecting" if expert.presence is Presence.READY else expert.presence
+        raise NotAllowedError(f"{expert.user_id} takes no offers now: {state}")
+    if step.state.is_busy(expert.user_id):
+        raise NotAllowedError(f"{expert.user_id} is busy with another interaction or offer")
