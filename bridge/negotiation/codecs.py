@@ -1,5 +1,7 @@
 """Codecs by meaning: which lines of a description the bridge can work with, and how it writes them."""
 
+from string import hexdigits
+
 import msgspec
 
 from bridge.plane.messages import Codec
@@ -51,6 +53,19 @@ def recognize(entry: RtpMap) -> str | None:
     if shape is None or (shape.clock_rate_hz, shape.channels) != (entry.clock_rate_hz, entry.channels):
         return None
     return name
+
+
+def is_forwardable(entry: RtpMap, fmtp: str) -> bool:
+    """False for H.264 beyond (constrained) baseline: the bridge forwards one stream to all browsers and does
+    not ask one for a profile that another cannot decode."""
+    if entry.name.upper() != "H264":
+        return True
+    # RFC 6184 section 8.1: without profile-level-id it is baseline. 42 is baseline; constraint_set0 promises
+    # that a baseline decoder reads it.
+    profile = fmtp_parameters(fmtp).get("profile-level-id", "42000a").lower()
+    if len(profile) != 6 or any(digit not in hexdigits for digit in profile):
+        return False
+    return profile.startswith("42") or int(profile[2:4], 16) & 0x80 != 0
 
 
 def make_codec(entry: RtpMap, fmtp: str) -> Codec:
