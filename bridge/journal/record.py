@@ -1,0 +1,49 @@
+"""An event as a row, and back."""
+
+from dataclasses import dataclass
+from typing import get_args
+
+import msgspec
+
+from bridge.desk import events
+from bridge.errors import ParseError
+from bridge.ids import InteractionId
+
+_TYPES: dict[str, type[events.DeskEvent]] = {
+    event_type.__name__: event_type
+    for union in (events.InteractionEvent, events.UserEvent)
+    for event_type in get_args(union)
+}
+
+
+@dataclass(frozen=True)
+class JournalEntry:
+    """`number` counts on over all boots. `event.at` is comparable within one `boot_id` only."""
+
+    number: int
+    boot_id: str
+    wall: float
+    event: events.DeskEvent
+
+
+def event_name(event: events.DeskEvent) -> str:
+    return type(event).__name__
+
+
+def interaction_of(event: events.DeskEvent) -> InteractionId | None:
+    return None if isinstance(event, events.UserEvent) else event.interaction_id
+
+
+def serialize_event(event: events.DeskEvent) -> bytes:
+    return msgspec.json.encode(event)
+
+
+def parse_event(name: str, body: bytes) -> events.DeskEvent:
+    """Raises ParseError for a row this version of the bridge cannot read."""
+    event_type = _TYPES.get(name)
+    if event_type is None:
+        raise ParseError(f"the journal has an event {name!r} this version does not know")
+    try:
+        return msgspec.json.decode(body, type=event_type)
+    except msgspec.ValidationError as error:
+        raise ParseError(f"the journal's {name} cannot be read: {error}") from error

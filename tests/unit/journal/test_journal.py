@@ -1,0 +1,167 @@
+"""The journal keeps what happened, in order and before anybody sees it; a restart reads it back."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from bridge.clock import ManualClock
+from bridge.desk.desk import Desk
+from bridge.desk.events import DeskEvent, InteractionEnded, LegAttached
+from bridge.desk.policy import DeskPolicy
+from bridge.errors import ParseError
+from bridge.ids import IdSource, InteractionId, LegId, ParticipantId
+from bridge.journal.journal import Journal, JournalError
+from bridge.journal.record import event_name, parse_event, serialize_event
+from tests.unit.desk.house import EVE, House
+
+ID = InteractionId("int_1")
+
+
+def attached(number: int) -> LegAttached:
+    return LegAttached(float(number), ID, ParticipantId("prt_1"), LegId(f"leg_{number}"))
+
+
+def url_of(directory: Path) -> str:
+    return f"sqlite+aiosqlite:///{directory / 'journal.db'}"
+
+
+@asynccontextmanager
+async def running(url: str, boot_id: str = "boot_1") -> AsyncIterator[Journal]:
+    """An open journal with its writer; what is pending when the block ends is written."""
+    journal = Journal(url, ManualClock(), boot_id)
+    await journal.open()
+    async with asyncio.TaskGroup() as tasks:
+        writer = tasks.create_task(journal.run())
+        try:
+            yield journal
+        finally:
+            writer.cancel()
+            with suppress(asyncio.CancelledError):
+                await writer
+            await journal.aclose()
+
+
+async def test_events_are_read_back_in_order(tmp_path: Path) -> None:
+    async with running(url_of(tmp_path)) as journal:
+        seen: list[tuple[int, ...]] = []
+        await journal.append([attached(1), attached(2)], seen.append)
+        await journal.append([InteractionEnded(3.0, ID, "hung up", "customer")], seen.append)
+        entries = await journal.read()
+    assert seen == [(1, 2), (3,)]
+    assert [entry.number for entry in entries] == [1, 2, 3]
+    assert entries[0].event == attached(1)
+    assert {entry.boot_id for entry in entries} == {"boot_1"}
+
+
+async def test_nothing_is_visible_before_its_commit_and_groups_share_one(tmp_path: Path) -> None:
+    async with running(url_of(tmp_path)) as journal:
+        visible: list[int] = []
+        futures = [journal.append([attached(n)], lambda numbers: visible.extend(numbers)) for n in range(50)]
+        assert visible == []
+        assert journal.pending == 50
+        await asyncio.gather(*futures)
+        assert visible == list(range(1, 51))
+        assert journal.commits == 1
+        assert journal.pending == 0
+
+
+async def test_settled_waits_for_what_was_appended_before(tmp_path: Path) -> None:
+    async with running(url_of(tmp_path)) as journal:
+        await journal.settled()
+        future = journal.append([attached(1)], lambda _: None)
+        await journal.settled()
+        assert future.done()
+
+
+async def test_numbers_go_on_after_a_restart(tmp_path: Path) -> None:
+    async with running(url_of(tmp_path)) as journal:
+        await journal.append([attached(1)], lambda _: None)
+    async with running(url_of(tmp_path), "boot_2") as journal:
+        await journal.append([attached(2)], lambda _: None)
+        entries = await journal.read(after=1)
+    assert [(entry.number, entry.boot_id) for entry in entries] == [(2, "boot_2")]
+
+
+async def test_what_is_pending_at_the_end_is_written(tmp_path: Path) -> None:
+    async with running(url_of(tmp_path)) as journal:
+        journal.append([attached(1)], lambda _: None)
+    async with running(url_of(tmp_path), "boot_2") as journal:
+        assert len(await journal.read()) == 1
+
+
+async def test_one_interaction_can_be_read_alone(tmp_path: Path) -> None:
+    other = LegAttached(1.0, InteractionId("int_2"), ParticipantId("prt_2"), LegId("leg_9"))
+    async with running(url_of(tmp_path)) as journal:
+        await journal.append([attached(1), other], lambda _: None)
+        entries = await journal.read(interaction_id=InteractionId("int_2"))
+    assert [entry.event for entry in entries] == [other]
+
+
+async def test_a_failed_commit_fails_the_writer_and_every_waiting_step(tmp_path: Path) -> None:
+    journal = Journal(url_of(tmp_path), ManualClock(), "boot_1")
+    await journal.open()
+    rival = Journal(url_of(tmp_path), ManualClock(), "boot_2")
+    await rival.open()
+    visible: list[tuple[int, ...]] = []
+    # Two writers on one file: the second takes a number the first has used.
+    rival.append([attached(1)], lambda _: None)
+    await rival.aclose()
+    failing = journal.append([attached(1)], visible.append)
+    with pytest.raises(JournalError):
+        await journal.run()
+    assert isinstance(failing.exception(), JournalError)
+    assert visible == []
+    with pytest.raises(JournalError):
+        journal.append([attached(2)], visible.append)
+    with pytest.raises(JournalError):
+        await journal.settled()
+    await journal.aclose()
+
+
+async def test_a_journal_that_cannot_be_opened_says_where(tmp_path: Path) -> None:
+    journal = Journal(url_of(tmp_path / "missing"), ManualClock(), "boot_1")
+    with pytest.raises(JournalError, match="missing"):
+        await journal.open()
+    await journal.aclose()
+
+
+def test_every_event_of_a_whole_story_survives_the_row() -> None:
+    for event in story():
+        assert parse_event(event_name(event), serialize_event(event)) == event
+
+
+def test_replaying_the_story_gives_the_state_back() -> None:
+    house = House()
+    fill(house)
+    again = Desk(DeskPolicy(), IdSource(lambda size: "0" * size))
+    rows = [(event_name(event), serialize_event(event)) for event in house.journal]
+    again.replay([parse_event(name, body) for name, body in rows])
+    assert again.interactions() == house.desk.interactions()
+    assert again.experts() == house.desk.experts()
+    assert again.offers() == house.desk.offers()
+
+
+def test_unknown_and_broken_rows_are_named() -> None:
+    with pytest.raises(ParseError, match="Flown"):
+        parse_event("Flown", b"{}")
+    with pytest.raises(ParseError, match="LegAttached"):
+        parse_event("LegAttached", b'{"at": "now"}')
+
+
+def story() -> list[DeskEvent]:
+    house = House()
+    fill(house)
+    return house.journal
+
+
+def fill(house: House) -> None:
+    id_ = house.answered_call()
+    house.ready_expert(EVE)
+    house.seek(id_, EVE)
+    house.accept(EVE)
+    house.connect(id_, EVE)
+    house.leave(id_, EVE)
+    house.call()
