@@ -1,0 +1,75 @@
+"""From a command to its effects: one desk step, the journal, and only then what others get to see."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from bridge.clock import Clock
+from bridge.desk.commands import DeskCommand
+from bridge.desk.desk import Desk
+from bridge.desk.events import DeskEvent
+from bridge.desk.expert import Expert
+from bridge.desk.interaction import Interaction
+from bridge.ids import InteractionId, UserId
+from bridge.journal.journal import Journal
+from bridge.journal.record import interaction_of
+
+
+@dataclass(frozen=True)
+class Committed:
+    """The events of one step, durable. The snapshots are of the moment after the step."""
+
+    numbers: tuple[int, ...]
+    events: tuple[DeskEvent, ...]
+    interactions: Mapping[InteractionId, Interaction]
+    experts: Mapping[UserId, Expert]
+    busy: frozenset[UserId]
+
+
+class Ledger:
+    """`begin` does the step at once; the future it returns is done when the step is on disk.
+
+    `on_committed` is called in the order of the steps, before those futures are done.
+    """
+
+    __slots__ = ("_clock", "_desk", "_journal", "_on_committed", "_on_stepped")
+
+    def __init__(
+        self,
+        desk: Desk,
+        journal: Journal,
+        clock: Clock,
+        on_committed: Callable[[Committed], None],
+        on_stepped: Callable[[], None],
+    ) -> None:
+        self._desk = desk
+        self._journal = journal
+        self._clock = clock
+        self._on_committed = on_committed
+        self._on_stepped = on_stepped
+
+    def begin(self, command: DeskCommand) -> tuple[tuple[DeskEvent, ...], "asyncio.Future[None] | None"]:
+        """Raises what the desk raises; then nothing has changed."""
+        happened = self._desk.step(command, self._clock.now())
+        self._on_stepped()
+        if not happened:
+            return (), None
+        committed = self._snapshot(happened)
+        durable = self._journal.append(happened, lambda numbers: self._on_committed(committed(numbers)))
+        return happened, durable
+
+    async def carry_out(self, command: DeskCommand) -> tuple[DeskEvent, ...]:
+        """Returns when the step is on disk; one that changed nothing, when what it saw is."""
+        happened, durable = self.begin(command)
+        if durable is None:
+            await self._journal.settled()
+        else:
+            await asyncio.shield(durable)
+        return happened
+
+    def _snapshot(self, happened: tuple[DeskEvent, ...]) -> Callable[[tuple[int, ...]], Committed]:
+        touched = {interaction_of(event) for event in happened}
+        interactions = {id_: self._desk.interaction(id_) for id_ in touched if id_ is not None}
+        experts = {expert.user_id: expert for expert in self._desk.experts()}
+        busy = frozenset(user_id for user_id in experts if self._desk.is_busy(user_id))
+        return lambda numbers: Committed(numbers, happened, interactions, experts, busy)

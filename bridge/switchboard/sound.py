@@ -1,0 +1,86 @@
+"""What is played into a leg or a room: the waiting rounds, hold music, a prompt somebody asked for."""
+
+from dataclasses import dataclass
+
+from bridge.desk.participant import ParticipantState
+from bridge.ids import LegId, RoomId
+from bridge.plane.messages import Playback
+from bridge.switchboard.doors import Sounds
+
+# A sound that ends sooner than this is empty or broken; going on would spin.
+SHORTEST_S = 0.25
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A sound played once because a desktop asked for it."""
+
+    name: str
+    playback: Playback
+
+
+class LegSounds:
+    """Chooses a leg's playback from its participant's state; `ended` goes on to the next of the round."""
+
+    __slots__ = ("_broken", "_leg_id", "_round", "_serial", "_since", "_state", "prompt")
+
+    def __init__(self, leg_id: LegId) -> None:
+        self._leg_id = leg_id
+        self._serial = 0
+        self._round = 0
+        self._since: float | None = None
+        self._broken = False
+        self._state: ParticipantState | None = None
+        self.prompt: Prompt | None = None
+
+    def start_prompt(self, name: str, source: str) -> None:
+        self._serial += 1
+        self.prompt = Prompt(name, Playback(f"{self._leg_id}/prompt/{self._serial}", source))
+
+    def playback(self, state: ParticipantState, sounds: Sounds, now: float) -> Playback | None:
+        """The wanted playback. A change of state starts the state's sound from its beginning."""
+        if state is not self._state:
+            self._state, self._broken, self._round, self._since = state, False, 0, None
+            self._serial += 1
+        if self.prompt is not None:
+            return self.prompt.playback
+        if state is ParticipantState.HELD and sounds.hold:
+            return Playback(f"{self._leg_id}/hold/{self._serial}", sounds.hold, loop=True)
+        if state is ParticipantState.QUEUED and sounds.waiting and not self._broken:
+            if self._since is None:
+                self._since = now
+            source = sounds.waiting[self._round % len(sounds.waiting)]
+            return Playback(f"{self._leg_id}/waiting/{self._serial}-{self._round}", source)
+        return None
+
+    def ended(self, playback_id: str, error: str, now: float) -> Prompt | None:
+        """A playback is through. Returns the prompt it was, if it was one."""
+        if self.prompt is not None and self.prompt.playback.playback_id == playback_id:
+            prompt, self.prompt, self._since = self.prompt, None, None
+            return prompt
+        if playback_id == f"{self._leg_id}/waiting/{self._serial}-{self._round}":
+            self._broken = bool(error) or (self._since is not None and now - self._since < SHORTEST_S)
+            self._round += 1
+            self._since = None
+        return None
+
+
+class RoomSounds:
+    """At most one prompt into the whole room at a time; a new one replaces it."""
+
+    __slots__ = ("_room_id", "_serial", "prompt")
+
+    def __init__(self, room_id: RoomId) -> None:
+        self._room_id = room_id
+        self._serial = 0
+        self.prompt: Prompt | None = None
+
+    def start_prompt(self, name: str, source: str) -> None:
+        self._serial += 1
+        self.prompt = Prompt(name, Playback(f"{self._room_id}/prompt/{self._serial}", source))
+
+    def ended(self, playback_id: str) -> Prompt | None:
+        if self.prompt is None or self.prompt.playback.playback_id != playback_id:
+            return None
+        prompt, self.prompt = self.prompt, None
+        return prompt
