@@ -1,0 +1,233 @@
+"""The web door: HTTP, websocket and the desktop page on one port."""
+
+import ipaddress
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+import uvicorn
+from fastapi import FastAPI, Request, WebSocket
+from starlette.responses import JSONResponse, Response
+from starlette.staticfiles import StaticFiles
+
+import signaling
+from bridge.clock import Clock
+from bridge.errors import ForbiddenError, SettingsError, UnauthorizedError
+from bridge.settings import Http
+from bridge.switchboard.doors import Audience
+from bridge.switchboard.event import DesktopEvent
+from bridge.switchboard.switchboard import Switchboard
+from signaling.web.auth import METRICS_READ, Verifier
+from signaling.web.event import serialize_event
+from signaling.web.handshake import bearer_token, is_welcome_origin, offers_subprotocol
+from signaling.web.header import SecurityHeaders
+from signaling.web.messages import MESSAGE_MAX_BYTES, SUBPROTOCOL
+from signaling.web.metrics import Metrics
+from signaling.web.problem import install_problems, problem
+from signaling.web.session import CloseCode, Session
+from signaling.web.socket import Socket
+
+CONNECTIONS_MAX = 2000  # a descriptor and up to 4 MB of queue each; beyond that more nodes are wanted
+STRANGERS_MAX = 200  # connections that have not authenticated yet
+PING_INTERVAL_S = 20.0  # below the 60 s after which proxies cut idle connections
+GRACEFUL_S = 5.0
+TCP_USER_TIMEOUT_MS = 30_000  # RFC 5482: a peer that stops reading cannot keep its connection for ever
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class WebParts:
+    """What the composition root hands to the door. `not_ready` returns the reasons why calls cannot be taken."""
+
+    switchboard: Switchboard
+    verifier: Verifier
+    metrics: Metrics
+    clock: Clock
+    token_hex: Callable[[int], str]
+    not_ready: Callable[[], Sequence[str]]
+
+
+class WebDoor:
+    """Construct, `bind`, `run` in a task group; it is the switchboard's `DesktopDoor`."""
+
+    def __init__(self, settings: Http, parts: WebParts) -> None:
+        self._settings = settings
+        self._parts = parts
+        self._sockets: dict[str, Socket] = {}
+        self._listener: socket.socket | None = None
+        self._server: uvicorn.Server | None = None
+        self._closing = False
+        self.app = self._build()
+
+    # --- the switchboard's side ---------------------------------------------------------------------------
+
+    def on_event(self, event: DesktopEvent, audience: Audience) -> None:
+        """Queues an event at every connection that may see it. Never blocks and never raises."""
+        try:
+            text = serialize_event(event)
+        except Exception:
+            # Our own mistake must not stop the desk, whose event is on disk already.
+            log.exception("! event", event_type=type(event).__name__)
+            return
+        for connection in self._sockets.values():
+            connection.push(text, audience)
+
+    # --- the daemon's side --------------------------------------------------------------------------------
+
+    def bind(self) -> int:
+        """Opens the port and returns its number. Raises SettingsError: the start ends here, not later."""
+        self._server = _Server(self._configuration())
+        try:
+            self._server.config.load()  # reads certificate and key
+            self._listener = self._listen()
+        except OSError as error:
+            place = f"{self._settings.address}:{self._settings.port}"
+            raise SettingsError(f"http on {place} with these certificate settings: {error}") from error
+        port: int = self._listener.getsockname()[1]
+        return port
+
+    def _listen(self) -> socket.socket:
+        family = socket.AF_INET6 if ":" in self._settings.address else socket.AF_INET
+        listener = socket.create_server((self._settings.address, self._settings.port), family=family)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, TCP_USER_TIMEOUT_MS)
+        return listener
+
+    async def run(self) -> None:
+        """Serves until `close`; then lets the desktops go and returns."""
+        if self._listener is None:
+            self.bind()
+        assert self._listener is not None
+        assert self._server is not None
+        if self._closing:
+            self._listener.close()
+        else:
+            await self._server.serve(sockets=[self._listener])
+
+    def close(self) -> None:
+        """Begins the end: no new connections, 1001 to every desktop. Twice is fine."""
+        self._closing = True
+        for connection in self._sockets.values():
+            connection.shut(CloseCode.GOING_AWAY, "the bridge shuts down")
+        if self._server is not None:
+            self._server.should_exit = True
+
+    def _configuration(self) -> uvicorn.Config:
+        settings = self._settings
+        return uvicorn.Config(
+            self.app,
+            loop="none",
+            ws="websockets-sansio",
+            ws_max_size=MESSAGE_MAX_BYTES,
+            ws_ping_interval=PING_INTERVAL_S,
+            ws_ping_timeout=PING_INTERVAL_S,
+            # Compression would let 256 kB on the wire unpack to more and costs a state per connection.
+            ws_per_message_deflate=False,
+            lifespan="off",
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            forwarded_allow_ips="127.0.0.1",
+            timeout_graceful_shutdown=int(GRACEFUL_S),
+            ssl_certfile=settings.certificate or None,
+            ssl_keyfile=settings.private_key or None,
+        )
+
+    # --- HTTP ---------------------------------------------------------------------------------------------
+
+    def _build(self) -> FastAPI:
+        app = FastAPI(title="warmbridge", docs_url=None, redoc_url=None, openapi_url="/openapi.json")
+        install_problems(app)
+        app.add_middleware(SecurityHeaders)
+        app.add_api_route("/healthz", self._healthz, methods=["GET"])
+        app.add_api_route("/readyz", self._readyz, methods=["GET"], response_model=None)
+        app.add_api_route("/metrics", self._metrics, methods=["GET"], response_model=None)
+        app.add_api_websocket_route("/ws", self._websocket)
+        app.mount("/", StaticFiles(directory=Path(signaling.__path__[0]) / "static", html=True))
+        return app
+
+    async def _healthz(self) -> dict[str, str]:
+        """The process answers."""
+        return {"status": "ok"}
+
+    async def _readyz(self) -> Response:
+        """Calls can be taken."""
+        reasons = ["the bridge shuts down"] if self._closing else list(self._parts.not_ready())
+        if reasons:
+            return problem(503, "not_ready", "; ".join(reasons))
+        return JSONResponse({"status": "ready"})
+
+    async def _metrics(self, request: Request) -> Response:
+        """From this machine, or with a token that has metrics:read."""
+        if not _is_local(request):
+            self._require_metrics_scope(bearer_token(request))
+        body = self._parts.metrics.exposition()
+        return Response(body, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    def _require_metrics_scope(self, token: str) -> None:
+        if not token:
+            raise UnauthorizedError(f"from another machine /metrics wants a token with {METRICS_READ}")
+        identity = self._parts.verifier.verify(token, self._parts.clock.wall())
+        if METRICS_READ not in identity.scopes:
+            raise ForbiddenError(f"the token of {identity.user_id} lacks the scope {METRICS_READ}")
+
+    # --- websocket ----------------------------------------------------------------------------------------
+
+    async def _websocket(self, websocket: WebSocket) -> None:
+        refusal = self._refusal(websocket)
+        if refusal is not None:
+            self._parts.metrics.trouble("handshake")
+            await websocket.send_denial_response(refusal)
+            return
+        parts = self._parts
+        connection_id = "con_" + parts.token_hex(8)
+        session = Session(
+            connection_id,
+            parts.verifier,
+            self._settings.messages_per_second,
+            parts.clock.now(),
+            parts.metrics.trouble,
+        )
+        connection = Socket(websocket, session, parts.switchboard, parts.clock, parts.metrics)
+        self._sockets[connection_id] = connection
+        parts.metrics.connections.set(len(self._sockets))
+        try:
+            await websocket.accept(subprotocol=SUBPROTOCOL)
+            await connection.run(bearer_token(websocket))
+        finally:
+            del self._sockets[connection_id]
+            parts.metrics.connections.set(len(self._sockets))
+
+    def _refusal(self, websocket: WebSocket) -> Response | None:
+        if not is_welcome_origin(websocket, self._settings.allowed_origins):
+            return problem(403, "forbidden", "this origin is not listed in http.allowed_origins")
+        if not offers_subprotocol(websocket):
+            return problem(400, "malformed", f"the websocket subprotocol must be {SUBPROTOCOL}")
+        strangers = sum(connection.session.identity is None for connection in self._sockets.values())
+        if self._closing or len(self._sockets) >= CONNECTIONS_MAX or strangers >= STRANGERS_MAX:
+            return problem(503, "at_capacity", "too many connections: try later")
+        return None
+
+
+class _Server(uvicorn.Server):
+    """Leaves the signals to the daemon, which drains its calls first."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _is_local(request: Request) -> bool:
+    """From this machine itself, not through a proxy on it."""
+    if "x-forwarded-for" in request.headers or "forwarded" in request.headers:
+        return False
+    host = request.client.host if request.client else ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,135 @@
+"""Access tokens: JWT (RFC 7519) signed with HS256 under one secret, issued and verified here."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jwt
+
+from bridge.clock import Clock
+from bridge.errors import SettingsError, UnauthorizedError
+from bridge.ids import UserId
+from bridge.switchboard.principal import (
+    INTERACTION_ALL,
+    INTERACTION_READ,
+    INTERACTION_WRITE,
+    ROUTING_WRITE,
+    VIDEO_USE,
+    Principal,
+)
+
+METRICS_READ = "metrics:read"
+SCOPES = {
+    INTERACTION_READ: "see interactions and users",
+    INTERACTION_WRITE: "change interactions and take part with media",
+    ROUTING_WRITE: "go ready, accept and reject offers",
+    VIDEO_USE: "ask for and join with video",
+    INTERACTION_ALL: "the same for interactions one takes no part in",
+    METRICS_READ: "read /metrics from another machine",
+}
+ALGORITHM = "HS256"
+SECRET_MIN_BYTES = 32  # RFC 7518 section 3.2: no shorter than the hash
+LEEWAY_S = 10.0  # RFC 7519 section 4.1.4 allows "no more than a few minutes" of clock skew
+_OURS = "warmbridge"  # issuer and audience: a token of another system under the same secret is not for us
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who a token speaks for, and until when by the wall clock."""
+
+    user_id: UserId
+    name: str
+    scopes: frozenset[str]
+    expires_at: float
+
+    def principal(self, connection_id: str = "") -> Principal:
+        return Principal(self.user_id, self.name, self.scopes, connection_id)
+
+
+def read_secret(path: Path) -> bytes:
+    """The key in a file, blanks around it removed. Raises SettingsError if it is missing or too short."""
+    try:
+        secret = path.read_bytes().strip()
+    except OSError as error:
+        raise SettingsError(f"auth.secret_file: {path}: {error.strerror}") from error
+    if len(secret) < SECRET_MIN_BYTES:
+        raise SettingsError(
+            f"auth.secret_file: {path} holds {len(secret)} bytes, at least {SECRET_MIN_BYTES} are needed: "
+            f"head -c {SECRET_MIN_BYTES} /dev/urandom | base64 > {path}"
+        )
+    return secret
+
+
+class Signer:
+    """Issues tokens that a `Verifier` with the same secret accepts."""
+
+    __slots__ = ("_clock", "_secret")
+
+    def __init__(self, secret: bytes, clock: Clock) -> None:
+        self._secret = secret
+        self._clock = clock
+
+    def issue(self, subject: str, scopes: Iterable[str], lifetime_s: float, name: str = "") -> str:
+        wall = self._clock.wall()
+        claims = {
+            "iss": _OURS,
+            "aud": _OURS,
+            "sub": subject,
+            "name": name or subject,
+            "scope": " ".join(sorted(set(scopes))),  # RFC 8693 section 4.2
+            "iat": int(wall),
+            "exp": int(wall + lifetime_s),
+        }
+        return jwt.encode(claims, self._secret, ALGORITHM)
+
+
+class Verifier:
+    """Tells who a token speaks for."""
+
+    __slots__ = ("_secret",)
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+
+    def verify(self, token: str, wall: float) -> Identity:
+        """Raises UnauthorizedError; the reason never quotes the token."""
+        try:
+            # The library would ask its own clock about the times, so they are looked at below.
+            claims = jwt.decode(
+                token,
+                self._secret,
+                algorithms=[ALGORITHM],
+                audience=_OURS,
+                issuer=_OURS,
+                options={
+                    "require": ["exp", "sub", "iss", "aud"],
+                    "verify_exp": False,
+                    "verify_nbf": False,
+                    "verify_iat": False,
+                },
+            )
+        except jwt.InvalidTokenError as error:
+            raise UnauthorizedError(f"the token is not valid: {error}") from None
+        return _identity(claims, wall)
+
+
+def _identity(claims: dict[str, Any], wall: float) -> Identity:
+    expires_at, not_before = _seconds(claims["exp"]), _seconds(claims.get("nbf", 0))
+    if wall >= expires_at + LEEWAY_S:
+        raise UnauthorizedError("the token has expired: get a fresh one")
+    if wall < not_before - LEEWAY_S:
+        raise UnauthorizedError("the token is not valid yet: compare the clocks of both machines")
+    subject, name, scope = claims["sub"], claims.get("name") or claims["sub"], claims.get("scope", "")
+    if not isinstance(subject, str) or not 0 < len(subject) <= 128 or not subject.isprintable():
+        raise UnauthorizedError("the token's subject must be a user id of 1 to 128 printable characters")
+    if not isinstance(name, str) or not isinstance(scope, str):
+        raise UnauthorizedError("the token's name and scope must be text")
+    return Identity(UserId(subject), name[:256], frozenset(scope.split()), expires_at)
+
+
+def _seconds(value: object) -> float:
+    # A huge integer or float("inf") would pass arithmetic here and break a timer or a date later.
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 253_402_300_800:
+        raise UnauthorizedError("the token's times must be seconds between 1970 and the year 10000")
+    return float(value)

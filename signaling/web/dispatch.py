@@ -1,0 +1,164 @@
+"""From a parsed command to the one method of the switchboard that carries it out."""
+
+from collections.abc import Iterable
+from typing import TypeVar, assert_never
+
+from bridge.ids import InteractionId, LegId, OfferId, ParticipantId, UserId
+from bridge.switchboard import switchboard, view
+from bridge.switchboard.principal import Principal
+from signaling.web import event, messages
+from signaling.web.messages import WireModel
+
+ModelT = TypeVar("ModelT", bound=WireModel)
+
+Routing = messages.SetPresence | messages.AcceptOffer | messages.RejectOffer
+Party = (
+    messages.RemoveParticipant
+    | messages.MuteParticipant
+    | messages.UnmuteParticipant
+    | messages.HoldParticipant
+    | messages.ResumeParticipant
+)
+Whole = (
+    messages.AddParticipant
+    | messages.LeaveInteraction
+    | messages.EndInteraction
+    | messages.SetAttributes
+    | messages.PlayPrompt
+)
+Reading = messages.GetInteraction | messages.GetTimeline | messages.ListInteractions | messages.ListUsers
+Media = messages.OfferMedia | messages.AnswerMedia | messages.TrickleCandidate
+# What is left of `Command` once the session has answered `authenticate` and `ping`.
+Dispatched = Routing | Party | Whole | Reading | Media
+
+
+class Dispatch:
+    """Carries out the commands of one principal after another. Raises `BridgeError` as the switchboard does."""
+
+    __slots__ = ("_switchboard",)
+
+    def __init__(self, switchboard: switchboard.Switchboard) -> None:
+        self._switchboard = switchboard
+
+    async def carry_out(self, principal: Principal, command: Dispatched) -> event.Result | None:
+        if isinstance(command, Routing):
+            return await self._routing(principal, command)
+        if isinstance(command, Party):
+            await self._party(principal, command)
+            return None
+        if isinstance(command, Whole):
+            return await self._whole(principal, command)
+        if isinstance(command, Reading):
+            return await self._reading(principal, command)
+        return await self._media(principal, command)
+
+    async def _routing(self, principal: Principal, command: Routing) -> event.Result | None:
+        board = self._switchboard
+        match command:
+            case messages.SetPresence():
+                user = await board.set_presence(principal, command.presence, command.role)
+                return event.UserResult(user=_wire(event.User, user))
+            case messages.AcceptOffer():
+                interaction = await board.accept_offer(principal, OfferId(command.offer_id))
+                return event.InteractionResult(interaction=_wire(event.Interaction, interaction))
+            case messages.RejectOffer():
+                await board.reject_offer(principal, OfferId(command.offer_id), command.reason)
+            case _:
+                assert_never(command)
+        return None
+
+    async def _party(self, principal: Principal, command: Party) -> None:
+        """The commands about one participant."""
+        board = self._switchboard
+        interaction = InteractionId(command.interaction_id)
+        participant = ParticipantId(command.participant_id)
+        match command:
+            case messages.RemoveParticipant():
+                await board.remove_participant(principal, interaction, participant)
+            case messages.MuteParticipant():
+                await board.mute(principal, interaction, participant)
+            case messages.UnmuteParticipant():
+                await board.unmute(principal, interaction, participant)
+            case messages.HoldParticipant():
+                await board.hold(principal, interaction, participant)
+            case messages.ResumeParticipant():
+                await board.resume(principal, interaction, participant)
+            case _:
+                assert_never(command)
+
+    async def _whole(self, principal: Principal, command: Whole) -> event.Result | None:
+        """The commands about an interaction as a whole."""
+        board = self._switchboard
+        interaction_id = InteractionId(command.interaction_id)
+        match command:
+            case messages.AddParticipant():
+                participant = await board.add_participant(principal, interaction_id, _wish(command))
+                return event.ParticipantResult(participant=_wire(event.Participant, participant))
+            case messages.LeaveInteraction():
+                await board.leave(principal, interaction_id)
+            case messages.EndInteraction():
+                await board.end_interaction(principal, interaction_id)
+            case messages.SetAttributes():
+                interaction = await board.set_attributes(principal, interaction_id, command.attributes)
+                return event.InteractionResult(interaction=_wire(event.Interaction, interaction))
+            case messages.PlayPrompt():
+                listener = ParticipantId(command.participant_id) if command.participant_id else None
+                await board.play_prompt(principal, interaction_id, listener, command.prompt)
+            case _:
+                assert_never(command)
+        return None
+
+    async def _reading(self, principal: Principal, command: Reading) -> event.Result:
+        board = self._switchboard
+        match command:
+            case messages.GetInteraction():
+                interaction = await board.get_interaction(principal, InteractionId(command.interaction_id))
+                return event.InteractionResult(interaction=_wire(event.Interaction, interaction))
+            case messages.GetTimeline():
+                entries = await board.timeline(principal, InteractionId(command.interaction_id))
+                return event.TimelineResult(timeline=_wires(event.TimelineEntry, entries))
+            case messages.ListInteractions():
+                interactions = await board.list_interactions(principal)
+                return event.InteractionsResult(interactions=_wires(event.Interaction, interactions))
+            case messages.ListUsers():
+                return event.UsersResult(users=_wires(event.User, await board.list_users(principal)))
+            case _:
+                assert_never(command)
+
+    async def _media(self, principal: Principal, command: Media) -> event.Result | None:
+        board = self._switchboard
+        match command:
+            case messages.OfferMedia():
+                interaction_id = InteractionId(command.interaction_id)
+                answer = await board.offer_media(principal, interaction_id, command.sdp)
+                return event.MediaResult(leg_id=answer.leg_id, sdp=answer.sdp)
+            case messages.AnswerMedia():
+                await board.answer_media(principal, LegId(command.leg_id), command.sdp)
+            case messages.TrickleCandidate():
+                candidate = command.candidate.candidate if command.candidate else ""
+                await board.trickle(principal, LegId(command.leg_id), candidate)
+            case _:
+                assert_never(command)
+        return None
+
+
+def _wish(command: messages.AddParticipant) -> switchboard.AddParticipant:
+    return switchboard.AddParticipant(
+        user_id=UserId(command.user_id),
+        type=command.type,
+        role=command.role,
+        properties=command.properties,
+        second_expert=command.second_expert,
+    )
+
+
+View = view.InteractionView | view.ParticipantView | view.UserView | view.TimelineView
+
+
+def _wire(model: type[ModelT], value: View) -> ModelT:
+    """The wire's picture of a view: same names, read off attribute by attribute."""
+    return model.model_validate(value, from_attributes=True)
+
+
+def _wires(model: type[ModelT], values: Iterable[View]) -> tuple[ModelT, ...]:
+    return tuple(_wire(model, value) for value in values)

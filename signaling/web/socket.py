@@ -1,0 +1,179 @@
+"""The shell around one websocket: reads, carries out, writes; a `Session` decides."""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import structlog
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from bridge.clock import Clock
+from bridge.desk.participant import ParticipantConflictError
+from bridge.errors import BridgeError
+from bridge.switchboard.doors import Audience
+from bridge.switchboard.principal import Principal
+from bridge.switchboard.switchboard import Switchboard
+from signaling.web import messages
+from signaling.web.dispatch import Dispatch
+from signaling.web.metrics import Metrics
+from signaling.web.session import Session, State
+
+if TYPE_CHECKING:
+    from signaling.web.dispatch import Dispatched
+
+# A peer whose TCP window stays shut this long is gone or stuck. The socket's send buffer and the
+# session's queue (4 MB) bound what it can hold meanwhile.
+SEND_TIMEOUT_S = 10.0
+
+log = structlog.get_logger()
+
+
+class InternalError(BridgeError):
+    """A mistake of ours; the log has the rest."""
+
+
+class Socket:
+    """Runs the conversation of one accepted websocket to its end."""
+
+    __slots__ = (
+        "_clock",
+        "_dispatch",
+        "_log",
+        "_metrics",
+        "_reader",
+        "_receiving",
+        "_switchboard",
+        "_wake",
+        "_websocket",
+        "session",
+    )
+
+    def __init__(
+        self, websocket: WebSocket, session: Session, switchboard: Switchboard, clock: Clock, metrics: Metrics
+    ) -> None:
+        self.session = session
+        self._websocket = websocket
+        self._switchboard = switchboard
+        self._dispatch = Dispatch(switchboard)
+        self._clock = clock
+        self._metrics = metrics
+        self._wake = asyncio.Event()
+        self._receiving = False
+        self._reader: asyncio.Task[None] | None = None
+        self._log = log.bind(connection=session.connection_id)
+
+    def push(self, text: str, audience: Audience) -> None:
+        """Queues an event if this connection may see it. Never blocks."""
+        identity = self.session.identity
+        if identity is None:
+            return
+        if audience.includes(identity.user_id, self.session.connection_id, identity.scopes):
+            self.session.push(text)
+            self._wake.set()
+
+    def shut(self, code: int, reason: str) -> None:
+        self.session.shut(code, reason)
+        self._wake.set()
+
+    async def run(self, bearer: str) -> None:
+        """Returns when the connection is over and the switchboard knows it."""
+        if bearer:
+            self.session.receive_authorization(bearer, self._clock.now(), self._clock.wall())
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._reader = tasks.create_task(self._read())
+                tasks.create_task(self._write())
+        finally:
+            self.session.disconnected()
+            await self._farewell()
+
+    async def _farewell(self) -> None:
+        principal = self.session.principal
+        if principal is None:
+            return
+        try:
+            await self._switchboard.connection_closed(principal)
+        except Exception:
+            self._log.exception("! connection closed")
+
+    async def _read(self) -> None:
+        """Ends with the connection. The next message is read when this one is done: that is the backpressure."""
+        while self.session.state is not State.CLOSED:
+            self._receiving = True
+            message = await self._websocket.receive()
+            self._receiving = False
+            if message["type"] == "websocket.disconnect":
+                self.session.disconnected()
+            elif (text := message.get("text")) is not None:
+                await self._receive(text)
+            else:
+                self.session.receive_binary()
+            self._wake.set()
+
+    async def _receive(self, text: str) -> None:
+        self._metrics.messages_received.inc()
+        command = self.session.receive_text(text, self._clock.now(), self._clock.wall())
+        principal = self.session.principal
+        if command is None or principal is None:
+            return
+        if isinstance(command, messages.Authenticate | messages.Ping):
+            return  # answered by the session
+        await self._carry_out(principal, command)
+
+    async def _carry_out(self, principal: Principal, command: "Dispatched") -> None:
+        started = self._clock.now()
+        outcome = "ok"
+        try:
+            result = await self._dispatch.carry_out(principal, command)
+            self.session.reply(command.id, result)
+        except BridgeError as error:
+            outcome = error.code
+            in_the_way = error.participant if isinstance(error, ParticipantConflictError) else None
+            self.session.refuse(command.id, error, in_the_way.participant_id if in_the_way else None)
+            self._log.debug("x command", command=command.command, code=error.code, reason=error.reason)
+        except Exception:
+            # Our own mistake ends one command, not the agent's desktop and the call in it.
+            outcome = InternalError.code
+            self._log.exception("! command", command=command.command)
+            self.session.refuse(command.id, InternalError("the bridge failed; its log says where"))
+        self._metrics.command_done(command.command, outcome, self._clock.now() - started)
+
+    async def _write(self) -> None:
+        try:
+            while self.session.state is not State.CLOSED:
+                await self._wait()
+                await self._flush()
+        except (TimeoutError, WebSocketDisconnect, OSError) as error:
+            if isinstance(error, TimeoutError):
+                self._metrics.trouble("stuck")
+            self.session.disconnected()
+            self._stop_reading()
+
+    async def _wait(self) -> None:
+        """Until there is something to write, or the session's timer."""
+        timer = self.session.timer()
+        delay_s = None if timer is None else max(0.0, timer - self._clock.now())
+        try:
+            async with asyncio.timeout(delay_s):
+                await self._wake.wait()
+        except TimeoutError:
+            self.session.handle_timer(self._clock.now())
+        self._wake.clear()
+
+    async def _flush(self) -> None:
+        for text in self.session.messages_to_send():
+            async with asyncio.timeout(SEND_TIMEOUT_S):
+                await self._websocket.send_text(text)
+            self._metrics.messages_sent.inc()
+        frame = self.session.close_frame
+        if self.session.state is State.CLOSING and frame is not None:
+            self._log.info("= closing", code=frame.code, reason=frame.reason)
+            async with asyncio.timeout(SEND_TIMEOUT_S):
+                await self._websocket.close(frame.code, frame.reason)
+            # The reader now gets the disconnect, or is stopped if it is not waiting for one.
+            self.session.disconnected()
+            self._stop_reading()
+
+    def _stop_reading(self) -> None:
+        """Never in the middle of a command: what was begun is carried out to its end."""
+        if self._receiving and self._reader is not None:
+            self._reader.cancel()
