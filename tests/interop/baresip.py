@@ -1,0 +1,200 @@
+"""A real phone: baresip, with a tone for a microphone, every heard sample recorded, driven over ctrl_tcp."""
+
+import asyncio
+import contextlib
+import json
+import re
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bridge.peers.beside import beside
+from bridge.peers.tone import Samples
+from tests.interop.programs import eventually, free_port, program, running
+from tests.interop.sound import read_sound, write_tone
+
+MODULES = "/usr/lib/baresip/modules"
+
+
+@dataclass(frozen=True)
+class PhoneCodec:
+    """How baresip names a codec. Its file source must have exactly the codec's rate."""
+
+    account: str
+    module: str
+    rate_hz: int
+
+
+CODECS = {
+    "PCMU": PhoneCodec("PCMU/8000/1", "g711", 8000),
+    "PCMA": PhoneCodec("PCMA/8000/1", "g711", 8000),
+    "G722": PhoneCodec("G722/16000/1", "g722", 16000),
+    "OPUS": PhoneCodec("opus/48000/2", "opus", 48000),
+}
+
+CONFIG = """\
+poll_method epoll
+sip_listen 127.0.0.1:{sip_port}
+net_interface 127.0.0.1
+call_local_timeout 120
+call_max_calls 4
+audio_player aubridge,sink{sip_port}
+audio_alert aubridge,alert{sip_port}
+audio_source aufile,{tone}
+ausrc_channels 1
+auplay_channels 1
+audio_txmode thread
+rtp_ports {rtp_min}-{rtp_max}
+rtcp_mux no
+jitter_buffer_delay 1-5
+rtp_stats yes
+module_path {modules}
+module {codec_module}.so
+module aufile.so
+module aubridge.so
+module sndfile.so
+module_tmp uuid.so
+module_tmp account.so
+module_app menu.so
+module_app ctrl_tcp.so
+ctrl_tcp_listen 127.0.0.1:{control_port}
+snd_path {recordings}
+ringback_disabled yes
+menu_bell no
+opus_bitrate 32000
+"""
+
+
+@dataclass
+class Baresip:
+    """One running phone. `events` grows as baresip tells what happens to its calls."""
+
+    directory: Path
+    sip_port: int
+    rate_hz: int
+    writer: asyncio.StreamWriter
+    events: list[dict[str, Any]] = field(default_factory=list)
+    replies: dict[str, dict[str, Any]] = field(default_factory=dict)
+    sent: int = 0
+
+    async def command(self, command: str, parameters: str = "") -> dict[str, Any]:
+        """One baresip command; returns its reply."""
+        self.sent += 1
+        token = str(self.sent)
+        body = json.dumps({"command": command, "params": parameters, "token": token}).encode()
+        self.writer.write(b"%d:%s," % (len(body), body))
+        await self.writer.drain()
+        return await eventually(f"baresip answers {command}", lambda: self.replies.pop(token, None))
+
+    async def dial(self, uri: str) -> None:
+        """Calls and waits until the call is up."""
+        reply = await self.command("dial", uri)
+        assert reply["ok"], reply
+        await self.happens("CALL_ESTABLISHED")
+
+    async def happens(self, kind: str, *, times: int = 1, timeout_s: float = 10.0) -> dict[str, Any]:
+        """Waits until an event of this kind came (for the n-th time) and returns it."""
+
+        def look() -> dict[str, Any] | None:
+            found = [event for event in self.events if event["type"] == kind]
+            return found[times - 1] if len(found) >= times else None
+
+        return await eventually(f"baresip says {kind}", look, timeout_s)
+
+    async def hang_up(self) -> None:
+        await self.command("hangup")
+        await self.happens("CALL_CLOSED")
+
+    async def press(self, digit: str) -> None:
+        """Sends a digit by RFC 4733, pressed and let go."""
+        await self.command("sndcode", digit)
+
+    def heard(self) -> Samples:
+        """Everything received so far, up to the first re-INVITE: there baresip 1.0.0 loses its recorder.
+
+        After one, look at `bitrates_bps`, and at what the other parties hear.
+        """
+        recordings = sorted((self.directory / "recordings").glob("dump-*-dec.wav"))
+        parts = [read_sound(path)[0] for path in recordings]
+        return np.concatenate(parts) if parts else np.zeros(0, np.int16)
+
+    def bitrates_bps(self) -> tuple[int, int]:
+        """Sent and received payload bits a second, as baresip measured them over its last three seconds."""
+        shown = re.findall(r"audio=(\d+)/(\d+) \(bit/s\)", self.log())
+        return (int(shown[-1][0]), int(shown[-1][1])) if shown else (0, 0)
+
+    def log(self) -> str:
+        return (self.directory / "baresip.log").read_text(errors="replace")
+
+
+def _write_files(
+    directory: Path, codec: PhoneCodec, tone_hz: float, account: str, ports: tuple[int, int]
+) -> None:
+    (directory / "recordings").mkdir(parents=True)
+    sip_port, control_port = ports
+    rtp_min = 20_000 + sip_port % 400 * 20
+    settings = {
+        "sip_port": sip_port,
+        "control_port": control_port,
+        "rtp_min": rtp_min,
+        "rtp_max": rtp_min + 19,
+        "tone": write_tone(directory / "tone.wav", (tone_hz,), codec.rate_hz, 30.0),
+        "modules": MODULES,
+        "codec_module": codec.module,
+        "recordings": directory / "recordings",
+    }
+    (directory / "config").write_text(CONFIG.format(**settings))
+    (directory / "accounts").write_text(account)
+    (directory / "contacts").write_text("")
+
+
+@contextlib.asynccontextmanager
+async def baresip(
+    directory: Path,
+    tone_hz: float,
+    codec: str = "PCMU",
+    transport: str = "udp",
+    name: str = "bob",
+) -> AsyncIterator[Baresip]:
+    """A phone that answers by itself, ready to be driven; its files lie in `directory`."""
+    sip_port, control_port = free_port(), free_port(socket.SOCK_STREAM)
+    chosen = CODECS[codec]
+    account = (
+        f"<sip:{name}@127.0.0.1:{sip_port};transport={transport}>"
+        f";regint=0;answermode=auto;audio_codecs={chosen.account}\n"
+    )
+    _write_files(directory, chosen, tone_hz, account, (sip_port, control_port))
+    arguments = [program("baresip"), "-f", str(directory), "-v", "-s"]
+    async with running(arguments, directory / "baresip.log") as process:
+        reader, writer = await _connect(control_port, process)
+        phone = Baresip(directory, sip_port, chosen.rate_hz, writer)
+        async with beside(_listen(reader, phone)):
+            yield phone
+        writer.close()
+
+
+async def _connect(
+    port: int, process: asyncio.subprocess.Process
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    for _ in range(100):
+        assert process.returncode is None, "baresip ended at once; see its log"
+        with contextlib.suppress(OSError):
+            return await asyncio.open_connection("127.0.0.1", port)
+        await asyncio.sleep(0.05)
+    raise AssertionError("baresip does not listen on its control port")
+
+
+async def _listen(reader: asyncio.StreamReader, phone: Baresip) -> None:
+    """Netstrings of JSON: replies have a token, events a type."""
+    with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+        while True:
+            length = int((await reader.readuntil(b":"))[:-1])
+            message = json.loads((await reader.readexactly(length + 1))[:-1])
+            if message.get("event"):
+                phone.events.append(message)
+            else:
+                phone.replies[message.get("token", "")] = message

@@ -1,0 +1,68 @@
+"""Another real SIP program: sipp, for load and for scenarios written to the letter."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.interop.programs import free_port, program, run
+
+SCENARIOS = Path(__file__).parent.parent / "data" / "sipp"
+
+
+@dataclass(frozen=True)
+class SippResult:
+    """How a run ended. `retransmissions` counts what sipp had to say twice."""
+
+    exit_code: int
+    successful: int
+    failed: int
+    retransmissions: int
+    output: str
+
+
+async def sipp(
+    target: str,
+    directory: Path,
+    *arguments: str,
+    scenario: str = "uac",
+    calls: int = 1,
+    timeout_s: float = 60.0,
+) -> SippResult:
+    """Runs a built-in scenario ("uac") or a file of tests/data/sipp ("hold.xml") against `target`.
+
+    `directory` must exist. Exit code 0 means that every call went as the scenario says.
+    """
+    built_in = not scenario.endswith(".xml")
+    command = [
+        program("sipp"),
+        "-sn" if built_in else "-sf",
+        scenario if built_in else str(SCENARIOS / scenario),
+    ]
+    command += ["-i", "127.0.0.1", "-mi", "127.0.0.1", "-p", str(free_port()), "-mp", str(free_media_port())]
+    command += ["-m", str(calls), "-nostdin", "-timeout", f"{timeout_s:g}s", "-timeout_error"]
+    command += ["-trace_err", "-error_file", str(directory / "errors.log"), *arguments, target]
+    exit_code, output = await run(command, timeout_s + 10, directory)
+    return SippResult(
+        exit_code,
+        _last_total(output, "Successful call"),
+        _last_total(output, "Failed call"),
+        _retransmissions(output),
+        output,
+    )
+
+
+def free_media_port() -> int:
+    """Even, and below the ephemeral ports: sipp takes this one and the next ones."""
+    return 26_000 + free_port() % 1000 * 4
+
+
+def _last_total(output: str, counter: str) -> int:
+    """From the last screen: `Successful call | periodic | cumulative`."""
+    found = re.findall(rf"{counter}\s*\|\s*(\d+)\s*\|\s*(\d+)", output)
+    return int(found[-1][1]) if found else 0
+
+
+def _retransmissions(output: str) -> int:
+    """From the last scenario screen: messages, retransmissions, timeouts of each line with an arrow."""
+    screen = output.rpartition("Messages  Retrans")[2]
+    return sum(int(count) for count in re.findall(r"(?:---------->|<----------)\s+\d+\s+(\d+)", screen))
