@@ -1,11 +1,19 @@
 """Where a datagram comes from or goes to."""
 
+import ipaddress
+
 Address = tuple[str, int]
 """Numeric host (IPv4 or IPv6 text) and port."""
 
-UNSPECIFIED_HOSTS = frozenset({"", "0.0.0.0", "::"})  # RFC 3264 section 8.4: "hold", not an address
-
 
 def is_routable(address: Address) -> bool:
-    """False for the placeholders SDP uses where there is no address yet."""
-    return address[0] not in UNSPECIFIED_HOSTS and address[1] > 0
+    """False for what cannot be sent to: 0.0.0.0 (RFC 3264 section 8.4: hold), port 0, a name.
+
+    A name in SDP is legal but would make the packet path wait for DNS.
+    """
+    host, port = address
+    try:
+        ip = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return 0 < port <= 0xFFFF and not ip.is_unspecified

@@ -1,0 +1,101 @@
+"""The RTP port range of one worker: even and odd ports in pairs, for RTP and RTCP (RFC 3550 section 11)."""
+
+import errno
+import socket
+from collections import deque
+from dataclasses import dataclass
+
+from bridge.errors import CapacityError
+
+
+@dataclass(frozen=True, slots=True)
+class PortPair:
+    """Two bound, non-blocking sockets: RTP on the even port, RTCP on the next."""
+
+    port: int
+    rtp: socket.socket
+    rtcp: socket.socket
+
+
+class RtpPortPool:
+    """Lends port pairs of `port_min` to `port_max`, the longest unused first.
+
+    A pair that came back rests for `drain_s`: the old phone may still send, and a new call must not hear it.
+    """
+
+    __slots__ = ("_address", "_drain_s", "_draining", "_free", "_lent", "occupied")
+
+    def __init__(self, port_min: int, port_max: int, address: str, drain_s: float) -> None:
+        self._address = address
+        self._drain_s = drain_s
+        self._free = deque(range(port_min + port_min % 2, port_max, 2))
+        self._draining: deque[tuple[float, int]] = deque()
+        self._lent: set[int] = set()
+        self.occupied = 0  # times a pair was passed over because another program had it
+
+    @property
+    def lent(self) -> int:
+        """Pairs in use now."""
+        return len(self._lent)
+
+    @property
+    def free(self) -> int:
+        """Pairs ready to be lent, as far as the pool knows."""
+        return len(self._free)
+
+    @property
+    def draining(self) -> int:
+        return len(self._draining)
+
+    def take(self, now: float) -> PortPair:
+        """CapacityError when every pair is lent, resting or in another program's hands."""
+        self._recover(now)
+        for _ in range(len(self._free)):
+            port = self._free.popleft()
+            pair = self._open(port)
+            if pair is not None:
+                self._lent.add(port)
+                return pair
+            self._free.append(port)
+            self.occupied += 1
+        raise CapacityError(
+            f"no RTP port is free ({self.lent} pairs in use, {self.draining} draining): widen rtp.port_min "
+            "to rtp.port_max"
+        )
+
+    def give_back(self, pair: PortPair, now: float) -> None:
+        """Closes the pair and lets its ports rest; twice is fine."""
+        pair.rtp.close()
+        pair.rtcp.close()
+        if pair.port in self._lent:
+            self._lent.remove(pair.port)
+            self._draining.append((now + self._drain_s, pair.port))
+
+    def _recover(self, now: float) -> None:
+        while self._draining and self._draining[0][0] <= now:
+            self._free.append(self._draining.popleft()[1])
+
+    def _open(self, port: int) -> PortPair | None:
+        rtp = self._bind(port)
+        if rtp is None:
+            return None
+        rtcp = self._bind(port + 1)
+        if rtcp is None:
+            rtp.close()
+            return None
+        return PortPair(port, rtp, rtcp)
+
+    def _bind(self, port: int) -> socket.socket | None:
+        family = socket.AF_INET6 if ":" in self._address else socket.AF_INET
+        sock = socket.socket(family, socket.SOCK_DGRAM)
+        sock.settimeout(0)
+        try:
+            if family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)  # one family per leg
+            sock.bind((self._address, port))
+        except OSError as error:
+            sock.close()
+            if error.errno in (errno.EADDRINUSE, errno.EACCES):
+                return None
+            raise
+        return sock
