@@ -1,0 +1,308 @@
+"""The adaptive jitter buffer: packets in when they come, one frame out every 20 ms.
+
+The delay follows `rtp.delay`. Small errors are corrected by `speed` (the reader resamples by 1/160), larger
+ones in silence: a frame is left out when the buffer is too long, a concealed one put in when it is too short.
+What the reader still holds of earlier payloads is counted here too, so that both agree without talking.
+"""
+
+from bisect import insort
+from operator import attrgetter
+
+import msgspec
+
+from bridge.errors import ParseError
+from bridge.rtp.delay import DelayEstimator
+from bridge.rtp.frame import (
+    CONTINUES_FRAME,
+    EMPTY_FRAME,
+    LOST_FRAME,
+    SPEED_STEPS_PER_FRAME,
+    FrameKind,
+    JitterFrame,
+)
+from bridge.rtp.payload_shape import PayloadShape
+
+CAPACITY = 100  # payloads: two seconds of 20 ms; the oldest goes first
+INITIAL_DELAY_S = 0.04  # until fifty packets were seen
+MIN_DELAY_S = 0.02  # one frame: the next payload is there for FEC
+MAX_DELAY_S = 0.4  # G.114: beyond it nobody can talk
+MARGIN_S = 0.005  # a tick may come late by this (p99 of 0.2-3.0 ms measured)
+HYSTERESIS_S = 0.01  # half a frame of error before the speed changes
+FORCED_DROP_S = 0.08  # too long by this much: leave out a frame even of speech
+MAX_CONCEALED = 6  # frames; concealment has faded to silence after 120 ms
+JUMP_S = 1.0  # a timestamp this far from its arrival is another timeline
+JUMP_AGREEMENT_S = 0.25  # two such packets in a row that agree are the new timeline
+MAX_PAYLOADS_PER_TICK = 8  # Opus frames of 2.5 ms
+LOSS_WINDOW = 100  # payloads; one lost of them makes room for FEC
+
+_media_time = attrgetter("media_time")
+
+
+class _Entry(msgspec.Struct, frozen=True, gc=False):
+    index: int
+    media_time: int
+    end: int
+    payload: bytes
+    audio_level: int | None
+
+
+class JitterBuffer:
+    """One stream of one codec. A new SSRC or codec gets a new buffer."""
+
+    __slots__ = (
+        "_concealed",
+        "_cursor",
+        "_entries",
+        "_estimator",
+        "_frame_samples",
+        "_frame_units",
+        "_held",
+        "_jump_transit",
+        "_last_index",
+        "_rate",
+        "_shape",
+        "_since_loss",
+        "_speed",
+        "delay_ms",
+        "dropped",
+        "duplicates",
+        "inserted",
+        "late",
+        "lost",
+        "malformed",
+        "paused",
+        "played",
+        "restarts",
+    )
+
+    def __init__(self, clock_rate_hz: int, frame_samples: int, shape: PayloadShape) -> None:
+        self.delay_ms = 0.0
+        self.played = self.late = self.lost = self.dropped = self.inserted = 0
+        self.duplicates = self.malformed = self.restarts = 0
+        self.paused = False
+        self._rate = clock_rate_hz
+        self._frame_samples = frame_samples
+        self._frame_units = frame_samples * SPEED_STEPS_PER_FRAME
+        self._shape = shape
+        self._entries: list[_Entry] = []
+        self._estimator = DelayEstimator(INITIAL_DELAY_S)
+        self._cursor: int | None = None
+        self._held = 0  # what the reader has left, in 1/160 of a sample
+        self._speed = 0
+        self._concealed = 0
+        self._last_index = -1
+        self._since_loss = LOSS_WINDOW
+        self._jump_transit: float | None = None
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @property
+    def target_ms(self) -> float:
+        """The delay aimed at, from the fastest packet to the reader."""
+        return self._target() * 1000
+
+    # --- packets ----------------------------------------------------------------------------------------
+
+    def push(
+        self, index: int, media_time: int, payload: bytes, now: float, audio_level: int | None = None
+    ) -> None:
+        """Takes a packet as `StreamReceiver` placed it."""
+        try:
+            samples = self._shape.samples(payload)
+        except ParseError:
+            samples = 0
+        if samples == 0:
+            self.malformed += 1
+            return
+        transit = now - media_time / self._rate
+        if self._jumps(transit):
+            return
+        self._begin_spurt(transit)
+        self._estimator.push(transit, now)
+        end = media_time + samples
+        if (self._cursor is not None and end <= self._cursor) or index <= self._last_index:
+            self.late += 1
+            return
+        if any(entry.index == index for entry in self._entries):
+            self.duplicates += 1
+            return
+        if len(self._entries) >= CAPACITY:
+            del self._entries[0]
+            self.dropped += 1
+        insort(self._entries, _Entry(index, media_time, end, payload, audio_level), key=_media_time)
+
+    def clear(self) -> None:
+        """Forgets the stream's past: it starts anew. Counters stay."""
+        self.dropped += len(self._entries)
+        self._entries.clear()
+        self._estimator.clear()
+        self._pause()
+
+    def _jumps(self, transit: float) -> bool:
+        """Whether this packet's timestamp is off; the second one that agrees begins a new timeline."""
+        baseline = self._estimator.baseline
+        if baseline is None or abs(transit - baseline) <= JUMP_S:
+            self._jump_transit = None
+            return False
+        previous, self._jump_transit = self._jump_transit, transit
+        if previous is None or abs(transit - previous) > JUMP_AGREEMENT_S:
+            self.dropped += 1
+            return True
+        self._jump_transit = None
+        self.restarts += 1
+        self.clear()
+        return False
+
+    def _begin_spurt(self, transit: float) -> None:
+        """Some senders stop their timestamps in silence: the first packet after one sets the baseline."""
+        baseline = self._estimator.baseline
+        if baseline is None or self._cursor is not None or self._entries:
+            return
+        if transit - baseline > FORCED_DROP_S:
+            self._estimator.rebase()
+
+    # --- frames -----------------------------------------------------------------------------------------
+
+    def pull(self, now: float) -> JitterFrame:
+        """The next 20 ms. To be asked once per tick."""
+        if self._cursor is None and not self._begin(now):
+            return EMPTY_FRAME
+        error = self._error(now)
+        self._choose_speed(error)
+        need = self._frame_units - self._speed * self._frame_samples
+        if self._held >= need:
+            self._held -= need
+            return self._continues()
+        self._shorten(error)
+        if not self._entries:
+            return self._underrun()
+        gap = self._entries[0].media_time - self._position()
+        if gap > self._frame_samples // 2:
+            return self._gap(self._entries[0], gap, now)
+        if error < -self._frame_samples / self._rate and self._shape.is_quiet(self._entries[0].payload):
+            self.inserted += 1
+            return LOST_FRAME
+        return self._take(need)
+
+    def _position(self) -> int:
+        assert self._cursor is not None
+        return self._cursor
+
+    def _target(self) -> float:
+        target = self._estimator.wanted_s + MARGIN_S
+        if self._since_loss < LOSS_WINDOW:
+            target += self._frame_samples / self._rate
+        return max(MIN_DELAY_S, min(target, MAX_DELAY_S))
+
+    def _delay(self, media_time: float, now: float) -> float:
+        baseline = self._estimator.baseline
+        return 0.0 if baseline is None else now - baseline - media_time / self._rate
+
+    def _error(self, now: float) -> float:
+        """How much longer than wanted the buffer is, in seconds."""
+        delay = self._delay(self._position() - self._held / SPEED_STEPS_PER_FRAME, now)
+        self.delay_ms = delay * 1000
+        return delay - self._target()
+
+    def _begin(self, now: float) -> bool:
+        """Starts to play when the first payload has waited long enough; drops what waited too long."""
+        if not self._entries or self._delay(self._entries[0].media_time, now) < self._target():
+            return False
+        while len(self._entries) > 1 and self._delay(self._entries[1].media_time, now) >= self._target():
+            self._drop_first()
+        self._cursor = self._entries[0].media_time
+        self._held = 0
+        self._last_index = max(self._last_index, self._entries[0].index - 1)
+        self.paused = False
+        return True
+
+    def _choose_speed(self, error: float) -> None:
+        if abs(error) > HYSTERESIS_S:
+            self._speed = 1 if error < 0 else -1
+        elif self._speed * error >= 0:  # corrected: +1 (slower) made the error grow to zero, -1 shrink
+            self._speed = 0
+
+    def _shorten(self, error: float) -> None:
+        """Leaves out payloads: one of silence when a frame too long, any when far too long."""
+        frame_s = self._frame_samples / self._rate
+        while len(self._entries) > 1 and error > frame_s + HYSTERESIS_S:
+            if error <= MAX_DELAY_S and self._entries[0].media_time > self._position():
+                return  # a gap is better shortened than speech
+            if error <= FORCED_DROP_S and not self._shape.is_quiet(self._entries[0].payload):
+                return
+            self._drop_first()
+            if error <= MAX_DELAY_S:
+                return  # one per tick; only a buffer that is seconds too long is emptied at once
+            error = error - frame_s
+
+    def _drop_first(self) -> None:
+        entry = self._entries.pop(0)
+        self._cursor = entry.end
+        self._last_index = entry.index
+        self.dropped += 1
+
+    def _take(self, need: int) -> JitterFrame:
+        payloads: list[bytes] = []
+        level = self._entries[0].audio_level
+        while self._held < need and self._entries and len(payloads) < MAX_PAYLOADS_PER_TICK:
+            entry = self._entries[0]
+            if payloads and entry.media_time > self._position():
+                break
+            del self._entries[0]
+            self._held += (entry.end - entry.media_time) * SPEED_STEPS_PER_FRAME
+            self._cursor = entry.end
+            self._last_index = entry.index
+            payloads.append(entry.payload)
+        self._held = max(0, self._held - need)
+        self._concealed = 0
+        self._since_loss += 1
+        self.played += len(payloads)
+        self.paused = self._shape.begins_pause(payloads[-1])
+        return JitterFrame(
+            FrameKind.PAYLOAD, payloads[0], speed=self._speed, audio_level=level, more=tuple(payloads[1:])
+        )
+
+    def _continues(self) -> JitterFrame:
+        if self._speed == 0:
+            return CONTINUES_FRAME
+        return JitterFrame(FrameKind.CONTINUES, speed=self._speed)
+
+    def _underrun(self) -> JitterFrame:
+        """Nothing here. The cursor waits, so that what is only late is still played."""
+        if self.paused or self._concealed >= MAX_CONCEALED or self.delay_ms > MAX_DELAY_S * 1000:
+            self._pause()
+            return EMPTY_FRAME
+        self._concealed += 1
+        return LOST_FRAME
+
+    def _gap(self, entry: _Entry, gap: int, now: float) -> JitterFrame:
+        if entry.index == self._last_index + 1 or self._concealed >= MAX_CONCEALED:
+            return self._silence(entry, now)
+        if gap <= self._concealed * self._frame_samples + self._frame_samples // 2:
+            # The tick before already concealed what turns out to be lost.
+            self.lost += 1
+            self._since_loss = 0
+            self._cursor = entry.media_time
+            return self._take(self._frame_units - self._speed * self._frame_samples)
+        self.lost += 1
+        self._since_loss = 0
+        self._concealed += 1
+        self._cursor = min(entry.media_time, self._position() + self._frame_samples)
+        is_next = entry.index == self._last_index + 2 and gap <= self._frame_samples
+        return JitterFrame(FrameKind.LOST, next_payload=entry.payload) if is_next else LOST_FRAME
+
+    def _silence(self, entry: _Entry, now: float) -> JitterFrame:
+        """A gap in which nothing was sent (DTX): the place to bring the delay to its target for free."""
+        self._held = 0
+        baseline = self._estimator.baseline or 0.0
+        tick_s = self._frame_samples / self._rate
+        wanted = int((now + tick_s - baseline - self._target()) * self._rate)
+        self._cursor = min(entry.media_time, max(self._position(), wanted))
+        return EMPTY_FRAME
+
+    def _pause(self) -> None:
+        self._cursor = None
+        self._held = 0
+        self._speed = 0
+        self._concealed = 0
