@@ -266,6 +266,8 @@ class BrowserSession:
             before,
             protocol=media.protocol,
             live=True,
+            for_down=before.for_down
+            and not direction.sends,  # addTrack() may take our section for the camera
             formats=formats,
             extensions=read_extensions(media),
             receives=direction.sends,

@@ -1,10 +1,10 @@
 """Codecs by meaning: which lines of a description the bridge can work with, and how it writes them."""
 
-from string import hexdigits
-
 import msgspec
 
+from bridge.errors import ParseError
 from bridge.plane.messages import Codec
+from bridge.wire.h264 import Profile, parse_fmtp
 from bridge.wire.sdp import Attribute, MediaSection, RtpMap
 
 TELEPHONE_EVENT = "TELEPHONE-EVENT"  # RFC 4733 section 7.1.1
@@ -32,6 +32,8 @@ SHAPES = {
     "H264": Shape("H264", 90000),
 }
 
+_UNIVERSAL_H264 = (Profile.CONSTRAINED_BASELINE, Profile.BASELINE)
+
 _STATIC = {
     shape.static_payload_type: RtpMap(shape.static_payload_type, shape.name, shape.clock_rate_hz)
     for shape in SHAPES.values()
@@ -56,16 +58,15 @@ def recognize(entry: RtpMap) -> str | None:
 
 
 def is_forwardable(entry: RtpMap, fmtp: str) -> bool:
-    """False for H.264 beyond (constrained) baseline: the bridge forwards one stream to all browsers and does
-    not ask one for a profile that another cannot decode."""
+    """False for H.264 beyond baseline: the bridge forwards one stream to all browsers, and does not ask one
+    for a profile that another cannot decode. Interleaved mode is for storage, no browser has it."""
     if entry.name.upper() != "H264":
         return True
-    # RFC 6184 section 8.1: without profile-level-id it is baseline. 42 is baseline; constraint_set0 promises
-    # that a baseline decoder reads it.
-    profile = fmtp_parameters(fmtp).get("profile-level-id", "42000a").lower()
-    if len(profile) != 6 or any(digit not in hexdigits for digit in profile):
+    try:
+        parameters = parse_fmtp(fmtp)
+    except ParseError:
         return False
-    return profile.startswith("42") or int(profile[2:4], 16) & 0x80 != 0
+    return parameters.profile.profile in _UNIVERSAL_H264 and parameters.packetization_mode <= 1
 
 
 def make_codec(entry: RtpMap, fmtp: str) -> Codec:
