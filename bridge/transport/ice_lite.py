@@ -93,6 +93,15 @@ def username_of(datagram: bytes) -> tuple[str, str] | None:
     return None
 
 
+def _attributes_fit(datagram: bytes) -> bool:
+    """True if the attributes fill the message exactly; aioice reads past that with a shrug."""
+    position = STUN_HEADER_SIZE
+    while position + 4 <= len(datagram):
+        (size,) = struct.unpack_from("!H", datagram, position + 2)
+        position += 4 + size + (-size % 4)
+    return position == len(datagram)
+
+
 class IceLite:
     """Answers checks and knows where to send.
 
@@ -217,7 +226,7 @@ class IceLite:
 
     @staticmethod
     def _parse(datagram: bytes) -> stun.Message | None:
-        if len(datagram) > MAX_STUN_SIZE:
+        if len(datagram) > MAX_STUN_SIZE or not _attributes_fit(datagram):
             return None
         try:
             message = stun.parse_message(datagram)

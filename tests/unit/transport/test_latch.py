@@ -1,0 +1,89 @@
+"""Symmetric RTP: whom the bridge believes to be the phone."""
+
+from bridge.transport.latch import PATIENCE_S, Latch
+
+DECLARED = ("192.0.2.10", 4000)
+NAT = ("203.0.113.5", 31_000)
+OTHER = ("198.51.100.66", 6_666)
+
+
+def declared() -> Latch:
+    latch = Latch()
+    latch.declare(DECLARED)
+    return latch
+
+
+def test_nobody_is_believed_before_the_sdp_is_known() -> None:
+    latch = Latch()
+    assert not latch.accepts(DECLARED, 0.0)
+    assert latch.destination is None
+
+
+def test_the_declared_address_is_believed_at_once_and_alone() -> None:
+    latch = declared()
+    assert latch.accepts(DECLARED, 0.0)
+    assert not latch.accepts(OTHER, 60.0)
+    assert latch.locked == DECLARED
+
+
+def test_media_goes_to_the_declared_address_until_another_proved_itself() -> None:
+    latch = declared()
+    assert latch.destination == DECLARED
+    latch.accepts(NAT, 0.0)
+    latch.accepts(NAT, PATIENCE_S)
+    assert latch.destination == NAT
+
+
+def test_a_nat_address_is_believed_when_the_declared_one_stays_silent() -> None:
+    latch = declared()
+    assert not latch.accepts(NAT, 1.0)
+    assert not latch.accepts(NAT, 1.0 + PATIENCE_S - 0.01)
+    assert latch.accepts(NAT, 1.0 + PATIENCE_S)
+    assert not latch.accepts(DECLARED, 2.0)
+
+
+def test_the_declared_address_wins_against_a_stranger_who_was_first() -> None:
+    latch = declared()
+    assert not latch.accepts(OTHER, 0.0)
+    assert latch.accepts(DECLARED, 0.1)
+    assert not latch.accepts(OTHER, 1.0)
+
+
+def test_one_packet_of_a_stranger_does_not_keep_the_phone_out() -> None:
+    latch = declared()
+    latch.accepts(OTHER, 0.0)
+    accepted = [latch.accepts(NAT, 0.02 * tick) for tick in range(1, 40)]
+    assert accepted[-1]
+
+
+def test_an_unspecified_address_means_whoever_comes() -> None:
+    latch = Latch()
+    latch.declare(("0.0.0.0", 4000))
+    assert latch.destination is None
+    assert latch.accepts(NAT, 0.0)
+    assert latch.destination == NAT
+
+
+def test_a_host_name_is_never_sent_to() -> None:
+    latch = Latch()
+    latch.declare(("phone.example.org", 4000))
+    assert latch.destination is None
+
+
+def test_declaring_the_same_again_changes_nothing_and_another_one_unlatches() -> None:
+    latch = declared()
+    latch.accepts(DECLARED, 0.0)
+    latch.declare(DECLARED)
+    assert latch.locked == DECLARED
+    latch.declare(OTHER)
+    assert latch.locked is None
+    assert latch.accepts(OTHER, 1.0)
+
+
+def test_release_lets_the_next_source_count() -> None:
+    latch = declared()
+    latch.accepts(DECLARED, 0.0)
+    latch.release()
+    assert latch.destination == DECLARED
+    latch.accepts(NAT, 1.0)
+    assert latch.accepts(NAT, 1.0 + PATIENCE_S)

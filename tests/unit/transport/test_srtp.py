@@ -1,0 +1,165 @@
+"""One suite over both SRTP backends."""
+
+import pytest
+
+from bridge.transport.srtp import (
+    AES128_CM_SHA1_80,
+    MAX_STREAMS,
+    PROFILES,
+    BindingBackend,
+    SrtpBackend,
+    SrtpKeys,
+    SrtpProfile,
+    SrtpSession,
+    default_backend,
+    load_in_place,
+    split_keying_material,
+    supported_profiles,
+)
+from tests.unit.transport.browser import receiver_report, rtp_packet
+
+
+def backends() -> list[SrtpBackend]:
+    in_place = load_in_place()
+    assert in_place is not None, "the installed pylibsrtp no longer offers its library"
+    return [in_place, BindingBackend()]
+
+
+BACKENDS = backends()
+every_backend = pytest.mark.parametrize("backend", BACKENDS, ids=lambda backend: backend.name)
+every_profile = pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.name.decode())
+
+
+def pair(backend: SrtpBackend, profile: SrtpProfile = AES128_CM_SHA1_80) -> tuple[SrtpSession, SrtpSession]:
+    size = profile.key_size + profile.salt_size
+    one, other = bytes(range(size)), bytes(range(100, 100 + size))
+    return (
+        SrtpSession(SrtpKeys(profile, one, other), backend),
+        SrtpSession(SrtpKeys(profile, other, one), backend),
+    )
+
+
+def protected(session: SrtpSession, packet: bytes) -> bytes:
+    datagram = session.protect_rtp(packet)
+    assert datagram is not None
+    return datagram
+
+
+@every_backend
+@every_profile
+def test_what_one_side_protects_the_other_opens(backend: SrtpBackend, profile: SrtpProfile) -> None:
+    bridge, browser = pair(backend, profile)
+    datagram = protected(bridge, rtp_packet(1))
+    assert datagram != rtp_packet(1)
+    assert browser.unprotect_rtp(datagram) == rtp_packet(1)
+    report = browser.protect_rtcp(receiver_report())
+    assert report is not None
+    assert bridge.unprotect_rtcp(report) == receiver_report()
+
+
+@every_profile
+def test_the_backends_understand_each_other(profile: SrtpProfile) -> None:
+    bridge, browser = pair(BACKENDS[0], profile)[0], pair(BACKENDS[1], profile)[1]
+    assert browser.unprotect_rtp(protected(bridge, rtp_packet(1))) == rtp_packet(1)
+
+
+@every_backend
+def test_a_forged_packet_is_none_and_counted(backend: SrtpBackend) -> None:
+    bridge, browser = pair(backend)
+    datagram = bytearray(protected(browser, rtp_packet(1)))
+    datagram[-1] ^= 1
+    assert bridge.unprotect_rtp(bytes(datagram)) is None
+    assert bridge.auth_failures == 1
+    report = bytearray(browser.protect_rtcp(receiver_report()) or b"")
+    report[-1] ^= 1
+    assert bridge.unprotect_rtcp(bytes(report)) is None
+    assert bridge.auth_failures == 2
+
+
+@every_backend
+def test_a_replay_is_none_and_counted(backend: SrtpBackend) -> None:
+    bridge, browser = pair(backend)
+    datagram = protected(browser, rtp_packet(1))
+    assert bridge.unprotect_rtp(datagram) is not None
+    assert bridge.unprotect_rtp(datagram) is None
+    assert bridge.replays == 1
+
+
+@every_backend
+def test_the_same_packet_may_be_sent_again(backend: SrtpBackend) -> None:
+    bridge, _ = pair(backend)
+    assert protected(bridge, rtp_packet(1)) == protected(bridge, rtp_packet(1))
+
+
+@every_backend
+def test_a_sequence_number_far_back_is_refused_and_counted(backend: SrtpBackend) -> None:
+    bridge, _ = pair(backend)
+    protected(bridge, rtp_packet(20_000))
+    assert bridge.protect_rtp(rtp_packet(5_000)) is None
+    assert bridge.protect_failures == 1
+
+
+@every_backend
+@pytest.mark.parametrize(
+    "datagram", [b"", b"\x80", bytes(11), b"\x80\x60" + bytes(10), b"\x9f\x60" + bytes(20), bytes(5000)]
+)
+def test_nonsense_is_none_and_counted(backend: SrtpBackend, datagram: bytes) -> None:
+    bridge, _ = pair(backend)
+    assert bridge.unprotect_rtp(datagram) is None
+    assert bridge.unprotect_rtcp(datagram) is None
+    assert bridge.malformed + bridge.auth_failures + bridge.replays == 2
+
+
+@every_backend
+def test_oversized_packets_are_refused(backend: SrtpBackend) -> None:
+    bridge, _ = pair(backend)
+    assert bridge.protect_rtp(rtp_packet(1, payload=bytes(3000))) is None
+    assert bridge.protect_rtcp(receiver_report() + bytes(3000)) is None
+    assert bridge.protect_failures == 2
+
+
+@every_backend
+def test_a_peer_cannot_open_streams_without_end(backend: SrtpBackend) -> None:
+    bridge, browser = pair(backend)
+    opened = [
+        bridge.unprotect_rtp(protected(browser, rtp_packet(1, ssrc))) for ssrc in range(1, MAX_STREAMS + 11)
+    ]
+    assert sum(packet is not None for packet in opened) == MAX_STREAMS
+    assert bridge.excess_streams == 10
+    assert bridge.unprotect_rtp(protected(browser, rtp_packet(2, 1))) is not None
+
+
+def test_the_rollover_counter_of_a_stream_can_be_set() -> None:
+    bridge, browser = pair(BACKENDS[0])
+    protected(bridge, rtp_packet(1))
+    assert bridge.set_stream_roc(0x1234, 3)
+    assert browser.unprotect_rtp(protected(bridge, rtp_packet(2))) is None  # the peer still counts from 0
+    assert not bridge.set_stream_roc(0x9999, 3)
+    assert not pair(BACKENDS[1])[0].set_stream_roc(0x1234, 3)
+
+
+@every_backend
+def test_sequence_numbers_wrap_without_a_gap(backend: SrtpBackend) -> None:
+    bridge, browser = pair(backend)
+    for index in range(65_500, 65_600):
+        packet = rtp_packet(index & 0xFFFF)
+        assert browser.unprotect_rtp(protected(bridge, packet)) == packet
+
+
+def test_keying_material_is_cut_as_rfc_5764_says() -> None:
+    material = b"C" * 16 + b"S" * 16 + b"c" * 14 + b"s" * 14
+    client = split_keying_material(AES128_CM_SHA1_80, material, server=False)
+    server = split_keying_material(AES128_CM_SHA1_80, material, server=True)
+    assert client.send == server.receive == b"C" * 16 + b"c" * 14
+    assert client.receive == server.send == b"S" * 16 + b"s" * 14
+
+
+def test_a_key_of_the_wrong_size_is_our_mistake() -> None:
+    for backend in BACKENDS:
+        with pytest.raises(ValueError, match="key"):
+            backend.sender(AES128_CM_SHA1_80, b"short")
+
+
+def test_all_profiles_work_here_and_in_place_is_the_default() -> None:
+    assert supported_profiles() == PROFILES
+    assert default_backend().name.endswith("in place")
