@@ -46,7 +46,3 @@ class SentHistory:
             self.too_old += 1
             return None
         return found
-
-    def clear(self) -> None:
-        """Forgets all, so that nothing from before a source switch is sent again."""
-        self._ring = [None] * len(self._ring)

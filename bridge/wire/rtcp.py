@@ -24,6 +24,22 @@ from bridge.wire.rtcp_feedback import (
 )
 from bridge.wire.transport_feedback import TransportFeedback, serialize_transport_feedback
 
+__all__ = [
+    "FullIntraRequest",
+    "Goodbye",
+    "Nack",
+    "PictureLossIndication",
+    "ReceiverReport",
+    "Remb",
+    "ReportBlock",
+    "RtcpPacket",
+    "SenderReport",
+    "SourceDescription",
+    "TransportFeedback",
+    "parse_rtcp",
+    "serialize_rtcp",
+]
+
 SENDER_REPORT = 200  # RFC 3550 section 12.1
 RECEIVER_REPORT = 201
 SOURCE_DESCRIPTION = 202
