@@ -137,7 +137,7 @@ class ProcessPlane:
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "bridge.plane.worker", str(theirs.fileno()), pass_fds=(theirs.fileno(),)
+                sys.executable, "-m", "bridge.plane.process", str(theirs.fileno()), pass_fds=(theirs.fileno(),)
             )
         self._reader, writer = await asyncio.open_connection(sock=ours)
         self._frames = FrameWriter(writer)

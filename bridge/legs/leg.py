@@ -1,0 +1,73 @@
+"""What every kind of leg offers the worker, and what it needs from it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from bridge.ids import LegId, ParticipantId, RoomId
+from bridge.media.audio_track import AudioDownTrack, AudioUpTrack
+from bridge.plane import messages
+
+REPORT_INTERVAL_S = 5.0  # RFC 3550 section 6.2: the recommended minimum
+FIRST_REPORT_S = 1.0  # a browser shows round trip and lip sync only from the first report on
+
+
+@dataclass(frozen=True)
+class LegShell:
+    """What a leg needs beside its sockets. Chance and time come from here."""
+
+    emit: Callable[[messages.Event], None]
+    random_bits: Callable[[int], int]
+    ntp_seconds: Callable[[], float]
+
+
+class Leg(Protocol):
+    """A connection of one participant as the worker sees it."""
+
+    @property
+    def leg_id(self) -> LegId: ...
+
+    @property
+    def participant_id(self) -> ParticipantId: ...
+
+    @property
+    def room_id(self) -> RoomId: ...
+
+    @property
+    def playback(self) -> messages.Playback | None: ...
+
+    @property
+    def audio_up(self) -> AudioUpTrack | None:
+        """Another object each time the codec changes."""
+        ...
+
+    @property
+    def audio_down(self) -> AudioDownTrack | None:
+        """Another object each time the codec changes."""
+        ...
+
+    def tick(self, now: float) -> None:
+        """Every 20 ms, after the mix went out: reports, feedback, deadlines."""
+        ...
+
+    def statistics(self, level_dbov: float | None) -> messages.LegStatistics: ...
+
+    def close(self, now: float) -> None:
+        """Says goodbye and frees what it holds; twice is fine."""
+        ...
+
+
+class ReportSchedule:
+    """When RTCP reports are due: the interval times 0.5 to 1.5, so that reports do not align (RFC 3550 6.3.1)."""
+
+    __slots__ = ("_due_at", "_random_bits")
+
+    def __init__(self, random_bits: Callable[[int], int], now: float) -> None:
+        self._random_bits = random_bits
+        self._due_at = now + FIRST_REPORT_S
+
+    def take_due(self, now: float) -> bool:
+        if now < self._due_at:
+            return False
+        self._due_at = now + REPORT_INTERVAL_S * (0.5 + self._random_bits(16) / 65536)
+        return True

@@ -1,0 +1,210 @@
+"""A phone's leg: plain RTP on a port pair of its own."""
+
+import asyncio
+from dataclasses import dataclass
+
+import structlog
+
+from bridge.clock import Clock
+from bridge.errors import ParseError
+from bridge.ids import LegId, ParticipantId, RoomId
+from bridge.legs.leg import LegShell, ReportSchedule
+from bridge.media.audio_track import AudioDownTrack, AudioUpTrack
+from bridge.plane import messages
+from bridge.plane.messages import RtpAudio, RtpLegSpec
+from bridge.transport.batch import PacketIO
+from bridge.transport.ports import PortPair, RtpPortPool
+from bridge.transport.rtp_port import RtpPort, RtpPortCallbacks
+from bridge.wire.rtcp import (
+    Goodbye,
+    ReceiverReport,
+    RtcpPacket,
+    SenderReport,
+    SourceDescription,
+    parse_rtcp,
+    serialize_rtcp,
+)
+
+MID = "audio"  # a phone's one track
+
+
+@dataclass(frozen=True)
+class RtpSockets:
+    """Where a phone's leg gets its sockets from."""
+
+    loop: asyncio.AbstractEventLoop
+    clock: Clock
+    pool: RtpPortPool
+    io: PacketIO
+    timeout_s: float
+
+
+class RtpLeg:
+    """One phone. `update` takes the wanted state; the port stays the same for the leg's life."""
+
+    def __init__(self, spec: RtpLegSpec, sockets: RtpSockets, shell: LegShell, now: float) -> None:
+        """Raises CapacityError when no port is left."""
+        self._sockets = sockets
+        self._shell = shell
+        self._log = structlog.get_logger().bind(leg=spec.leg_id)
+        self._pair: PortPair = sockets.pool.take(now)
+        self._port = RtpPort(
+            sockets.loop,
+            self._pair,
+            sockets.clock,
+            sockets.io,
+            RtpPortCallbacks(self._on_rtp, self._on_rtcp, self._on_crash),
+        )
+        self._ssrc = shell.random_bits(32)
+        self._cname = f"{shell.random_bits(64):016x}"  # RFC 7022: not an address, new each time
+        self._reports = ReportSchedule(shell.random_bits, now)
+        self._up: AudioUpTrack | None = None
+        self._down: AudioDownTrack | None = None
+        self._spec = RtpLegSpec(spec.leg_id, spec.participant_id, spec.room_id)
+        self._connected = False
+        self._failed = False
+        self._closed = False
+        self._listening_since = now
+        self.malformed_rtcp = 0
+        self.update(spec, now)
+
+    @property
+    def leg_id(self) -> LegId:
+        return self._spec.leg_id
+
+    @property
+    def participant_id(self) -> ParticipantId:
+        return self._spec.participant_id
+
+    @property
+    def room_id(self) -> RoomId:
+        return self._spec.room_id
+
+    @property
+    def playback(self) -> messages.Playback | None:
+        return self._spec.playback
+
+    @property
+    def port(self) -> int:
+        return self._port.port
+
+    @property
+    def audio_up(self) -> AudioUpTrack | None:
+        return self._up
+
+    @property
+    def audio_down(self) -> AudioDownTrack | None:
+        return self._down
+
+    def update(self, spec: RtpLegSpec, now: float) -> None:
+        """Takes the wanted state; the same once more changes nothing."""
+        before, self._spec = self._spec.audio, spec
+        audio = spec.audio
+        if audio == before:
+            return
+        self._listening_since = now
+        if audio is None:
+            self._up = self._down = None
+            return
+        self._port.declare(
+            (audio.remote_address, audio.remote_port), (audio.remote_address, audio.remote_rtcp_port)
+        )
+        self._adopt_up(audio)
+        self._adopt_down(audio)
+
+    def _adopt_up(self, audio: RtpAudio) -> None:
+        wanted = audio.codec
+        if not audio.receives:
+            self._up = None
+        elif self._up is None or self._up.codec != wanted:
+            self._up = AudioUpTrack(
+                MID, wanted, dtmf_payload_type=audio.dtmf_payload_type, on_digit=self._on_digit
+            )
+
+    def _adopt_down(self, audio: RtpAudio) -> None:
+        if not audio.sends:
+            self._down = None
+        elif self._down is None or self._down.codec != audio.codec:
+            bits = self._shell.random_bits
+            # Another codec means another timeline; a new SSRC keeps the receiver from mixing up the two.
+            self._ssrc = self._ssrc if self._down is None else bits(32)
+            first = (bits(16), bits(32))
+            self._down = AudioDownTrack(MID, audio.codec, self._ssrc, self._port.send_rtp, first=first)
+
+    def tick(self, now: float) -> None:
+        """Reports when due; gives up on a phone that should send and has not for long."""
+        if self._reports.take_due(now):
+            self._port.send_rtcp(serialize_rtcp(self._report(now)))
+        if self._up is None or self._failed:
+            return
+        heard_at = self._up.last_packet_at or self._listening_since
+        if now - max(heard_at, self._listening_since) > self._sockets.timeout_s:
+            self._failed = True
+            reason = f"no RTP from the phone for {self._sockets.timeout_s:.0f} s"
+            self._shell.emit(messages.LegFailed(self.leg_id, "rtp_timeout", reason))
+
+    def _report(self, now: float) -> list[RtcpPacket]:
+        blocks = self._up.take_report_blocks(now) if self._up else ()
+        report = self._down.sender_report(now, self._shell.ntp_seconds()) if self._down else None
+        first: RtcpPacket = (
+            SenderReport(
+                report.ssrc,
+                report.ntp_timestamp,
+                report.timestamp,
+                report.packet_count,
+                report.octet_count,
+                blocks,
+            )
+            if report
+            else ReceiverReport(self._ssrc, blocks)
+        )
+        return [first, SourceDescription(((self._ssrc, self._cname),))]
+
+    def statistics(self, level_dbov: float | None) -> messages.LegStatistics:
+        tracks = [self._up.statistics(level_dbov)] if self._up else []
+        if self._down:
+            tracks.append(self._down.statistics())
+        return messages.LegStatistics(self.leg_id, tuple(tracks))
+
+    def close(self, now: float) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        if self._down is not None:
+            goodbye = Goodbye((self._ssrc,))
+            self._port.send_rtcp(serialize_rtcp([*self._report(now), goodbye]))  # RFC 3550 section 6.6
+        self._port.close()
+        self._sockets.pool.give_back(self._pair, now)
+        self._log.info("x rtp leg closed", **self._port.counters())
+
+    def _on_rtp(self, packet: bytes, now: float) -> None:
+        if self._up is None:
+            return
+        self._up.receive(packet, now)
+        if not self._connected:
+            self._connected = True
+            self._log.info("= rtp latched", port=self.port)
+            self._shell.emit(messages.LegConnected(self.leg_id))
+
+    def _on_rtcp(self, packet: bytes, now: float) -> None:
+        try:
+            packets = parse_rtcp(packet)
+        except ParseError:
+            self.malformed_rtcp += 1
+            return
+        for item in packets:
+            if isinstance(item, SenderReport) and self._up is not None:
+                self._up.receive_sender_report(item, now)
+            if isinstance(item, SenderReport | ReceiverReport) and self._down is not None:
+                for block in item.blocks:
+                    if block.ssrc == self._ssrc:
+                        self._down.receive_report_block(block, now)
+
+    def _on_digit(self, digit: str, duration_ms: int) -> None:
+        self._shell.emit(messages.DtmfReceived(self.leg_id, digit, duration_ms))
+
+    def _on_crash(self, error: Exception) -> None:
+        self._log.error("! rtp leg failed", exc_info=error)
+        self._shell.emit(
+            messages.LegFailed(self.leg_id, "internal_error", "the leg's media failed; see the log")
+        )

@@ -1,0 +1,362 @@
+"""A browser's leg: one BUNDLE transport with any number of tracks."""
+
+import asyncio
+from dataclasses import dataclass
+
+import structlog
+
+from bridge.clock import Clock
+from bridge.errors import ParseError
+from bridge.ids import LegId, ParticipantId, RoomId, track_id
+from bridge.legs.leg import LegShell, ReportSchedule
+from bridge.media.audio_track import AudioDownTrack, AudioUpTrack
+from bridge.media.forwarder import DownTrack, UpTrack
+from bridge.media.routes import VideoRoutes
+from bridge.plane import messages
+from bridge.plane.messages import DownTrackSpec, UpTrackSpec, WebRtcLegSpec
+from bridge.rtp.twcc import TransportFeedbackBuilder
+from bridge.transport.address import Address
+from bridge.transport.driver import Driver
+from bridge.transport.dtls import DtlsIdentity
+from bridge.transport.dtls_transport import (
+    Connected,
+    DtlsTransport,
+    RemoteParameters,
+    TransportCallbacks,
+)
+from bridge.transport.mux import UdpMux
+from bridge.wire.extensions import read_mid, read_transport_sequence_number
+from bridge.wire.rtcp import (
+    FullIntraRequest,
+    Goodbye,
+    Nack,
+    PictureLossIndication,
+    ReceiverReport,
+    ReportBlock,
+    RtcpPacket,
+    SenderReport,
+    SourceDescription,
+    parse_rtcp,
+    serialize_rtcp,
+)
+from bridge.wire.rtp import payload_type_of, ssrc_of
+
+MAX_SSRCS = 64  # of one browser: 16 tracks with simulcast and RTX would not reach it
+
+
+@dataclass(frozen=True)
+class WebRtcNetwork:
+    """What all browser legs of a worker share."""
+
+    loop: asyncio.AbstractEventLoop
+    clock: Clock
+    mux: UdpMux
+    identity: DtlsIdentity
+    consent_timeout_s: float
+
+
+class WebRtcLeg:
+    """One browser. `update` takes the wanted state; tracks come and go by their media section."""
+
+    def __init__(
+        self, spec: WebRtcLegSpec, network: WebRtcNetwork, routes: VideoRoutes, shell: LegShell, now: float
+    ) -> None:
+        self._network = network
+        self._routes = routes
+        self._shell = shell
+        self._log = structlog.get_logger().bind(leg=spec.leg_id)
+        self._spec = spec
+        self._ssrc = shell.random_bits(32)  # of our receiver reports
+        self._cname = f"{shell.random_bits(64):016x}"
+        self._reports = ReportSchedule(shell.random_bits, now)
+        self._feedback = TransportFeedbackBuilder(self._ssrc)
+        self._transport_cc: int | None = None
+        self._mid_extension: int | None = None
+        self._audio_up: AudioUpTrack | None = None
+        self._audio_down: AudioDownTrack | None = None
+        self._video_up: dict[str, UpTrack] = {}
+        self._video_down: dict[str, DownTrack] = {}
+        self._by_ssrc: dict[int, AudioUpTrack | UpTrack] = {}
+        self._closed = False
+        self.malformed_rtcp = 0
+        self.unrouted = 0
+        self._transport = DtlsTransport(
+            network.identity,
+            spec.local_ice,
+            _remote(spec),
+            TransportCallbacks(self._on_rtp, self._on_rtcp, network.mux.send),
+            now,
+            network.consent_timeout_s,
+        )
+        self._driver = Driver(network.loop, self._transport, network.clock, self._after_timer)
+        network.mux.register(spec.local_ice.ufrag, self)
+        self._adopt_tracks(spec, now)
+        self._driver.rearm()
+
+    @property
+    def leg_id(self) -> LegId:
+        return self._spec.leg_id
+
+    @property
+    def participant_id(self) -> ParticipantId:
+        return self._spec.participant_id
+
+    @property
+    def room_id(self) -> RoomId:
+        return self._spec.room_id
+
+    @property
+    def playback(self) -> messages.Playback | None:
+        return self._spec.playback
+
+    @property
+    def audio_up(self) -> AudioUpTrack | None:
+        return self._audio_up
+
+    @property
+    def audio_down(self) -> AudioDownTrack | None:
+        return self._audio_down
+
+    def update(self, spec: WebRtcLegSpec, now: float) -> None:
+        """Takes the wanted state; the same once more changes nothing."""
+        if spec == self._spec:
+            return
+        self._spec = spec
+        self._network.mux.register(spec.local_ice.ufrag, self)
+        self._transport.update_remote(spec.local_ice, _remote(spec), now)
+        self._adopt_tracks(spec, now)
+        self._settle()
+
+    # --- the transport ---------------------------------------------------------------------------------
+
+    def receive_datagram(self, datagram: bytes, source: Address, now: float) -> None:
+        self._transport.receive_datagram(datagram, source, now)
+        if datagram[0] < 64:  # STUN or DTLS (RFC 7983): media changes no state of the transport
+            self._settle()
+
+    def accepts(self, source: Address) -> bool:
+        return self._transport.accepts(source)
+
+    def _after_timer(self) -> None:
+        self._settle()
+        self._network.mux.flush()
+
+    def _settle(self) -> None:
+        for event in self._transport.events():
+            if isinstance(event, Connected):
+                self._log.info("= connected", srtp=self._transport.srtp_profile)
+                self._shell.emit(messages.LegConnected(self.leg_id))
+                for track in self._video_down.values():
+                    track.restart()
+            else:
+                self._log.info("= disconnected", code=event.code, reason=event.reason)
+                self._shell.emit(messages.LegFailed(self.leg_id, event.code, event.reason))
+        self._driver.rearm()
+
+    # --- tracks ----------------------------------------------------------------------------------------
+
+    def _adopt_tracks(self, spec: WebRtcLegSpec, now: float) -> None:
+        extensions = [track.extensions for track in spec.up_tracks]
+        self._transport_cc = next((e.transport_cc for e in extensions if e.transport_cc is not None), None)
+        self._mid_extension = next((e.mid for e in extensions if e.mid is not None), None)
+        self._by_ssrc.clear()
+        self._adopt_audio_up(next((track for track in spec.up_tracks if track.kind == "audio"), None))
+        self._adopt_audio_down(next((track for track in spec.down_tracks if track.kind == "audio"), None))
+        self._adopt_video_up({track.mid: track for track in spec.up_tracks if track.kind == "video"})
+        self._adopt_video_down({t.mid: t for t in spec.down_tracks if t.kind == "video"}, now)
+
+    def _adopt_audio_up(self, wanted: UpTrackSpec | None) -> None:
+        if wanted is None:
+            self._audio_up = None
+            return
+        codec = wanted.codecs[0]
+        if self._audio_up is None or (self._audio_up.codec, self._audio_up.mid) != (codec, wanted.mid):
+            level = wanted.extensions.audio_level
+            self._audio_up = AudioUpTrack(wanted.mid, codec, level_extension=level)
+        self._by_ssrc |= dict.fromkeys(wanted.ssrcs, self._audio_up)
+
+    def _adopt_audio_down(self, wanted: DownTrackSpec | None) -> None:
+        if wanted is None:
+            self._audio_down = None
+            return
+        codec, ssrc = wanted.codecs[0], wanted.ssrc
+        now = self._audio_down
+        if now is None or (now.codec, now.mid, now.ssrc) != (codec, wanted.mid, ssrc):
+            bits = self._shell.random_bits
+            self._audio_down = AudioDownTrack(
+                wanted.mid,
+                codec,
+                ssrc,
+                self._transport.send_rtp,
+                first=(bits(16), bits(32)),
+                extensions=_mid_extension(wanted),
+            )
+
+    def _adopt_video_up(self, wanted: dict[str, UpTrackSpec]) -> None:
+        for mid, track in list(self._video_up.items()):
+            if wanted.get(mid) != track.spec:
+                self._routes.unpublish(track_id(self.leg_id, mid))
+                del self._video_up[mid]
+        for mid, spec in wanted.items():
+            if mid not in self._video_up:
+                self._video_up[mid] = UpTrack(spec, self._ssrc)
+                self._routes.publish(track_id(self.leg_id, mid), self._video_up[mid])
+            self._by_ssrc |= dict.fromkeys((*spec.ssrcs, *spec.rtx_ssrcs), self._video_up[mid])
+
+    def _adopt_video_down(self, wanted: dict[str, DownTrackSpec], now: float) -> None:
+        for mid, track in list(self._video_down.items()):
+            spec = wanted.get(mid)
+            if spec is None or (spec.ssrc, spec.codecs) != (track.spec.ssrc, track.spec.codecs):
+                self._routes.release(self.leg_id, mid)
+                del self._video_down[mid]
+        for mid, spec in wanted.items():
+            if mid not in self._video_down:
+                self._video_down[mid] = DownTrack(spec, self._transport.send_rtp)
+            self._routes.want(self.leg_id, mid, self._video_down[mid], spec.source, now)
+
+    # --- packets ---------------------------------------------------------------------------------------
+
+    def _on_rtp(self, packet: bytes, now: float) -> None:
+        ssrc = ssrc_of(packet)
+        track = self._by_ssrc.get(ssrc) or self._find_track(ssrc, packet)
+        if track is None:
+            self.unrouted += 1
+            return
+        if self._transport_cc is not None:
+            number = read_transport_sequence_number(packet, self._transport_cc)
+            if number is not None:
+                self._feedback.media_ssrc = ssrc
+                self._feedback.receive(number, now)
+        track.receive(packet, now)
+
+    def _find_track(self, ssrc: int, packet: bytes) -> AudioUpTrack | UpTrack | None:
+        """By the MID header extension, else by a payload type only one section has (RFC 8843 section 9.2)."""
+        mid = read_mid(packet, self._mid_extension) if self._mid_extension is not None else None
+        wanted = [track for track in self._spec.up_tracks if mid is None or track.mid == mid]
+        if mid is None:
+            wanted = [track for track in wanted if _carries(track, payload_type_of(packet))]
+        if len(wanted) != 1 or len(self._by_ssrc) >= MAX_SSRCS:
+            return None
+        spec = wanted[0]
+        track = self._audio_up if spec.kind == "audio" else self._video_up.get(spec.mid)
+        if track is not None:
+            self._by_ssrc[ssrc] = track
+        return track
+
+    def _on_rtcp(self, packet: bytes, now: float) -> None:
+        try:
+            packets = parse_rtcp(packet)
+        except ParseError:
+            self.malformed_rtcp += 1
+            return
+        for item in packets:
+            match item:
+                case SenderReport():
+                    self._receive_sender_report(item, now)
+                    self._receive_blocks(item.blocks, now)
+                case ReceiverReport():
+                    self._receive_blocks(item.blocks, now)
+                case Nack():
+                    self._receive_nack(item, now)
+                case PictureLossIndication():
+                    self._ask_key_frame((item.media_ssrc,))
+                case FullIntraRequest():
+                    self._ask_key_frame(item.media_ssrcs)
+                case _:
+                    pass
+
+    def _receive_sender_report(self, report: SenderReport, now: float) -> None:
+        track = self._by_ssrc.get(report.ssrc)
+        if track is not None:
+            track.receive_sender_report(report, now)
+
+    def _receive_blocks(self, blocks: tuple[ReportBlock, ...], now: float) -> None:
+        for block in blocks:
+            if self._audio_down is not None and block.ssrc == self._audio_down.ssrc:
+                self._audio_down.receive_report_block(block, now)
+            for track in self._video_down.values():
+                if block.ssrc == track.spec.ssrc:
+                    track.receive_report_block(block, now)
+
+    def _receive_nack(self, nack: Nack, now: float) -> None:
+        for track in self._video_down.values():
+            if nack.media_ssrc == track.spec.ssrc:
+                track.receive_nack(nack.sequence_numbers, now)
+
+    def _ask_key_frame(self, ssrcs: tuple[int, ...]) -> None:
+        for track in self._video_down.values():
+            if track.spec.ssrc in ssrcs:
+                track.receive_pli()
+
+    # --- time -------------------------------------------------------------------------------------------
+
+    def tick(self, now: float) -> None:
+        """Feedback for what arrived, and reports when due."""
+        if not self._transport.connected:
+            return
+        feedback: list[RtcpPacket] = []
+        for up in self._video_up.values():
+            feedback += up.take_feedback(now)
+        arrivals = self._feedback.take_feedback(now)
+        if arrivals is not None:
+            feedback.append(arrivals)
+        if self._reports.take_due(now):
+            feedback = [*self._report(now), *feedback]
+        if feedback:
+            # Feedback alone is fine: reduced-size RTCP (RFC 5506) is in every browser's SDP.
+            self._transport.send_rtcp(serialize_rtcp(feedback))
+
+    def _report(self, now: float) -> list[RtcpPacket]:
+        ntp_seconds = self._shell.ntp_seconds()
+        blocks: list[ReportBlock] = list(self._audio_up.take_report_blocks(now)) if self._audio_up else []
+        for up in self._video_up.values():
+            blocks += up.take_report_blocks(now)
+        senders: list[AudioDownTrack | DownTrack] = [*self._video_down.values()]
+        if self._audio_down is not None:
+            senders.append(self._audio_down)
+        reports = [report for sender in senders if (report := sender.sender_report(now, ntp_seconds))]
+        ssrcs = (self._ssrc, *(report.ssrc for report in reports))
+        return [
+            ReceiverReport(self._ssrc, tuple(blocks[:31])),
+            *reports,
+            SourceDescription(tuple((ssrc, self._cname) for ssrc in ssrcs)),
+        ]
+
+    def statistics(self, level_dbov: float | None) -> messages.LegStatistics:
+        tracks = [self._audio_up.statistics(level_dbov)] if self._audio_up else []
+        if self._audio_down:
+            tracks.append(self._audio_down.statistics())
+        tracks += [track.statistics() for track in self._video_up.values()]
+        tracks += [track.statistics() for track in self._video_down.values()]
+        return messages.LegStatistics(self.leg_id, tuple(tracks))
+
+    def close(self, now: float) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        if self._transport.connected:
+            ssrcs = tuple(track.ssrc for track in self._spec.down_tracks)
+            self._transport.send_rtcp(serialize_rtcp([*self._report(now), Goodbye(ssrcs[:31])]))
+        for mid in self._video_up:
+            self._routes.unpublish(track_id(self.leg_id, mid))
+        for mid in self._video_down:
+            self._routes.release(self.leg_id, mid)
+        self._transport.close(now)
+        self._driver.close()
+        self._network.mux.unregister(self)
+        self._network.mux.flush()
+        self._log.info("x webrtc leg closed", unrouted=self.unrouted, **self._transport.counters())
+
+
+def _remote(spec: WebRtcLegSpec) -> RemoteParameters:
+    # Without the browser's fingerprint its role is not settled either: our offer said a=setup:actpass.
+    role = spec.dtls_server if spec.remote_fingerprints else None
+    return RemoteParameters(spec.remote_ice, spec.remote_fingerprints, role)
+
+
+def _mid_extension(track: DownTrackSpec) -> dict[int, bytes]:
+    return {} if track.extensions.mid is None else {track.extensions.mid: track.mid.encode()}
+
+
+def _carries(track: UpTrackSpec, payload_type: int) -> bool:
+    return any(payload_type in (codec.payload_type, codec.rtx_payload_type) for codec in track.codecs)
