@@ -75,12 +75,19 @@ class Desk:
         """Raises NotFoundError."""
         return self._state.expert(user_id)
 
+    def expert_or_none(self, user_id: UserId) -> Expert | None:
+        return self._state.experts.get(user_id)
+
     def offer(self, offer_id: OfferId) -> Offer:
         """A live offer. Raises NotFoundError."""
         try:
             return self._state.offers[offer_id]
         except KeyError:
             raise NotFoundError(f"no live offer {offer_id}") from None
+
+    def offer_to(self, user_id: UserId) -> Offer | None:
+        """The live offer that rings for `user_id`."""
+        return self._state.offer_to(user_id)
 
     def offers(self) -> tuple[Offer, ...]:
         """All live offers."""

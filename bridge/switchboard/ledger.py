@@ -1,16 +1,17 @@
 """From a command to its effects: one desk step, the journal, and only then what others get to see."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from bridge.clock import Clock
+from bridge.desk import events
 from bridge.desk.commands import DeskCommand
 from bridge.desk.desk import Desk
 from bridge.desk.events import DeskEvent
 from bridge.desk.expert import Expert
 from bridge.desk.interaction import Interaction
-from bridge.ids import InteractionId, UserId
+from bridge.ids import InteractionId, OfferId, UserId
 from bridge.journal.journal import Journal
 from bridge.journal.record import interaction_of
 
@@ -50,26 +51,54 @@ class Ledger:
 
     def begin(self, command: DeskCommand) -> tuple[tuple[DeskEvent, ...], "asyncio.Future[None] | None"]:
         """Raises what the desk raises; then nothing has changed."""
+        ringing = {offer.offer_id: offer.user_id for offer in self._desk.offers()}
         happened = self._desk.step(command, self._clock.now())
         self._on_stepped()
         if not happened:
             return (), None
-        committed = self._snapshot(happened)
+        committed = self._snapshot(happened, ringing)
         durable = self._journal.append(happened, lambda numbers: self._on_committed(committed(numbers)))
         return happened, durable
 
     async def carry_out(self, command: DeskCommand) -> tuple[DeskEvent, ...]:
         """Returns when the step is on disk; one that changed nothing, when what it saw is."""
         happened, durable = self.begin(command)
+        await self.finish(durable)
+        return happened
+
+    async def finish(self, durable: "asyncio.Future[None] | None") -> None:
+        """Waits for what `begin` returned. The step happens even if the waiter is cancelled."""
         if durable is None:
             await self._journal.settled()
         else:
             await asyncio.shield(durable)
-        return happened
 
-    def _snapshot(self, happened: tuple[DeskEvent, ...]) -> Callable[[tuple[int, ...]], Committed]:
+    def _snapshot(
+        self, happened: tuple[DeskEvent, ...], ringing: Mapping[OfferId, UserId]
+    ) -> Callable[[tuple[int, ...]], Committed]:
         touched = {interaction_of(event) for event in happened}
         interactions = {id_: self._desk.interaction(id_) for id_ in touched if id_ is not None}
-        experts = {expert.user_id: expert for expert in self._desk.experts()}
+        known = self._desk.expert_or_none
+        users = {user_id for event in happened for user_id in _users_of(event, interactions, ringing)}
+        experts = {user_id: expert for user_id in users if (expert := known(user_id)) is not None}
         busy = frozenset(user_id for user_id in experts if self._desk.is_busy(user_id))
         return lambda numbers: Committed(numbers, happened, interactions, experts, busy)
+
+
+def _users_of(
+    event: DeskEvent,
+    interactions: Mapping[InteractionId, Interaction],
+    ringing: Mapping[OfferId, UserId],
+) -> Iterator[UserId]:
+    """Whose view as a user may have changed."""
+    match event:
+        case events.OfferMade() | events.PresenceChanged() | events.DesktopLost() | events.DesktopReturned():
+            yield event.user_id
+        case events.OfferEnded() if event.offer_id in ringing:
+            yield ringing[event.offer_id]
+        case events.ParticipantAdded() | events.ParticipantMoved():
+            participant = interactions[event.interaction_id].participant(event.participant_id)
+            if participant.user_id is not None:
+                yield participant.user_id
+        case _:
+            return

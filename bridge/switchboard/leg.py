@@ -2,15 +2,28 @@
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from bridge.ids import InteractionId, LegId, ParticipantId, RoomId, UserId
+from bridge.ids import InteractionId, LegId, ParticipantId, RoomId, TrackId, UserId
 from bridge.negotiation import BrowserSession, PhoneSession
-from bridge.plane.messages import RtpLegSpec, WebRtcLegSpec
 from bridge.switchboard.sound import LegSounds
+
+if TYPE_CHECKING:
+    from bridge.plane.messages import RtpLegSpec, WebRtcLegSpec
+
+
+@dataclass(frozen=True)
+class Place:
+    """Whose leg it is, and where."""
+
+    interaction_id: InteractionId
+    participant_id: ParticipantId
+    room_id: RoomId
 
 
 class PhoneLeg:
-    """A SIP leg. `committed` is False until its interaction is on disk."""
+    """A SIP leg. `committed` is False until its interaction is opened. `lock` keeps declarations in turn."""
 
     __slots__ = (
         "committed",
@@ -20,79 +33,71 @@ class PhoneLeg:
         "interaction_id",
         "leg_id",
         "local",
+        "lock",
         "participant_id",
         "room_id",
         "session",
         "sounds",
     )
 
-    def __init__(
-        self,
-        leg_id: LegId,
-        interaction_id: InteractionId,
-        participant_id: ParticipantId,
-        room_id: RoomId,
-        session: PhoneSession,
-    ) -> None:
+    def __init__(self, leg_id: LegId, place: Place, session: PhoneSession) -> None:
         self.leg_id = leg_id
-        self.interaction_id = interaction_id
-        self.participant_id = participant_id
-        self.room_id = room_id
+        self.interaction_id = place.interaction_id
+        self.participant_id = place.participant_id
+        self.room_id = place.room_id
         self.session = session
         self.sounds = LegSounds(leg_id)
         self.declared: RtpLegSpec | None = None
         self.local: tuple[str, int] | None = None
         self.connected = False
         self.committed = False
+        self.lock = asyncio.Lock()
         self.gone = False  # the phone hung up, or was told to: no BYE is owed any more
 
 
 class BrowserLeg:
     """A WebRTC leg and the connection it speaks over. `lock` keeps its offers and answers in turn.
 
-    `negotiating` is True while a description of the browser is being answered: the bridge's own offers
-    wait, so that the answer leaves first.
+    `committed` is False until the desk knows the leg, `closing` is True once it is over. `sources` are the
+    videos this browser is to receive, and who shows them.
     """
 
     __slots__ = (
+        "closing",
+        "committed",
         "connected",
         "connection_id",
         "declared",
         "interaction_id",
         "leg_id",
         "lock",
-        "negotiating",
         "offered_at",
         "participant_id",
         "room_id",
         "session",
         "sounds",
         "sources",
+        "takes_video",
         "user_id",
     )
 
     def __init__(
-        self,
-        leg_id: LegId,
-        interaction_id: InteractionId,
-        participant_id: ParticipantId,
-        room_id: RoomId,
-        user_id: UserId,
-        connection_id: str,
-        session: BrowserSession,
+        self, leg_id: LegId, place: Place, user_id: UserId, connection_id: str, session: BrowserSession
     ) -> None:
         self.leg_id = leg_id
-        self.interaction_id = interaction_id
-        self.participant_id = participant_id
-        self.room_id = room_id
+        self.interaction_id = place.interaction_id
+        self.participant_id = place.participant_id
+        self.room_id = place.room_id
         self.user_id = user_id
         self.connection_id = connection_id
         self.session = session
         self.sounds = LegSounds(leg_id)
-        self.sources: frozenset[str] = frozenset()
+        self.takes_video = True
+        self.sources: dict[TrackId, ParticipantId] = {}
         self.declared: WebRtcLegSpec | None = None
         self.connected = False
-        self.negotiating = False
+        self.committed = False
+        self.closing = False
         self.offered_at: float | None = None
         self.lock = asyncio.Lock()
 
@@ -134,8 +139,8 @@ class Legs:
         return tuple(self._by_interaction.get(interaction_id, {}).values())
 
     def browser_of(self, participant_id: ParticipantId, interaction_id: InteractionId) -> BrowserLeg | None:
-        """The browser leg of a participant; there is at most one."""
+        """The living browser leg of a participant; there is at most one."""
         for leg in self.of(interaction_id):
-            if isinstance(leg, BrowserLeg) and leg.participant_id == participant_id:
+            if isinstance(leg, BrowserLeg) and leg.participant_id == participant_id and not leg.closing:
                 return leg
         return None

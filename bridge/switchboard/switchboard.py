@@ -1,13 +1,47 @@
 """The one corridor behind all doors: one method per command."""
 
-from collections.abc import Mapping
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from bridge.ids import InteractionId, LegId, OfferId, ParticipantId, UserId
+import structlog
+
+from bridge.clock import Clock
+from bridge.desk import commands
+from bridge.desk.desk import Desk
+from bridge.desk.expert import Presence
+from bridge.desk.interaction import Interaction
+from bridge.desk.participant import MediaType, ParticipantRole
+from bridge.desk.step import SYSTEM
+from bridge.errors import BridgeError, NotAllowedError, NotFoundError
+from bridge.ids import IdSource, InteractionId, LegId, OfferId, ParticipantId, UserId
+from bridge.journal.journal import Journal
 from bridge.plane import messages
-from bridge.switchboard.doors import ArrivingCall, DesktopDoor, PhoneDoor
-from bridge.switchboard.principal import Principal
+from bridge.switchboard.announcer import Announcer
+from bridge.switchboard.browsers import Browsers
+from bridge.switchboard.conductor import Conductor
+from bridge.switchboard.desktops import Desktops
+from bridge.switchboard.doors import ArrivingCall, DesktopDoor, PhoneDoor, Plane
+from bridge.switchboard.intake import Intake
+from bridge.switchboard.ledger import Committed, Ledger
+from bridge.switchboard.leg import Leg, Legs, PhoneLeg
+from bridge.switchboard.performance import Performance
+from bridge.switchboard.phones import Phones
+from bridge.switchboard.portrait import Portraits
+from bridge.switchboard.principal import (
+    INTERACTION_READ,
+    INTERACTION_WRITE,
+    ROUTING_WRITE,
+    VIDEO_USE,
+    Principal,
+)
 from bridge.switchboard.view import InteractionView, MediaAnswer, ParticipantView, TimelineView, UserView
+from bridge.switchboard.wiring import SwitchboardPolicy, Wiring
+
+log = structlog.get_logger()
+
+TIMELINE_MAX_ENTRIES = 1000
 
 
 @dataclass(frozen=True)
@@ -28,51 +62,148 @@ class Switchboard:
     nothing; when it returns, its events are on disk and on their way to the desktops.
     """
 
+    def __init__(
+        self,
+        desk: Desk,
+        journal: Journal,
+        plane: Plane,
+        clock: Clock,
+        token_hex: Callable[[int], str],
+        policy: SwitchboardPolicy,
+    ) -> None:
+        """`journal` is open. `token_hex` is `secrets.token_hex`: it also makes ICE passwords."""
+        self._clock = clock
+        self._journal = journal
+        self._wake = asyncio.Event()
+        portraits = Portraits(clock)
+        legs, announcer = Legs(), Announcer(portraits)
+        self._wiring = Wiring(
+            desk=desk,
+            journal=journal,
+            ledger=Ledger(desk, journal, clock, self._committed, self._wake.set),
+            legs=legs,
+            conductor=Conductor(self._perform, self._crashed),
+            performance=Performance(plane, legs, announcer, policy.sounds, clock, self._leg_failed),
+            announcer=announcer,
+            portraits=portraits,
+            ids=IdSource(token_hex),
+            token_hex=token_hex,
+            clock=clock,
+            policy=policy,
+        )
+        self._phones = Phones(self._wiring)
+        self._browsers = Browsers(self._wiring)
+        self._desktops = Desktops(self._wiring, self._browsers)
+        self._intake = Intake(self._wiring, self._phones, self._browsers)
+
     def attach(self, phone_door: PhoneDoor, desktop_door: DesktopDoor) -> None:
         """Called once by the composition root, before `run`: the doors need the switchboard first."""
-        raise NotImplementedError
+        self._wiring.performance.attach(phone_door)
+        self._wiring.announcer.attach(desktop_door)
 
     async def run(self) -> None:
-        """Keeps deadlines and brings effects out. Ends only by cancellation or when the journal fails."""
-        raise NotImplementedError
+        """Keeps deadlines, writes the journal, brings effects out. Ends by cancellation or a JournalError."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._journal.run())
+            tasks.create_task(self._wiring.conductor.run())
+            tasks.create_task(self._keep_deadlines())
+
+    def timer(self) -> float | None:
+        """The next deadline of desk and browsers."""
+        deadlines = (self._wiring.desk.timer(), self._browsers.timer())
+        return min((at for at in deadlines if at is not None), default=None)
+
+    def handle_timer(self, now: float) -> None:
+        """Ends what is due. `run` does this by itself; a simulation does it by hand."""
+        self._browsers.handle_timer(now)
+        at = self._wiring.desk.timer()
+        if at is not None and at <= now:
+            self._wiring.ledger.begin(commands.ExpireDeadlines())
+
+    async def settled(self) -> None:
+        """Returns when all that was asked for is on disk and performed."""
+        while self._journal.pending or self._wiring.conductor.busy:
+            await self._wiring.read()
+            await self._wiring.conductor.all_settled()
+
+    # --- going down ---------------------------------------------------------------------------------------
+
+    @property
+    def open_interactions(self) -> int:
+        return len(self._wiring.desk.live_interactions())
+
+    @property
+    def legs(self) -> int:
+        """Legs known here, of all kinds; 0 when every call is over."""
+        return len(self._wiring.legs)
+
+    def drain(self) -> None:
+        """Takes no new calls from now on; those there are go on."""
+        self._phones.drain()
+
+    async def end_all(self, reason: str) -> None:
+        """Ends every interaction, for a shutdown that waits no longer."""
+        for interaction in self._wiring.desk.live_interactions():
+            with contextlib.suppress(NotAllowedError, NotFoundError):
+                await self._wiring.ledger.carry_out(
+                    commands.EndInteraction(interaction.interaction_id, SYSTEM, reason)
+                )
+        await self._wiring.conductor.all_settled()
 
     # --- the SIP door -------------------------------------------------------------------------------------
 
     async def arrive(self, call: ArrivingCall) -> str:
-        raise NotImplementedError
+        return await self._phones.arrive(call)
 
     async def reoffer(self, leg_id: LegId, offer: str) -> str:
-        raise NotImplementedError
+        return await self._phones.reoffer(leg_id, offer)
+
+    async def answered(self, leg_id: LegId, answer: str) -> None:
+        await self._phones.answered(leg_id, answer)
 
     async def hung_up(self, leg_id: LegId, reason: str) -> None:
-        raise NotImplementedError
+        await self._phones.hung_up(leg_id, reason)
 
     # --- the media plane ----------------------------------------------------------------------------------
 
     def plane_event(self, event: messages.Event) -> None:
-        """Spontaneous events only; replies go to whoever asked."""
-        raise NotImplementedError
+        """Spontaneous events, and `WorkerReady` first; replies go to whoever asked."""
+        self._intake.receive_event(event)
 
     def plane_lost(self, reason: str) -> None:
         """The worker died. All legs and rooms are declared again at the next `WorkerReady`."""
-        raise NotImplementedError
+        log.error("! media plane lost", reason=reason)
+        self._intake.receive_loss()
 
     # --- desktops: presence and offers --------------------------------------------------------------------
 
     async def set_presence(self, principal: Principal, presence: str, role: str) -> UserView:
         """`presence`: ready | away | offline; `role`: agent | sme. Scope routing:write."""
-        raise NotImplementedError
+        principal.require(ROUTING_WRITE)
+        if presence not in ("ready", "away", "offline") or role not in ("agent", "sme"):
+            raise NotAllowedError(f"no presence {presence!r} as {role!r}: ready, away, offline as agent, sme")
+        self._desktops.seen(principal)
+        await self._wiring.ledger.carry_out(
+            commands.SetPresence(principal.user_id, principal.name, ParticipantRole(role), Presence(presence))
+        )
+        return self._user_view(principal.user_id)
 
     async def accept_offer(self, principal: Principal, offer_id: OfferId) -> InteractionView:
         """Joins; the desktop now sends `offer_media`. NotFoundError if the offer is over."""
-        raise NotImplementedError
+        principal.require(ROUTING_WRITE)
+        self._desktops.seen(principal)
+        interaction_id = self._wiring.desk.offer(offer_id).interaction_id
+        await self._wiring.do(interaction_id, commands.AcceptOffer(offer_id, principal.user_id))
+        return self._interaction_view(interaction_id)
 
     async def reject_offer(self, principal: Principal, offer_id: OfferId, reason: str) -> None:
-        raise NotImplementedError
+        principal.require(ROUTING_WRITE)
+        self._desktops.seen(principal)
+        await self._wiring.ledger.carry_out(commands.RejectOffer(offer_id, principal.user_id, reason))
 
     async def connection_closed(self, principal: Principal) -> None:
         """The websocket is gone. Presence and media survive a grace period for a reconnect."""
-        raise NotImplementedError
+        await self._desktops.closed(principal)
 
     # --- desktops: the interaction ------------------------------------------------------------------------
 
@@ -81,43 +212,93 @@ class Switchboard:
     ) -> ParticipantView:
         """The same user again gives the participant there is. Another one while an escalation is in
         progress raises `ParticipantConflictError` (a ConflictError) with `.participant`."""
-        raise NotImplementedError
+        self._write(principal, interaction_id)
+        kind, role = MediaType(wish.type), ParticipantRole(wish.role)
+        if kind is MediaType.VIDEO:
+            principal.require(VIDEO_USE)
+        if role not in (ParticipantRole.SME, ParticipantRole.AGENT):
+            raise NotAllowedError(f"a participant is added as sme or agent, not as {wish.role}")
+        await self._wiring.do(
+            interaction_id,
+            commands.SeekParticipant(
+                interaction_id,
+                wish.user_id,
+                role,
+                kind,
+                principal.user_id,
+                wish.properties,
+                wish.second_expert,
+            ),
+        )
+        participant = self._wiring.desk.interaction(interaction_id).participant_of(wish.user_id)
+        if participant is None:
+            raise NotFoundError(f"{wish.user_id} left again")
+        return self._wiring.portraits.participant(participant)
 
     async def remove_participant(
         self, principal: Principal, interaction_id: InteractionId, participant_id: ParticipantId
     ) -> None:
-        raise NotImplementedError
+        self._write(principal, interaction_id)
+        await self._wiring.do(
+            interaction_id,
+            commands.DisconnectParticipant(interaction_id, participant_id, principal.user_id, "removed"),
+        )
 
     async def leave(self, principal: Principal, interaction_id: InteractionId) -> None:
-        raise NotImplementedError
+        self._desktops.seen(principal)
+        principal.require(INTERACTION_WRITE)
+        participant = self._wiring.own_participant(principal, interaction_id)
+        command = commands.DisconnectParticipant(
+            interaction_id, participant.participant_id, principal.user_id, "left"
+        )
+        await self._wiring.do(interaction_id, command)
 
     async def end_interaction(self, principal: Principal, interaction_id: InteractionId) -> None:
-        raise NotImplementedError
+        self._write(principal, interaction_id)
+        await self._wiring.do(
+            interaction_id, commands.EndInteraction(interaction_id, principal.user_id, "ended")
+        )
 
     async def mute(
         self, principal: Principal, interaction_id: InteractionId, participant_id: ParticipantId
     ) -> None:
-        raise NotImplementedError
+        self._write(principal, interaction_id)
+        await self._wiring.do(
+            interaction_id, commands.MuteParticipant(interaction_id, participant_id, principal.user_id)
+        )
 
     async def unmute(
         self, principal: Principal, interaction_id: InteractionId, participant_id: ParticipantId
     ) -> None:
-        raise NotImplementedError
+        self._write(principal, interaction_id)
+        await self._wiring.do(
+            interaction_id, commands.UnmuteParticipant(interaction_id, participant_id, principal.user_id)
+        )
 
     async def hold(
         self, principal: Principal, interaction_id: InteractionId, participant_id: ParticipantId
     ) -> None:
-        raise NotImplementedError
+        self._write(principal, interaction_id)
+        await self._wiring.do(
+            interaction_id, commands.HoldParticipant(interaction_id, participant_id, principal.user_id)
+        )
 
     async def resume(
         self, principal: Principal, interaction_id: InteractionId, participant_id: ParticipantId
     ) -> None:
-        raise NotImplementedError
+        self._write(principal, interaction_id)
+        await self._wiring.do(
+            interaction_id, commands.ResumeParticipant(interaction_id, participant_id, principal.user_id)
+        )
 
     async def set_attributes(
         self, principal: Principal, interaction_id: InteractionId, attributes: Mapping[str, str]
     ) -> InteractionView:
-        raise NotImplementedError
+        self._write(principal, interaction_id)
+        await self._wiring.do(
+            interaction_id, commands.SetAttributes(interaction_id, attributes, principal.user_id)
+        )
+        return self._interaction_view(interaction_id)
 
     async def play_prompt(
         self,
@@ -126,32 +307,100 @@ class Switchboard:
         participant_id: ParticipantId | None,
         prompt: str,
     ) -> None:
-        raise NotImplementedError
+        """Into one participant's ear, or into the whole room. Returns when it is told to play."""
+        self._write(principal, interaction_id)
+        await self._intake.play_prompt(interaction_id, participant_id, prompt)
 
     # --- desktops: reading --------------------------------------------------------------------------------
 
     async def get_interaction(self, principal: Principal, interaction_id: InteractionId) -> InteractionView:
-        raise NotImplementedError
+        self._desktops.seen(principal)
+        await self._wiring.read()
+        return self._wiring.portraits.interaction(self._wiring.readable(principal, interaction_id))
 
     async def list_interactions(self, principal: Principal) -> tuple[InteractionView, ...]:
-        raise NotImplementedError
+        """The live ones the principal may see."""
+        principal.require(INTERACTION_READ)
+        self._desktops.seen(principal)
+        await self._wiring.read()
+        live = self._wiring.desk.live_interactions()
+        return tuple(
+            self._wiring.portraits.interaction(interaction)
+            for interaction in live
+            if self._wiring.may_read(principal, interaction)
+        )
 
     async def timeline(self, principal: Principal, interaction_id: InteractionId) -> tuple[TimelineView, ...]:
-        raise NotImplementedError
+        """The audit trail, oldest first, at most TIMELINE_MAX_ENTRIES."""
+        self._desktops.seen(principal)
+        self._wiring.readable(principal, interaction_id)
+        await self._wiring.read()
+        entries = await self._journal.read(interaction_id=interaction_id, limit=TIMELINE_MAX_ENTRIES)
+        return tuple(self._wiring.portraits.timeline(entry) for entry in entries)
 
     async def list_users(self, principal: Principal) -> tuple[UserView, ...]:
-        raise NotImplementedError
+        principal.require(INTERACTION_READ)
+        self._desktops.seen(principal)
+        await self._wiring.read()
+        return tuple(self._user_view(expert.user_id) for expert in self._wiring.desk.experts())
 
     # --- desktops: media ----------------------------------------------------------------------------------
 
     async def offer_media(self, principal: Principal, interaction_id: InteractionId, sdp: str) -> MediaAnswer:
         """First and later offers of the caller's own browser leg. GlareError while ours is unanswered."""
-        raise NotImplementedError
+        self._desktops.seen(principal)
+        return await self._browsers.offer_media(principal, interaction_id, sdp)
 
     async def answer_media(self, principal: Principal, leg_id: LegId, sdp: str) -> None:
         """The answer to the offer that went out as `MediaOffered`."""
-        raise NotImplementedError
+        self._desktops.seen(principal)
+        await self._browsers.answer_media(principal, leg_id, sdp)
 
-    async def trickle(self, principal: Principal, leg_id: LegId, candidate: str) -> None:
+    async def trickle(self, principal: Principal, leg_id: LegId, candidate: str) -> None:  # noqa: ARG002
         """Checks that the leg is the caller's own; ICE-lite needs no remote candidates."""
-        raise NotImplementedError
+        self._desktops.seen(principal)
+        self._browsers.check_own(principal, leg_id)
+
+    # --- inside -------------------------------------------------------------------------------------------
+
+    def _write(self, principal: Principal, interaction_id: InteractionId) -> None:
+        self._desktops.seen(principal)
+        self._wiring.writable(principal, interaction_id)
+
+    def _interaction_view(self, interaction_id: InteractionId) -> InteractionView:
+        return self._wiring.portraits.interaction(self._wiring.desk.interaction(interaction_id))
+
+    def _user_view(self, user_id: UserId) -> UserView:
+        desk = self._wiring.desk
+        return self._wiring.portraits.user(desk.expert(user_id), busy=desk.is_busy(user_id))
+
+    def _committed(self, committed: Committed) -> None:
+        self._wiring.announcer.announce(committed)
+        for interaction in committed.interactions.values():
+            self._wiring.conductor.touch(interaction)
+
+    async def _perform(self, interaction: Interaction) -> None:
+        await self._wiring.performance.perform(interaction)
+        self._wake.set()  # an offer may have gone out that has to be answered in time
+
+    def _leg_failed(self, leg: Leg, reason: str) -> None:
+        if isinstance(leg, PhoneLeg):
+            self._phones.fail(leg, reason)
+        else:
+            self._browsers.end(leg, "internal_error", reason)
+
+    def _crashed(self, interaction_id: InteractionId) -> None:
+        with contextlib.suppress(BridgeError):
+            self._wiring.ledger.begin(
+                commands.EndInteraction(interaction_id, SYSTEM, "internal error; the log says which")
+            )
+
+    async def _keep_deadlines(self) -> None:
+        while True:
+            at = self.timer()
+            delay_s = None if at is None else max(0.0, at - self._clock.now())
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(delay_s):
+                    await self._wake.wait()
+            self._wake.clear()
+            self.handle_timer(self._clock.now())

@@ -23,6 +23,7 @@ class ParticipantView:
     joined_at: float  # wall clock, seconds since 1970, as are all times here
     disconnect_reason: str = ""
     disconnected_by: str = ""
+    sends_video: bool = False
 
 
 @dataclass(frozen=True)

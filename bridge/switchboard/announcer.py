@@ -1,0 +1,106 @@
+"""Tells desktops what was committed: each what it may see, in the order of the journal."""
+
+from dataclasses import replace
+
+from bridge.desk import events
+from bridge.desk.events import DeskEvent, UserEvent
+from bridge.desk.interaction import Interaction
+from bridge.ids import InteractionId, OfferId, UserId
+from bridge.switchboard.doors import Audience, DesktopDoor
+from bridge.switchboard.event import DesktopEvent, InteractionUpdated, OfferEnded, OfferMade, UserUpdated
+from bridge.switchboard.ledger import Committed
+from bridge.switchboard.portrait import Portraits, change_name
+from bridge.switchboard.principal import INTERACTION_ALL, INTERACTION_READ
+from bridge.switchboard.view import OfferView, UserView
+
+
+class Announcer:
+    """Keeps what desktops were told last of live offers and of users, to tell the end and the changes."""
+
+    __slots__ = ("_door", "_inside", "_offers", "_portraits", "_users")
+
+    def __init__(self, portraits: Portraits) -> None:
+        self._portraits = portraits
+        self._door: DesktopDoor | None = None
+        self._offers: dict[OfferId, OfferView] = {}
+        self._users: dict[UserId, UserView] = {}
+        self._inside: dict[InteractionId, frozenset[UserId]] = {}
+
+    def attach(self, door: DesktopDoor) -> None:
+        self._door = door
+
+    def tell(self, event: DesktopEvent, audience: Audience) -> None:
+        if self._door is not None:
+            self._door.on_event(event, audience)
+
+    def tell_connection(self, event: DesktopEvent, connection_id: str) -> None:
+        self.tell(event, Audience(connections=frozenset({connection_id})))
+
+    def tell_inside(self, event: DesktopEvent, interaction_id: InteractionId) -> None:
+        """To the users in the interaction and those who watch all."""
+        self.tell(event, Audience(self._inside.get(interaction_id, frozenset()), scope=INTERACTION_ALL))
+
+    def announce(self, committed: Committed) -> None:
+        """Everything about one step."""
+        audiences = {id_: self._audience(i) for id_, i in committed.interactions.items()}
+        for number, event in zip(committed.numbers, committed.events, strict=True):
+            if isinstance(event, UserEvent):
+                continue
+            interaction = committed.interactions[event.interaction_id]
+            self._announce_offer(number, event, interaction)
+            self.tell(
+                InteractionUpdated(
+                    number,
+                    event.interaction_id,
+                    change_name(event),
+                    getattr(event, "participant_id", None),
+                    self._portraits.interaction(interaction),
+                ),
+                audiences[event.interaction_id],
+            )
+        self._announce_users(committed)
+
+    def _audience(self, interaction: Interaction) -> Audience:
+        """Who was inside before the step or is after it: who just left learns that, and nothing later."""
+        id_ = interaction.interaction_id
+        before = self._inside.get(id_, frozenset())
+        after = frozenset(p.user_id for p in interaction.staff() if p.user_id is not None)
+        if interaction.ended_at is None:
+            self._inside[id_] = after
+        else:
+            self._inside.pop(id_, None)
+        return Audience(before | after, scope=INTERACTION_ALL)
+
+    def _announce_offer(self, number: int, event: DeskEvent, interaction: Interaction) -> None:
+        if isinstance(event, events.OfferMade):
+            view = self._offer_view(event, interaction)
+            self._offers[event.offer_id] = view
+            audience = Audience(frozenset({event.user_id}))
+            self.tell(OfferMade(number, event.interaction_id, view), audience)
+        elif isinstance(event, events.OfferEnded) and event.offer_id in self._offers:
+            view = replace(self._offers.pop(event.offer_id), state=event.state)
+            audience = Audience(frozenset({view.user_id}))
+            self.tell(OfferEnded(number, event.interaction_id, view, event.reason), audience)
+
+    def _offer_view(self, event: events.OfferMade, interaction: Interaction) -> OfferView:
+        seat = interaction.seat(event.seat_id)
+        return OfferView(
+            offer_id=event.offer_id,
+            interaction_id=event.interaction_id,
+            participant_id=seat.participant_id,
+            user_id=event.user_id,
+            role=seat.role,
+            type=seat.type,
+            state="pending",
+            caller=interaction.caller,
+            attributes=interaction.attributes,
+            offered_at=self._portraits.wall(event.at),
+            expires_at=self._portraits.wall(event.expires_at),
+        )
+
+    def _announce_users(self, committed: Committed) -> None:
+        for user_id, expert in committed.experts.items():
+            view = self._portraits.user(expert, busy=user_id in committed.busy)
+            if self._users.get(user_id) != view:
+                self._users[user_id] = view
+                self.tell(UserUpdated(committed.numbers[-1], view), Audience(scope=INTERACTION_READ))

@@ -1,0 +1,40 @@
+"""Which connections are open, and what follows when the last one of a user closes or a new one comes."""
+
+from typing import TYPE_CHECKING
+
+from bridge.desk import commands
+from bridge.switchboard.browsers import Browsers
+from bridge.switchboard.principal import Principal
+from bridge.switchboard.wiring import Wiring
+
+if TYPE_CHECKING:
+    from bridge.ids import UserId
+
+
+class Desktops:
+    """Every command of a websocket passes `seen`: that is how a reconnect is noticed."""
+
+    __slots__ = ("_browsers", "_open", "_wiring")
+
+    def __init__(self, wiring: Wiring, browsers: Browsers) -> None:
+        self._wiring = wiring
+        self._browsers = browsers
+        self._open: dict[UserId, set[str]] = {}
+
+    def seen(self, principal: Principal) -> None:
+        """A command came over this connection. Requests without one (REST) are nobody's desktop."""
+        if not principal.connection_id:
+            return
+        connections = self._open.setdefault(principal.user_id, set())
+        if principal.connection_id in connections:
+            return
+        connections.add(principal.connection_id)
+        self._browsers.rebind(principal.user_id, principal.connection_id, frozenset(connections))
+        self._wiring.ledger.begin(commands.ReturnDesktop(principal.user_id))
+
+    async def closed(self, principal: Principal) -> None:
+        connections = self._open.get(principal.user_id, set())
+        connections.discard(principal.connection_id)
+        if not connections:
+            self._open.pop(principal.user_id, None)
+            await self._wiring.ledger.carry_out(commands.LoseDesktop(principal.user_id))

@@ -1,0 +1,137 @@
+"""What the media plane says by itself, and prompts, whose end it reports."""
+
+from typing import assert_never
+
+from bridge.errors import NotAllowedError, NotFoundError
+from bridge.ids import InteractionId, LegId, ParticipantId
+from bridge.plane import messages
+from bridge.switchboard.browsers import Browsers
+from bridge.switchboard.event import DigitReceived, PromptEnded, VideoPathChosen
+from bridge.switchboard.leg import BrowserLeg, Leg, PhoneLeg
+from bridge.switchboard.phones import Phones
+from bridge.switchboard.sound import Prompt
+from bridge.switchboard.wiring import Wiring
+
+
+class Intake:
+    """`receive_event` never raises for what the plane says: an event of a leg that is gone is ignored."""
+
+    __slots__ = ("_browsers", "_phones", "_wiring")
+
+    def __init__(self, wiring: Wiring, phones: Phones, browsers: Browsers) -> None:
+        self._wiring = wiring
+        self._phones = phones
+        self._browsers = browsers
+
+    def receive_event(self, event: messages.Event) -> None:
+        match event:
+            case messages.WorkerReady():
+                self._browsers.plane_ready(event)
+                self._wiring.conductor.touch_all()
+            case messages.PlaybackEnded():
+                self._playback_ended(event)
+            case (
+                messages.LegConnected()
+                | messages.LegFailed()
+                | messages.DtmfReceived()
+                | messages.PathChosen()
+            ):
+                leg = self._wiring.legs.get(event.leg_id)
+                if leg is not None:
+                    self._receive_leg_event(leg, event)
+            case _:
+                return  # statistics go to the metrics, replies to whoever asked
+
+    def receive_loss(self) -> None:
+        """Phones are told their new port once the next worker has given one; browsers have to rejoin."""
+        self._wiring.performance.forget_plane()
+        self._browsers.plane_lost()
+
+    async def play_prompt(
+        self, interaction_id: InteractionId, participant_id: ParticipantId | None, name: str
+    ) -> None:
+        prompts = self._wiring.policy.sounds.prompts
+        source = prompts.get(name)
+        if source is None:
+            raise NotFoundError(f"no prompt {name!r}; there are {', '.join(sorted(prompts)) or 'none'}")
+        interaction = self._wiring.desk.interaction(interaction_id)
+        if interaction.ended_at is not None:
+            raise NotAllowedError(f"interaction {interaction_id} has ended")
+        if participant_id is None:
+            self._wiring.performance.room_sounds(interaction).start_prompt(name, source)
+        else:
+            participant = interaction.live_participant(participant_id)
+            self._leg_of(participant_id, participant.leg_ids).sounds.start_prompt(name, source)
+        self._wiring.conductor.touch_again(interaction_id)
+        await self._wiring.conductor.settled(interaction_id)
+
+    def _receive_leg_event(
+        self,
+        leg: Leg,
+        event: messages.LegConnected | messages.LegFailed | messages.DtmfReceived | messages.PathChosen,
+    ) -> None:
+        announcer, id_ = self._wiring.announcer, leg.interaction_id
+        match event:
+            case messages.LegConnected():
+                self._connected(leg)
+            case messages.LegFailed():
+                self._failed(leg, event)
+            case messages.DtmfReceived():
+                digit = DigitReceived(id_, leg.participant_id, event.digit, event.duration_ms)
+                announcer.tell_inside(digit, id_)
+            case messages.PathChosen() if isinstance(leg, BrowserLeg):
+                path = VideoPathChosen(id_, leg.leg_id, event.mid, event.path, event.reason)
+                announcer.tell_connection(path, leg.connection_id)
+            case messages.PathChosen():
+                return  # phones receive no video yet
+            case _:
+                assert_never(event)
+
+    def _connected(self, leg: Leg) -> None:
+        if isinstance(leg, PhoneLeg):
+            self._phones.media_connected(leg)
+        else:
+            self._browsers.media_connected(leg)
+
+    def _failed(self, leg: Leg, event: messages.LegFailed) -> None:
+        if isinstance(leg, PhoneLeg):
+            self._phones.fail(leg, f"{event.code}: {event.reason}")
+        elif not leg.closing:
+            self._browsers.end(leg, event.code, event.reason)
+
+    def _leg_of(self, participant_id: ParticipantId, leg_ids: tuple[LegId, ...]) -> Leg:
+        for leg_id in leg_ids:
+            leg = self._wiring.legs.get(leg_id)
+            if leg is not None:
+                return leg
+        raise NotAllowedError(f"participant {participant_id} has no media to play into")
+
+    def _playback_ended(self, event: messages.PlaybackEnded) -> None:
+        if event.leg_id is not None:
+            self._leg_playback_ended(event.leg_id, event)
+            return
+        for interaction in self._wiring.desk.live_interactions():
+            if interaction.room_id == event.room_id:
+                sounds = self._wiring.performance.room_sounds_of(interaction.interaction_id)
+                prompt = sounds.ended(event.playback_id) if sounds is not None else None
+                self._prompt_ended(interaction.interaction_id, None, prompt, event.error)
+
+    def _leg_playback_ended(self, leg_id: LegId, event: messages.PlaybackEnded) -> None:
+        leg = self._wiring.legs.get(leg_id)
+        if leg is None:
+            return
+        prompt = leg.sounds.ended(event.playback_id, event.error, self._wiring.clock.now())
+        self._prompt_ended(leg.interaction_id, leg.participant_id, prompt, event.error)
+
+    def _prompt_ended(
+        self,
+        interaction_id: InteractionId,
+        participant_id: ParticipantId | None,
+        prompt: Prompt | None,
+        error: str,
+    ) -> None:
+        """What was interrupted goes on, and whoever is inside learns that the prompt is through."""
+        if prompt is not None:
+            ended = PromptEnded(interaction_id, participant_id, prompt.name, error)
+            self._wiring.announcer.tell_inside(ended, interaction_id)
+        self._wiring.conductor.touch_again(interaction_id)

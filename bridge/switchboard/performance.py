@@ -1,0 +1,252 @@
+"""Brings the media plane, the phone and the browsers of one interaction to what was committed."""
+
+from collections.abc import Callable
+
+import msgspec
+import structlog
+
+from bridge.clock import Clock
+from bridge.desk.interaction import Interaction
+from bridge.desk.participant import Participant
+from bridge.errors import BridgeError, CapacityError, PlaneLostError
+from bridge.ids import InteractionId, ParticipantId, TrackId
+from bridge.plane import messages
+from bridge.switchboard.announcer import Announcer
+from bridge.switchboard.doors import PhoneDoor, Plane, Sounds
+from bridge.switchboard.event import MediaEnded, MediaOffered
+from bridge.switchboard.leg import BrowserLeg, Leg, Legs, PhoneLeg
+from bridge.switchboard.matrix import hearings, may_see
+from bridge.switchboard.sound import RoomSounds
+
+log = structlog.get_logger()
+
+
+class Performance:
+    """`perform` is called by the conductor, never twice at once for one interaction.
+
+    `on_leg_failed` is told of a leg the plane or the phone refuses: its participant has to go.
+    """
+
+    def __init__(
+        self,
+        plane: Plane,
+        legs: Legs,
+        announcer: Announcer,
+        sounds: Sounds,
+        clock: Clock,
+        on_leg_failed: Callable[[Leg, str], None],
+    ) -> None:
+        self._plane = plane
+        self._legs = legs
+        self._announcer = announcer
+        self._sounds = sounds
+        self._clock = clock
+        self._on_leg_failed = on_leg_failed
+        self._phone: PhoneDoor | None = None
+        self._rooms: dict[InteractionId, messages.RoomSpec] = {}
+        self._room_sounds: dict[InteractionId, RoomSounds] = {}
+
+    def attach(self, phone: PhoneDoor) -> None:
+        self._phone = phone
+
+    def forget_plane(self) -> None:
+        """The worker is gone, and with it all that was declared."""
+        self._rooms.clear()
+        for leg in self._legs:
+            leg.declared = None
+
+    def room_sounds(self, interaction: Interaction) -> RoomSounds:
+        return self._room_sounds.setdefault(interaction.interaction_id, RoomSounds(interaction.room_id))
+
+    def room_sounds_of(self, interaction_id: InteractionId) -> RoomSounds | None:
+        return self._room_sounds.get(interaction_id)
+
+    async def perform(self, interaction: Interaction) -> None:
+        """Legs that go leave first, so that nobody hears a room through them; then the room, then the rest."""
+        staying: list[tuple[Leg, Participant]] = []
+        leaving: list[tuple[Leg, str]] = []
+        for leg in self._legs.of(interaction.interaction_id):
+            if not leg.committed:
+                continue
+            participant = interaction.participant(leg.participant_id)
+            if participant.is_live and leg.leg_id in participant.leg_ids:
+                staying.append((leg, participant))
+            else:
+                leaving.append((leg, participant.disconnect_reason or "leg replaced"))
+        await self._remove_legs(leaving)
+        if interaction.ended_at is not None:
+            await self._remove_room(interaction)
+            return
+        await self._declare_room(interaction)
+        for leg, participant in staying:
+            if isinstance(leg, PhoneLeg):
+                await self._perform_phone(leg, participant)
+            else:
+                await self._perform_browser(leg, participant, interaction, staying)
+
+    # --- the room -----------------------------------------------------------------------------------------
+
+    async def _declare_room(self, interaction: Interaction) -> None:
+        sounds = self._room_sounds.get(interaction.interaction_id)
+        playback = sounds.prompt.playback if sounds is not None and sounds.prompt is not None else None
+        room = messages.RoomSpec(interaction.room_id, hearings(interaction), playback)
+        if self._rooms.get(interaction.interaction_id) != room:
+            await self._plane.request(messages.DeclareRoom(0, room))
+            self._rooms[interaction.interaction_id] = room
+
+    async def _remove_room(self, interaction: Interaction) -> None:
+        self._room_sounds.pop(interaction.interaction_id, None)
+        if self._rooms.pop(interaction.interaction_id, None) is not None:
+            await self._plane.request(messages.RemoveRoom(0, interaction.room_id))
+
+    # --- phone legs ---------------------------------------------------------------------------------------
+
+    async def _perform_phone(self, leg: PhoneLeg, participant: Participant) -> None:
+        try:
+            async with leg.lock:
+                if await self.declare_phone(leg, participant):
+                    await self._move_phone(leg)
+                    await self.declare_phone(leg, participant)
+        except PlaneLostError:
+            raise
+        except BridgeError as error:
+            self._on_leg_failed(leg, f"{error.code}: {error.reason}")
+
+    async def declare_phone(self, leg: PhoneLeg, participant: Participant | None) -> bool:
+        """Declares the leg if something changed; its lock is held. True when it got another port."""
+        playback = None
+        if participant is not None:
+            playback = leg.sounds.playback(participant.state, self._sounds, self._clock.now())
+        spec = messages.RtpLegSpec(leg.leg_id, leg.participant_id, leg.room_id, leg.session.audio, playback)
+        if spec == leg.declared:
+            return False
+        reply = await self._plane.request(messages.DeclareRtpLeg(0, spec))
+        if not isinstance(reply, messages.RtpLegDeclared):
+            raise PlaneLostError(f"the media worker answered {type(reply).__name__}")
+        leg.declared = spec
+        local = (reply.local_address, reply.local_port)
+        moved = leg.local is not None and leg.local != local
+        leg.local = local
+        leg.session.place(*local)
+        return moved
+
+    async def _move_phone(self, leg: PhoneLeg) -> None:
+        """The leg's port is another one now: the phone is told by a re-INVITE."""
+        if self._phone is None:
+            return
+        try:
+            answer = await self._phone.reoffer(leg.leg_id, leg.session.offer())
+            leg.session.receive_answer(answer)
+        except BridgeError:
+            leg.session.withdraw_offer()
+            raise
+
+    # --- browser legs -------------------------------------------------------------------------------------
+
+    async def _perform_browser(
+        self,
+        leg: BrowserLeg,
+        participant: Participant,
+        interaction: Interaction,
+        staying: list[tuple[Leg, Participant]],
+    ) -> None:
+        async with leg.lock:
+            if leg.declared is None:
+                return  # a lost worker took its transport along; the browser was asked to rejoin
+            self._choose_sources(leg, staying)
+            hidden = self.hidden_from(leg, interaction)
+            try:
+                await self.declare_browser(leg, participant, hidden)
+            except PlaneLostError:
+                raise
+            except BridgeError as error:
+                self._on_leg_failed(leg, f"{error.code}: {error.reason}")
+                return
+            self._offer_media(leg, interaction)
+
+    def _choose_sources(self, leg: BrowserLeg, staying: list[tuple[Leg, Participant]]) -> None:
+        """Wants the videos of all others."""
+        wanted: dict[TrackId, ParticipantId] = {}
+        for other, shown in staying:
+            if isinstance(other, BrowserLeg) and shown.participant_id != leg.participant_id:
+                tracks = other.session.up_track_ids(other.leg_id) if leg.takes_video else ()
+                wanted.update(dict.fromkeys(tracks, shown.participant_id))
+        for source in leg.sources.keys() - wanted.keys():
+            leg.session.remove_down_track(source)
+        leg.sources = {}
+        for source, label in wanted.items():
+            try:
+                leg.session.add_down_track(source, label)
+                leg.sources[source] = label
+            except CapacityError as error:
+                log.info("x video", leg=leg.leg_id, source=source, reason=error.reason)
+
+    def hidden_from(self, leg: BrowserLeg, interaction: Interaction) -> frozenset[TrackId]:
+        """The videos not to be shown to this leg as things stand."""
+        viewer = interaction.participant(leg.participant_id)
+        return frozenset(
+            source
+            for source, shown_id in leg.sources.items()
+            if not may_see(viewer, interaction.participant(shown_id))
+        )
+
+    async def declare_browser(
+        self, leg: BrowserLeg, participant: Participant, hidden: frozenset[TrackId] = frozenset()
+    ) -> None:
+        """Declares the leg if something changed. Called with the leg's lock held."""
+        playback = leg.sounds.playback(participant.state, self._sounds, self._clock.now())
+        spec = leg.session.spec(leg.leg_id, leg.participant_id, leg.room_id, playback)
+        if hidden:
+            shown = tuple(
+                msgspec.structs.replace(down, source=None) if down.source in hidden else down
+                for down in spec.down_tracks
+            )
+            spec = msgspec.structs.replace(spec, down_tracks=shown)
+        if spec == leg.declared:
+            return
+        await self._plane.request(messages.DeclareWebRtcLeg(0, spec))
+        leg.declared = spec
+
+    def _offer_media(self, leg: BrowserLeg, interaction: Interaction) -> None:
+        """Sends our offer when one is due. It waits for the first connection: then the answer has arrived."""
+        if not leg.connected or leg.session.offer_pending or not leg.session.needs_negotiation:
+            return
+        try:
+            sdp = leg.session.offer()
+        except BridgeError as error:
+            log.warning("! offer", leg=leg.leg_id, code=error.code, reason=error.reason)
+            return
+        leg.offered_at = self._clock.now()
+        event = MediaOffered(interaction.interaction_id, leg.leg_id, sdp)
+        self._announcer.tell_connection(event, leg.connection_id)
+
+    # --- removal ------------------------------------------------------------------------------------------
+
+    async def _remove_legs(self, leaving: list[tuple[Leg, str]]) -> None:
+        """Media of all of them stops first; saying good-bye may take its time."""
+        for leg, _ in leaving:
+            self._legs.remove(leg)
+            await self.remove_from_plane(leg)
+        for leg, reason in leaving:
+            if isinstance(leg, BrowserLeg):
+                if not leg.closing:
+                    self.end_browser(leg, "left", reason, rejoin=False)
+            elif not leg.gone and self._phone is not None:
+                leg.gone = True
+                await self._phone.hang_up(leg.leg_id, reason)
+
+    async def remove_from_plane(self, leg: Leg) -> None:
+        """A leg that died with its worker is gone as well."""
+        if leg.declared is None:
+            return
+        leg.declared = None
+        try:
+            await self._plane.request(messages.RemoveLeg(0, leg.leg_id))
+        except PlaneLostError:
+            log.debug("x leg", leg=leg.leg_id, reason="lost with the worker")
+
+    def end_browser(self, leg: BrowserLeg, code: str, reason: str, *, rejoin: bool) -> None:
+        """Tells the browser that its connection is over."""
+        leg.closing = True
+        event = MediaEnded(leg.interaction_id, leg.participant_id, leg.leg_id, code, reason, rejoin)
+        self._announcer.tell_connection(event, leg.connection_id)

@@ -1,0 +1,151 @@
+"""Use cases of SIP legs: a call arrives, offers again, hangs up; its media comes and fails."""
+
+from contextlib import suppress
+
+import structlog
+
+from bridge.desk import commands
+from bridge.desk.step import SYSTEM
+from bridge.errors import CapacityError, NotAllowedError, NotFoundError
+from bridge.ids import LegId
+from bridge.negotiation import PhoneSession
+from bridge.switchboard.doors import ArrivingCall
+from bridge.switchboard.event import MediaConnected
+from bridge.switchboard.leg import PhoneLeg, Place
+from bridge.switchboard.wiring import Wiring
+
+log = structlog.get_logger()
+
+# Whatever a phone says of itself goes into views and the journal: bounded here.
+MAX_ADDRESS_CHARACTERS = 256
+
+
+class Phones:
+    """`arrive` and its like for the SIP door. One interaction for each inbound call."""
+
+    __slots__ = ("_draining", "_wiring")
+
+    def __init__(self, wiring: Wiring) -> None:
+        self._wiring = wiring
+        self._draining = False
+
+    def drain(self) -> None:
+        """Takes no new calls from now on."""
+        self._draining = True
+
+    async def arrive(self, call: ArrivingCall) -> str:
+        if self._draining:
+            raise CapacityError("the bridge is shutting down")
+        leg = self._new_leg(call)
+        if call.offer:
+            leg.session.receive_offer(call.offer)
+        self._wiring.legs.add(leg)
+        try:
+            return await self._open(leg, call)
+        except BaseException:
+            # Refused, or the caller gave up meanwhile: nothing of the leg remains.
+            await self._drop(leg)
+            raise
+
+    async def reoffer(self, leg_id: LegId, offer: str) -> str:
+        leg = self._leg(leg_id)
+        async with leg.lock:
+            if not offer:
+                return leg.session.offer()
+            leg.session.receive_offer(offer)
+            await self._redeclare(leg)
+            answer = leg.session.answer()
+        await self._note_remote_hold(leg)
+        return answer
+
+    async def answered(self, leg_id: LegId, answer: str) -> None:
+        leg = self._leg(leg_id)
+        async with leg.lock:
+            leg.session.receive_answer(answer)
+            await self._redeclare(leg)
+        await self._note_remote_hold(leg)
+
+    async def hung_up(self, leg_id: LegId, reason: str) -> None:
+        leg = self._wiring.legs.get(leg_id)
+        if isinstance(leg, PhoneLeg):
+            leg.gone = True
+            if leg.committed:
+                await self._disconnect(leg, leg.participant_id, reason)
+
+    def media_connected(self, leg: PhoneLeg) -> None:
+        leg.connected = True
+        event = MediaConnected(leg.interaction_id, leg.participant_id, leg.leg_id)
+        self._wiring.announcer.tell_inside(event, leg.interaction_id)
+
+    def fail(self, leg: PhoneLeg, reason: str) -> None:
+        """The leg's media is gone for good: the call ends, with a BYE."""
+        with suppress(NotAllowedError, NotFoundError):
+            self._wiring.ledger.begin(
+                commands.DisconnectParticipant(leg.interaction_id, leg.participant_id, SYSTEM, reason)
+            )
+
+    async def _open(self, leg: PhoneLeg, call: ArrivingCall) -> str:
+        wiring = self._wiring
+        async with leg.lock:
+            await wiring.performance.declare_phone(leg, None)
+            text = leg.session.answer() if call.offer else leg.session.offer()
+        self._check_still_there(leg)
+        _, durable = wiring.ledger.begin(
+            commands.OpenInteraction(
+                leg.interaction_id,
+                leg.room_id,
+                leg.participant_id,
+                leg.leg_id,
+                call.caller[:MAX_ADDRESS_CHARACTERS],
+                call.called[:MAX_ADDRESS_CHARACTERS],
+                # A phone's video is not taken yet; whoever answers shall know why there is no picture.
+                {"customer_video_capable": "false"},
+            )
+        )
+        leg.committed = True
+        await wiring.ledger.finish(durable)
+        log.info("= call arrived", interaction=leg.interaction_id, leg=leg.leg_id)
+        self._check_still_there(leg)
+        return text
+
+    async def _drop(self, leg: PhoneLeg) -> None:
+        leg.gone = True
+        if leg.committed:
+            self.fail(leg, "the call was given up while it was set up")
+            return
+        self._wiring.legs.remove(leg)
+        await self._wiring.performance.remove_from_plane(leg)
+
+    async def _disconnect(self, leg: PhoneLeg, by: str, reason: str) -> None:
+        command = commands.DisconnectParticipant(leg.interaction_id, leg.participant_id, by, reason)
+        with suppress(NotAllowedError, NotFoundError):  # the interaction ended first
+            await self._wiring.ledger.carry_out(command)
+
+    async def _redeclare(self, leg: PhoneLeg) -> None:
+        interaction = self._wiring.desk.interaction(leg.interaction_id)
+        participant = interaction.participant(leg.participant_id)
+        await self._wiring.performance.declare_phone(leg, participant)
+
+    async def _note_remote_hold(self, leg: PhoneLeg) -> None:
+        held = leg.session.held_by_remote
+        command = commands.SetRemoteHold(leg.interaction_id, leg.participant_id, held)
+        with suppress(NotAllowedError, NotFoundError):
+            await self._wiring.ledger.carry_out(command)
+
+    def _leg(self, leg_id: LegId) -> PhoneLeg:
+        leg = self._wiring.legs.get(leg_id)
+        if not isinstance(leg, PhoneLeg) or not leg.committed or leg.gone:
+            raise NotFoundError(f"no call on leg {leg_id}")
+        return leg
+
+    def _new_leg(self, call: ArrivingCall) -> PhoneLeg:
+        wiring = self._wiring
+        ids = wiring.ids
+        # RFC 8866 section 5.2: numeric; below 2^62, where every phone can read it.
+        session_id = int(wiring.token_hex(7), 16)
+        place = Place(ids.interaction(), ids.participant(), ids.room())
+        return PhoneLeg(call.leg_id, place, PhoneSession(session_id, wiring.policy.phone))
+
+    def _check_still_there(self, leg: PhoneLeg) -> None:
+        if leg.gone:
+            raise NotFoundError(f"the caller of {leg.leg_id} hung up while the call was set up")

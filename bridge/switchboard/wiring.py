@@ -1,0 +1,95 @@
+"""The parts the use cases share, and what they all do with them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from bridge.clock import Clock
+from bridge.desk import commands
+from bridge.desk.desk import Desk
+from bridge.desk.interaction import Interaction
+from bridge.desk.participant import Participant
+from bridge.errors import ForbiddenError, NotFoundError
+from bridge.ids import IdSource, InteractionId
+from bridge.journal.journal import Journal
+from bridge.negotiation import BrowserPreferences, PhonePreferences
+from bridge.switchboard.announcer import Announcer
+from bridge.switchboard.conductor import Conductor
+from bridge.switchboard.doors import Sounds
+from bridge.switchboard.ledger import Ledger
+from bridge.switchboard.leg import Legs
+from bridge.switchboard.performance import Performance
+from bridge.switchboard.portrait import Portraits
+from bridge.switchboard.principal import INTERACTION_ALL, INTERACTION_READ, INTERACTION_WRITE, Principal
+
+
+@dataclass(frozen=True)
+class SwitchboardPolicy:
+    """What the settings say. `answer_s`: how long a browser may take to answer our offer."""
+
+    phone: PhonePreferences = field(default_factory=PhonePreferences)
+    browser: BrowserPreferences = field(default_factory=BrowserPreferences)
+    sounds: Sounds = field(default_factory=Sounds)
+    answer_s: float = 10.0
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """One of each part."""
+
+    desk: Desk
+    journal: Journal
+    ledger: Ledger
+    legs: Legs
+    conductor: Conductor
+    performance: Performance
+    announcer: Announcer
+    portraits: Portraits
+    ids: IdSource
+    token_hex: Callable[[int], str]
+    clock: Clock
+    policy: SwitchboardPolicy
+
+    async def do(self, interaction_id: InteractionId, command: commands.DeskCommand) -> None:
+        """Carries out a command on an interaction; returns when it is on disk and performed."""
+        await self.ledger.carry_out(command)
+        await self.conductor.settled(interaction_id)
+
+    async def read(self) -> None:
+        """Returns at a moment when all that can be read is on disk."""
+        while self.journal.pending:
+            await self.journal.settled()
+
+    def readable(self, principal: Principal, interaction_id: InteractionId) -> Interaction:
+        """An interaction that `principal` takes or took part in, is offered, or may see anyway."""
+        principal.require(INTERACTION_READ)
+        interaction = self.desk.interaction(interaction_id)
+        if not self.may_read(principal, interaction):
+            # Not "forbidden": that would tell a stranger that it exists.
+            raise NotFoundError(f"no interaction {interaction_id}")
+        return interaction
+
+    def may_read(self, principal: Principal, interaction: Interaction) -> bool:
+        if INTERACTION_ALL in principal.scopes:
+            return True
+        if any(p.user_id == principal.user_id for p in interaction.participants):
+            return True
+        offer = self.desk.offer_to(principal.user_id)
+        return offer is not None and offer.interaction_id == interaction.interaction_id
+
+    def writable(self, principal: Principal, interaction_id: InteractionId) -> Interaction:
+        """An interaction that `principal` takes part in now, or may act on anyway."""
+        principal.require(INTERACTION_WRITE)
+        interaction = self.desk.interaction(interaction_id)
+        inside = interaction.participant_of(principal.user_id)
+        if INTERACTION_ALL in principal.scopes or (inside is not None and inside.is_present):
+            return interaction
+        if self.may_read(principal, interaction):
+            raise ForbiddenError(f"{principal.user_id} takes no part in interaction {interaction_id}")
+        raise NotFoundError(f"no interaction {interaction_id}")
+
+    def own_participant(self, principal: Principal, interaction_id: InteractionId) -> Participant:
+        """The principal's own live part in an interaction."""
+        participant = self.desk.interaction(interaction_id).participant_of(principal.user_id)
+        if participant is None:
+            raise ForbiddenError(f"{principal.user_id} takes no part in interaction {interaction_id}")
+        return participant
