@@ -3,7 +3,7 @@
 The upper half is a grid of 8 x 4 bright and dark cells, row by row, most significant bit first:
 8 bits picture id, 16 bits frame counter, 8 bits check sum (CRC-8, polynomial 0x07, start 0xFF: neither a
 black nor a white picture is valid). The lower half moves, so that the encoder has work to do.
-tests/interop/picture.js reads the same grid from a canvas.
+tests/interop/probe.js reads the same grid from a canvas.
 """
 
 from collections.abc import Iterable
