@@ -1,0 +1,199 @@
+"""The SIP user agent without I/O: messages and time in, messages and events out (RFC 3261).
+
+The shell calls `receive_message` for each datagram or framed stream message, `handle_timer` when `timer`
+says so, and after each of these and each command takes `messages_to_send` and `events`.
+"""
+
+from typing import assert_never
+
+from bridge.errors import ParseError
+from signaling.sip.event import AgentEvent, CallKey
+from signaling.sip.flow import Flow
+from signaling.sip.identity import LocalIdentity
+from signaling.sip.invite_session import CallState
+from signaling.sip.message import (
+    Headers,
+    Request,
+    SipParseError,
+    parse_essentials,
+    parse_message,
+    salvage_request,
+    with_top_via,
+)
+from signaling.sip.registry import CallRegistry
+from signaling.sip.response import make_response, retry_after, warning
+from signaling.sip.settings import AgentSettings
+from signaling.sip.transaction_layer import (
+    AckArrived,
+    Outcome,
+    RequestArrived,
+    ResponseArrived,
+    TransactionEnded,
+    TransactionFailed,
+    TransactionLayer,
+)
+from signaling.sip.user_agent_client import UserAgentClient
+from signaling.sip.user_agent_server import UserAgentServer
+from signaling.sip.via import annotate_via, parse_via, response_flow
+
+
+class UserAgent:
+    """All calls of one SIP address. Commands about a call that is over raise NotFoundError."""
+
+    __slots__ = ("_client", "_layer", "_registry", "_server", "malformed", "strangers")
+
+    def __init__(self, settings: AgentSettings, identity: LocalIdentity) -> None:
+        self._layer = TransactionLayer(settings.timing)
+        self._registry = CallRegistry(settings.timing, settings.max_calls)
+        self._client = UserAgentClient(settings, identity, self._layer, self._registry)
+        self._server = UserAgentServer(identity, self._layer, self._registry, self._client)
+        self.malformed = 0
+        self.strangers = 0
+
+    # --- the five verbs -----------------------------------------------------------------------------------
+
+    def receive_message(self, data: bytes, flow: Flow, now: float) -> None:
+        """One datagram or one framed message of a stream. Never raises for what is in it."""
+        try:
+            message = parse_message(data)
+            essentials = parse_essentials(message)
+        except ParseError as error:
+            self.malformed += 1
+            status = error.status if isinstance(error, SipParseError) else 400
+            self._refuse_statelessly(data, flow, status, warning(error.reason))
+            return
+        if isinstance(message, Request):
+            self._take(self._layer.receive_request(message, essentials, flow, now), now)
+        else:
+            self._take(self._layer.receive_response(message, essentials, flow, now), now)
+
+    def refuse_stranger(self, data: bytes, flow: Flow) -> None:
+        """403 to a request from where none may come from; nothing to anything else."""
+        self.strangers += 1
+        self._refuse_statelessly(data, flow, 403, ())
+
+    def timer(self) -> float | None:
+        """When `handle_timer` must be called next."""
+        times = [at for at in (self._layer.timer(), self._registry.timer()) if at is not None]
+        return min(times, default=None)
+
+    def handle_timer(self, now: float) -> None:
+        self._take(self._layer.handle_timer(now), now)
+        for session in self._registry.take_due(now):
+            event, resend = session.take_due(now)
+            if event is not None:
+                self._client.overdue(session, event, now)
+            elif resend and session.success is not None:
+                self._layer.send(*session.success)
+            self._registry.settle(session)
+
+    def messages_to_send(self) -> list[tuple[bytes, Flow]]:
+        return self._layer.take_messages()
+
+    def events(self) -> list[AgentEvent]:
+        return self._registry.take_events()
+
+    def fail_flow(self, flow: Flow, now: float) -> None:
+        """The shell could not send to `flow`: our requests there fail with 503."""
+        self._take(self._layer.fail_flow(flow, now), now)
+
+    # --- commands -----------------------------------------------------------------------------------------
+
+    def ring(self, call: CallKey, now: float) -> None:
+        """180 to an INVITE that is not answered yet."""
+        self._server.ring(self._registry.get(call), now)
+
+    def accept(self, call: CallKey, sdp: str, now: float) -> None:
+        """200 to an INVITE: `sdp` is the answer, or the offer if the INVITE brought none."""
+        self._server.accept(self._registry.get(call), sdp, now)
+
+    def reject(
+        self, call: CallKey, status: int, now: float, reason: str = "", retry_after_s: int | None = None
+    ) -> None:
+        """A final refusal of an INVITE. The call is over; no event follows."""
+        self._server.reject(self._registry.get(call), status, _why(reason, retry_after_s), now)
+
+    def invite(
+        self, target: str, sdp: str, now: float, from_address: str = "", headers: Headers = ()
+    ) -> CallKey:
+        """Calls `target`, a SIP URI. `from_address` is a name-addr without tag, "" for our own.
+
+        Ends in CallAnswered or CallRefused, whichever comes first, unless it is hung up before.
+        """
+        return self._client.invite(target, sdp, now, from_address, headers)
+
+    def reinvite(self, call: CallKey, sdp: str, now: float) -> None:
+        """Offers anew. Raises ConflictError while another offer is on its way (RFC 3261 section 14.1)."""
+        self._client.reinvite(self._registry.get(call), sdp, now)
+
+    def answer_reinvite(self, call: CallKey, sdp: str, now: float) -> None:
+        self._server.answer_reinvite(self._registry.get(call), sdp, now)
+
+    def reject_reinvite(self, call: CallKey, status: int, now: float, reason: str = "") -> None:
+        self._server.reject_reinvite(self._registry.get(call), status, _why(reason, None), now)
+
+    def hang_up(self, call: CallKey, reason: str, now: float) -> None:
+        """Ends the call by BYE, CANCEL or 480, as its state asks. CallEnded follows. Twice is fine."""
+        session = self._registry.get(call)
+        self._server.refuse_pending(session, now, 480 if session.state is CallState.ARRIVING else 487)
+        self._client.hang_up(session, reason, now)
+
+    def cancel(self, call: CallKey, now: float) -> None:
+        """Takes an outbound call back. If the callee answers meanwhile, it is hung up (section 9.1)."""
+        self.hang_up(call, "", now)
+
+    def drain(self) -> None:
+        """From now on no new call is taken: 503 with Retry-After."""
+        self._server.draining = True
+
+    # --- looks inside -------------------------------------------------------------------------------------
+
+    def calls(self) -> tuple[CallKey, ...]:
+        """Those that have not ended."""
+        return self._registry.keys()
+
+    def counters(self) -> dict[str, int]:
+        return {
+            "sip_calls": len(self._registry),
+            "sip_transactions": len(self._layer),
+            "sip_malformed": self.malformed,
+            "sip_strangers": self.strangers,
+            "sip_unmatched_responses": self._layer.unmatched,
+            "sip_refused_transactions": self._layer.overflowed,
+            "sip_stray_acks": self._server.stray_acks,
+            "sip_ignored_answers": self._client.ignored,
+        }
+
+    # --- inside -------------------------------------------------------------------------------------------
+
+    def _take(self, outcomes: list[Outcome], now: float) -> None:
+        for outcome in outcomes:
+            match outcome:
+                case RequestArrived():
+                    self._server.receive_request(outcome, now)
+                case AckArrived():
+                    self._server.receive_ack(outcome, now)
+                case ResponseArrived():
+                    self._client.receive_response(outcome, now)
+                case TransactionFailed():
+                    self._client.receive_failure(outcome, now)
+                case TransactionEnded():
+                    self._client.forget(outcome)
+                case _:
+                    assert_never(outcome)
+
+    def _refuse_statelessly(self, data: bytes, flow: Flow, status: int, headers: Headers) -> None:
+        request = salvage_request(data)
+        if request is None or request.method == "ACK":
+            return
+        try:
+            via = parse_via(request.every("Via")[0])
+            refusal = make_response(with_top_via(request, annotate_via(via, flow)), status, headers=headers)
+        except (ParseError, ValueError):
+            return  # not even that much can be written back
+        self._layer.send(refusal, response_flow(via, flow))
+
+
+def _why(reason: str, retry_after_s: int | None) -> Headers:
+    headers = warning(reason) if reason else ()
+    return headers if retry_after_s is None else (*headers, *retry_after(retry_after_s))

@@ -1,0 +1,377 @@
+"""The SIP door: the agent's events become calls of the corridor, and the switchboard's wishes commands.
+
+Each call has one task that sees its events in order, inside a guard that ends that call only.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol, assert_never, runtime_checkable
+
+import structlog
+
+from bridge.clock import Clock
+from bridge.errors import (
+    BridgeError,
+    CallFailedError,
+    CapacityError,
+    ConflictError,
+    ForbiddenError,
+    GlareError,
+    NegotiationError,
+    NotAllowedError,
+    NotFoundError,
+    PlaneLostError,
+)
+from bridge.ids import IdSource, LegId
+from bridge.switchboard.doors import ArrivingCall, Corridor
+from signaling.sip.endpoint import SipEndpoint
+from signaling.sip.event import (
+    AgentEvent,
+    CallAcknowledged,
+    CallAnswered,
+    CallArrived,
+    CallEnded,
+    CallKey,
+    CallProgressed,
+    CallRefused,
+    CallReoffered,
+    ReofferAnswered,
+    ReofferRefused,
+)
+from signaling.sip.settings import EndpointSettings
+
+CORRIDOR_TIMEOUT_S = 10.0  # a caller hears nothing while the switchboard thinks
+RETRY_AFTER_S = 5
+MAX_INBOX = 32  # the core lets one offer through at a time, so a call never has more than a few events
+
+# What the switchboard's refusal is in SIP. 488 says that another offer may do, 503 that later may.
+STATUS: dict[type[BridgeError], int] = {
+    NegotiationError: 488,
+    CapacityError: 503,
+    PlaneLostError: 503,
+    ForbiddenError: 603,
+    ConflictError: 486,
+    NotFoundError: 404,
+}
+
+_log = structlog.get_logger("sip")
+
+
+@runtime_checkable
+class LateOfferCorridor(Protocol):
+    """A corridor that makes the offer itself when an INVITE brings none, and hears its answer from the ACK.
+
+    A corridor without it refuses such INVITEs: 488.
+    """
+
+    async def late_answer(self, leg_id: LegId, answer: str) -> None: ...
+
+
+_Response = CallAnswered | CallRefused | ReofferAnswered | ReofferRefused
+
+
+class _Leg:
+    """A call and who waits for it."""
+
+    __slots__ = ("attended", "call", "dialing", "inbox", "leg_id", "log", "reoffering")
+
+    def __init__(self, leg_id: LegId, call: CallKey, call_id: str) -> None:
+        self.leg_id = leg_id
+        self.call = call
+        self.attended = False  # a task reads the inbox
+        self.inbox: asyncio.Queue[AgentEvent] = asyncio.Queue(MAX_INBOX)
+        self.dialing: asyncio.Future[str] | None = None
+        self.reoffering: asyncio.Future[ReofferAnswered | ReofferRefused] | None = None
+        self.log = _log.bind(leg=leg_id, call_id=call_id)
+
+
+class SipDoor:
+    """Implements `PhoneDoor`. `open` it with the corridor, `drain` it, `close` it."""
+
+    def __init__(
+        self,
+        settings: EndpointSettings,
+        clock: Clock,
+        ids: IdSource,
+        token_hex: Callable[[int], str],
+    ) -> None:
+        self._ids = ids
+        self._endpoint = SipEndpoint(settings, clock, token_hex, self._on_event)
+        self._corridor: Corridor | None = None
+        self._tasks: asyncio.TaskGroup | None = None
+        self._legs: dict[LegId, _Leg] = {}
+        self._by_call: dict[CallKey, _Leg] = {}
+
+    async def open(self, tasks: asyncio.TaskGroup, corridor: Corridor) -> None:
+        """Takes calls from now on; their tasks run in `tasks`. Raises OSError if the port is taken."""
+        self._tasks = tasks
+        self._corridor = corridor
+        await self._endpoint.open(tasks)
+
+    @property
+    def port(self) -> int:
+        """The port of UDP and TCP, once open."""
+        return self._endpoint.port
+
+    def drain(self) -> None:
+        """No new calls: 503 to INVITE and to the OPTIONS by which a balancer asks."""
+        self._endpoint.agent.drain()
+
+    def close(self) -> None:
+        """Hangs up what is left, without waiting for the phones to agree, and closes the port."""
+        for leg in list(self._legs.values()):
+            self._hang_up(leg, "the bridge is closing")
+        self._endpoint.close()
+
+    def counters(self) -> dict[str, int]:
+        return self._endpoint.counters()
+
+    @property
+    def calls(self) -> int:
+        return len(self._legs)
+
+    # --- what the switchboard asks ------------------------------------------------------------------------
+
+    async def hang_up(self, leg_id: LegId, reason: str) -> None:
+        """Sends BYE, CANCEL or a final refusal, as the call's state asks. An unknown leg is fine."""
+        leg = self._legs.get(leg_id)
+        if leg is not None:
+            self._hang_up(leg, reason)
+
+    async def dial(self, leg_id: LegId, target: str, offer: str) -> str:
+        """Calls `target`, a SIP URI, and returns the answer. Raises CallFailedError with the status.
+
+        Cancelling it cancels the call.
+        """
+        if leg_id in self._legs:
+            raise ConflictError(f"leg {leg_id} has a call already")
+        agent = self._endpoint.agent
+        call = agent.invite(target, offer, self._endpoint.now())
+        leg = self._enter(leg_id, call, "")
+        leg.dialing = asyncio.get_running_loop().create_future()
+        leg.log.info("> call", target=target)
+        self._endpoint.flush()
+        try:
+            answer = await leg.dialing
+        except asyncio.CancelledError:
+            self._hang_up(leg, "")
+            raise
+        finally:
+            leg.dialing = None
+        return answer
+
+    async def reoffer(self, leg_id: LegId, offer: str) -> str:
+        """Re-INVITE; returns the answer.
+
+        Raises GlareError when the phone offered at the same moment: it has been waited long enough then
+        (RFC 3261 section 14.1), and a new offer may go out at once. Otherwise CallFailedError.
+        """
+        leg = self._legs.get(leg_id)
+        if leg is None:
+            raise NotFoundError(f"leg {leg_id} has no SIP call")
+        if leg.reoffering is not None:
+            raise ConflictError("another offer is on its way in this call")
+        self._endpoint.agent.reinvite(leg.call, offer, self._endpoint.now())
+        leg.reoffering = asyncio.get_running_loop().create_future()
+        self._endpoint.flush()
+        try:
+            outcome = await leg.reoffering
+        finally:
+            leg.reoffering = None
+        if isinstance(outcome, ReofferAnswered):
+            return outcome.answer
+        if outcome.status == 491:
+            await asyncio.sleep(outcome.retry_after_s)
+            raise GlareError("the phone offered at the same time: make a new offer")
+        raise CallFailedError(f"the phone refused the change: {outcome.reason}", outcome.status)
+
+    # --- what the agent tells -----------------------------------------------------------------------------
+
+    def _on_event(self, event: AgentEvent) -> None:
+        if isinstance(event, CallArrived):
+            self._arrived(event)
+            return
+        leg = self._by_call.get(event.call)
+        if leg is None:
+            return
+        match event:
+            case CallAnswered() | CallRefused() | ReofferAnswered() | ReofferRefused():
+                self._responded(leg, event)
+            case CallReoffered() | CallAcknowledged():
+                self._put(leg, event)
+            case CallEnded():
+                self._ended(leg, event)
+            case CallProgressed():
+                pass  # nobody above wants to know yet that it rings
+            case _:
+                assert_never(event)
+
+    def _responded(self, leg: _Leg, event: _Response) -> None:
+        match event:
+            case CallAnswered():
+                leg.log.info("= answered")
+                if leg.dialing is not None and not leg.dialing.done():
+                    leg.dialing.set_result(event.answer)
+                self._spawn(leg, None)
+            case CallRefused():
+                self._refused(leg, f"{event.status} {event.reason}", event.status)
+            case ReofferAnswered() | ReofferRefused():
+                if leg.reoffering is not None and not leg.reoffering.done():
+                    leg.reoffering.set_result(event)
+            case _:
+                assert_never(event)
+
+    def _arrived(self, event: CallArrived) -> None:
+        leg = self._enter(self._ids.leg(), event.call, event.call_id)
+        leg.log.info("< call")
+        self._spawn(leg, event)
+
+    def _refused(self, leg: _Leg, reason: str, status: int) -> None:
+        leg.log.info("x call", reason=reason)
+        self._forget(leg)
+        if leg.dialing is not None and not leg.dialing.done():
+            leg.dialing.set_exception(CallFailedError(reason, status))
+
+    def _ended(self, leg: _Leg, event: CallEnded) -> None:
+        if leg.reoffering is not None and not leg.reoffering.done():
+            leg.reoffering.set_result(ReofferRefused(event.call, 481, "the call ended", 0.0))
+        if not leg.attended:
+            self._refused(leg, event.reason or "canceled", 487)
+            return
+        leg.log.info("x call", by=event.by, reason=event.reason)
+        self._put(leg, event)
+
+    def _put(self, leg: _Leg, event: AgentEvent) -> None:
+        try:
+            leg.inbox.put_nowait(event)
+        except asyncio.QueueFull:
+            self._hang_up(leg, "too many events")
+
+    # --- the task of a call -------------------------------------------------------------------------------
+
+    def _spawn(self, leg: _Leg, arrived: CallArrived | None) -> None:
+        if self._tasks is None:
+            raise RuntimeError("the SIP door is not open")
+        leg.attended = True
+        self._tasks.create_task(self._guard(leg, arrived))
+
+    async def _guard(self, leg: _Leg, arrived: CallArrived | None) -> None:
+        """A mistake of ours ends this call and no other."""
+        try:
+            if arrived is None or await self._take(leg, arrived):
+                await self._attend(leg)
+        except Exception:
+            leg.log.exception("! call failed")
+            self._hang_up(leg, "internal error")
+            await self._tell_hung_up(leg, "internal error")
+        finally:
+            self._forget(leg)
+
+    async def _take(self, leg: _Leg, arrived: CallArrived) -> bool:
+        """Answers or refuses a new call; False if there is nothing more to attend to."""
+        if not arrived.offer and not isinstance(self._corridor, LateOfferCorridor):
+            self._reject(leg, 488, "an INVITE needs an offer here")
+            return False
+        call = ArrivingCall(leg.leg_id, arrived.caller, arrived.called, arrived.offer, arrived.headers)
+        try:
+            async with asyncio.timeout(CORRIDOR_TIMEOUT_S):
+                answer = await self._through().arrive(call)
+        except TimeoutError:
+            self._reject(leg, 503, "no answer in time")
+            await self._tell_hung_up(leg, "not answered in time")
+            return False
+        except BridgeError as error:
+            self._reject(leg, status_of(error), error.reason)
+            return False
+        try:
+            self._endpoint.agent.accept(leg.call, answer, self._endpoint.now())
+        except (NotFoundError, NotAllowedError):
+            return True  # canceled meanwhile: CallEnded is in the inbox
+        self._endpoint.flush()
+        leg.log.info("= answered")
+        return True
+
+    async def _attend(self, leg: _Leg) -> None:
+        while True:
+            event = await leg.inbox.get()
+            if isinstance(event, CallReoffered):
+                await self._take_reoffer(leg, event)
+            elif isinstance(event, CallAcknowledged):
+                if event.answer and isinstance(self._corridor, LateOfferCorridor):
+                    await self._corridor.late_answer(leg.leg_id, event.answer)
+            elif isinstance(event, CallEnded):
+                if event.by != "local":
+                    await self._tell_hung_up(leg, event.reason)
+                return
+
+    async def _take_reoffer(self, leg: _Leg, event: CallReoffered) -> None:
+        answer, status, reason = "", 200, ""
+        try:
+            if not event.offer and not isinstance(self._corridor, LateOfferCorridor):
+                raise NegotiationError("a re-INVITE needs an offer here")
+            async with asyncio.timeout(CORRIDOR_TIMEOUT_S):
+                answer = await self._through().reoffer(leg.leg_id, event.offer)
+        except TimeoutError:
+            status, reason = 500, "no answer in time"
+        except ConflictError as error:
+            status, reason = 491, error.reason  # an offer of ours is in the making
+        except BridgeError as error:
+            status, reason = status_of(error), error.reason
+        agent, now = self._endpoint.agent, self._endpoint.now()
+        try:
+            if status == 200:
+                agent.answer_reinvite(leg.call, answer, now)
+            else:
+                agent.reject_reinvite(leg.call, status, now, reason)
+        except (NotFoundError, NotAllowedError):
+            return  # hung up or taken back meanwhile
+        self._endpoint.flush()
+
+    # --- inside -------------------------------------------------------------------------------------------
+
+    def _through(self) -> Corridor:
+        if self._corridor is None:
+            raise RuntimeError("the SIP door is not open")
+        return self._corridor
+
+    async def _tell_hung_up(self, leg: _Leg, reason: str) -> None:
+        await self._through().hung_up(leg.leg_id, reason)
+
+    def _enter(self, leg_id: LegId, call: CallKey, call_id: str) -> _Leg:
+        leg = _Leg(leg_id, call, call_id)
+        self._legs[leg_id] = leg
+        self._by_call[call] = leg
+        return leg
+
+    def _forget(self, leg: _Leg) -> None:
+        self._legs.pop(leg.leg_id, None)
+        self._by_call.pop(leg.call, None)
+
+    def _reject(self, leg: _Leg, status: int, reason: str) -> None:
+        leg.log.info("x call refused", status=status, reason=reason)
+        try:
+            self._endpoint.agent.reject(
+                leg.call,
+                status,
+                self._endpoint.now(),
+                reason,
+                RETRY_AFTER_S if status == 503 else None,
+            )
+        except (NotFoundError, NotAllowedError):
+            return  # canceled meanwhile
+        self._endpoint.flush()
+
+    def _hang_up(self, leg: _Leg, reason: str) -> None:
+        try:
+            self._endpoint.agent.hang_up(leg.call, reason, self._endpoint.now())
+        except NotFoundError:
+            return
+        self._endpoint.flush()
+
+
+def status_of(error: BridgeError) -> int:
+    """The SIP status that says what `error` says; 500 for what the phone cannot understand."""
+    for kind, status in STATUS.items():
+        if isinstance(error, kind):
+            return status
+    return 500

@@ -1,0 +1,95 @@
+"""What the user agent tells the one above it: frozen values, all about one call."""
+
+from typing import NewType
+
+import msgspec
+
+from signaling.sip.message import Headers
+
+CallKey = NewType("CallKey", int)  # the agent's own number of a call, never reused
+
+
+class CallArrived(msgspec.Struct, frozen=True, gc=False):
+    """An INVITE outside a dialog waits for `accept` or `reject`. `offer` is "" if it brought no SDP.
+
+    `caller` and `called` are the users of From and Request-URI, unescaped, or the whole URI if that has none.
+    `headers` are those that say something about the call, routing left out.
+    """
+
+    call: CallKey
+    call_id: str
+    caller: str
+    called: str
+    offer: str
+    headers: Headers
+
+
+class CallAcknowledged(msgspec.Struct, frozen=True, gc=False):
+    """The ACK of our 200 came. `answer` is the SDP in it: the answer, if the offer was in our 200."""
+
+    call: CallKey
+    answer: str
+
+
+class CallProgressed(msgspec.Struct, frozen=True, gc=False):
+    """A provisional response other than 100 to our INVITE."""
+
+    call: CallKey
+    status: int
+
+
+class CallAnswered(msgspec.Struct, frozen=True, gc=False):
+    """The callee took our call; the ACK is on its way."""
+
+    call: CallKey
+    answer: str
+
+
+class CallRefused(msgspec.Struct, frozen=True, gc=False):
+    """Our call came to nothing and is over: the final status, 408 for no answer at all."""
+
+    call: CallKey
+    status: int
+    reason: str
+
+
+class CallReoffered(msgspec.Struct, frozen=True, gc=False):
+    """A re-INVITE waits for `answer_reinvite` or `reject_reinvite`. `offer` is "" if it brought no SDP."""
+
+    call: CallKey
+    offer: str
+
+
+class ReofferAnswered(msgspec.Struct, frozen=True, gc=False):
+    call: CallKey
+    answer: str
+
+
+class ReofferRefused(msgspec.Struct, frozen=True, gc=False):
+    """Our re-INVITE changed nothing; the call goes on. After a 491 a new offer must wait `retry_after_s`."""
+
+    call: CallKey
+    status: int
+    reason: str
+    retry_after_s: float
+
+
+class CallEnded(msgspec.Struct, frozen=True, gc=False):
+    """The last event of a call that had arrived or had been answered. `by`: local, remote or timeout."""
+
+    call: CallKey
+    by: str
+    reason: str
+
+
+AgentEvent = (
+    CallArrived
+    | CallAcknowledged
+    | CallProgressed
+    | CallAnswered
+    | CallRefused
+    | CallReoffered
+    | ReofferAnswered
+    | ReofferRefused
+    | CallEnded
+)

@@ -1,0 +1,49 @@
+"""Who we say we are in Via, Contact and From, and the random parts of a message (RFC 3261 section 8.1.1)."""
+
+from collections.abc import Callable
+
+from signaling.sip.flow import TCP, UDP
+from signaling.sip.uri import bracket
+from signaling.sip.via import MAGIC_COOKIE
+
+
+class LocalIdentity:
+    """`token_hex(n)` must return 2*n hexadecimal characters of chance, as `secrets.token_hex` does."""
+
+    __slots__ = ("_contacts", "_host", "_sent_by", "_token_hex", "product", "user")
+
+    def __init__(self, host: str, port: int, token_hex: Callable[[int], str], user: str = "bridge") -> None:
+        self._host = bracket(host)
+        self._sent_by = f"{self._host}:{port}"
+        self._token_hex = token_hex
+        self.user = user
+        self.product = "warmbridge"
+        self._contacts = {
+            UDP: f"<sip:{user}@{self._sent_by}>",
+            TCP: f"<sip:{user}@{self._sent_by};transport=tcp>",
+        }
+
+    def contact(self, transport: str) -> str:
+        """Where the other side sends its requests within the dialog."""
+        return self._contacts[transport]
+
+    def from_address(self) -> str:
+        return f"<sip:{self.user}@{self._host}>"
+
+    def via(self, transport: str, branch: str) -> str:
+        """`rport` asks for the answer at the address we send from (RFC 3581)."""
+        return f"SIP/2.0/{transport.upper()} {self._sent_by};branch={branch};rport"
+
+    def new_branch(self) -> str:
+        return MAGIC_COOKIE + self._token_hex(10)
+
+    def new_tag(self) -> str:
+        return self._token_hex(6)
+
+    def new_call_id(self) -> str:
+        return self._token_hex(12)
+
+    def new_delay_s(self, low_s: float, high_s: float) -> float:
+        """A delay drawn evenly in steps of 10 ms (section 14.1 asks for units of 10 ms)."""
+        steps = max(1, round((high_s - low_s) * 100))
+        return low_s + (int(self._token_hex(4), 16) % (steps + 1)) / 100

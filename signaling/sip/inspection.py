@@ -1,0 +1,68 @@
+"""What a request must pass before it is understood (RFC 3261 section 8.2)."""
+
+import msgspec
+
+from bridge.errors import ParseError
+from signaling.sip.dialog import contact_uri
+from signaling.sip.message import Headers, Request
+from signaling.sip.response import warning
+from signaling.sip.uri import parse_uri, unescape
+
+METHODS = ("INVITE", "ACK", "BYE", "CANCEL", "OPTIONS")
+ALLOW = ("Allow", ", ".join(METHODS))
+ACCEPT = ("Accept", "application/sdp")
+# Known of, but not done here: 405 instead of 501 (section 21.5.2).
+_KNOWN_METHODS = frozenset(
+    {"INFO", "MESSAGE", "NOTIFY", "PRACK", "PUBLISH", "REFER", "REGISTER", "SUBSCRIBE", "UPDATE"}
+)
+SDP_TYPE = "application/sdp"
+
+
+class Refusal(msgspec.Struct, frozen=True, gc=False):
+    status: int
+    headers: Headers = ()
+
+
+def inspect(request: Request) -> Refusal | None:
+    """Why the request cannot be handled, None if it can. ACK is never refused: it has no response."""
+    if request.method not in METHODS:
+        return Refusal(405 if request.method in _KNOWN_METHODS else 501, (ALLOW,))
+    if not request.uri[:4].lower().startswith(("sip:", "sips", "tel:")):
+        return Refusal(416)
+    if request.method == "CANCEL":
+        return None  # section 8.2.2.3: Require is not looked at
+    required = [tag.strip() for tag in request.every("Require") if tag.strip()]
+    if required:
+        return Refusal(420, (("Unsupported", ", ".join(required)),))
+    return _inspect_invite(request) if request.method == "INVITE" else None
+
+
+def _inspect_invite(request: Request) -> Refusal | None:
+    if not contact_uri(request):
+        return Refusal(400, warning("INVITE without a usable Contact"))  # section 8.1.1.8
+    if not request.body:
+        return None
+    if request.first("Content-Encoding").lower() not in ("", "identity"):
+        return Refusal(415, (("Accept-Encoding", "identity"),))
+    content_type = request.first("Content-Type").partition(";")[0].strip().lower()
+    optional = "handling=optional" in request.first("Content-Disposition").replace(" ", "").lower()
+    if content_type != SDP_TYPE and not optional:
+        return Refusal(415, (ACCEPT,))
+    return None
+
+
+def read_sdp(request_body: bytes, content_type: str) -> str:
+    """The session description in a body, "" if there is none. What is not UTF-8 is for the SDP parser to refuse."""
+    if content_type.partition(";")[0].strip().lower() != SDP_TYPE:
+        return ""
+    return request_body.decode("utf-8", "replace")
+
+
+def display_user(uri: str) -> str:
+    """The part of a URI that names somebody to people: a number or name, else the URI itself."""
+    try:
+        parsed = parse_uri(uri)
+    except ParseError:
+        return uri.removeprefix("tel:").partition(";")[0]
+    user = unescape(parsed.user.partition(":")[0])
+    return user or uri

@@ -1,0 +1,225 @@
+"""One call as its INVITE usage (RFC 5057): two small tables and their timers, without any message parsing.
+
+`CallState` is the life of the call. `ExchangeState` is the offer/answer exchange within it, of which there
+is at most one at a time (RFC 3261 section 14); the first INVITE is the first exchange.
+"""
+
+from collections.abc import Mapping
+from enum import Enum, auto
+from typing import TYPE_CHECKING
+
+from bridge.errors import NotAllowedError
+from signaling.sip.event import CallKey
+from signaling.sip.flow import Flow
+from signaling.sip.transaction import Timing
+
+if TYPE_CHECKING:
+    from signaling.sip.dialog import Dialog
+    from signaling.sip.transaction_layer import RequestArrived, TransactionKey
+
+
+class CallState(Enum):
+    ARRIVING = auto()  # an INVITE waits for our answer
+    ANSWERED = auto()  # our 200 waits for its ACK
+    CALLING = auto()  # our INVITE waits for any response
+    PROCEEDING = auto()  # ... for a final one
+    ABANDONING = auto()  # to be cancelled as soon as a provisional response allows it (section 9.1)
+    CANCELING = auto()  # CANCEL is out, the INVITE's final response is not in
+    CONFIRMED = auto()
+    PARTING = auto()  # to be ended as soon as the ACK allows BYE (section 15)
+    LEAVING = auto()  # our BYE waits for its response
+    ENDED = auto()
+
+
+class CallEvent(Enum):
+    ACCEPT = auto()
+    REJECT = auto()
+    HANG_UP = auto()
+    PROVISIONAL = auto()
+    SUCCESS = auto()
+    FAILURE = auto()
+    REMOTE_ACK = auto()
+    REMOTE_CANCEL = auto()
+    REMOTE_BYE = auto()
+    ACK_OVERDUE = auto()
+    FINAL_OVERDUE = auto()
+    DIALOG_LOST = auto()
+    BYE_FINISHED = auto()
+
+
+_S, _E = CallState, CallEvent
+CALL_TRANSITIONS: Mapping[tuple[CallState, CallEvent], CallState] = {
+    (_S.ARRIVING, _E.ACCEPT): _S.ANSWERED,
+    (_S.ARRIVING, _E.REJECT): _S.ENDED,
+    (_S.ARRIVING, _E.HANG_UP): _S.ENDED,
+    (_S.ARRIVING, _E.REMOTE_CANCEL): _S.ENDED,
+    (_S.ARRIVING, _E.REMOTE_BYE): _S.ENDED,
+    (_S.ANSWERED, _E.REMOTE_ACK): _S.CONFIRMED,
+    (_S.ANSWERED, _E.REMOTE_BYE): _S.ENDED,
+    (_S.ANSWERED, _E.HANG_UP): _S.PARTING,
+    (_S.ANSWERED, _E.ACK_OVERDUE): _S.LEAVING,
+    (_S.CALLING, _E.PROVISIONAL): _S.PROCEEDING,
+    (_S.CALLING, _E.SUCCESS): _S.CONFIRMED,
+    (_S.CALLING, _E.FAILURE): _S.ENDED,
+    (_S.CALLING, _E.HANG_UP): _S.ABANDONING,
+    (_S.CALLING, _E.FINAL_OVERDUE): _S.ABANDONING,
+    (_S.PROCEEDING, _E.PROVISIONAL): _S.PROCEEDING,
+    (_S.PROCEEDING, _E.SUCCESS): _S.CONFIRMED,
+    (_S.PROCEEDING, _E.FAILURE): _S.ENDED,
+    (_S.PROCEEDING, _E.HANG_UP): _S.CANCELING,
+    (_S.PROCEEDING, _E.FINAL_OVERDUE): _S.CANCELING,
+    (_S.ABANDONING, _E.PROVISIONAL): _S.CANCELING,
+    (_S.ABANDONING, _E.SUCCESS): _S.LEAVING,
+    (_S.ABANDONING, _E.FAILURE): _S.ENDED,
+    (_S.ABANDONING, _E.FINAL_OVERDUE): _S.ENDED,
+    (_S.ABANDONING, _E.HANG_UP): _S.ABANDONING,
+    (_S.CANCELING, _E.PROVISIONAL): _S.CANCELING,
+    (_S.CANCELING, _E.SUCCESS): _S.LEAVING,  # the 200 crossed our CANCEL
+    (_S.CANCELING, _E.FAILURE): _S.ENDED,
+    (_S.CANCELING, _E.FINAL_OVERDUE): _S.ENDED,  # section 9.1: 64*T1 after the CANCEL
+    (_S.CANCELING, _E.HANG_UP): _S.CANCELING,
+    (_S.CONFIRMED, _E.REMOTE_ACK): _S.CONFIRMED,
+    (_S.CONFIRMED, _E.REMOTE_BYE): _S.ENDED,
+    (_S.CONFIRMED, _E.HANG_UP): _S.LEAVING,
+    (_S.CONFIRMED, _E.ACK_OVERDUE): _S.LEAVING,  # section 14.2: of a re-INVITE's 200
+    (_S.CONFIRMED, _E.FINAL_OVERDUE): _S.LEAVING,  # of our re-INVITE
+    (_S.CONFIRMED, _E.DIALOG_LOST): _S.LEAVING,  # section 12.2.1.2: 481 or 408 to a re-INVITE
+    (_S.PARTING, _E.REMOTE_ACK): _S.LEAVING,
+    (_S.PARTING, _E.REMOTE_BYE): _S.ENDED,
+    (_S.PARTING, _E.ACK_OVERDUE): _S.LEAVING,
+    (_S.PARTING, _E.HANG_UP): _S.PARTING,
+    (_S.LEAVING, _E.BYE_FINISHED): _S.ENDED,
+    (_S.LEAVING, _E.REMOTE_BYE): _S.LEAVING,  # both hung up at once; ours ends by its own response
+    (_S.LEAVING, _E.REMOTE_ACK): _S.LEAVING,
+    (_S.LEAVING, _E.HANG_UP): _S.LEAVING,
+}
+OUR_CALL_EVENTS = frozenset({_E.ACCEPT, _E.REJECT, _E.HANG_UP})
+
+
+class ExchangeState(Enum):
+    IDLE = auto()
+    OURS = auto()  # our (re-)INVITE waits for its final response
+    THEIRS = auto()  # their (re-)INVITE waits for our final response
+    UNACKNOWLEDGED = auto()  # our 2xx waits for its ACK
+
+
+class ExchangeEvent(Enum):
+    OFFER = auto()  # we send a re-INVITE
+    REMOTE_OFFER = auto()
+    ACCEPT = auto()
+    REJECT = auto()
+    FINISHED = auto()  # the final response to ours came
+    REMOTE_ACK = auto()
+
+
+_X, _F = ExchangeState, ExchangeEvent
+EXCHANGE_TRANSITIONS: Mapping[tuple[ExchangeState, ExchangeEvent], ExchangeState] = {
+    (_X.IDLE, _F.OFFER): _X.OURS,
+    (_X.IDLE, _F.REMOTE_OFFER): _X.THEIRS,
+    (_X.OURS, _F.FINISHED): _X.IDLE,
+    (_X.THEIRS, _F.ACCEPT): _X.UNACKNOWLEDGED,
+    (_X.THEIRS, _F.REJECT): _X.IDLE,
+    (_X.UNACKNOWLEDGED, _F.REMOTE_ACK): _X.IDLE,
+}
+
+
+class InviteSession:
+    """State, dialog and timers of one call. The agent's two halves fill the plain fields."""
+
+    __slots__ = (
+        "_ack_overdue_at",
+        "_final_overdue_at",
+        "_resend_at",
+        "_resend_interval_s",
+        "_timing",
+        "client_key",
+        "dialog",
+        "exchange",
+        "ignored",
+        "key",
+        "late_offer",
+        "outbound",
+        "overdue",
+        "pending",
+        "state",
+        "success",
+        "why",
+    )
+
+    def __init__(self, key: CallKey, timing: Timing, *, outbound: bool) -> None:
+        self.key = key
+        self.outbound = outbound
+        self.state = CallState.CALLING if outbound else CallState.ARRIVING
+        self.exchange = ExchangeState.OURS if outbound else ExchangeState.THEIRS
+        self.dialog: Dialog | None = None
+        self.pending: RequestArrived | None = None  # their INVITE, until its ACK or its refusal
+        self.late_offer = False  # it brought no SDP: our 2xx makes the offer and the ACK the answer
+        self.success: tuple[bytes, Flow] | None = None  # our 2xx, sent again until its ACK
+        self.client_key: TransactionKey = ()  # our latest INVITE
+        self.overdue = False  # it rang too long, so that its end counts as 408
+        self.why = ("", "")  # by whom and why the call ends, once that is decided
+        self.ignored = 0  # what the peer sent out of turn
+        self._timing = timing
+        self._resend_at: float | None = None
+        self._resend_interval_s = timing.t1_s
+        self._ack_overdue_at: float | None = None
+        self._final_overdue_at: float | None = None
+
+    def step(self, event: CallEvent) -> bool:
+        """Follows the table; True if the state is another now. A miss: our mistake raises, theirs counts."""
+        state = CALL_TRANSITIONS.get((self.state, event))
+        if state is None:
+            if event in OUR_CALL_EVENTS:
+                raise NotAllowedError(f"a call that is {self.state.name.lower()} cannot {event.name.lower()}")
+            self.ignored += 1
+            return False
+        changed = state is not self.state
+        self.state = state
+        return changed
+
+    def may(self, event: ExchangeEvent) -> bool:
+        return (self.exchange, event) in EXCHANGE_TRANSITIONS
+
+    def step_exchange(self, event: ExchangeEvent) -> None:
+        """Raises NotAllowedError on a miss; ask `may` before following the peer."""
+        state = EXCHANGE_TRANSITIONS.get((self.exchange, event))
+        if state is None:
+            raise NotAllowedError(
+                f"offer/answer is {self.exchange.name.lower()}: no {event.name.lower()} now"
+            )
+        self.exchange = state
+
+    # --- timers -------------------------------------------------------------------------------------------
+
+    def await_ack(self, data: bytes, flow: Flow, now: float) -> None:
+        """Our 2xx is out: section 13.3.1.4 sends it again until the ACK, over TCP as well."""
+        self.success = (data, flow)
+        self._resend_interval_s = self._timing.t1_s
+        self._resend_at = now + self._resend_interval_s
+        self._ack_overdue_at = now + self._timing.patience_s
+
+    def acknowledged(self) -> None:
+        self._resend_at = self._ack_overdue_at = None
+        self.success = None
+
+    def await_final(self, deadline_at: float | None) -> None:
+        """The final response to our INVITE or re-INVITE must be there by then; None: it is."""
+        self._final_overdue_at = deadline_at
+
+    def timer(self) -> float | None:
+        times = (self._resend_at, self._ack_overdue_at, self._final_overdue_at)
+        return min((at for at in times if at is not None), default=None)
+
+    def take_due(self, now: float) -> tuple[CallEvent | None, bool]:
+        """What is overdue at `now`, and whether the 2xx is to be sent again."""
+        if self._ack_overdue_at is not None and self._ack_overdue_at <= now:
+            self.acknowledged()
+            return CallEvent.ACK_OVERDUE, False
+        if self._final_overdue_at is not None and self._final_overdue_at <= now:
+            self._final_overdue_at = None
+            return CallEvent.FINAL_OVERDUE, False
+        if self._resend_at is None or self._resend_at > now:
+            return None, False
+        self._resend_interval_s = min(2 * self._resend_interval_s, self._timing.t2_s)
+        self._resend_at = now + self._resend_interval_s
+        return None, True

@@ -1,0 +1,86 @@
+"""The calls of one user agent: found by number or dialog, their deadlines, and the events about them."""
+
+from typing import TYPE_CHECKING
+
+from bridge.errors import NotFoundError
+from signaling.sip.deadlines import Deadlines
+from signaling.sip.event import AgentEvent, CallEnded, CallKey
+from signaling.sip.invite_session import CallState, InviteSession
+from signaling.sip.message import Essentials
+from signaling.sip.transaction import Timing
+
+if TYPE_CHECKING:
+    from signaling.sip.dialog import DialogKey
+
+
+class CallRegistry:
+    """Bounded by `max_calls`; whoever opens a call asks `full` first."""
+
+    __slots__ = ("_by_dialog", "_calls", "_deadlines", "_events", "_max_calls", "_serial", "_timing")
+
+    def __init__(self, timing: Timing, max_calls: int) -> None:
+        self._timing = timing
+        self._max_calls = max_calls
+        self._serial = 0
+        self._calls: dict[CallKey, InviteSession] = {}
+        self._by_dialog: dict[DialogKey, InviteSession] = {}
+        self._deadlines: Deadlines[CallKey] = Deadlines()
+        self._events: list[AgentEvent] = []
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    @property
+    def full(self) -> bool:
+        return len(self._calls) >= self._max_calls
+
+    def keys(self) -> tuple[CallKey, ...]:
+        return tuple(self._calls)
+
+    def open(self, *, outbound: bool) -> InviteSession:
+        self._serial += 1
+        session = InviteSession(CallKey(self._serial), self._timing, outbound=outbound)
+        self._calls[session.key] = session
+        return session
+
+    def get(self, call: CallKey) -> InviteSession:
+        """Raises NotFoundError when the call is over."""
+        session = self._calls.get(call)
+        if session is None:
+            raise NotFoundError("the SIP call is over")
+        return session
+
+    def by_dialog(self, essentials: Essentials) -> InviteSession | None:
+        """The call a request within a dialog belongs to: its To tag is ours."""
+        return self._by_dialog.get((essentials.call_id, essentials.to_tag, essentials.from_tag))
+
+    def enter_dialog(self, session: InviteSession) -> None:
+        if session.dialog is not None:
+            self._by_dialog[session.dialog.key] = session
+
+    def settle(self, session: InviteSession) -> None:
+        """To be called after each change: arms the call's timer, or forgets the call and says so."""
+        if session.state is not CallState.ENDED:
+            self._deadlines.set(session.key, session.timer())
+            return
+        if self._calls.pop(session.key, None) is None:
+            return
+        self._deadlines.set(session.key, None)
+        if session.dialog is not None:
+            self._by_dialog.pop(session.dialog.key, None)
+        by, reason = session.why
+        if by:
+            self.emit(CallEnded(session.key, by, reason))
+
+    def timer(self) -> float | None:
+        return self._deadlines.next()
+
+    def take_due(self, now: float) -> list[InviteSession]:
+        return [self._calls[key] for key in self._deadlines.take_due(now) if key in self._calls]
+
+    def emit(self, event: AgentEvent) -> None:
+        self._events.append(event)
+
+    def take_events(self) -> list[AgentEvent]:
+        events, self._events = self._events, []
+        return events

@@ -1,0 +1,35 @@
+"""What the composition root hands to the SIP door."""
+
+from dataclasses import dataclass, field
+
+from signaling.sip.transaction import Timing
+
+
+@dataclass(frozen=True)
+class AgentSettings:
+    """For the core. `ring_timeout_s` is how long our own call may ring, `max_calls` counts both directions."""
+
+    max_calls: int = 500
+    ring_timeout_s: float = 60.0
+    timing: Timing = field(default_factory=Timing)
+
+
+@dataclass(frozen=True)
+class EndpointSettings:
+    """For the sockets. Port 0 takes any free one, the same for UDP and TCP.
+
+    `advertised_address` ("" = `address`) goes into Via and Contact. Rates are per source address: a trunk is
+    one source, so they are meant to stop a flood, not to shape calls.
+    """
+
+    address: str = "127.0.0.1"
+    port: int = 5060
+    advertised_address: str = ""
+    transports: tuple[str, ...] = ("udp", "tcp")
+    allowed_networks: tuple[str, ...] = ("127.0.0.0/8",)
+    stranger_treatment: str = "forbid"  # forbid (403) | silence
+    messages_per_second: float = 5000.0
+    message_burst: float = 10_000.0
+    max_connections: int = 1000
+    connection_idle_s: float = 3600.0
+    agent: AgentSettings = field(default_factory=AgentSettings)

@@ -1,0 +1,323 @@
+"""Matches messages to transactions and keeps what they send again (RFC 3261 sections 17 and 18).
+
+Each call returns `Outcome`s for the transaction user, in order; what to send piles up for
+`take_messages`.
+"""
+
+import msgspec
+
+from bridge.errors import NotFoundError
+from signaling.sip.deadlines import Deadlines
+from signaling.sip.flow import DEFAULT_PORT, Flow
+from signaling.sip.message import Essentials, Request, Response, serialize_message, with_top_via
+from signaling.sip.response import make_response, retry_after
+from signaling.sip.transaction import (
+    INVITE_CLIENT,
+    INVITE_SERVER,
+    NON_INVITE_CLIENT,
+    NON_INVITE_SERVER,
+    Action,
+    Event,
+    State,
+    Timing,
+    Transaction,
+)
+from signaling.sip.via import annotate_via, response_flow
+
+TransactionKey = tuple[str, ...]
+
+MAX_TRANSACTIONS = 100_000  # each lingers up to 32 s over UDP: 1500 calls a second with two each
+
+
+# Classes 3 to 6 are one to a transaction.
+_RECEIVED = {1: Event.PROVISIONAL, 2: Event.SUCCESS, 3: Event.FAILURE}
+_SENT = {1: Event.SEND_PROVISIONAL, 2: Event.SEND_SUCCESS, 3: Event.SEND_FAILURE}
+
+
+class RequestArrived(msgspec.Struct, frozen=True, gc=False):
+    """A new server transaction waits for `respond`."""
+
+    key: TransactionKey
+    request: Request
+    essentials: Essentials
+    flow: Flow
+
+
+class AckArrived(msgspec.Struct, frozen=True, gc=False):
+    """The ACK of a 2xx: it belongs to no transaction."""
+
+    request: Request
+    essentials: Essentials
+
+
+class ResponseArrived(msgspec.Struct, frozen=True, gc=False):
+    key: TransactionKey
+    response: Response
+    essentials: Essentials
+    flow: Flow
+
+
+class TransactionFailed(msgspec.Struct, frozen=True, gc=False):
+    """A client transaction is over without a final response: 408 nobody answered, 503 cannot be sent."""
+
+    key: TransactionKey
+    status: int
+
+
+class TransactionEnded(msgspec.Struct, frozen=True, gc=False):
+    """A client transaction delivers nothing any more."""
+
+    key: TransactionKey
+
+
+Outcome = RequestArrived | AckArrived | ResponseArrived | TransactionFailed | TransactionEnded
+
+
+class _ServerExchange:
+    __slots__ = ("essentials", "flow", "key", "request", "response", "transaction")
+
+    def __init__(
+        self, key: TransactionKey, transaction: Transaction, arrived: RequestArrived, flow: Flow
+    ) -> None:
+        self.key = key
+        self.transaction = transaction
+        self.request = arrived.request
+        self.essentials = arrived.essentials
+        self.flow = flow
+        self.response = b""
+
+
+class _ClientExchange:
+    __slots__ = ("ack", "data", "flow", "key", "request", "transaction")
+
+    def __init__(self, key: TransactionKey, transaction: Transaction, request: Request, flow: Flow) -> None:
+        self.key = key
+        self.transaction = transaction
+        self.request = request
+        self.data = serialize_message(request)
+        self.flow = flow
+        self.ack = b""
+
+
+class TransactionLayer:
+    """All transactions of one user agent."""
+
+    __slots__ = (
+        "_clients",
+        "_deadlines",
+        "_max_transactions",
+        "_merges",
+        "_servers",
+        "_timing",
+        "_to_send",
+        "overflowed",
+        "unmatched",
+    )
+
+    def __init__(self, timing: Timing, max_transactions: int = MAX_TRANSACTIONS) -> None:
+        self._timing = timing
+        self._max_transactions = max_transactions
+        self._servers: dict[TransactionKey, _ServerExchange] = {}
+        self._clients: dict[TransactionKey, _ClientExchange] = {}
+        # Section 8.2.2.2: which transaction a request came in first, to find the same by another path.
+        self._merges: dict[TransactionKey, TransactionKey] = {}
+        self._deadlines: Deadlines[TransactionKey] = Deadlines()
+        self._to_send: list[tuple[bytes, Flow]] = []
+        self.unmatched = 0  # responses to nothing
+        self.overflowed = 0  # requests refused because of max_transactions
+
+    def __len__(self) -> int:
+        return len(self._servers) + len(self._clients)
+
+    def take_messages(self) -> list[tuple[bytes, Flow]]:
+        """What to send since the last call, in order."""
+        messages, self._to_send = self._to_send, []
+        return messages
+
+    def send(self, data: bytes, flow: Flow) -> None:
+        """Sends outside any transaction: the ACK of a 2xx, a stateless answer."""
+        self._to_send.append((data, flow))
+
+    # --- from the network ---------------------------------------------------------------------------------
+
+    def receive_request(
+        self, request: Request, essentials: Essentials, flow: Flow, now: float
+    ) -> list[Outcome]:
+        key = _server_key(request, essentials, "INVITE" if request.method == "ACK" else request.method)
+        exchange = self._servers.get(key)
+        if request.method == "ACK":
+            return self._receive_ack(exchange, request, essentials, now)
+        if exchange is not None:
+            self._perform_server(exchange, exchange.transaction.handle(Event.REQUEST, now))
+            return []
+        request = with_top_via(request, annotate_via(essentials.via, flow))
+        back = response_flow(essentials.via, flow)
+        if len(self) >= self._max_transactions:
+            self.overflowed += 1
+            self.send(make_response(request, 503, headers=retry_after(5)), back)
+            return []
+        merge_key = _merge_key(request, essentials)
+        if not essentials.to_tag:
+            if merge_key in self._merges:
+                self.send(make_response(request, 482), back)
+                return []
+            self._merges[merge_key] = key
+        machine = INVITE_SERVER if request.method == "INVITE" else NON_INVITE_SERVER
+        transaction = Transaction(machine, self._timing, now, reliable=flow.reliable)
+        arrived = RequestArrived(key, request, essentials, flow)
+        self._servers[key] = _ServerExchange(key, transaction, arrived, back)
+        self._deadlines.set(key, transaction.timer())
+        return [arrived]
+
+    def _receive_ack(
+        self, exchange: _ServerExchange | None, request: Request, essentials: Essentials, now: float
+    ) -> list[Outcome]:
+        if exchange is None:
+            return [AckArrived(request, essentials)]
+        actions = exchange.transaction.handle(Event.ACK, now)
+        self._perform_server(exchange, actions)
+        # A phone that uses the INVITE's branch for the ACK of a 2xx lands here.
+        return [AckArrived(request, essentials)] if Action.DELIVER in actions else []
+
+    def receive_response(
+        self, response: Response, essentials: Essentials, flow: Flow, now: float
+    ) -> list[Outcome]:
+        key = (essentials.via.branch, essentials.cseq_method)
+        exchange = self._clients.get(key)
+        if exchange is None:
+            self.unmatched += 1
+            return []
+        actions = exchange.transaction.handle(_RECEIVED[min(response.status // 100, 3)], now)
+        if Action.SEND_ACK in actions:
+            exchange.ack = exchange.ack or make_ack(exchange.request, response)
+        outcomes: list[Outcome] = []
+        if Action.DELIVER in actions:
+            outcomes.append(ResponseArrived(key, response, essentials, flow))
+        outcomes.extend(self._perform_client(exchange, actions))
+        return outcomes
+
+    # --- from the transaction user ------------------------------------------------------------------------
+
+    def request(self, request: Request, branch: str, flow: Flow, now: float) -> TransactionKey:
+        """Opens a client transaction and sends the request, whose topmost Via has `branch`."""
+        machine = INVITE_CLIENT if request.method == "INVITE" else NON_INVITE_CLIENT
+        key = (branch, request.method)
+        exchange = _ClientExchange(
+            key, Transaction(machine, self._timing, now, reliable=flow.reliable), request, flow
+        )
+        self._clients[key] = exchange
+        self._deadlines.set(key, exchange.transaction.timer())
+        self.send(exchange.data, flow)
+        return key
+
+    def sent_request(self, key: TransactionKey) -> tuple[Request, Flow] | None:
+        """The request of a living client transaction, to cancel it."""
+        exchange = self._clients.get(key)
+        return (exchange.request, exchange.flow) if exchange else None
+
+    def has_server(self, key: TransactionKey) -> bool:
+        return key in self._servers
+
+    def respond(self, key: TransactionKey, status: int, data: bytes, now: float) -> Flow:
+        """Sends a response through its transaction and returns where to. NotFoundError if it is gone."""
+        exchange = self._servers.get(key)
+        if exchange is None:
+            raise NotFoundError("the SIP transaction is over")
+        actions = exchange.transaction.handle(_SENT[min(status // 100, 3)], now)
+        exchange.response = data
+        self._perform_server(exchange, actions)
+        return exchange.flow
+
+    # --- time and trouble ---------------------------------------------------------------------------------
+
+    def timer(self) -> float | None:
+        return self._deadlines.next()
+
+    def handle_timer(self, now: float) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        for key in self._deadlines.take_due(now):
+            if server := self._servers.get(key):
+                self._perform_server(server, server.transaction.handle_timer(now))
+            elif client := self._clients.get(key):
+                outcomes.extend(self._perform_client(client, client.transaction.handle_timer(now)))
+        return outcomes
+
+    def fail_flow(self, flow: Flow, now: float) -> list[Outcome]:
+        """Nothing can be sent to `flow`: our requests there fail (section 17.1.4).
+
+        A response that cannot be sent changes nothing: the peer will ask again, maybe by another way.
+        """
+        outcomes: list[Outcome] = []
+        for client in [client for client in self._clients.values() if client.flow == flow]:
+            actions = client.transaction.handle(Event.TRANSPORT_ERROR, now)
+            outcomes.extend(self._perform_client(client, actions))
+        return outcomes
+
+    def _perform_server(self, exchange: _ServerExchange, actions: tuple[Action, ...]) -> None:
+        for action in actions:
+            if action is Action.SEND_TRYING:
+                exchange.response = make_response(exchange.request, 100)
+                self.send(exchange.response, exchange.flow)
+            elif action is Action.SEND:
+                self.send(exchange.response, exchange.flow)
+        self._settle(exchange.key, exchange.transaction)
+        if exchange.transaction.state is State.TERMINATED:
+            del self._servers[exchange.key]
+            self._merges.pop(_merge_key(exchange.request, exchange.essentials), None)
+
+    def _perform_client(self, exchange: _ClientExchange, actions: tuple[Action, ...]) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        for action in actions:
+            if action is Action.SEND:
+                self.send(exchange.data, exchange.flow)
+            elif action is Action.SEND_ACK:
+                self.send(exchange.ack, exchange.flow)
+            elif action is Action.TIME_OUT:
+                outcomes.append(TransactionFailed(exchange.key, 408))  # section 8.1.3.1
+            elif action is Action.FAIL:
+                outcomes.append(TransactionFailed(exchange.key, 503))
+        self._settle(exchange.key, exchange.transaction)
+        if exchange.transaction.state is State.TERMINATED:
+            del self._clients[exchange.key]
+            outcomes.append(TransactionEnded(exchange.key))
+        return outcomes
+
+    def _settle(self, key: TransactionKey, transaction: Transaction) -> None:
+        over = transaction.state is State.TERMINATED
+        self._deadlines.set(key, None if over else transaction.timer())
+
+
+def invite_key(cancel: Request, essentials: Essentials) -> TransactionKey:
+    """The INVITE transaction a CANCEL means: the same but for the method (section 9.2)."""
+    return _server_key(cancel, essentials, "INVITE")
+
+
+def _merge_key(request: Request, essentials: Essentials) -> TransactionKey:
+    return (request.method, essentials.call_id, essentials.from_tag, str(essentials.cseq_number))
+
+
+def _server_key(request: Request, essentials: Essentials, method: str) -> TransactionKey:
+    """Section 17.2.3."""
+    via = essentials.via
+    if via.branch_is_unique:
+        return (via.branch, via.host, str(via.port or DEFAULT_PORT), method)
+    # RFC 2543 had no such branch. The To tag is left out: an ACK has one that its INVITE had not.
+    return (
+        "2543",
+        request.uri,
+        essentials.from_tag,
+        essentials.call_id,
+        str(essentials.cseq_number),
+        via.host,
+        via.branch,
+        method,
+    )
+
+
+def make_ack(request: Request, response: Response) -> bytes:
+    """The ACK of a final response that is not 2xx (section 17.1.1.3)."""
+    headers = [("Via", request.first("Via")), ("From", request.first("From")), ("To", response.first("To"))]
+    headers += [("Call-ID", request.first("Call-ID"))]
+    headers += [("CSeq", f"{request.first('CSeq').split(' ')[0]} ACK"), ("Max-Forwards", "70")]
+    headers += [(name, value) for name, value in request.headers if name == "Route"]
+    return serialize_message(Request(headers=tuple(headers), method="ACK", uri=request.uri))

@@ -1,0 +1,149 @@
+"""SIP URIs and name-addresses: text to values (RFC 3261 sections 19.1, 20.10, 25.1)."""
+
+import re
+
+import msgspec
+
+from bridge.errors import ParseError
+
+MAX_PORT = 65_535
+
+# RFC 3261 section 25.1. Each repeated group is one character class or an escape with disjoint first
+# characters, so that no text makes these expressions backtrack more than once over it.
+TOKEN = r"[A-Za-z0-9\-.!%*_+`'~]+"
+QUOTED = r'"(?:[^"\\]|\\.)*"'
+HOST = r"\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_](?:[A-Za-z0-9_.\-]*)"
+LWS = r"[ \t]*"
+
+_SIP_URI = re.compile(
+    r"(sips?):"
+    r"(?:((?:[A-Za-z0-9\-_.!~*'()&=+$,;?/:]|%[0-9A-Fa-f]{2})+)@)?"
+    rf"({HOST})"
+    r"(?::([0-9]{1,5}))?"
+    r"((?:;[^;?\s<>\"]+)*)"
+    r"(?:\?([^\s<>\"]*))?\Z",
+    re.IGNORECASE,
+)
+_OTHER_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:[^\s<>\"]+\Z")
+_PARAMETER = re.compile(
+    rf"{LWS};{LWS}({TOKEN})(?:{LWS}={LWS}({QUOTED}|[^\s;,\"<>]+))?{LWS}", re.ASCII | re.DOTALL
+)
+# A display name without quotes is tokens; letters beyond ASCII are taken too, as phones send them.
+_NAME_ADDRESS = re.compile(
+    rf"{LWS}(?:({QUOTED}){LWS}|([A-Za-z0-9\-.!%*_+`'~ \t\x80-\U0010ffff]*))<([^<>]*)>{LWS}(.*)\Z",
+    re.DOTALL,
+)
+_QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
+_ESCAPE = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
+
+Parameters = tuple[tuple[str, str], ...]
+
+
+class SipUri(msgspec.Struct, frozen=True, gc=False):
+    """A sip: or sips: URI. `user` is as on the wire (escaped, with a password if there is one)."""
+
+    scheme: str
+    user: str
+    host: str
+    port: int | None = None
+    parameters: Parameters = ()
+    headers: str = ""
+
+    def parameter(self, name: str) -> str | None:
+        """The value of a parameter; "" if it has none, None if it is absent."""
+        return find_parameter(self.parameters, name)
+
+
+class NameAddress(msgspec.Struct, frozen=True, gc=False):
+    """The value of From, To, Contact, Route or Record-Route. `parameters` are the header's, not the URI's."""
+
+    uri: str
+    display_name: str = ""
+    parameters: Parameters = ()
+
+    def parameter(self, name: str) -> str | None:
+        """The value of a parameter; "" if it has none, None if it is absent."""
+        return find_parameter(self.parameters, name)
+
+
+def find_parameter(parameters: Parameters, name: str) -> str | None:
+    """The value of the parameter `name` (lower case): "" if it has none, None if it is absent."""
+    for key, value in parameters:
+        if key == name:
+            return value
+    return None
+
+
+def parse_parameters(text: str) -> Parameters:
+    """`;name=value;flag` to pairs, names in lower case, values as written. Raises ParseError."""
+    pairs = []
+    position = 0
+    while position < len(text):
+        match = _PARAMETER.match(text, position)
+        if match is None:
+            raise ParseError("parameters break their grammar")
+        pairs.append((match[1].lower(), match[2] or ""))
+        position = match.end()
+    return tuple(pairs)
+
+
+def parse_uri(text: str) -> SipUri:
+    """Raises ParseError for anything but a sip: or sips: URI."""
+    match = _SIP_URI.match(text)
+    if match is None:
+        raise ParseError("not a SIP URI")
+    scheme, user, host, port_text, parameter_text, headers = match.groups()
+    port = int(port_text) if port_text else None
+    if port is not None and port > MAX_PORT:
+        raise ParseError("URI port out of range")
+    parameters = tuple(_uri_parameter(part) for part in parameter_text.split(";")[1:])
+    return SipUri(scheme.lower(), user or "", host.strip("[]"), port, parameters, headers or "")
+
+
+def _uri_parameter(part: str) -> tuple[str, str]:
+    name, _, value = part.partition("=")
+    return name.lower(), value
+
+
+def check_uri(text: str) -> None:
+    """Raises ParseError unless `text` is a SIP URI or, by its form, a URI of another scheme."""
+    if text[:4].lower() in ("sip:", "sips"):
+        if _SIP_URI.match(text) is None:
+            raise ParseError("SIP URI breaks its grammar")
+    elif _OTHER_URI.match(text) is None:
+        raise ParseError("not a URI")
+
+
+def parse_name_address(text: str) -> NameAddress:
+    """`"Name" <uri>;parameters` or `uri;parameters`. Raises ParseError."""
+    match = _NAME_ADDRESS.match(text)
+    if match is None:
+        return _parse_address(text)
+    quoted, tokens, uri, rest = match.groups()
+    check_uri(uri)
+    name = _QUOTED_PAIR.sub(r"\1", quoted[1:-1]) if quoted else tokens.strip()
+    return NameAddress(uri, name, parse_parameters(rest) if rest else ())
+
+
+def _parse_address(text: str) -> NameAddress:
+    """Without angle brackets all parameters are the header's, and ? and , cannot be (section 20.10)."""
+    uri, semicolon, rest = text.strip(" \t").partition(";")
+    uri = uri.rstrip(" \t")
+    if "?" in uri or "," in uri:
+        raise ParseError("a URI with ? or , needs angle brackets")
+    check_uri(uri)
+    return NameAddress(uri, "", parse_parameters(semicolon + rest) if semicolon else ())
+
+
+def unescape(text: str) -> str:
+    """`%41` to `A`; what is not UTF-8 after that becomes the replacement character."""
+    return _ESCAPE.sub(_unescape_run, text)
+
+
+def _unescape_run(match: re.Match[str]) -> str:
+    return bytes.fromhex(match[0].replace("%", "")).decode("utf-8", "replace")
+
+
+def bracket(host: str) -> str:
+    """`host` as it stands in a URI or Via: an IPv6 address gets its brackets."""
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,262 @@
+"""The half of the user agent that answers requests (RFC 3261 sections 8.2, 9.2, 12.2.2, 13.3, 14.2, 15.1.2)."""
+
+from bridge.errors import NotAllowedError, ParseError
+from signaling.sip.dialog import accept_dialog
+from signaling.sip.event import CallAcknowledged, CallArrived, CallReoffered
+from signaling.sip.identity import LocalIdentity
+from signaling.sip.inspection import ACCEPT, ALLOW, SDP_TYPE, display_user, inspect, read_sdp
+from signaling.sip.invite_session import (
+    CallEvent,
+    CallState,
+    ExchangeEvent,
+    ExchangeState,
+    InviteSession,
+)
+from signaling.sip.message import Headers, Request
+from signaling.sip.registry import CallRegistry
+from signaling.sip.response import make_response, retry_after
+from signaling.sip.transaction_layer import (
+    AckArrived,
+    RequestArrived,
+    TransactionKey,
+    TransactionLayer,
+    invite_key,
+)
+from signaling.sip.user_agent_client import UserAgentClient
+
+# Headers about the message and its way, not about the call.
+_ROUTING = frozenset(
+    {"Via", "Call-ID", "CSeq", "Max-Forwards", "Contact", "Route", "Record-Route", "Content-Length"}
+    | {"Content-Type", "Allow", "Supported", "Require", "Accept"}
+)
+MAX_TOLD_HEADERS = 32
+RETRY_AFTER_S = 5
+
+
+class UserAgentServer:
+    """Takes INVITE, ACK, BYE, CANCEL and OPTIONS."""
+
+    __slots__ = ("_client", "_identity", "_invites", "_layer", "_registry", "draining", "stray_acks")
+
+    def __init__(
+        self,
+        identity: LocalIdentity,
+        layer: TransactionLayer,
+        registry: CallRegistry,
+        client: UserAgentClient,
+    ) -> None:
+        self._identity = identity
+        self._layer = layer
+        self._registry = registry
+        self._client = client
+        self._invites: dict[TransactionKey, InviteSession] = {}  # those that wait for a final response
+        self.draining = False
+        self.stray_acks = 0
+
+    # --- requests -----------------------------------------------------------------------------------------
+
+    def receive_request(self, arrived: RequestArrived, now: float) -> None:
+        refusal = inspect(arrived.request)
+        if refusal is not None:
+            self._respond(arrived, refusal.status, now, refusal.headers)
+        elif arrived.request.method == "CANCEL":
+            self._receive_cancel(arrived, now)
+        elif arrived.essentials.to_tag:
+            self._receive_within_dialog(arrived, now)
+        elif arrived.request.method == "INVITE":
+            self._receive_call(arrived, now)
+        elif arrived.request.method == "OPTIONS":
+            self._answer_options(arrived, now)
+        else:
+            self._respond(arrived, 481, now)
+
+    def receive_ack(self, arrived: AckArrived, now: float) -> None:
+        session = self._registry.by_dialog(arrived.essentials)
+        if session is None or session.pending is None:
+            self.stray_acks += 1
+            return
+        awaited = session.pending.essentials.cseq_number == arrived.essentials.cseq_number
+        if not awaited or not session.may(ExchangeEvent.REMOTE_ACK):
+            self.stray_acks += 1
+            return
+        session.acknowledged()
+        session.pending = None
+        session.step_exchange(ExchangeEvent.REMOTE_ACK)
+        if session.step(CallEvent.REMOTE_ACK):
+            self._client.follow(session, now)
+        if session.state is CallState.CONFIRMED:
+            request = arrived.request
+            answer = read_sdp(request.body, request.first("Content-Type")) if session.late_offer else ""
+            self._registry.emit(CallAcknowledged(session.key, answer))
+        self._registry.settle(session)
+
+    def _receive_call(self, arrived: RequestArrived, now: float) -> None:
+        if self.draining or self._registry.full:
+            self._respond(arrived, 503, now, retry_after(RETRY_AFTER_S))
+            return
+        request, essentials = arrived.request, arrived.essentials
+        try:
+            dialog = accept_dialog(request, essentials, arrived.flow, self._identity.new_tag())
+        except ParseError:
+            self._respond(arrived, 400, now)
+            return
+        session = self._registry.open(outbound=False)
+        session.dialog = dialog
+        self._registry.enter_dialog(session)
+        offer = self._await_answer(session, arrived)
+        told = [header for header in request.headers if header[0] not in _ROUTING]
+        self._registry.emit(
+            CallArrived(
+                session.key,
+                essentials.call_id,
+                display_user(essentials.from_address.uri),
+                display_user(request.uri),
+                offer,
+                tuple(told[:MAX_TOLD_HEADERS]),
+            )
+        )
+        self._registry.settle(session)
+
+    def _receive_within_dialog(self, arrived: RequestArrived, now: float) -> None:
+        session = self._registry.by_dialog(arrived.essentials)
+        dialog = session.dialog if session is not None else None
+        if session is None or dialog is None:
+            self._respond(arrived, 481, now)
+        elif not dialog.receive_cseq(arrived.essentials.cseq_number):
+            self._respond(arrived, 500, now)
+        elif arrived.request.method == "BYE":
+            self._receive_bye(session, arrived, now)
+        elif arrived.request.method == "INVITE":
+            self._receive_reinvite(session, arrived, now)
+        else:
+            self._answer_options(arrived, now)
+
+    def _receive_bye(self, session: InviteSession, arrived: RequestArrived, now: float) -> None:
+        self._respond(arrived, 200, now)
+        self.refuse_pending(session, now)
+        if session.step(CallEvent.REMOTE_BYE) and session.state is CallState.ENDED:
+            session.why = ("remote", arrived.request.first("Reason") or "hung up")
+        self._registry.settle(session)
+
+    def _receive_reinvite(self, session: InviteSession, arrived: RequestArrived, now: float) -> None:
+        if session.state in (CallState.LEAVING, CallState.PARTING):
+            self._respond(arrived, 481, now)
+        elif session.exchange is ExchangeState.THEIRS:
+            delay_s = round(self._identity.new_delay_s(0, 10))
+            self._respond(arrived, 500, now, retry_after(delay_s))  # section 14.2
+        elif not session.may(ExchangeEvent.REMOTE_OFFER):
+            self._respond(arrived, 491, now)
+        else:
+            session.step_exchange(ExchangeEvent.REMOTE_OFFER)
+            offer = self._await_answer(session, arrived)
+            self._registry.emit(CallReoffered(session.key, offer))
+
+    def _await_answer(self, session: InviteSession, arrived: RequestArrived) -> str:
+        """Keeps the INVITE for its answer and returns its offer."""
+        session.pending = arrived
+        self._invites[arrived.key] = session
+        offer = read_sdp(arrived.request.body, arrived.request.first("Content-Type"))
+        session.late_offer = not offer
+        return offer
+
+    def _receive_cancel(self, arrived: RequestArrived, now: float) -> None:
+        key = invite_key(arrived.request, arrived.essentials)
+        if not self._layer.has_server(key):
+            self._respond(arrived, 481, now)
+            return
+        session = self._invites.get(key)
+        tag = session.dialog.local_tag if session is not None and session.dialog is not None else ""
+        self._respond(arrived, 200, now, to_tag=tag)
+        if session is None:  # it crossed our final response and means nothing any more
+            return
+        self.refuse_pending(session, now)
+        if session.step(CallEvent.REMOTE_CANCEL):
+            session.why = ("remote", arrived.request.first("Reason") or "canceled")
+        self._registry.settle(session)
+
+    def _answer_options(self, arrived: RequestArrived, now: float) -> None:
+        """What an INVITE would get here (section 11.2)."""
+        status = 503 if self.draining else 200
+        self._respond(arrived, status, now, (ALLOW, ACCEPT, ("Accept-Encoding", "identity")))
+
+    # --- commands -----------------------------------------------------------------------------------------
+
+    def ring(self, session: InviteSession, now: float) -> None:
+        if session.state is not CallState.ARRIVING or session.pending is None:
+            raise NotAllowedError(f"a call that is {session.state.name.lower()} cannot ring")
+        self._respond(session.pending, 180, now, self._contact(session.pending.request, session))
+
+    def accept(self, session: InviteSession, sdp: str, now: float) -> None:
+        session.step(CallEvent.ACCEPT)
+        self._send_success(session, sdp, now)
+
+    def reject(self, session: InviteSession, status: int, headers: Headers, now: float) -> None:
+        """Refuses a call that has not been answered; no event follows."""
+        session.step(CallEvent.REJECT)
+        self.refuse_pending(session, now, status, headers)
+        self._registry.settle(session)
+
+    def answer_reinvite(self, session: InviteSession, sdp: str, now: float) -> None:
+        self._check_reinvite(session)
+        if session.dialog is not None and session.pending is not None:
+            session.dialog.refresh_target(session.pending.request)
+        self._send_success(session, sdp, now)
+
+    def reject_reinvite(self, session: InviteSession, status: int, headers: Headers, now: float) -> None:
+        """The call goes on as it was (section 14.2)."""
+        self._check_reinvite(session)
+        self.refuse_pending(session, now, status, headers)
+
+    def refuse_pending(
+        self, session: InviteSession, now: float, status: int = 487, headers: Headers = ()
+    ) -> None:
+        """Gives an INVITE that still waits its final response; nothing to do if none waits."""
+        if session.exchange is not ExchangeState.THEIRS or session.pending is None:
+            return
+        session.step_exchange(ExchangeEvent.REJECT)
+        self._respond(session.pending, status, now, headers, self._tag(session))
+        self._invites.pop(session.pending.key, None)
+        session.pending = None
+
+    def _check_reinvite(self, session: InviteSession) -> None:
+        if session.state is not CallState.CONFIRMED or session.exchange is not ExchangeState.THEIRS:
+            raise NotAllowedError("no re-INVITE waits for an answer")
+
+    def _send_success(self, session: InviteSession, sdp: str, now: float) -> None:
+        pending = session.pending
+        if pending is None:
+            raise NotAllowedError("no INVITE waits for an answer")
+        session.step_exchange(ExchangeEvent.ACCEPT)
+        self._invites.pop(pending.key, None)
+        headers = (
+            *self._contact(pending.request, session),
+            ALLOW,
+            ("User-Agent", self._identity.product),
+            ("Content-Type", SDP_TYPE),
+        )
+        data = make_response(
+            pending.request, 200, to_tag=self._tag(session), headers=headers, body=sdp.encode()
+        )
+        flow = self._layer.respond(pending.key, 200, data, now)
+        session.await_ack(data, flow, now)
+        self._registry.settle(session)
+
+    def _contact(self, request: Request, session: InviteSession) -> Headers:
+        """What makes a dialog: the proxies that want to stay on its way, and where we are (section 12.1.1)."""
+        routes = tuple(header for header in request.headers if header[0] == "Record-Route")
+        transport = session.dialog.flow.transport if session.dialog is not None else "udp"
+        return (*routes, ("Contact", self._identity.contact(transport)))
+
+    def _tag(self, session: InviteSession) -> str:
+        return session.dialog.local_tag if session.dialog is not None else ""
+
+    def _respond(
+        self,
+        arrived: RequestArrived,
+        status: int,
+        now: float,
+        headers: Headers = (),
+        to_tag: str = "",
+    ) -> None:
+        data = make_response(arrived.request, status, to_tag=to_tag, headers=headers)
+        self._layer.respond(arrived.key, status, data, now)
