@@ -21,6 +21,7 @@ class Participant(WireModel):
     address: str
     muted: bool
     held_by_remote: bool
+    sends_video: bool
     leg_ids: tuple[str, ...]
     joined_at: datetime
     disconnect_reason: str

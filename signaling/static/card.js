@@ -1,0 +1,144 @@
+// What is shown of an offer and of an interaction. Each card gets the state and calls back; it decides nothing.
+
+import { describeFigures } from "./figure.js";
+import { build, keep, showBadge, showFacts, showPressed } from "./part.js";
+
+const ROLES = { customer: "customer", agent: "agent", sme: "expert", supervisor: "supervisor" };
+
+export class OfferCard {
+  constructor(offer, actions) {
+    const parts = build("offer-template");
+    this.root = parts.root;
+    this.parts = parts;
+    const kind = offer.role === "sme" ? "Expert wanted" : "Caller waiting";
+    parts.title.textContent = `${kind}: ${offer.caller || "unknown caller"} (${offer.type})`;
+    showFacts(parts.facts, Object.entries(offer.attributes));
+    parts.accept.addEventListener("click", () => actions.accept(offer));
+    parts.reject.addEventListener("click", () => actions.reject(offer));
+    this.endsAt = Date.parse(offer.expiresAt);
+    this.tick();
+  }
+
+  tick() {
+    const seconds = Math.max(0, Math.round((this.endsAt - Date.now()) / 1000));
+    showBadge(this.parts.countdown, "alerting", `${seconds} s left`);
+  }
+}
+
+export class InteractionCard {
+  #rows = new Map();
+  #tiles = new Map();
+  #actions;
+  #latest = null;
+
+  constructor(interactionId, actions) {
+    this.#actions = actions;
+    this.parts = build("interaction-template");
+    this.root = this.parts.root;
+    const { parts } = this;
+    parts.id.textContent = interactionId;
+    parts.mute.addEventListener("click", () => actions.muteMe(this.#latest, !this.#me()?.muted));
+    parts.camera.addEventListener("click", () => actions.switchCamera(this.#latest));
+    parts.leave.addEventListener("click", () => actions.leave(this.#latest));
+    parts.end.addEventListener("click", () => actions.end(this.#latest));
+    parts.add.addEventListener("submit", (event) => {
+      event.preventDefault();
+      actions.add(this.#latest, parts.expert.value.trim(), parts.video.checked ? "video" : "voice");
+      parts.expert.value = "";
+    });
+    parts.note.addEventListener("submit", (event) => {
+      event.preventDefault();
+      actions.note(this.#latest, { [parts.name.value.trim()]: parts.value.value });
+      parts.name.value = parts.value.value = "";
+    });
+  }
+
+  #me() {
+    return this.#latest?.participants.find((p) => p.userId === this.#actions.userId() && p.state !== "disconnected");
+  }
+
+  show(interaction, leg) {
+    this.#latest = interaction;
+    const { parts } = this;
+    parts.title.textContent = `Call from ${interaction.caller || "unknown"}`;
+    showBadge(parts.state, interaction.state);
+    const state = leg ? leg.pc.connectionState : "offline";
+    showBadge(parts.media, state, leg ? `media ${state}` : "no media");
+    showPressed(parts.mute, Boolean(this.#me()?.muted));
+    parts.camera.disabled = !leg?.camera;
+    showPressed(parts.camera, Boolean(leg?.camera?.enabled));
+    showFacts(parts.facts, [["called", interaction.called], ...Object.entries(interaction.attributes)]);
+    const live = interaction.participants.filter((p) => p.state !== "disconnected");
+    keep(parts.participants, this.#rows, live.map((p) => p.participantId), (id) => this.#row(id));
+    for (const participant of live) this.#rows.get(participant.participantId).show(participant, this.#actions.userId());
+    this.#showTiles(interaction, leg);
+    if (parts.sound.srcObject !== (leg?.sound ?? null)) parts.sound.srcObject = leg?.sound ?? null;
+  }
+
+  showFigures(figures) {
+    this.parts.figures.textContent = describeFigures(figures);
+  }
+
+  #row(participantId) {
+    return new ParticipantRow((action, participant) => this.#actions[action](this.#latest, participant));
+  }
+
+  #showTiles(interaction, leg) {
+    const pictures = new Map(leg?.pictures ?? []);
+    if (leg?.camera) pictures.set("self", (leg.preview ??= new MediaStream([leg.camera])));
+    keep(this.parts.tiles, this.#tiles, [...pictures.keys()], (key) => new Tile(key));
+    for (const [key, stream] of pictures) {
+      const owner = interaction.participants.find((p) => p.participantId === key);
+      const name = key === "self" ? "You" : owner?.name || owner?.userId || "video";
+      this.#tiles.get(key).show(stream, name);
+    }
+  }
+}
+
+class ParticipantRow {
+  #latest = null;
+
+  constructor(act) {
+    this.parts = build("participant-template");
+    this.root = this.parts.root;
+    this.parts.mute.addEventListener("click", () => act(this.#latest.muted ? "unmute" : "mute", this.#latest));
+    this.parts.hold.addEventListener("click", () => act(this.#latest.state === "held" ? "resume" : "hold", this.#latest));
+    this.parts.remove.addEventListener("click", () => act("remove", this.#latest));
+  }
+
+  show(participant, ownUserId) {
+    this.#latest = participant;
+    const { parts } = this;
+    const mine = participant.userId !== null && participant.userId === ownUserId;
+    const name = participant.name || participant.address || participant.userId || participant.participantId;
+    parts.name.textContent = `${name}${mine ? " (you)" : ""}, ${ROLES[participant.role] ?? participant.role}`;
+    this.root.dataset.participant = participant.participantId;
+    const text = participant.heldByRemote ? `${participant.state}, phone on hold` : participant.state;
+    showBadge(parts.state, participant.state, text);
+    showPressed(parts.mute, participant.muted);
+    parts.mute.textContent = participant.muted ? "Muted" : "Mute";
+    showPressed(parts.hold, participant.state === "held");
+    parts.hold.textContent = participant.state === "held" ? "On hold" : "Hold";
+    parts.mute.setAttribute("aria-label", `Mute ${name}`);
+    parts.hold.setAttribute("aria-label", `Hold ${name}`);
+    parts.remove.setAttribute("aria-label", `Remove ${name}`);
+    parts.hold.disabled = !["in-session", "held"].includes(participant.state);
+    parts.remove.hidden = mine;
+  }
+}
+
+class Tile {
+  constructor(key) {
+    this.root = document.getElementById("tile-template").content.firstElementChild.cloneNode(true);
+    this.root.classList.toggle("self", key === "self");
+    this.root.dataset.participant = key;
+    this.video = this.root.querySelector("video");
+    this.caption = this.root.querySelector("figcaption");
+  }
+
+  show(stream, name) {
+    if (this.video.srcObject !== stream) this.video.srcObject = stream;
+    this.caption.textContent = name;
+    this.video.setAttribute("aria-label", `Picture of ${name}`);
+  }
+}

@@ -1,0 +1,55 @@
+// Camera and microphone, and plain words for why there is none.
+
+/** Why media cannot work in this page at all, "" if it can. */
+export function browserTrouble() {
+  if (!window.isSecureContext || !navigator.mediaDevices) {
+    return "Camera and microphone are closed to this page, because it was not loaded over HTTPS. "
+      + "Open it by its https:// address (set http.certificate and http.private_key), or on localhost.";
+  }
+  if (!window.RTCPeerConnection || !RTCRtpTransceiver.prototype.setCodecPreferences) {
+    return "This browser has no complete WebRTC. Use a current Chrome, Edge or Firefox.";
+  }
+  const chromium = /Chrom(?:e|ium)\/(\d+)/.exec(navigator.userAgent);
+  if (chromium && Number(chromium[1]) < 90) {
+    return `This browser is version ${chromium[1]}; version 90 or newer is needed. Update it before going ready.`;
+  }
+  return "";
+}
+
+/** What to tell a person about a failed getUserMedia. */
+export function deviceTrouble(error, what) {
+  switch (error.name) {
+    case "NotAllowedError":
+      return `The browser blocks the ${what}. Allow it with the icon left of the address, then try again.`;
+    case "NotFoundError":
+    case "OverconstrainedError":
+      return `No ${what} was found. Plug one in, or check the system settings.`;
+    case "NotReadableError":
+    case "AbortError":
+      return `The ${what} is used by another program or does not respond.`;
+    default:
+      return `The ${what} cannot be opened: ${error.message || error.name}`;
+  }
+}
+
+/** Opens what there is. Never fails: `troubles` says what is missing and why. */
+export async function openDevices({ camera, processing = true }) {
+  const found = { audio: null, video: null, troubles: [] };
+  const trouble = browserTrouble();
+  if (trouble) return { ...found, troubles: [trouble] };
+  const audio = processing || { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
+  try {
+    const stream = await navigator.mediaDevices.getUserMedia({ audio });
+    found.audio = stream.getAudioTracks()[0];
+  } catch (error) {
+    found.troubles.push(deviceTrouble(error, "microphone"));
+  }
+  if (!camera) return found;
+  try {
+    const stream = await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 480, frameRate: 30 } });
+    found.video = stream.getVideoTracks()[0];
+  } catch (error) {
+    found.troubles.push(deviceTrouble(error, "camera"));
+  }
+  return found;
+}

@@ -1,0 +1,367 @@
+// The desktop: joins socket, legs and cards. `window.warmbridge` is its handle for tests and curious people.
+
+import { ring } from "./bell.js";
+import { InteractionCard, OfferCard } from "./card.js";
+import { browserTrouble, openDevices } from "./device.js";
+import { readFigures } from "./figure.js";
+import { Leg } from "./leg.js";
+import { element, keep, showBadge, showPressed } from "./part.js";
+import { Socket } from "./socket.js";
+
+const TOKEN_KEY = "warmbridge.token";
+const REJOIN_AFTER_MS = 1000;
+const $ = (id) => document.getElementById(id);
+
+const socket = new Socket();
+const state = {
+  connection: "offline",
+  presence: { presence: "offline", role: "agent" },
+  offers: new Map(),
+  interactions: new Map(),
+  users: new Map(),
+  legs: new Map(),
+  figures: new Map(),
+  events: [],
+  notices: [],
+};
+const options = { processing: true, codec: "" };
+const offerCards = new Map();
+const interactionCards = new Map();
+
+// --- notices ------------------------------------------------------------------------------------------------
+
+function notify(kind, text) {
+  state.notices.push({ kind, text });
+  if ([...$("notices").children].some((shown) => shown.firstChild.textContent === text)) return;
+  const notice = element("div");
+  notice.className = "notice";
+  notice.dataset.kind = kind;
+  const close = element("button", "Dismiss");
+  close.className = "small";
+  close.addEventListener("click", () => notice.remove());
+  notice.append(element("span", text), close);
+  $("notices").append(notice);
+  while ($("notices").children.length > 4) $("notices").firstChild.remove();
+}
+
+/** Carries out one command and tells the person when it is refused. */
+async function attempt(command, fields) {
+  try {
+    return await socket.request(command, fields);
+  } catch (error) {
+    notify("error", error.message);
+    return null;
+  }
+}
+
+// --- sign in and out ----------------------------------------------------------------------------------------
+
+async function signIn(token) {
+  $("notices").replaceChildren();
+  try {
+    await socket.connect(token);
+    sessionStorage.setItem(TOKEN_KEY, token);
+  } catch (error) {
+    sessionStorage.removeItem(TOKEN_KEY);
+    socket.close();
+    notify("error", `Not signed in: ${error.message}`);
+  }
+}
+
+function signOut() {
+  sessionStorage.removeItem(TOKEN_KEY);
+  for (const id of [...state.legs.keys()]) dropLeg(id);
+  state.presence = { presence: "offline", role: "agent" };
+  for (const map of [state.offers, state.interactions, state.users]) map.clear();
+  socket.close();
+  render();
+}
+
+/** After signing in or coming back: what is, in place of what was missed. */
+async function refresh() {
+  const listed = await attempt("listInteractions");
+  state.interactions.clear();
+  for (const interaction of listed?.interactions ?? []) takeInteraction(interaction);
+  for (const [id, leg] of [...state.legs]) {
+    if (!state.interactions.has(id)) dropLeg(id);
+    else if (leg?.legId) leg.restart();
+  }
+  const users = await attempt("listUsers");
+  state.users = new Map((users?.users ?? []).map((user) => [user.userId, user]));
+  // After a reload of the page the bridge still knows what this desktop was.
+  const known = state.users.get(socket.identity?.userId);
+  if (known && state.presence.presence === "offline") state.presence = { presence: known.presence, role: known.role };
+  if (["ready", "away"].includes(state.presence.presence)) await attempt("setPresence", state.presence);
+  render();
+}
+
+// --- presence and offers ------------------------------------------------------------------------------------
+
+async function setPresence(presence, role = state.presence.role) {
+  const trouble = browserTrouble();
+  if (trouble && presence === "ready") {
+    notify("error", trouble);
+    return;
+  }
+  if (presence === "ready") await checkDevices(false);
+  if (await attempt("setPresence", { presence, role })) state.presence = { presence, role };
+  render();
+}
+
+/** Asks for permission before the first call, not during it. */
+async function checkDevices(show) {
+  const found = await openDevices({ camera: true, processing: options.processing });
+  const tracks = [found.audio, found.video].filter(Boolean);
+  const result = found.troubles.join(" ") || "Camera and microphone work.";
+  if (found.troubles.length) notify("warning", result);
+  if (!show || !found.video) {
+    for (const track of tracks) track.stop();
+  } else {
+    $("check-picture").srcObject = new MediaStream([found.video]);
+    $("check-picture").hidden = false;
+    setTimeout(() => {
+      for (const track of tracks) track.stop();
+      $("check-picture").hidden = true;
+    }, 5000);
+  }
+  if (show) $("check-result").textContent = result;
+}
+
+async function accept(offer) {
+  state.offers.delete(offer.offerId);
+  render();
+  const reply = await attempt("acceptOffer", { offerId: offer.offerId });
+  if (reply) takeInteraction(reply.interaction);
+  render();
+}
+
+async function reject(offer) {
+  state.offers.delete(offer.offerId);
+  render();
+  await attempt("rejectOffer", { offerId: offer.offerId, reason: "rejected at the desktop" });
+}
+
+// --- interactions and their media ---------------------------------------------------------------------------
+
+function ownPart(interaction) {
+  const userId = socket.identity?.userId;
+  return interaction.participants.find((p) => p.userId === userId && p.state !== "disconnected");
+}
+
+/** The newest picture of an interaction: keeps it, and brings or ends the media that go with it. */
+function takeInteraction(interaction) {
+  const id = interaction.interactionId;
+  const me = ownPart(interaction);
+  if (interaction.state === "ended" || !me) {
+    state.interactions.delete(id);
+    dropLeg(id);
+    return;
+  }
+  state.interactions.set(id, interaction);
+  if (["connecting", "in-session", "held"].includes(me.state)) join(id, me);
+  const microphone = state.legs.get(id)?.microphone;
+  if (microphone) microphone.enabled = !me.muted;
+}
+
+async function join(id, me) {
+  if (state.legs.has(id)) return;
+  state.legs.set(id, null); // taken, so that the next event does not open the camera a second time
+  const found = await openDevices({ camera: me.type === "video", processing: options.processing });
+  for (const trouble of found.troubles) notify("warning", trouble);
+  const wanted = state.interactions.has(id) && state.legs.get(id) === null;
+  if (!wanted || !window.RTCPeerConnection) {
+    for (const track of [found.audio, found.video]) track?.stop();
+    if (!wanted) state.legs.delete(id);
+    return;
+  }
+  const leg = new Leg(socket, id, { ...found, codec: options.codec });
+  state.legs.set(id, leg);
+  leg.addEventListener("change", render);
+  leg.addEventListener("trouble", ({ detail }) => notify("error", `Media: ${detail.message}`));
+  render();
+}
+
+function dropLeg(id) {
+  state.legs.get(id)?.close();
+  state.legs.delete(id);
+  state.figures.delete(id);
+}
+
+function rejoin(id) {
+  dropLeg(id);
+  setTimeout(() => {
+    const interaction = state.interactions.get(id);
+    if (interaction) takeInteraction(interaction);
+    render();
+  }, REJOIN_AFTER_MS);
+}
+
+const actions = {
+  userId: () => socket.identity?.userId ?? null,
+  accept,
+  reject,
+  muteMe: (interaction, muted) => actions[muted ? "mute" : "unmute"](interaction, ownPart(interaction)),
+  switchCamera(interaction) {
+    const camera = state.legs.get(interaction.interactionId)?.camera;
+    if (camera) camera.enabled = !camera.enabled;
+    render();
+  },
+  leave: ({ interactionId }) => attempt("leaveInteraction", { interactionId }),
+  end: ({ interactionId }) => attempt("endInteraction", { interactionId }),
+  add: ({ interactionId }, userId, type) => attempt("addParticipant", { interactionId, userId, type, role: "sme" }),
+  note: ({ interactionId }, attributes) => attempt("setAttributes", { interactionId, attributes }),
+};
+for (const verb of ["mute", "unmute", "hold", "resume", "remove"]) {
+  actions[verb] = ({ interactionId }, { participantId }) =>
+    attempt(`${verb}Participant`, { interactionId, participantId });
+}
+
+// --- events -------------------------------------------------------------------------------------------------
+
+const onEvent = {
+  interactionUpdated: ({ interaction }) => takeInteraction(interaction),
+  offerMade: ({ offer }) => state.offers.set(offer.offerId, offer),
+  offerEnded: ({ offer }) => state.offers.delete(offer.offerId),
+  userUpdated({ user }) {
+    state.users.set(user.userId, user);
+    if (user.userId === socket.identity?.userId) {
+      if (user.presence === "not-responding" && state.presence.presence === "ready") {
+        notify("warning", "An offer was not answered, so you are no longer ready. Go ready again when you are.");
+      }
+      state.presence = { presence: user.presence, role: user.role };
+    }
+  },
+  mediaOffered: ({ interactionId, legId, sdp }) => state.legs.get(interactionId)?.receiveOffer(legId, sdp),
+  mediaEnded({ interactionId, legId, rejoin: again, reason }) {
+    if (state.legs.get(interactionId)?.legId !== legId) return;
+    notify("warning", `Media ended: ${reason}${again ? " Connecting again." : ""}`);
+    if (again) rejoin(interactionId);
+    else dropLeg(interactionId);
+  },
+  videoPathChosen({ path, reason }) {
+    if (path === "none") notify("warning", `A picture cannot be shown: ${reason}`);
+  },
+  promptEnded({ prompt, error }) {
+    if (error) notify("warning", `The prompt ${prompt} was not played: ${error}`);
+  },
+  tokenExpiring: () => notify("warning", "Your access token ends in a minute. Sign out and in with a fresh one."),
+};
+for (const [name, handle] of Object.entries(onEvent)) {
+  socket.addEventListener(name, ({ detail }) => {
+    state.events.push(detail);
+    if (state.events.length > 500) state.events.shift();
+    handle(detail);
+    render();
+  });
+}
+socket.addEventListener("refused", ({ detail }) => notify("error", detail.reason));
+socket.addEventListener("state", ({ detail }) => {
+  state.connection = detail.state;
+  if (detail.state === "offline" && detail.reason) notify("error", `Signed out: ${detail.reason}`);
+  if (detail.state === "online") refresh();
+  render();
+});
+
+// --- the page -----------------------------------------------------------------------------------------------
+
+function render() {
+  const signedIn = socket.identity !== null;
+  showBadge($("link"), state.connection, { online: "connected", connecting: "connecting …", offline: "not signed in" }[state.connection]);
+  $("sign-in").hidden = signedIn;
+  for (const id of ["desktop", "presence", "who"]) $(id).hidden = !signedIn;
+  $("who-name").textContent = socket.identity?.name ?? "";
+  for (const button of $("presence").querySelectorAll("button")) {
+    const { presence, role } = button.dataset;
+    const same = presence === state.presence.presence && (presence !== "ready" || role === state.presence.role);
+    showPressed(button, same);
+  }
+  renderCards();
+  renderUsers();
+  $("idle").hidden = state.interactions.size > 0;
+  $("idle-text").textContent =
+    state.presence.presence === "ready" ? "You are ready: the next offer rings here." : "Go ready to be offered the next caller.";
+}
+
+function renderCards() {
+  keep($("offers"), offerCards, [...state.offers.keys()], (id) => new OfferCard(state.offers.get(id), actions));
+  ring(state.offers.size > 0);
+  const make = (id) => new InteractionCard(id, actions);
+  keep($("interactions"), interactionCards, [...state.interactions.keys()], make);
+  for (const [id, interaction] of state.interactions) interactionCards.get(id).show(interaction, state.legs.get(id));
+}
+
+function renderUsers() {
+  const users = [...state.users.values()].sort((a, b) => a.name.localeCompare(b.name));
+  $("users").replaceChildren(
+    ...users.map((user) => {
+      const line = element("li", `${user.name} (${user.role === "sme" ? "expert" : user.role}) `);
+      const badge = element("span");
+      badge.className = "badge";
+      showBadge(badge, user.presence, user.busy ? `${user.presence}, busy` : user.presence);
+      line.append(badge);
+      return line;
+    }),
+  );
+  $("user-ids").replaceChildren(
+    ...users.map((user) => Object.assign(document.createElement("option"), { value: user.userId })),
+  );
+}
+
+setInterval(async () => {
+  for (const card of offerCards.values()) card.tick();
+  for (const [id, leg] of state.legs) {
+    if (!leg) continue;
+    const figures = await readFigures(leg.pc);
+    state.figures.set(id, figures);
+    interactionCards.get(id)?.showFigures(figures);
+  }
+}, 1000);
+
+$("sign-in-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const token = $("token").value.trim();
+  $("token").value = "";
+  signIn(token);
+});
+$("sign-out").addEventListener("click", signOut);
+$("check-devices").addEventListener("click", () => checkDevices(true));
+for (const button of $("presence").querySelectorAll("button")) {
+  button.addEventListener("click", () => setPresence(button.dataset.presence, button.dataset.role));
+}
+
+/** `#token=…` signs in at once; `codec=H264` and `processing=off` are for tests. Gone from the address bar first. */
+function start() {
+  const fragment = new URLSearchParams(location.hash.slice(1));
+  if (location.hash) history.replaceState(null, "", location.pathname + location.search);
+  options.codec = fragment.get("codec") ?? "";
+  options.processing = fragment.get("processing") !== "off";
+  const trouble = browserTrouble();
+  if (trouble) notify("error", trouble);
+  render();
+  const token = fragment.get("token") ?? sessionStorage.getItem(TOKEN_KEY);
+  if (token) signIn(token);
+}
+
+window.warmbridge = {
+  state,
+  options,
+  socket,
+  actions,
+  signIn,
+  signOut,
+  setPresence,
+  /** The leg of an interaction, or of the only one. */
+  leg: (interactionId = state.legs.keys().next().value) => state.legs.get(interactionId) ?? null,
+  get pc() {
+    return this.leg()?.pc ?? null;
+  },
+  stats: async (interactionId) => {
+    const leg = window.warmbridge.leg(interactionId);
+    return leg ? readFigures(leg.pc) : null;
+  },
+  /** The <video> that shows a participant's picture; without an id, the first of somebody else. */
+  video: (participantId) =>
+    document.querySelector(participantId ? `.tile[data-participant="${participantId}"] video` : ".tile:not(.self) video"),
+};
+
+start();
