@@ -90,7 +90,7 @@ class WebRtcLeg:
         )
         self._driver = Driver(network.loop, self._transport, network.clock, self._after_timer)
         network.mux.register(spec.local_ice.ufrag, self)
-        self._adopt_tracks(spec, now)
+        self._adopt_tracks(spec)
         self._driver.rearm()
 
     @property
@@ -124,7 +124,7 @@ class WebRtcLeg:
         self._spec = spec
         self._network.mux.register(spec.local_ice.ufrag, self)
         self._transport.update_remote(spec.local_ice, _remote(spec), now)
-        self._adopt_tracks(spec, now)
+        self._adopt_tracks(spec)
         self._settle()
 
     # --- the transport ---------------------------------------------------------------------------------
@@ -147,7 +147,7 @@ class WebRtcLeg:
                 self._log.info("= connected", srtp=self._transport.srtp_profile)
                 self._shell.emit(messages.LegConnected(self.leg_id))
                 for track in self._video_down.values():
-                    track.restart()
+                    track.wait_for_key_frame()
             else:
                 self._log.info("= disconnected", code=event.code, reason=event.reason)
                 self._shell.emit(messages.LegFailed(self.leg_id, event.code, event.reason))
@@ -155,7 +155,7 @@ class WebRtcLeg:
 
     # --- tracks ----------------------------------------------------------------------------------------
 
-    def _adopt_tracks(self, spec: WebRtcLegSpec, now: float) -> None:
+    def _adopt_tracks(self, spec: WebRtcLegSpec) -> None:
         extensions = [track.extensions for track in spec.up_tracks]
         self._transport_cc = next((e.transport_cc for e in extensions if e.transport_cc is not None), None)
         self._mid_extension = next((e.mid for e in extensions if e.mid is not None), None)
@@ -163,7 +163,7 @@ class WebRtcLeg:
         self._adopt_audio_up(next((track for track in spec.up_tracks if track.kind == "audio"), None))
         self._adopt_audio_down(next((track for track in spec.down_tracks if track.kind == "audio"), None))
         self._adopt_video_up({track.mid: track for track in spec.up_tracks if track.kind == "video"})
-        self._adopt_video_down({t.mid: t for t in spec.down_tracks if t.kind == "video"}, now)
+        self._adopt_video_down({t.mid: t for t in spec.down_tracks if t.kind == "video"})
 
     def _adopt_audio_up(self, wanted: UpTrackSpec | None) -> None:
         if wanted is None:
@@ -180,39 +180,45 @@ class WebRtcLeg:
             self._audio_down = None
             return
         codec, ssrc = wanted.codecs[0], wanted.ssrc
-        now = self._audio_down
-        if now is None or (now.codec, now.mid, now.ssrc) != (codec, wanted.mid, ssrc):
+        before = self._audio_down
+        if before is None or (before.codec, before.mid, before.ssrc) != (codec, wanted.mid, ssrc):
             bits = self._shell.random_bits
+            same_stream = before is not None and before.ssrc == ssrc
             self._audio_down = AudioDownTrack(
                 wanted.mid,
                 codec,
                 ssrc,
                 self._transport.send_rtp,
-                first=(bits(16), bits(32)),
+                first=before.position if before is not None and same_stream else (bits(16), bits(32)),
                 extensions=_mid_extension(wanted),
             )
 
     def _adopt_video_up(self, wanted: dict[str, UpTrackSpec]) -> None:
         for mid, track in list(self._video_up.items()):
-            if wanted.get(mid) != track.spec:
+            spec = wanted.get(mid)
+            if spec is None:
                 self._routes.unpublish(track_id(self.leg_id, mid))
                 del self._video_up[mid]
+            else:
+                track.update(spec)
         for mid, spec in wanted.items():
             if mid not in self._video_up:
                 self._video_up[mid] = UpTrack(spec, self._ssrc)
                 self._routes.publish(track_id(self.leg_id, mid), self._video_up[mid])
             self._by_ssrc |= dict.fromkeys((*spec.ssrcs, *spec.rtx_ssrcs), self._video_up[mid])
 
-    def _adopt_video_down(self, wanted: dict[str, DownTrackSpec], now: float) -> None:
+    def _adopt_video_down(self, wanted: dict[str, DownTrackSpec]) -> None:
         for mid, track in list(self._video_down.items()):
             spec = wanted.get(mid)
-            if spec is None or (spec.ssrc, spec.codecs) != (track.spec.ssrc, track.spec.codecs):
+            if spec is None or spec.ssrc != track.spec.ssrc:
                 self._routes.release(self.leg_id, mid)
                 del self._video_down[mid]
+            else:
+                track.update(spec)
         for mid, spec in wanted.items():
             if mid not in self._video_down:
                 self._video_down[mid] = DownTrack(spec, self._transport.send_rtp)
-            self._routes.want(self.leg_id, mid, self._video_down[mid], spec.source, now)
+            self._routes.want(self.leg_id, mid, self._video_down[mid], spec.source)
 
     # --- packets ---------------------------------------------------------------------------------------
 
@@ -261,7 +267,7 @@ class WebRtcLeg:
                 case PictureLossIndication():
                     self._ask_key_frame((item.media_ssrc,))
                 case FullIntraRequest():
-                    self._ask_key_frame(item.media_ssrcs)
+                    self._ask_key_frame(tuple(ssrc for ssrc, _ in item.entries))
                 case _:
                     pass
 
@@ -310,7 +316,8 @@ class WebRtcLeg:
         ntp_seconds = self._shell.ntp_seconds()
         blocks: list[ReportBlock] = list(self._audio_up.take_report_blocks(now)) if self._audio_up else []
         for up in self._video_up.values():
-            blocks += up.take_report_blocks(now)
+            block = up.take_report_block(now)
+            blocks += [block] if block is not None else []
         senders: list[AudioDownTrack | DownTrack] = [*self._video_down.values()]
         if self._audio_down is not None:
             senders.append(self._audio_down)

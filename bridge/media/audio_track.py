@@ -165,7 +165,16 @@ class AudioUpTrack:
 class AudioDownTrack:
     """One audio stream to an endpoint: takes encoded frames, sends RTP packets (FrameSink)."""
 
-    __slots__ = ("_extension", "_initial_timestamp", "_send", "_sequence_number", "_stream", "codec", "mid")
+    __slots__ = (
+        "_extension",
+        "_initial_timestamp",
+        "_send",
+        "_sequence_number",
+        "_stream",
+        "_timestamp",
+        "codec",
+        "mid",
+    )
 
     def __init__(
         self,
@@ -182,6 +191,7 @@ class AudioDownTrack:
         self.codec = codec
         self._send = send
         self._sequence_number, self._initial_timestamp = first
+        self._timestamp = self._initial_timestamp
         self._extension = extension_block(extensions or {})
         self._stream = StreamSender(ssrc, codec.clock_rate_hz)
 
@@ -190,12 +200,16 @@ class AudioDownTrack:
         return self._stream.ssrc
 
     @property
-    def packets(self) -> int:
-        return self._stream.packets
+    def position(self) -> tuple[int, int]:
+        """The last sequence number and the timestamp now: where another codec on the same SSRC goes on.
+
+        A restart behind it would be refused by SRTP as a replay.
+        """
+        return self._sequence_number, self._timestamp
 
     def push(self, payload: bytes, media_time: int, now: float, *, marker: bool) -> None:
         """Sends one frame; `media_time` counts the codec's RTP clock and never wraps."""
-        timestamp = (self._initial_timestamp + media_time) & 0xFFFFFFFF
+        timestamp = self._timestamp = (self._initial_timestamp + media_time) & 0xFFFFFFFF
         self._sequence_number = (self._sequence_number + 1) & 0xFFFF
         header = HEADER.pack(
             0x90 if self._extension else 0x80,

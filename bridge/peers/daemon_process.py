@@ -1,0 +1,152 @@
+"""The plain `warmbridge serve` in a process of its own, with everything it writes in one folder."""
+
+import asyncio
+import contextlib
+import secrets
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bridge.clock import SystemClock
+from bridge.errors import BridgeError
+from signaling.web.auth import SCOPES, Signer
+
+HOST = "127.0.0.1"
+START_S = 30.0  # a cold start imports FastAPI, SQLAlchemy and av on a loaded machine
+STOP_S = 15.0
+POLL_S = 0.05
+RTP_PORTS = 400  # of the range a daemon gets; enough for every test, few enough to notice a leak
+# Below Linux' ephemeral ports (32768), above the range the settings have by default.
+RTP_BASES = range(20_400, 32_000, RTP_PORTS)
+
+
+class DaemonError(BridgeError):
+    """The daemon did not become ready; the reason ends with what it logged last."""
+
+    code = "daemon_failed"
+
+
+@dataclass
+class DaemonProcess:
+    """A running daemon. `log` is a file with its standard output and error."""
+
+    process: asyncio.subprocess.Process
+    directory: Path
+    log: Path
+    secret: bytes
+    http_port: int
+    sip_port: int
+    webrtc_port: int
+    rtp_ports: range
+
+    @property
+    def websocket_url(self) -> str:
+        return f"ws://{HOST}:{self.http_port}/ws"
+
+    @property
+    def http_url(self) -> str:
+        return f"http://{HOST}:{self.http_port}"
+
+    def sip_uri(self, user: str = "support") -> str:
+        return f"sip:{user}@{HOST}:{self.sip_port}"
+
+    def token(self, user_id: str, scopes: Iterable[str] = tuple(SCOPES), lifetime_s: float = 3600.0) -> str:
+        return Signer(self.secret, SystemClock()).issue(user_id, scopes, lifetime_s)
+
+    async def get(self, path: str) -> tuple[int, str]:
+        """One HTTP GET; returns status and body."""
+        return await http_get(self.http_port, path)
+
+    async def stop(self) -> int:
+        """Asks it to drain and end, then makes it. Returns its exit code."""
+        if self.process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self.process.send_signal(signal.SIGTERM)
+            try:
+                await asyncio.wait_for(self.process.wait(), STOP_S)
+            except TimeoutError:
+                self.process.kill()
+        return await self.process.wait()
+
+    def last_log_lines(self, count: int = 15) -> str:
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-count:])
+
+
+async def http_get(port: int, path: str) -> tuple[int, str]:
+    """HTTP/1.1 by hand: the peers need no HTTP library for two health checks."""
+    reader, writer = await asyncio.open_connection(HOST, port)
+    try:
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: {HOST}:{port}\r\nConnection: close\r\n\r\n".encode())
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    finally:
+        writer.close()
+    return int(head.split(b" ", 2)[1]), body.decode(errors="replace")
+
+
+def free_port() -> int:
+    """A port that is free now for UDP and for TCP."""
+    while True:
+        with (
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
+            socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp,
+        ):
+            udp.bind((HOST, 0))
+            port: int = udp.getsockname()[1]
+            with contextlib.suppress(OSError):
+                tcp.bind((HOST, port))
+                return port
+
+
+@contextlib.asynccontextmanager
+async def daemon_process(
+    directory: Path, settings: Mapping[str, object] | None = None
+) -> AsyncIterator[DaemonProcess]:
+    """A daemon that is ready, on free loopback ports; it ends with the block.
+
+    `settings` ("desk.offer_timeout_s": 2) go over the defaults.
+    """
+    secret = secrets.token_hex(32).encode()
+    secret_file, log = directory / "secret", directory / "daemon.log"
+    secret_file.write_bytes(secret)
+    http_port, sip_port, webrtc_port = free_port(), free_port(), free_port()
+    base = secrets.choice(RTP_BASES)
+    chosen: dict[str, object] = {
+        "http.port": http_port,
+        "sip.port": sip_port,
+        "webrtc.port": webrtc_port,
+        "rtp.port_min": base,
+        "rtp.port_max": base + RTP_PORTS - 1,
+        "auth.secret_file": secret_file,
+        "journal.url": f"sqlite+aiosqlite:///{directory / 'journal.db'}",
+        "shutdown.drain_timeout_s": 1,
+        **(settings or {}),
+    }
+    overrides = [part for name, value in chosen.items() for part in ("--set", f"{name}={value}")]
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "bridge", "serve", *overrides, stdout=output, stderr=output
+        )
+    ports = range(base, base + RTP_PORTS)
+    daemon = DaemonProcess(process, directory, log, secret, http_port, sip_port, webrtc_port, ports)
+    try:
+        await _wait_until_ready(daemon)
+        yield daemon
+    finally:
+        await daemon.stop()
+
+
+async def _wait_until_ready(daemon: DaemonProcess) -> None:
+    deadline = asyncio.get_running_loop().time() + START_S
+    while asyncio.get_running_loop().time() < deadline:
+        if daemon.process.returncode is not None:
+            code = daemon.process.returncode
+            raise DaemonError(f"warmbridge serve ended with code {code}:\n{daemon.last_log_lines()}")
+        with contextlib.suppress(OSError, IndexError, ValueError):
+            status, _ = await daemon.get("/readyz")
+            if status == 200:
+                return
+        await asyncio.sleep(POLL_S)
+    raise DaemonError(f"warmbridge serve was not ready within {START_S:g} s:\n{daemon.last_log_lines()}")
