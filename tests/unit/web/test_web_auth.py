@@ -1,0 +1,96 @@
+"""Tokens: who they speak for, and every way not to be one."""
+
+import base64
+import json
+from pathlib import Path
+
+import jwt
+import pytest
+
+from bridge.clock import ManualClock
+from bridge.errors import SettingsError, UnauthorizedError
+from signaling.web.auth import LEEWAY_S, SCOPES, Signer, Verifier, read_secret
+
+SECRET = b"0123456789abcdef0123456789abcdef"
+WALL = 1_700_000_000.0
+
+
+def issue(lifetime_s: float = 60.0) -> str:
+    return Signer(SECRET, ManualClock(wall=WALL)).issue("alice", ["routing:write"], lifetime_s, "Alice")
+
+
+def sign(secret: bytes = SECRET, algorithm: str = "HS256", **claims: object) -> str:
+    usual = {"iss": "warmbridge", "aud": "warmbridge", "sub": "alice", "exp": WALL + 60, "scope": ""}
+    kept = {name: value for name, value in {**usual, **claims}.items() if value is not None}
+    return jwt.encode(kept, secret, algorithm)
+
+
+def test_an_issued_token_tells_user_name_scopes_and_end() -> None:
+    identity = Verifier(SECRET).verify(issue(), WALL)
+    assert (identity.user_id, identity.name) == ("alice", "Alice")
+    assert identity.scopes == {"routing:write"}
+    assert identity.expires_at == WALL + 60
+    assert identity.principal("con_1").connection_id == "con_1"
+
+
+def test_a_token_ends_with_a_leeway_for_clocks_that_differ() -> None:
+    Verifier(SECRET).verify(issue(), WALL + 60 + LEEWAY_S - 1)
+    with pytest.raises(UnauthorizedError, match="expired"):
+        Verifier(SECRET).verify(issue(), WALL + 60 + LEEWAY_S)
+
+
+def unsigned() -> str:
+    parts = [{"alg": "none"}, {"sub": "alice", "aud": "warmbridge", "iss": "warmbridge", "exp": WALL + 60}]
+    return (
+        ".".join(base64.urlsafe_b64encode(json.dumps(p).encode()).decode().rstrip("=") for p in parts) + "."
+    )
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "",
+        "no.token.atall",
+        "é.ü.ß",
+        unsigned(),
+        sign(secret=b"another secret, as long as the first"),
+        sign(algorithm="HS512", secret=b"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"),
+        sign(iss="somebody else"),
+        sign(aud="something else"),
+        sign(aud=None),
+        sign(exp=None),
+        sign(exp="tomorrow"),
+        sign(exp=True),
+        sign(exp=1e300),
+        sign(exp=-1),
+        sign(exp=float("inf")),
+        sign(nbf=WALL + 3600),
+        sign(nbf="x"),
+        sign(sub=None),
+        sign(sub=""),
+        sign(sub="a" * 129),
+        sign(sub="a\nb"),
+        sign(scope=["routing:write"]),
+        sign(name=7),
+    ],
+)
+def test_what_is_not_our_token_is_refused(token: str) -> None:
+    with pytest.raises(UnauthorizedError):
+        Verifier(SECRET).verify(token, WALL)
+
+
+def test_a_secret_is_read_without_the_blanks_around_it(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(SECRET + b"\n")
+    assert read_secret(tmp_path / "secret") == SECRET
+
+
+def test_a_missing_or_short_secret_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="secret_file"):
+        read_secret(tmp_path / "none")
+    (tmp_path / "short").write_bytes(b"short")
+    with pytest.raises(SettingsError, match="5 bytes"):
+        read_secret(tmp_path / "short")
+
+
+def test_every_scope_is_explained() -> None:
+    assert all(SCOPES.values())

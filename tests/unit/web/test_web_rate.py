@@ -1,0 +1,14 @@
+"""The token bucket."""
+
+from signaling.web.rate import RateLimit
+
+
+def test_a_burst_passes_and_then_the_rate() -> None:
+    limit = RateLimit(per_second=2, burst=3, now=0.0)
+    assert [limit.take(0.0) for _ in range(4)] == [True, True, True, False]
+    assert [limit.take(0.5), limit.take(0.5)] == [True, False]
+
+
+def test_what_was_not_used_is_not_saved_beyond_the_burst() -> None:
+    limit = RateLimit(per_second=2, burst=3, now=0.0)
+    assert sum(limit.take(1000.0) for _ in range(10)) == 3
