@@ -26,7 +26,7 @@ class Corridor(Protocol):
     async def arrive(self, call: ArrivingCall) -> str:
         """Takes the call and returns the SDP answer for the 200.
 
-        With `offer` "" (INVITE without SDP) it returns our offer; the answer in the ACK goes to `answered`.
+        With `offer` "" (INVITE without SDP) it returns our offer; the answer in the ACK goes to `late_answer`.
         Raises NegotiationError (488), CapacityError (503 + Retry-After), ForbiddenError (603),
         ConflictError (486). After a raise the switchboard knows nothing of the leg any more.
         """
@@ -37,7 +37,7 @@ class Corridor(Protocol):
         GlareError (491) too. With `offer` "" it returns our offer, as `arrive` does."""
         ...
 
-    async def answered(self, leg_id: LegId, answer: str) -> None:
+    async def late_answer(self, leg_id: LegId, answer: str) -> None:
         """The ACK's SDP when the INVITE carried none. NegotiationError: nothing in common, hang up."""
         ...
 

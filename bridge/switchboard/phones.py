@@ -58,7 +58,7 @@ class Phones:
         await self._note_remote_hold(leg)
         return answer
 
-    async def answered(self, leg_id: LegId, answer: str) -> None:
+    async def late_answer(self, leg_id: LegId, answer: str) -> None:
         leg = self._leg(leg_id)
         async with leg.lock:
             leg.session.receive_answer(answer)

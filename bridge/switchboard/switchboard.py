@@ -158,8 +158,8 @@ class Switchboard:
     async def reoffer(self, leg_id: LegId, offer: str) -> str:
         return await self._phones.reoffer(leg_id, offer)
 
-    async def answered(self, leg_id: LegId, answer: str) -> None:
-        await self._phones.answered(leg_id, answer)
+    async def late_answer(self, leg_id: LegId, answer: str) -> None:
+        await self._phones.late_answer(leg_id, answer)
 
     async def hung_up(self, leg_id: LegId, reason: str) -> None:
         await self._phones.hung_up(leg_id, reason)
