@@ -1,0 +1,166 @@
+"""RTP ports and latching on real loopback sockets."""
+
+import asyncio
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from bridge.clock import ManualClock
+from bridge.errors import CapacityError
+from bridge.transport.address import Address
+from bridge.transport.batch import packet_io
+from bridge.transport.latch import PATIENCE_S
+from bridge.transport.mux import open_udp_socket
+from bridge.transport.ports import PortPair, RtpPortPool
+from bridge.transport.rtp_port import RtpPort, RtpPortCallbacks
+from tests.unit.transport.browser import receiver_report, rtp_packet
+
+PORT_MIN, PORT_MAX = 22_301, 22_306  # pairs 22302/3, 22304/5
+
+
+@pytest.fixture
+def pool() -> RtpPortPool:
+    return RtpPortPool(PORT_MIN, PORT_MAX, "127.0.0.1", drain_s=5.0)
+
+
+@pytest.fixture
+def pair(pool: RtpPortPool) -> Iterator[PortPair]:
+    taken = pool.take(0.0)
+    yield taken
+    pool.give_back(taken, 0.0)
+
+
+def test_pairs_are_even_and_odd_and_run_out_with_a_reason(pool: RtpPortPool) -> None:
+    pairs = [pool.take(0.0), pool.take(0.0)]
+    assert [pair.port for pair in pairs] == [22_302, 22_304]
+    assert [pair.rtcp.getsockname()[1] for pair in pairs] == [22_303, 22_305]
+    with pytest.raises(CapacityError, match="2 pairs in use"):
+        pool.take(0.0)
+    for pair in pairs:
+        pool.give_back(pair, 0.0)
+    assert (pool.lent, pool.free, pool.draining) == (0, 0, 2)
+
+
+def test_a_returned_pair_rests_before_a_new_call_gets_it(pool: RtpPortPool) -> None:
+    pairs = [pool.take(0.0), pool.take(0.0)]
+    pool.give_back(pairs[0], 1.0)
+    pool.give_back(pairs[0], 1.0)
+    with pytest.raises(CapacityError, match="1 draining"):
+        pool.take(5.9)
+    again = pool.take(6.0)
+    assert again.port == pairs[0].port
+    pool.give_back(again, 6.0)
+    pool.give_back(pairs[1], 6.0)
+
+
+def test_ports_of_other_programs_are_passed_over(pool: RtpPortPool) -> None:
+    with open_udp_socket("127.0.0.1", 22_303):
+        pair = pool.take(0.0)
+        assert pair.port == 22_304
+        assert pool.occupied == 1
+        pool.give_back(pair, 0.0)
+    pool.give_back(pool.take(0.0), 0.0)
+
+
+class Phone:
+    """Two plain sockets and the port they talk to."""
+
+    def __init__(self, pair: PortPair, clock: ManualClock) -> None:
+        self.rtp: list[bytes] = []
+        self.rtcp: list[bytes] = []
+        self.crashes: list[Exception] = []
+        self.one = open_udp_socket("127.0.0.1", 0)
+        self.other = open_udp_socket("127.0.0.1", 0)
+        callbacks = RtpPortCallbacks(
+            on_rtp=lambda packet, now: self.rtp.append(packet),
+            on_rtcp=lambda packet, now: self.rtcp.append(packet),
+            on_crash=self.crashes.append,
+        )
+        self.port = RtpPort(asyncio.get_running_loop(), pair, clock, packet_io(), callbacks)
+
+    async def says(self, sock: socket.socket, packet: bytes, port_offset: int = 0) -> None:
+        sock.sendto(packet, ("127.0.0.1", self.port.port + port_offset))
+        await turn()
+
+    def close(self) -> None:
+        self.port.close()
+        self.one.close()
+        self.other.close()
+
+
+async def turn() -> None:
+    """Lets the loop look at its sockets."""
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
+def address(sock: socket.socket) -> Address:
+    host, port = sock.getsockname()
+    return host, port
+
+
+async def test_the_declared_phone_is_heard_and_answered_and_strangers_are_not(pair: PortPair) -> None:
+    phone = Phone(pair, ManualClock())
+    await phone.says(phone.one, rtp_packet(0))
+    assert phone.port.counters()["unlatched"] == 1
+    phone.port.declare(address(phone.one), address(phone.other))
+    await phone.says(phone.one, rtp_packet(1))
+    await phone.says(phone.other, rtp_packet(2))
+    await phone.says(phone.one, b"noise")
+    await phone.says(phone.one, receiver_report())  # RTCP on the RTP port
+    await phone.says(phone.other, receiver_report(), port_offset=1)
+    phone.port.send_rtp(rtp_packet(9))
+    phone.port.send_rtcp(receiver_report())
+    assert phone.rtp == [rtp_packet(1)]
+    assert phone.rtcp == [receiver_report(), receiver_report()]
+    assert phone.one.recv(100) == rtp_packet(9)
+    assert phone.other.recv(100) == receiver_report()
+    counters = phone.port.counters()
+    assert (counters["strangers"], counters["malformed"], counters["sent"]) == (1, 1, 2)
+    phone.close()
+
+
+async def test_a_phone_behind_nat_is_latched_and_rtcp_follows_it(pair: PortPair) -> None:
+    clock = ManualClock()
+    phone = Phone(pair, clock)
+    phone.port.declare(("192.0.2.1", 4000), ("192.0.2.1", 4001))
+    await phone.says(phone.one, rtp_packet(1))
+    assert phone.port.remote is None
+    clock.advance(PATIENCE_S)
+    await phone.says(phone.one, rtp_packet(2))
+    assert phone.rtp == [rtp_packet(2)]
+    assert phone.port.remote == address(phone.one)
+    phone.port.send_rtp(rtp_packet(9))
+    assert phone.one.recv(100) == rtp_packet(9)
+    phone.port.declare(("192.0.2.1", 4000), ("192.0.2.1", 4001))
+    assert phone.port.remote == address(phone.one)
+    phone.port.relatch()
+    assert phone.port.remote is None
+    phone.close()
+
+
+async def test_what_cannot_leave_is_counted(pair: PortPair) -> None:
+    phone = Phone(pair, ManualClock())
+    phone.port.send_rtp(rtp_packet(1))
+    phone.port.declare(("phone.example.org", 4000), ("127.0.0.1", 0))
+    phone.port.send_rtp(rtp_packet(1))
+    phone.port.send_rtcp(receiver_report())
+    assert phone.port.counters()["unsent"] == 3
+    phone.close()
+
+
+async def test_a_crash_in_the_leg_is_handed_to_its_owner(pair: PortPair) -> None:
+    def broken(packet: bytes, now: float) -> None:
+        raise RuntimeError("a bug")
+
+    crashes: list[Exception] = []
+    callbacks = RtpPortCallbacks(broken, broken, crashes.append)
+    port = RtpPort(asyncio.get_running_loop(), pair, ManualClock(), packet_io(), callbacks)
+    with open_udp_socket("127.0.0.1", 0) as phone:
+        port.declare(address(phone), address(phone))
+        phone.sendto(rtp_packet(1), ("127.0.0.1", port.port))
+        phone.sendto(rtp_packet(2), ("127.0.0.1", port.port))
+        await turn()
+    assert [str(error) for error in crashes] == ["a bug", "a bug"]
+    port.close()
