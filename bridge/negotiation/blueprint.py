@@ -8,10 +8,10 @@ import msgspec
 
 from bridge.errors import CapacityError
 from bridge.ids import TrackId
-from bridge.negotiation.codecs import SHAPES
 from bridge.negotiation.section import EXTENSION_FIELDS, MAX_EXTENSION_ID, Format, Section
 from bridge.plane.messages import Codec
-from bridge.wire.sdp import ExtensionMap, SessionDescription
+from bridge.wire.sdp import SessionDescription
+from bridge.wire.sdp_section import ExtensionMap
 
 _H264_FMTP = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f"  # RFC 7742 section 6.2
 _VIDEO_FEEDBACK = ("transport-cc", "ccm fir", "nack", "nack pli")
@@ -24,11 +24,12 @@ _EXTENSIONS = {
 class Blueprint:
     """Makes sections for one offer. `remote` and `sections` are what is agreed so far."""
 
-    __slots__ = ("_extension_ids", "_mids", "_payload_types", "_sections")
+    __slots__ = ("_extension_ids", "_mids", "_payload_types", "_sections", "_video")
 
     def __init__(self, remote: SessionDescription | None, sections: tuple[Section, ...]) -> None:
         media = () if remote is None else remote.media
         self._sections = sections
+        self._video: Section | None = None  # what all new video sections of this offer are like
         self._mids = {section.mid for section in media} | {section.mid for section in sections}
         self._payload_types = {number for section in media for number in section.payload_types}
         self._payload_types |= {n for s in sections for entry in s.formats for n in entry.payload_types}
@@ -62,26 +63,25 @@ class Blueprint:
         return (*sections, made)
 
     def _video_section(self) -> Section:
-        model = next((s for s in self._sections if s.live and s.kind == "video"), None)
+        if self._video is None:
+            self._video = next((s for s in self._sections if s.live and s.kind == "video"), None)
+        if self._video is None:
+            formats, extensions = self._video_formats(), self._extensions("video")
+            self._video = Section("video", formats=formats, extensions=extensions)
         return Section(
             "video",
             self._free_mid(),
             live=True,
-            formats=self._video_formats() if model is None else model.formats,
-            extensions=self._extensions("video") if model is None else model.extensions,
+            formats=self._video.formats,
+            extensions=self._video.extensions,
             may_send=True,
             reduced_size_rtcp=True,
         )
 
     def _video_formats(self) -> tuple[Format, ...]:
-        vp8 = Codec("VP8", self._free_payload_type(), 90000, rtx_payload_type=self._free_payload_type())
-        h264 = Codec(
-            "H264",
-            self._free_payload_type(),
-            SHAPES["H264"].clock_rate_hz,
-            rtx_payload_type=self._free_payload_type(),
-            fmtp=_H264_FMTP,
-        )
+        number = self._free_payload_type
+        vp8 = Codec("VP8", number(), 90000, rtx_payload_type=number())
+        h264 = Codec("H264", number(), 90000, rtx_payload_type=number(), fmtp=_H264_FMTP)
         return (Format(vp8, _VIDEO_FEEDBACK), Format(h264, _VIDEO_FEEDBACK))
 
     def _extensions(self, kind: str) -> tuple[ExtensionMap, ...]:

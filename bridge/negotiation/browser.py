@@ -31,15 +31,12 @@ from bridge.plane.messages import (
 )
 from bridge.wire.sdp import (
     MAX_MEDIA_SECTIONS,
-    Attribute,
-    Attributes,
-    MediaSection,
     Origin,
     SessionDescription,
-    make_direction,
     parse_session_description,
     serialize_session_description,
 )
+from bridge.wire.sdp_section import Attribute, Attributes, MediaSection, make_direction
 
 
 class PeerReplacedError(NegotiationError):
@@ -169,6 +166,8 @@ class BrowserSession:
             )
         sections, _ = place(sections, self._wanted)
         self._refused.clear()
+        if self._transport is not None and self._transport.ice != transport.ice:
+            self._local_ice = self._new_credentials()  # RFC 8839 section 4.4.1.1.1: ICE restart
         self._commit(remote, transport, tuple(self._settle(section) for section in sections))
         return self._write(self._sections, "passive" if self._dtls_server else "active")
 
@@ -331,12 +330,9 @@ class BrowserSession:
     def _commit(
         self, remote: SessionDescription, transport: Transport, sections: tuple[Section, ...]
     ) -> None:
-        before = self._transport
-        if before is None:
+        if self._transport is None:
             # RFC 5763 section 5: who is passive waits for the ClientHello. The role never changes after.
             self._dtls_server = transport.setup != "passive"
-        elif before.ice != transport.ice:
-            self._local_ice = self._new_credentials()  # RFC 8839 section 4.4.1.1.1: ICE restart
         self._remote, self._transport, self._sections = remote, transport, sections
 
     def _write(self, sections: tuple[Section, ...], setup: str) -> str:

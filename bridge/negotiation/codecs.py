@@ -5,7 +5,7 @@ import msgspec
 from bridge.errors import ParseError
 from bridge.plane.messages import Codec
 from bridge.wire.h264 import Profile, parse_fmtp
-from bridge.wire.sdp import Attribute, MediaSection, RtpMap
+from bridge.wire.sdp_section import Attribute, MediaSection, RtpMap
 
 TELEPHONE_EVENT = "TELEPHONE-EVENT"  # RFC 4733 section 7.1.1
 RTX = "RTX"  # RFC 4588 section 8.6
@@ -33,6 +33,8 @@ SHAPES = {
 }
 
 _UNIVERSAL_H264 = (Profile.CONSTRAINED_BASELINE, Profile.BASELINE)
+
+_FMTP_LIMIT = 256  # it is repeated in every section we write; browsers need 81 characters
 
 _STATIC = {
     shape.static_payload_type: RtpMap(shape.static_payload_type, shape.name, shape.clock_rate_hz)
@@ -62,6 +64,8 @@ def is_forwardable(entry: RtpMap, fmtp: str) -> bool:
     for a profile that another cannot decode. Interleaved mode is for storage, no browser has it."""
     if entry.name.upper() != "H264":
         return True
+    if len(fmtp) > _FMTP_LIMIT:
+        return False
     try:
         parameters = parse_fmtp(fmtp)
     except ParseError:

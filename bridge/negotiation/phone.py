@@ -1,56 +1,24 @@
 """Offer and answer with a phone: one audio stream over plain RTP; video sections are refused with port 0."""
 
-import ipaddress
-
 import msgspec
 
 from bridge.errors import GlareError, NegotiationError, NotAllowedError, ParseError
-from bridge.negotiation.codecs import (
-    SHAPES,
-    TELEPHONE_EVENT,
-    make_codec,
-    offered_maps,
-    recognize,
-    rtp_map_line,
+from bridge.negotiation.codecs import SHAPES
+from bridge.negotiation.phone_audio import (
+    PhoneAudio,
+    PhonePreferences,
+    is_unspecified,
+    refuse,
+    understand_audio,
+    write_audio,
+    write_description,
 )
 from bridge.plane.messages import Codec, RtpAudio
-from bridge.wire.sdp import (
-    Attribute,
-    Attributes,
-    Connection,
-    Direction,
-    MediaSection,
-    Origin,
-    SessionDescription,
-    make_direction,
-    parse_session_description,
-    serialize_session_description,
-)
+from bridge.wire.sdp import SessionDescription, parse_session_description
+from bridge.wire.sdp_section import Direction, MediaSection, make_direction
 
-PTIME_MS = 20  # the metronome's tick
-_PLAIN_RTP = ("RTP/AVP", "RTP/AVPF")
 _FIRST_DYNAMIC = 96  # RFC 3551 section 3
 _FIRST_EVENT = 101  # as most phones number it; the number itself has no meaning
-
-
-class PhonePreferences(msgspec.Struct, frozen=True):
-    """What the bridge takes from and offers to a phone. `codecs` is in order of preference."""
-
-    codecs: tuple[str, ...] = ("OPUS", "G722", "PCMU", "PCMA")
-    dtmf: bool = True
-
-
-class _Audio(msgspec.Struct, frozen=True):
-    """The audio section of a peer's description, understood. `direction` is the phone's."""
-
-    index: int
-    connection_address: str
-    port: int
-    rtcp_port: int
-    direction: Direction
-    codec: Codec
-    dtmf_payload_type: int | None
-    dtmf_clock_rate_hz: int
 
 
 class PhoneAgreement(msgspec.Struct, frozen=True):
@@ -66,14 +34,14 @@ class PhoneAgreement(msgspec.Struct, frozen=True):
         self, local_address: str, local_port: int, session_id: int = 1, session_version: int = 1
     ) -> str:
         """The SDP answer, once the media plane said where the leg receives."""
-        return _write(
+        return write_description(
             local_address, session_id, session_version, self.answer_media(local_address, local_port)
         )
 
     def answer_media(self, local_address: str, local_port: int) -> tuple[MediaSection, ...]:
         """The m= sections of the answer: the audio, and all others refused."""
         return tuple(
-            self._section(local_address, local_port) if index == self.audio_index else _refuse(section)
+            self._section(local_address, local_port) if index == self.audio_index else refuse(section)
             for index, section in enumerate(self.remote.media)
         )
 
@@ -87,7 +55,7 @@ class PhoneAgreement(msgspec.Struct, frozen=True):
         event = self.audio.dtmf_payload_type
         events = () if event is None else ((event, self.dtmf_clock_rate_hz),)
         protocol = self.remote.media[self.audio_index].protocol
-        return _audio_section(local_address, local_port, protocol, direction, (self.audio.codec,), events)
+        return write_audio(local_address, local_port, protocol, direction, (self.audio.codec,), events)
 
 
 def answer_phone(offer_text: str, preferences: PhonePreferences | None = None) -> PhoneAgreement:
@@ -174,7 +142,7 @@ class PhoneSession:
         self._answer_due = False
         direction = self._wish if direction is None else direction
         codecs, events = self._offered_codecs()
-        media = self._offer_media(_audio_section(address, port, self._protocol, direction, codecs, events))
+        media = self._offer_media(write_audio(address, port, self._protocol, direction, codecs, events))
         self._offered = _Offered(direction, codecs, media)
         return self._write(address, media)
 
@@ -189,7 +157,7 @@ class PhoneSession:
             raise NegotiationError("The answer has another number of m= lines (RFC 3264 section 6).")
         names = tuple(codec.name for codec in offered.codecs)
         preferences = msgspec.structs.replace(self._preferences, codecs=names)
-        audio = _understand(remote, index, preferences, preferred=None, in_order=True)
+        audio = understand_audio(remote, index, preferences, preferred=None, in_order=True)
         if audio is None:
             raise NegotiationError("The answer accepts no audio the bridge offered.")
         asked = offered.direction
@@ -207,24 +175,24 @@ class PhoneSession:
             raise NotAllowedError("The leg has no RTP port yet: place() comes first.")
         return self._local
 
-    def _choose(self, remote: SessionDescription) -> _Audio:
+    def _choose(self, remote: SessionDescription) -> PhoneAudio:
         agreed = self._agreement
         order = range(len(remote.media))
         # The section that carried the call goes first: a phone may add another audio section behind it.
         first = () if agreed is None else (agreed.audio_index,)
         preferred = None if agreed is None else agreed.audio.codec
         for index in (*first, *order):
-            audio = _understand(remote, index, self._preferences, preferred, in_order=False)
+            audio = understand_audio(remote, index, self._preferences, preferred, in_order=False)
             if audio is not None:
                 return audio
         known = ", ".join(self._preferences.codecs)
         raise NegotiationError(f"The offer has no audio over plain RTP with one of {known}.")
 
     def _agree(
-        self, remote: SessionDescription, audio: _Audio, wish: Direction, *, held: bool
+        self, remote: SessionDescription, audio: PhoneAudio, wish: Direction, *, held: bool
     ) -> PhoneAgreement:
         address, port, rtcp_port = audio.connection_address, audio.port, audio.rtcp_port
-        if _is_unspecified(address) and self._agreement is not None:
+        if is_unspecified(address) and self._agreement is not None:
             # Old-style hold (RFC 3264 section 8.4) names no address; keep the one that worked.
             last = self._agreement.audio
             address, port, rtcp_port = last.remote_address, last.remote_port, last.remote_rtcp_port
@@ -250,7 +218,7 @@ class PhoneSession:
             return (ours,)
         # RFC 3264 section 8: every m= line ever agreed stays in its place, refused ones with port 0.
         return tuple(
-            ours if index == agreed.audio_index else _refuse(section)
+            ours if index == agreed.audio_index else refuse(section)
             for index, section in enumerate(agreed.remote.media)
         )
 
@@ -277,7 +245,7 @@ class PhoneSession:
             # RFC 3264 section 8: the version grows by one when, and only when, something changed.
             self._version += 1
             self._last_media = (address, media)
-        return _write(address, self._session_id, self._version, media)
+        return write_description(address, self._session_id, self._version, media)
 
 
 class _Offered(msgspec.Struct, frozen=True):
@@ -293,118 +261,3 @@ def _parse(text: str) -> SessionDescription:
         return parse_session_description(text)
     except ParseError as error:
         raise NegotiationError(error.reason) from error
-
-
-def _understand(
-    remote: SessionDescription,
-    index: int,
-    preferences: PhonePreferences,
-    preferred: Codec | None,
-    *,
-    in_order: bool,
-) -> _Audio | None:
-    """The section as audio the bridge can do, None if it cannot. `in_order`: the peer's order decides."""
-    section = remote.media[index]
-    connection = remote.connection_of(section)
-    if section.kind != "audio" or not section.port or section.protocol not in _PLAIN_RTP:
-        return None
-    if connection is None or not _is_usable(connection.address):
-        return None
-    codec = _choose_codec(section, preferences, preferred, in_order=in_order)
-    if codec is None:
-        return None
-    event, event_clock = _choose_event(section, codec) if preferences.dtmf else (None, 0)
-    direction = remote.direction(section)
-    if _is_unspecified(connection.address):
-        # RFC 3264 section 8.4: "hold" as RFC 2543 wrote it; the phone hears nothing.
-        direction = make_direction(sends=direction.sends, receives=False)
-    return _Audio(
-        index=index,
-        connection_address=connection.address,
-        port=section.port,
-        rtcp_port=section.rtcp_port or min(section.port + 1, 65535),  # RFC 3550 section 11, RFC 3605
-        direction=direction,
-        codec=codec,
-        dtmf_payload_type=event,
-        dtmf_clock_rate_hz=event_clock,
-    )
-
-
-def _choose_codec(
-    section: MediaSection, preferences: PhonePreferences, preferred: Codec | None, *, in_order: bool
-) -> Codec | None:
-    parameters = section.format_parameters
-    known: dict[str, Codec] = {}
-    for entry in offered_maps(section):
-        name = recognize(entry)
-        if name in preferences.codecs:
-            known.setdefault(name, make_codec(entry, parameters.get(entry.payload_type, "")))
-    if preferred is not None and preferred.name in known:
-        return known[preferred.name]
-    names = tuple(known) if in_order else preferences.codecs
-    return next((known[name] for name in names if name in known), None)
-
-
-def _choose_event(section: MediaSection, codec: Codec) -> tuple[int | None, int]:
-    """The payload type and clock of telephone-event: that with the codec's clock, as both share one stream
-    (RFC 4733 section 2.1); without one any, for a digit with a wrong duration is better than none."""
-    events = [entry for entry in offered_maps(section) if entry.name.upper() == TELEPHONE_EVENT]
-    matching = [entry for entry in events if entry.clock_rate_hz == codec.clock_rate_hz]
-    chosen = next(iter(matching or events), None)
-    return (None, 0) if chosen is None else (chosen.payload_type, chosen.clock_rate_hz)
-
-
-def _is_usable(address: str) -> bool:
-    """A unicast IP literal. Host names would need a look-up per call, and multicast is not for calls."""
-    try:
-        return not ipaddress.ip_address(address).is_multicast
-    except ValueError:
-        return False
-
-
-def _is_unspecified(address: str) -> bool:
-    return ipaddress.ip_address(address).is_unspecified
-
-
-def _refuse(section: MediaSection) -> MediaSection:
-    """The same m= line with port 0 (RFC 3264 section 6)."""
-    formats = section.formats or ("0",)
-    return MediaSection(section.kind, 0, section.protocol, formats)
-
-
-def _audio_section(
-    address: str,
-    port: int,
-    protocol: str,
-    direction: Direction,
-    codecs: tuple[Codec, ...],
-    events: tuple[tuple[int, int], ...],
-) -> MediaSection:
-    lines = []
-    for codec in codecs:
-        lines.append(rtp_map_line(codec))
-        if fmtp := SHAPES[codec.name].fmtp:
-            lines.append(Attribute("fmtp", f"{codec.payload_type} {fmtp}"))
-    for payload_type, clock_rate_hz in events:
-        lines.append(Attribute("rtpmap", f"{payload_type} telephone-event/{clock_rate_hz}"))
-        lines.append(Attribute("fmtp", f"{payload_type} 0-15"))  # RFC 4733 section 7.1.1: DTMF only
-    lines += [
-        Attribute("ptime", str(PTIME_MS)),
-        Attribute("rtcp", str(port + 1)),
-        Attribute(direction.value),
-    ]
-    numbers = (*(codec.payload_type for codec in codecs), *(payload_type for payload_type, _ in events))
-    formats = tuple(str(number) for number in numbers)
-    return MediaSection("audio", port, protocol, formats, Attributes(tuple(lines)), _connection(address))
-
-
-def _connection(address: str) -> Connection:
-    return Connection(address, "IP6" if ":" in address else "IP4")
-
-
-def _write(address: str, session_id: int, version: int, media: tuple[MediaSection, ...]) -> str:
-    connection = _connection(address)
-    origin = Origin("-", str(session_id), str(version), connection.address_type, address)
-    return serialize_session_description(
-        SessionDescription(origin, name="warmbridge", connection=connection, media=media)
-    )

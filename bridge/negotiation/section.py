@@ -16,7 +16,8 @@ from bridge.negotiation.codecs import (
     rtp_map_line,
 )
 from bridge.plane.messages import Codec, ExtensionIds, Fingerprint, IceCredentials
-from bridge.wire.sdp import (
+from bridge.wire.sdp import SessionDescription
+from bridge.wire.sdp_section import (
     Attribute,
     Attributes,
     Connection,
@@ -24,7 +25,6 @@ from bridge.wire.sdp import (
     ExtensionMap,
     MediaSection,
     RtpMap,
-    SessionDescription,
 )
 
 PROTOCOL = "UDP/TLS/RTP/SAVPF"  # RFC 8829 section 5.1.2; the others there are accepted too

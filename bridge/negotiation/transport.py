@@ -5,7 +5,8 @@ import re
 from bridge.errors import NegotiationError
 from bridge.negotiation.section import Transport, is_live
 from bridge.plane.messages import Fingerprint, IceCredentials
-from bridge.wire.sdp import MediaSection, SessionDescription
+from bridge.wire.sdp import SessionDescription
+from bridge.wire.sdp_section import MediaSection
 
 _ICE_UFRAG = re.compile(r"[A-Za-z0-9+/]{4,256}")  # RFC 8839 section 5.4
 _ICE_PWD = re.compile(r"[A-Za-z0-9+/]{22,256}")

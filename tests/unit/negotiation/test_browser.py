@@ -18,7 +18,8 @@ from bridge.errors import (
 from bridge.ids import LegId, ParticipantId, RoomId, TrackId
 from bridge.negotiation import BrowserPreferences, BrowserSession, PeerReplacedError
 from bridge.plane.messages import DownTrackSpec, ExtensionIds, Fingerprint, UpTrackSpec, WebRtcLegSpec
-from bridge.wire.sdp import MediaSection, SessionDescription, parse_session_description
+from bridge.wire.sdp import SessionDescription, parse_session_description
+from bridge.wire.sdp_section import MediaSection
 
 DATA = Path(__file__).parents[2] / "data" / "sdp"
 FINGERPRINT = Fingerprint("sha-256", ":".join(["AB"] * 32))
@@ -194,6 +195,12 @@ def test_h264_is_taken_by_meaning() -> None:
     assert all(codec.rtx_payload_type in by_mid["1"].payload_types for codec in codecs)
 
 
+def test_h264_with_an_endless_fmtp_is_left_out() -> None:
+    session = new_session()
+    session.receive_offer(CAMERA.replace("a=fmtp:102 ", "a=fmtp:102 " + "a=b;" * 900))
+    assert 102 not in [codec.payload_type for codec in ups(session)["1"].codecs]
+
+
 def test_the_wanted_codecs_are_a_setting() -> None:
     session = new_session(BrowserPreferences(video_codecs=("H264",)))
     session.receive_offer(sample("chromium_camera_offer"))
@@ -264,6 +271,16 @@ def test_without_a_camera_new_numbers_avoid_the_browsers() -> None:
     audio_ids = {entry.uri: entry.id for entry in description.media[0].extension_maps}
     for entry in by_mid["b0"].extension_maps:
         assert audio_ids.get(entry.uri, entry.id) == entry.id
+
+
+def test_several_new_sections_are_alike() -> None:
+    session = new_session()
+    session.receive_offer(sample("chromium_audio_only_offer"))
+    for number in range(16):
+        session.add_down_track(TrackId(f"leg_{number}/1"), f"prt_{number}")
+    _, by_mid = sections(session.offer())
+    assert len(by_mid) == 17
+    assert len({section.formats for mid, section in by_mid.items() if mid != "0"}) == 1
 
 
 def test_the_bridge_may_offer_first() -> None:
@@ -437,6 +454,15 @@ def test_an_ice_restart_gives_new_local_credentials_and_keeps_the_rest() -> None
     assert sections(answer)[0].media[0].attributes.value("ice-ufrag") == after.local_ice.ufrag
     assert (after.up_tracks, after.down_tracks) == (before.up_tracks, before.down_tracks)
     assert (after.remote_fingerprints, after.dtls_server) == (before.remote_fingerprints, before.dtls_server)
+
+
+def test_an_answer_restarts_no_ice_of_ours() -> None:
+    session = connected("chromium")
+    before = spec(session).local_ice
+    session.add_down_track(A, "prt_a")
+    text = answer_to(session.offer())
+    session.receive_answer(text.replace("a=ice-ufrag:", "a=ice-ufrag:NEW"))
+    assert spec(session).local_ice == before
 
 
 def test_a_reloaded_page_is_another_peer() -> None:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from bridge.errors import GlareError, NegotiationError, NotAllowedError
 from bridge.negotiation import PhonePreferences, PhoneSession, answer_phone
 from bridge.plane.messages import Codec
-from bridge.wire.sdp import Direction, MediaSection, SessionDescription, parse_session_description
+from bridge.wire.sdp import SessionDescription, parse_session_description
+from bridge.wire.sdp_section import Direction, MediaSection
 
 DATA = Path(__file__).parents[2] / "data" / "sdp"
 PCMU = "m=audio 4000 RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\n"

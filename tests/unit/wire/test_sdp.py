@@ -12,6 +12,10 @@ from bridge.wire.sdp import (
     MAX_LINE_CHARACTERS,
     MAX_MEDIA_SECTIONS,
     MAX_SIZE_BYTES,
+    parse_session_description,
+    serialize_session_description,
+)
+from bridge.wire.sdp_section import (
     Connection,
     Crypto,
     Direction,
@@ -20,8 +24,6 @@ from bridge.wire.sdp import (
     SsrcAttribute,
     SsrcGroup,
     make_direction,
-    parse_session_description,
-    serialize_session_description,
 )
 
 SAMPLES = sorted((Path(__file__).parents[2] / "data" / "sdp").glob("*.sdp"))
