@@ -149,15 +149,16 @@ class BrowserSession:
 
     def receive_offer(self, offer_text: str) -> str:
         """Takes the browser's offer, returns our answer."""
+        remote = parse_session_description(offer_text)
+        # First of all: a reloaded page knows nothing of our pending offer, and has fewer m= lines.
+        transport = self._check_transport(read_transport(remote))
         if self._pending is not None:
             raise GlareError(
                 "The bridge's own offer is pending: roll yours back, answer it, then offer again."
             )
-        remote = parse_session_description(offer_text)
         if len(remote.media) < len(self._sections):
             raise NegotiationError("The new offer has fewer m= lines than the last (RFC 3264 section 8).")
         _check_mids(remote)
-        transport = self._check_transport(read_transport(remote))
         sections = tuple(self._read_offered(remote, index) for index in range(len(remote.media)))
         if not any(section.live for section in sections):
             raise NegotiationError(
