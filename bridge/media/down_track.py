@@ -177,7 +177,7 @@ class DownTrack:
         start = packet.start
         if descriptor.picture_id_bits == 7:
             buffer = bytearray(vp8.widened_descriptor(packet.data, descriptor, start))
-            descriptor = vp8.parse_descriptor(bytes(buffer))
+            descriptor = vp8.parse_descriptor(buffer)
         else:
             buffer = bytearray(packet.data[start : start + descriptor.size])
         picture_id = tl0picidx = 0

@@ -34,7 +34,7 @@ class Vp8Descriptor(msgspec.Struct, frozen=True, gc=False):
         return self.starts_partition and self.partition == 0
 
 
-def parse_descriptor(payload: bytes, start: int = 0, end: int | None = None) -> Vp8Descriptor:
+def parse_descriptor(payload: bytes | bytearray, start: int = 0, end: int | None = None) -> Vp8Descriptor:
     """The descriptor of the payload that lies at `start`..`end` of these bytes. Raises ParseError."""
     if end is None:
         end = len(payload)
@@ -53,7 +53,7 @@ def parse_descriptor(payload: bytes, start: int = 0, end: int | None = None) -> 
     return descriptor
 
 
-def _parse_extended(payload: bytes, start: int, first: int) -> Vp8Descriptor:
+def _parse_extended(payload: bytes | bytearray, start: int, first: int) -> Vp8Descriptor:
     present = payload[start + 1]
     at = start + 2
     picture_id = picture_id_bits = picture_id_at = tl0picidx_at = 0
@@ -127,7 +127,8 @@ def write_counters(
         buffer[start + descriptor.tl0picidx_at] = tl0picidx & 0xFF
 
 
-def widened_descriptor(payload: bytes, descriptor: Vp8Descriptor, start: int = 0) -> bytes:
+def widened_descriptor(payload: bytes | bytearray, descriptor: Vp8Descriptor, start: int = 0) -> bytes:
     """The descriptor with its 7-bit picture id made 15 bits wide: one octet longer, all else the same."""
     at = start + descriptor.picture_id_at
-    return payload[start:at] + bytes((_WIDE, payload[at])) + payload[at + 1 : start + descriptor.size]
+    head = payload[start:at] + bytes((_WIDE, payload[at])) + payload[at + 1 : start + descriptor.size]
+    return bytes(head)
