@@ -1,5 +1,6 @@
 """The seam of all audio codecs: what the mixer calls, and which codec a negotiated format means."""
 
+from functools import lru_cache
 from typing import Protocol, Self
 
 import msgspec
@@ -54,8 +55,9 @@ class EncodingProfile(msgspec.Struct, frozen=True):
     opus: OpusProfile | None = None
 
 
+@lru_cache(maxsize=256)
 def encoding_profile(codec: Codec, expected_loss_percent: int = 0) -> EncodingProfile:
-    """How to encode for a receiver that negotiated `codec` and reports this loss."""
+    """How to encode for a receiver that negotiated `codec` and reports this loss; one object per answer."""
     if codec.name != "OPUS":
         return EncodingProfile(known(codec.name))
     profile = profile_from_fmtp(codec.fmtp)

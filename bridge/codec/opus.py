@@ -146,7 +146,7 @@ class OpusEncoder:
 class OpusDecoder:
     """Payloads of 2.5 to 120 ms, mono or stereo, to mono float samples at 48 kHz."""
 
-    __slots__ = ("_last_samples", "_library", "_output", "_pointer", "_state")
+    __slots__ = ("_library", "_output", "_pointer", "_state")
 
     rate_hz = RATE_HZ
 
@@ -159,28 +159,25 @@ class OpusDecoder:
         self._state: Any = ffi.gc(state, self._library.opus_decoder_destroy)
         self._output = np.zeros(LONGEST_SAMPLES, dtype=np.float32)
         self._pointer = ffi.from_buffer("float[]", self._output.data)
-        self._last_samples = FRAME_SAMPLES
 
     def decode(self, payload: bytes) -> Samples:
         """Raises ParseError if the payload is not Opus. An empty payload is not: it would mean a loss."""
         if not payload:
             raise ParseError("empty Opus payload")
-        samples = self._decode(payload, LONGEST_SAMPLES, fec=0)
-        self._last_samples = len(samples)
-        return samples
+        return self._decode(payload, LONGEST_SAMPLES, fec=0)
 
     def conceal(self) -> Samples:
         """20 ms in place of what is lost."""
         return self._decode(b"", FRAME_SAMPLES, fec=0)
 
     def recover(self, next_payload: bytes) -> Samples:
-        """The lost payload from the redundancy in the next one, as long as the one before it was.
+        """The lost 20 ms from the redundancy in the next payload.
 
         Without redundancy inside this is concealment (RFC 6716 section 4.4); libopus decides.
         """
         if not next_payload:
             return self.conceal()
-        return self._decode(next_payload, self._last_samples, fec=1)
+        return self._decode(next_payload, FRAME_SAMPLES, fec=1)
 
     def _decode(self, payload: bytes, samples: int, fec: int) -> Samples:
         data = ffi.from_buffer(payload) if payload else ffi.NULL

@@ -1,0 +1,190 @@
+"""All mixes of a worker: who shares one, how they sound, and their payloads."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from bridge.codec.g711 import G711Encoder, Law
+from bridge.codec.resample import resampler
+from bridge.codec.sample import Rows
+from bridge.media.frames import MIX_RATE_HZ, MIX_SAMPLES
+from bridge.media.listener import Content, Listener
+from bridge.media.mix import FADE_OUT, Mix
+
+if TYPE_CHECKING:
+    from bridge.codec.audio import EncodingProfile
+
+HISTORY = 144  # samples at 48 kHz that resampling down to 8 kHz looks back, rounded up
+FIRST_ROWS = 8
+SILENT_ROW = 0  # of the sounds: what is not there
+LEVEL_WEIGHT = 0.1
+
+Index = npt.NDArray[np.intp]
+
+
+class Sounds:
+    """The tick's voices and players at 48 kHz, by their numbers."""
+
+    __slots__ = ("row_of", "rows")
+
+    def __init__(self, rows: Rows, row_of: Mapping[int, int]) -> None:
+        self.rows = rows
+        self.row_of = row_of
+
+    def positions(self, contents: Sequence[Content]) -> Index:
+        """Row numbers per content, filled up with the silent row."""
+        width = max((len(content) for content in contents), default=0)
+        found = [[self.row_of.get(number, SILENT_ROW) for number in content] for content in contents]
+        padded = [rows + [SILENT_ROW] * (width - len(rows)) for rows in found]
+        return np.array(padded, dtype=np.intp).reshape(len(contents), width)
+
+
+class Mixes:
+    """Groups listeners by what they hear, so that each distinct mix is encoded once."""
+
+    __slots__ = ("_free", "_mixes", "_rows", "clones", "encodes", "limited", "merges")
+
+    def __init__(self) -> None:
+        self._mixes: list[Mix] = []
+        self._rows: Rows = np.zeros((FIRST_ROWS, HISTORY + MIX_SAMPLES), dtype=np.float32)
+        self._free = list(range(FIRST_ROWS))
+        self.clones = 0
+        self.merges = 0
+        self.encodes = 0
+        self.limited = 0
+
+    def __len__(self) -> int:
+        return len(self._mixes)
+
+    # --- who shares -------------------------------------------------------------------------------------
+
+    def join(self, listener: Listener) -> None:
+        """A mix of its own with a fresh encoder, as fresh as the far end's decoder; it may be shared later."""
+        mix = Mix(listener.profile, self._claim())
+        mix.listeners.append(listener)
+        self._mixes.append(mix)
+
+    def leave(self, listener: Listener) -> None:
+        for mix in self._mixes:
+            if listener in mix.listeners:
+                mix.listeners.remove(listener)
+                if not mix.listeners:
+                    self._put_away(mix)
+                return
+
+    def mix_of(self, listener: Listener) -> Mix | None:
+        return next((mix for mix in self._mixes if listener in mix.listeners), None)
+
+    def regroup(self) -> None:
+        """Splits and merges mixes after every listener's content was set for this tick."""
+        for mix in tuple(self._mixes):
+            self._regroup(mix)
+        self._merge()
+
+    def _regroup(self, mix: Mix) -> None:
+        first = mix.listeners[0]
+        content, profile = first.content, first.profile
+        for listener in mix.listeners:
+            if listener.content != content or listener.profile is not profile:
+                self._split(mix)
+                return
+        mix.change(content, profile)
+
+    def _split(self, mix: Mix) -> None:
+        groups: dict[tuple[Content, EncodingProfile], list[Listener]] = {}
+        for listener in mix.listeners:
+            groups.setdefault((listener.content, listener.profile), []).append(listener)
+        largest, *others = sorted(groups, key=lambda key: len(groups[key]), reverse=True)
+        for key in others:
+            twin = mix.split(self._claim())
+            self._rows[twin.slot] = self._rows[mix.slot]
+            twin.listeners = groups[key]
+            twin.change(*key)
+            self._mixes.append(twin)
+            self.clones += 1
+        mix.listeners = groups[largest]
+        mix.change(*largest)
+
+    def _merge(self) -> None:
+        fresh = [mix for mix in self._mixes if mix.just_ripe]
+        if not fresh:
+            return
+        hosts = {(mix.profile, mix.content): mix for mix in self._mixes if mix.ripe and not mix.just_ripe}
+        for mix in fresh:
+            host = hosts.setdefault((mix.profile, mix.content), mix)
+            if host is not mix:
+                host.listeners.extend(mix.listeners)
+                self._put_away(mix)
+                self.merges += 1
+
+    def _claim(self) -> int:
+        if not self._free:
+            count = len(self._rows)
+            self._rows = np.concatenate((self._rows, np.zeros_like(self._rows)))
+            self._free.extend(range(count, 2 * count))
+        return self._free.pop()
+
+    def _put_away(self, mix: Mix) -> None:
+        self._mixes.remove(mix)
+        self._rows[mix.slot] = 0
+        self._free.append(mix.slot)
+
+    # --- how it sounds ----------------------------------------------------------------------------------
+
+    def begin_tick(self, now: float) -> tuple[Mix, ...]:
+        """The end of the last tick becomes history. Returns the mixes that somebody gets."""
+        self._rows[:, :HISTORY] = self._rows[:, -HISTORY:]
+        self._rows[:, HISTORY:] = 0
+        wanted = tuple(mix for mix in self._mixes if mix.wanted)
+        for mix in self._mixes:
+            if not mix.wanted:
+                mix.rest(now)
+        return wanted
+
+    def render(self, mixes: Sequence[Mix], sounds: Sounds) -> None:
+        """Adds up, fades what changed, limits."""
+        positions = sounds.positions([mix.content for mix in mixes])
+        mixed: Rows = np.zeros((len(mixes), MIX_SAMPLES), dtype=np.float32)
+        for column in positions.T:
+            mixed += sounds.rows[column]
+        for samples, mix in zip(mixed, mixes, strict=True):
+            if mix.content != mix.previous:
+                samples += fading(mix, sounds)
+        peaks = np.maximum(mixed.max(axis=1), -mixed.min(axis=1)).tolist()
+        for samples, mix, peak in zip(mixed, mixes, peaks, strict=True):
+            self.limited += mix.limit(samples, peak)
+        powers = (np.einsum("ij,ij->i", mixed, mixed) / MIX_SAMPLES).tolist()
+        for mix, power in zip(mixes, powers, strict=True):
+            mix.power += (power - mix.power) * LEVEL_WEIGHT
+        self._rows[[mix.slot for mix in mixes], HISTORY:] = mixed
+
+    def send(self, mixes: Sequence[Mix], now: float) -> None:
+        """Encodes each mix once and hands the payload to its listeners."""
+        batches: dict[Law, list[Mix]] = {}
+        for mix in mixes:
+            if isinstance(mix.encoder, G711Encoder):
+                batches.setdefault(mix.encoder.law, []).append(mix)
+            elif mix.encoder.rate_hz == MIX_RATE_HZ:
+                mix.push(mix.encoder.encode(self._rows[mix.slot, HISTORY:]), now)
+            else:
+                mix.push(mix.encoder.encode(self._at_rate([mix], mix.encoder.rate_hz)[0]), now)
+        for law, batch in batches.items():
+            payloads = law.encode_many(self._at_rate(batch, G711Encoder.rate_hz))
+            for mix, payload in zip(batch, payloads, strict=True):
+                mix.push(payload, now)
+        self.encodes += len(mixes)
+
+    def _at_rate(self, mixes: Sequence[Mix], rate_hz: int) -> Rows:
+        converter = resampler(MIX_RATE_HZ, rate_hz)
+        return converter.process(self._rows[[mix.slot for mix in mixes], HISTORY - converter.history :])
+
+
+def fading(mix: Mix, sounds: Sounds) -> Rows:
+    """What to add so that newcomers fade in and leavers fade out within the tick."""
+    before, after = set(mix.previous), set(mix.content)
+    left = sounds.rows[[sounds.row_of.get(number, SILENT_ROW) for number in before - after]].sum(axis=0)
+    came = sounds.rows[[sounds.row_of.get(number, SILENT_ROW) for number in after - before]].sum(axis=0)
+    change: Rows = (left - came) * FADE_OUT
+    return change
