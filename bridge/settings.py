@@ -80,8 +80,6 @@ class Rtp(Section):
     port_min: Port = 10_002
     port_max: Port = 20_000
     drain_s: Annotated[float, Field(ge=0)] = 5.0
-    jitter_min_ms: Annotated[int, Field(ge=20, le=500)] = 40
-    jitter_max_ms: Annotated[int, Field(ge=40, le=2000)] = 400
     timeout_s: Seconds = 30.0
 
     @model_validator(mode="after")
@@ -99,8 +97,6 @@ class Webrtc(Section):
 
 
 class Media(Section):
-    opus_bitrate_bps: Annotated[int, Field(ge=6_000, le=128_000)] = 32_000
-    opus_complexity: Annotated[int, Field(ge=0, le=10)] = 5
     prompts: str = ""
 
 
@@ -109,7 +105,7 @@ class Desk(Section):
     connect_timeout_s: Seconds = 15.0
     reconnect_grace_s: Seconds = 10.0
     attributes_max_bytes: Annotated[int, Field(ge=256)] = 16_384
-    max_waiting: Annotated[int, Field(ge=1)] = 1000
+    max_interactions: Annotated[int, Field(ge=1)] = 1000
 
 
 class Journal(Section):
@@ -118,7 +114,6 @@ class Journal(Section):
 
 
 class Worker(Section):
-    inline: bool = False
     start_timeout_s: Seconds = 15.0
 
 

@@ -46,6 +46,11 @@ class Leg(Protocol):
         """Another object each time the codec changes."""
         ...
 
+    @property
+    def sends_audio(self) -> bool:
+        """False while the endpoint wants no audio (hold): its timeline goes on in silence."""
+        ...
+
     def tick(self, now: float) -> None:
         """Every 20 ms, after the mix went out: reports, feedback, deadlines."""
         ...

@@ -96,6 +96,10 @@ class RtpLeg:
     def audio_down(self) -> AudioDownTrack | None:
         return self._down
 
+    @property
+    def sends_audio(self) -> bool:
+        return self._spec.audio is not None and self._spec.audio.sends
+
     def update(self, spec: RtpLegSpec, now: float) -> None:
         """Takes the wanted state; the same once more changes nothing."""
         before, self._spec = self._spec.audio, spec
@@ -122,9 +126,7 @@ class RtpLeg:
             )
 
     def _adopt_down(self, audio: RtpAudio) -> None:
-        if not audio.sends:
-            self._down = None
-        elif self._down is None or self._down.codec != audio.codec:
+        if self._down is None or self._down.codec != audio.codec:
             bits = self._shell.random_bits
             # Another codec means another timeline; a new SSRC keeps the receiver from mixing up the two.
             self._ssrc = self._ssrc if self._down is None else bits(32)

@@ -41,6 +41,7 @@ from bridge.wire.rtcp import (
 )
 from bridge.wire.rtp import payload_type_of, ssrc_of
 
+CNAME = "warmbridge"  # as in the a=ssrc lines of our SDP
 MAX_SSRCS = 64  # of one browser: 16 tracks with simulcast and RTX would not reach it
 
 
@@ -67,7 +68,6 @@ class WebRtcLeg:
         self._log = structlog.get_logger().bind(leg=spec.leg_id)
         self._spec = spec
         self._ssrc = shell.random_bits(32)  # of our receiver reports
-        self._cname = f"{shell.random_bits(64):016x}"
         self._reports = ReportSchedule(shell.random_bits, now)
         self._feedback = TransportFeedbackBuilder(self._ssrc)
         self._transport_cc: int | None = None
@@ -116,6 +116,10 @@ class WebRtcLeg:
     @property
     def audio_down(self) -> AudioDownTrack | None:
         return self._audio_down
+
+    @property
+    def sends_audio(self) -> bool:
+        return True
 
     def update(self, spec: WebRtcLegSpec, now: float) -> None:
         """Takes the wanted state; the same once more changes nothing."""
@@ -326,7 +330,7 @@ class WebRtcLeg:
         return [
             ReceiverReport(self._ssrc, tuple(blocks[:31])),
             *reports,
-            SourceDescription(tuple((ssrc, self._cname) for ssrc in ssrcs)),
+            SourceDescription(tuple((ssrc, CNAME) for ssrc in ssrcs)),
         ]
 
     def statistics(self, level_dbov: float | None) -> messages.LegStatistics:

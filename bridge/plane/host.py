@@ -15,7 +15,6 @@ from typing import Protocol
 import msgspec
 import structlog
 
-from bridge.clock import Clock
 from bridge.errors import BridgeError, CapacityError, NegotiationError, NotFoundError, PlaneLostError
 from bridge.plane import messages
 from bridge.plane.frames import FrameWriter, read_frame
@@ -118,12 +117,10 @@ class ProcessPlane:
     def __init__(
         self,
         config: messages.WorkerConfig,
-        clock: Clock,
         on_event: Callable[[messages.Event], None],
         on_lost: Callable[[str], None],
     ) -> None:
         self._config = config
-        self._clock = clock
         self._on_event = on_event
         self._on_lost = on_lost
         self._requests = Requests()
@@ -137,7 +134,11 @@ class ProcessPlane:
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "bridge.plane.process", str(theirs.fileno()), pass_fds=(theirs.fileno(),)
+                sys.executable,
+                "-m",
+                "bridge.plane.process",
+                str(theirs.fileno()),
+                pass_fds=(theirs.fileno(),),
             )
         self._reader, writer = await asyncio.open_connection(sock=ours)
         self._frames = FrameWriter(writer)

@@ -155,10 +155,6 @@ class WorkerConfig(msgspec.Struct, frozen=True, gc=False):
     rtp_port_max: int = 20_000
     rtp_drain_s: float = 5.0
     rtp_timeout_s: float = 30.0
-    jitter_min_ms: int = 40
-    jitter_max_ms: int = 400
-    opus_bitrate_bps: int = 32_000
-    opus_complexity: int = 5
     log_level: str = "info"
     log_format: str = "json"
 

@@ -1,0 +1,261 @@
+"""The composition root: builds all parts, runs them, drains them. The only file that sees both packages."""
+
+import asyncio
+import contextlib
+import gc
+import secrets
+import signal
+from pathlib import Path
+
+import structlog
+
+from bridge.clock import SystemClock
+from bridge.desk.desk import Desk
+from bridge.desk.policy import DeskPolicy
+from bridge.errors import PlaneLostError, SettingsError
+from bridge.ids import IdSource
+from bridge.journal.journal import Journal
+from bridge.negotiation import PhonePreferences
+from bridge.notify import Notifier
+from bridge.plane import messages
+from bridge.plane.host import ProcessPlane
+from bridge.settings import Settings, prompts_directory
+from bridge.switchboard.doors import Sounds
+from bridge.switchboard.switchboard import Switchboard
+from bridge.switchboard.wiring import SwitchboardPolicy
+from signaling.sip.call import SipDoor
+from signaling.sip.settings import AgentSettings, EndpointSettings
+from signaling.web.app import WebDoor, WebParts
+from signaling.web.auth import Verifier, read_secret
+from signaling.web.metrics import Metrics
+
+log = structlog.get_logger()
+
+WORKER_RESTARTS = 5  # within WORKER_RESTART_WINDOW_S; a worker that dies at once every time helps nobody
+WORKER_RESTART_WINDOW_S = 60.0
+DRAIN_POLL_S = 0.2
+
+
+class Daemon:
+    """All parts of one bridge. `run` returns when it was asked to stop and has drained."""
+
+    def __init__(self, settings: Settings, notifier: Notifier) -> None:
+        self._settings = settings
+        self._notifier = notifier
+        self._clock = SystemClock()
+        self._metrics = Metrics()
+        self._stop = asyncio.Event()
+        self._stop_now = asyncio.Event()
+        self._plane: ProcessPlane | None = None
+        self._journal = Journal(
+            settings.journal.url, self._clock, secrets.token_hex(8), settings.journal.synchronous
+        )
+        ids = IdSource(secrets.token_hex)
+        self._switchboard = Switchboard(
+            Desk(_desk_policy(settings), ids),
+            self._journal,
+            self,
+            self._clock,
+            secrets.token_hex,
+            SwitchboardPolicy(phone=PhonePreferences(codecs=settings.sip.codecs), sounds=_sounds(settings)),
+        )
+        self._sip = SipDoor(_endpoint_settings(settings), self._clock, ids, secrets.token_hex)
+        parts = WebParts(
+            switchboard=self._switchboard,
+            verifier=Verifier(_secret(settings)),
+            metrics=self._metrics,
+            clock=self._clock,
+            token_hex=secrets.token_hex,
+            not_ready=self._not_ready,
+        )
+        self._web = WebDoor(settings.http, parts)
+        self._switchboard.attach(self._sip, self._web)
+        self._metrics.add_source("warmbridge", "SIP door", self._sip.counters)
+        self._metrics.add_source("warmbridge", "Desk", self._desk_gauges)
+
+    # --- the plane, as the switchboard sees it ------------------------------------------------------------
+
+    async def request(self, command: messages.Command) -> messages.Reply:
+        """Hands a command to the worker of the moment. Raises PlaneLostError while there is none."""
+        if self._plane is None:
+            raise PlaneLostError("the media worker is being started")
+        return await self._plane.request(command)
+
+    # --- life ---------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Starts everything, serves, and returns after a stop."""
+        await self._journal.open()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                work = [
+                    tasks.create_task(self._switchboard.run()),
+                    tasks.create_task(self._run_worker()),
+                ]
+                async with asyncio.TaskGroup() as doors:
+                    await self._open_doors(doors)
+                    await self._stop.wait()
+                    await self._drain()
+                    self._web.close()
+                    self._sip.close()
+                for task in work:
+                    task.cancel()
+        finally:
+            await self._journal.aclose()
+
+    def stop(self) -> None:
+        """The first time drains, the second time ends the calls."""
+        if self._stop.is_set():
+            self._stop_now.set()
+        self._stop.set()
+
+    async def _open_doors(self, doors: asyncio.TaskGroup) -> None:
+        settings = self._settings
+        http_port = self._web.bind()
+        doors.create_task(self._web.run())
+        try:
+            await self._sip.open(doors, self._switchboard)
+        except OSError as error:
+            place = f"{settings.sip.address}:{settings.sip.port}"
+            raise SettingsError(f"sip on {place}: {error.strerror}; set sip.address or sip.port") from error
+        gc.collect()
+        gc.freeze()
+        scheme = "https" if settings.http.certificate else "http"
+        desktop = f"{scheme}://{settings.http.address}:{http_port}/"
+        log.info("= serving", desktop=desktop, sip=f"{settings.sip.address}:{self._sip.port}")
+        self._notifier.ready(f"desktop at {desktop}")
+
+    async def _drain(self) -> None:
+        """No new calls; those there are may end by themselves for a while."""
+        self._notifier.stopping(f"draining {self._switchboard.open_interactions} calls")
+        self._switchboard.drain()
+        self._sip.drain()
+        deadline = self._clock.now() + self._settings.shutdown.drain_timeout_s
+        log.info("= draining", calls=self._switchboard.open_interactions)
+        while self._switchboard.open_interactions and self._clock.now() < deadline:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stop_now.wait(), DRAIN_POLL_S)
+                break
+        await self._switchboard.end_all("the bridge shuts down")
+
+    async def _run_worker(self) -> None:
+        """Keeps one media worker running; too many deaths in a row end the daemon, for a supervisor to see."""
+        deaths: list[float] = []
+        while True:
+            plane = ProcessPlane(
+                _worker_config(self._settings), self._take_event, self._switchboard.plane_lost
+            )
+            try:
+                ready = await plane.start(self._settings.worker.start_timeout_s)
+                self._plane = plane
+                self._switchboard.plane_event(ready)
+                await plane.run()
+            finally:
+                self._plane = None
+                await plane.aclose()
+            now = self._clock.now()
+            deaths = [at for at in deaths if now - at < WORKER_RESTART_WINDOW_S] + [now]
+            if len(deaths) > WORKER_RESTARTS:
+                raise PlaneLostError(f"the media worker died {len(deaths)} times within a minute")
+
+    def _take_event(self, event: messages.Event) -> None:
+        match event:
+            case messages.LegStatistics():
+                self._metrics.leg_statistics(event, self._clock.now())
+            case messages.WorkerStatistics():
+                self._metrics.worker_statistics(event)
+            case _:
+                pass
+        self._switchboard.plane_event(event)
+
+    def _not_ready(self) -> list[str]:
+        reasons = []
+        if self._plane is None:
+            reasons.append("the media worker is not running")
+        if self._stop.is_set():
+            reasons.append("the bridge is draining")
+        return reasons
+
+    def _desk_gauges(self) -> dict[str, float]:
+        return {
+            "interactions_open": self._switchboard.open_interactions,
+            "legs": self._switchboard.legs,
+            "journal_pending": self._journal.pending,
+            "journal_written_total": self._journal.written,
+        }
+
+
+async def serve(settings: Settings) -> int:
+    """Runs a daemon until SIGTERM or SIGINT; returns the process's exit code."""
+    daemon = Daemon(settings, Notifier.from_environment())
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, daemon.stop)
+    try:
+        await daemon.run()
+    except* SettingsError as group:
+        raise group.exceptions[0] from None
+    log.info("= stopped")
+    return 0
+
+
+def _secret(settings: Settings) -> bytes:
+    if settings.auth.secret_file:
+        return read_secret(Path(settings.auth.secret_file))
+    log.warning("! auth.secret_file is empty: no token is valid yet; `warmbridge token` needs the file too")
+    return secrets.token_bytes(32)
+
+
+def _desk_policy(settings: Settings) -> DeskPolicy:
+    desk = settings.desk
+    return DeskPolicy(
+        offer_s=desk.offer_timeout_s,
+        connect_s=desk.connect_timeout_s,
+        reconnect_grace_s=desk.reconnect_grace_s,
+        attributes_max_bytes=desk.attributes_max_bytes,
+        max_interactions=desk.max_interactions,
+    )
+
+
+def _sounds(settings: Settings) -> Sounds:
+    folder = prompts_directory(settings.media)
+    prompts = {path.stem: str(path) for path in sorted(folder.glob("*.wav"))}
+    missing = [name for name in ("connecting", "waiting", "music") if name not in prompts]
+    if missing:
+        raise SettingsError(f"media.prompts: {folder} lacks {', '.join(f'{name}.wav' for name in missing)}")
+    return Sounds(
+        waiting=(prompts["connecting"], prompts["music"], prompts["waiting"], prompts["music"]),
+        hold=prompts["music"],
+        prompts=prompts,
+    )
+
+
+def _endpoint_settings(settings: Settings) -> EndpointSettings:
+    sip = settings.sip
+    return EndpointSettings(
+        address=sip.address,
+        port=sip.port,
+        advertised_address=sip.advertised_address,
+        transports=sip.transports,
+        allowed_networks=sip.allowed_networks,
+        stranger_treatment=sip.stranger_treatment,
+        agent=AgentSettings(max_calls=sip.max_calls),
+    )
+
+
+def _worker_config(settings: Settings) -> messages.WorkerConfig:
+    rtp, webrtc = settings.rtp, settings.webrtc
+    return messages.WorkerConfig(
+        ice_address=webrtc.address,
+        ice_port=webrtc.port,
+        ice_advertised_address=webrtc.advertised_address,
+        consent_timeout_s=webrtc.consent_timeout_s,
+        rtp_address=rtp.address,
+        rtp_advertised_address=rtp.advertised_address,
+        rtp_port_min=rtp.port_min,
+        rtp_port_max=rtp.port_max,
+        rtp_drain_s=rtp.drain_s,
+        rtp_timeout_s=rtp.timeout_s,
+        log_level=settings.log.level,
+        log_format=settings.log.format,
+    )

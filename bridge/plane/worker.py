@@ -1,0 +1,210 @@
+"""The media worker: carries out the control plane's commands on legs, rooms and their media.
+
+It runs in a process of its own (`bridge.plane.process`), or inline in tests, and is the composition root of
+the media plane: sockets, certificate and metronome are made here.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import assert_never
+
+import structlog
+
+from bridge.clock import Clock, ntp_time
+from bridge.errors import BridgeError, CapacityError
+from bridge.ids import LegId
+from bridge.legs.leg import Leg, LegShell
+from bridge.legs.rtp_leg import RtpLeg, RtpSockets
+from bridge.legs.webrtc_leg import WebRtcLeg, WebRtcNetwork
+from bridge.media.metronome import Beat, Metronome
+from bridge.media.mixer import AudioLeg, Mixer
+from bridge.media.playback import SoundLibrary
+from bridge.media.routes import VideoRoutes
+from bridge.plane import messages
+from bridge.transport.batch import packet_io
+from bridge.transport.driver import Driver
+from bridge.transport.dtls import DtlsIdentity
+from bridge.transport.mux import MuxEndpoint, UdpMux, open_udp_socket
+from bridge.transport.ports import RtpPortPool
+from bridge.transport.srtp import default_backend
+
+log = structlog.get_logger()
+
+STATISTICS_TICKS = 50  # once a second
+HOST_CANDIDATE_PRIORITY = (
+    2130706431  # RFC 8445 section 5.1.2.1: type 126, local preference 65535, component 1
+)
+
+
+class Worker:
+    """One media plane: an ICE port, a slice of the RTP range, all legs and rooms declared to it."""
+
+    def __init__(
+        self, config: messages.WorkerConfig, clock: Clock, emit: Callable[[messages.Event], None]
+    ) -> None:
+        self._config = config
+        self._clock = clock
+        self._emit = emit
+        self._legs: dict[LegId, Leg] = {}
+        self._mixer = Mixer(SoundLibrary(lambda source: Path(source).read_bytes()))
+        self._routes = VideoRoutes(emit)
+        self._shell = LegShell(emit, secrets.randbits, lambda: ntp_time(clock.wall()))
+        self._metronome = Metronome(clock.now())
+        self._beat = Beat(self._metronome, self._tick, self._mixer.skip)
+        self._ticks = 0
+        self._driver: Driver | None = None
+        self._sockets: RtpSockets | None = None
+        self._network: WebRtcNetwork | None = None
+
+    async def start(self) -> None:
+        """Opens the ports, starts the metronome and says `WorkerReady`. OSError if the ICE port is taken."""
+        loop = asyncio.get_running_loop()
+        config, clock = self._config, self._clock
+        pool = RtpPortPool(config.rtp_port_min, config.rtp_port_max, config.rtp_address, config.rtp_drain_s)
+        self._sockets = RtpSockets(loop, clock, pool, packet_io(), config.rtp_timeout_s)
+        sock = open_udp_socket(config.ice_address, config.ice_port)
+        mux = UdpMux(loop, sock, clock, packet_io(), self._leg_crashed)
+        identity = DtlsIdentity.generate()
+        self._network = WebRtcNetwork(loop, clock, mux, identity, config.consent_timeout_s)
+        self._metronome = Metronome(clock.now())
+        self._beat = Beat(self._metronome, self._tick, self._mixer.skip)
+        self._driver = Driver(loop, self._beat, clock)
+        self._driver.rearm()
+        host, port = mux.local_address
+        address = config.ice_advertised_address or host
+        candidate = f"1 1 udp {HOST_CANDIDATE_PRIORITY} {address} {port} typ host"
+        self._emit(messages.WorkerReady(identity.fingerprint, (candidate,), default_backend().name))
+
+    def close(self) -> None:
+        """Says goodbye on every leg and closes the ports; twice is fine."""
+        now = self._clock.now()
+        for leg_id in list(self._legs):
+            self._remove_leg(leg_id, now)
+        if self._driver is not None:
+            self._driver.close()
+        if self._network is not None:
+            self._network.mux.close()
+
+    # --- commands ---------------------------------------------------------------------------------------
+
+    def execute(self, command: messages.Command) -> None:
+        """Carries out one command and emits its answer; what goes wrong refuses this command only."""
+        try:
+            self._carry_out(command, self._clock.now())
+        except BridgeError as error:
+            self._emit(messages.CommandRefused(command.request_id, error.code, error.reason))
+        except Exception as error:  # our own fault: it must not take the other calls along
+            log.error("! command failed", command=type(command).__name__, exc_info=error)
+            reason = "the media worker failed on this command; its log says why"
+            self._emit(messages.CommandRefused(command.request_id, "internal_error", reason))
+
+    def _carry_out(self, command: messages.Command, now: float) -> None:
+        match command:
+            case messages.DeclareRtpLeg():
+                self._emit(self._declare_rtp_leg(command, now))
+            case messages.DeclareWebRtcLeg():
+                self._declare_webrtc_leg(command.leg, now)
+                self._emit(messages.WebRtcLegDeclared(command.request_id, command.leg.leg_id))
+            case messages.RemoveLeg():
+                self._remove_leg(command.leg_id, now)
+                self._emit(messages.LegRemoved(command.request_id, command.leg_id))
+            case messages.DeclareRoom(request_id, room):
+                self._mixer.set_hears(room.room_id, room.hears)
+                self._mixer.play_to_room(room.room_id, room.playback)
+                self._emit(messages.RoomDeclared(request_id, room.room_id))
+            case messages.RemoveRoom():
+                self._mixer.remove_room(command.room_id)
+                self._emit(messages.RoomRemoved(command.request_id, command.room_id))
+            case _:
+                assert_never(command)
+
+    def _declare_rtp_leg(self, command: messages.DeclareRtpLeg, now: float) -> messages.RtpLegDeclared:
+        spec = command.leg
+        leg = self._legs.get(spec.leg_id)
+        if leg is None:
+            if self._sockets is None:
+                raise CapacityError("the media worker is not started")
+            leg = self._legs[spec.leg_id] = RtpLeg(spec, self._sockets, self._shell, now)
+        if not isinstance(leg, RtpLeg):
+            raise CapacityError(f"{spec.leg_id} is a browser's leg")
+        leg.update(spec, now)
+        self._declare_audio(leg)
+        address = self._config.rtp_advertised_address or self._config.rtp_address
+        return messages.RtpLegDeclared(command.request_id, spec.leg_id, address, leg.port)
+
+    def _declare_webrtc_leg(self, spec: messages.WebRtcLegSpec, now: float) -> None:
+        leg = self._legs.get(spec.leg_id)
+        if leg is None:
+            if self._network is None:
+                raise CapacityError("the media worker is not started")
+            leg = self._legs[spec.leg_id] = WebRtcLeg(spec, self._network, self._routes, self._shell, now)
+        if not isinstance(leg, WebRtcLeg):
+            raise CapacityError(f"{spec.leg_id} is a phone's leg")
+        leg.update(spec, now)
+        self._declare_audio(leg)
+
+    def _declare_audio(self, leg: Leg) -> None:
+        up, down = leg.audio_up, leg.audio_down
+        audio = AudioLeg(
+            leg.leg_id,
+            leg.participant_id,
+            leg.room_id,
+            up=up.codec if up else None,
+            down=down.codec if down else None,
+            sends=leg.sends_audio,
+        )
+        self._mixer.add_leg(audio, up, down)
+        self._mixer.play_to_leg(leg.leg_id, leg.playback)
+
+    def _remove_leg(self, leg_id: LegId, now: float) -> None:
+        leg = self._legs.pop(leg_id, None)
+        if leg is None:
+            return
+        self._mixer.remove_leg(leg_id)
+        leg.close(now)
+
+    # --- time -------------------------------------------------------------------------------------------
+
+    def _tick(self, now: float) -> None:
+        """One beat: mix and send, then each leg's own duties, then what there is to tell."""
+        self._mixer.tick(now)
+        for leg in self._legs.values():
+            leg.tick(now)
+        if self._network is not None:
+            self._network.mux.flush()
+        for event in self._mixer.events():
+            self._emit(event)
+        self._ticks += 1
+        if self._ticks % STATISTICS_TICKS == 0:
+            self._report()
+
+    def _report(self) -> None:
+        self._routes.report_paths()
+        for leg in self._legs.values():
+            level = self._mixer.leg_statistics(leg.leg_id).level_dbov
+            self._emit(leg.statistics(level))
+        self._emit(messages.WorkerStatistics(self._values()))
+
+    def _values(self) -> dict[str, float]:
+        metronome = self._metronome
+        values: dict[str, float] = {
+            "legs": len(self._legs),
+            "ticks_total": self._ticks,
+            "ticks_late_total": metronome.late,
+            "ticks_skipped_total": metronome.skipped,
+            "tick_lateness_worst_seconds": metronome.worst_s,
+        }
+        if self._sockets is not None:
+            pool = self._sockets.pool
+            values |= {"rtp_ports_lent": pool.lent, "rtp_ports_draining": pool.draining}
+        if self._network is not None:
+            values |= {f"ice_{name}_total": count for name, count in self._network.mux.counters().items()}
+        return values | self._mixer.statistics()
+
+    def _leg_crashed(self, endpoint: MuxEndpoint, error: Exception) -> None:
+        if isinstance(endpoint, WebRtcLeg):
+            log.error("! webrtc leg failed", leg=endpoint.leg_id, exc_info=error)
+            reason = "the leg's media failed; see the log"
+            self._emit(messages.LegFailed(endpoint.leg_id, "internal_error", reason))
