@@ -131,6 +131,7 @@ class Browsers:
         if leg.committed:
             self._detach(leg, "given up while it was set up")
             return
+        leg.closing = True
         self._wiring.legs.remove(leg)
         await self._wiring.performance.remove_from_plane(leg)
 

@@ -23,13 +23,17 @@ class Place:
 
 
 class PhoneLeg:
-    """A SIP leg. `committed` is False until its interaction is opened. `lock` keeps declarations in turn."""
+    """A SIP leg. `lock` keeps its declarations in turn.
+
+    `committed` is False until its interaction is opened, `closing` is True once the call is over: the phone
+    hung up or was told to, and no BYE is owed any more.
+    """
 
     __slots__ = (
+        "closing",
         "committed",
         "connected",
         "declared",
-        "gone",
         "interaction_id",
         "leg_id",
         "local",
@@ -51,8 +55,8 @@ class PhoneLeg:
         self.local: tuple[str, int] | None = None
         self.connected = False
         self.committed = False
+        self.closing = False
         self.lock = asyncio.Lock()
-        self.gone = False  # the phone hung up, or was told to: no BYE is owed any more
 
 
 class BrowserLeg:

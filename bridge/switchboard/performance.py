@@ -69,7 +69,8 @@ class Performance:
             if not leg.committed:
                 continue
             participant = interaction.participant(leg.participant_id)
-            if participant.is_live and leg.leg_id in participant.leg_ids:
+            # Not `leg_ids`: a leg may be newer than the state that is being performed.
+            if participant.is_live and not leg.closing:
                 staying.append((leg, participant))
             else:
                 leaving.append((leg, participant.disconnect_reason or "leg replaced"))
@@ -151,8 +152,8 @@ class Performance:
         staying: list[tuple[Leg, Participant]],
     ) -> None:
         async with leg.lock:
-            if leg.declared is None:
-                return  # a lost worker took its transport along; the browser was asked to rejoin
+            if leg.declared is None or leg.closing:
+                return  # it ended while this waited for the lock
             self._choose_sources(leg, staying)
             hidden = self.hidden_from(leg, interaction)
             try:
@@ -229,10 +230,9 @@ class Performance:
             await self.remove_from_plane(leg)
         for leg, reason in leaving:
             if isinstance(leg, BrowserLeg):
-                if not leg.closing:
-                    self.end_browser(leg, "left", reason, rejoin=False)
-            elif not leg.gone and self._phone is not None:
-                leg.gone = True
+                self.end_browser(leg, "left", reason, rejoin=False)
+            elif not leg.closing and self._phone is not None:
+                leg.closing = True
                 await self._phone.hang_up(leg.leg_id, reason)
 
     async def remove_from_plane(self, leg: Leg) -> None:
@@ -246,7 +246,9 @@ class Performance:
             log.debug("x leg", leg=leg.leg_id, reason="lost with the worker")
 
     def end_browser(self, leg: BrowserLeg, code: str, reason: str, *, rejoin: bool) -> None:
-        """Tells the browser that its connection is over."""
+        """Tells the browser, once, that its connection is over."""
+        if leg.closing:
+            return
         leg.closing = True
         event = MediaEnded(leg.interaction_id, leg.participant_id, leg.leg_id, code, reason, rejoin)
         self._announcer.tell_connection(event, leg.connection_id)

@@ -68,7 +68,7 @@ class Phones:
     async def hung_up(self, leg_id: LegId, reason: str) -> None:
         leg = self._wiring.legs.get(leg_id)
         if isinstance(leg, PhoneLeg):
-            leg.gone = True
+            leg.closing = True
             if leg.committed:
                 await self._disconnect(leg, leg.participant_id, reason)
 
@@ -109,7 +109,7 @@ class Phones:
         return text
 
     async def _drop(self, leg: PhoneLeg) -> None:
-        leg.gone = True
+        leg.closing = True
         if leg.committed:
             self.fail(leg, "the call was given up while it was set up")
             return
@@ -134,7 +134,7 @@ class Phones:
 
     def _leg(self, leg_id: LegId) -> PhoneLeg:
         leg = self._wiring.legs.get(leg_id)
-        if not isinstance(leg, PhoneLeg) or not leg.committed or leg.gone:
+        if not isinstance(leg, PhoneLeg) or not leg.committed or leg.closing:
             raise NotFoundError(f"no call on leg {leg_id}")
         return leg
 
@@ -147,5 +147,5 @@ class Phones:
         return PhoneLeg(call.leg_id, place, PhoneSession(session_id, wiring.policy.phone))
 
     def _check_still_there(self, leg: PhoneLeg) -> None:
-        if leg.gone:
+        if leg.closing:
             raise NotFoundError(f"the caller of {leg.leg_id} hung up while the call was set up")

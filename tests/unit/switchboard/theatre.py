@@ -1,0 +1,263 @@
+"""A switchboard with its real desk, journal and negotiation.
+
+Its doors and its plane are seams: here they write down what they are told and answer as they should.
+"""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from bridge.clock import ManualClock
+from bridge.desk.desk import Desk
+from bridge.desk.policy import DeskPolicy
+from bridge.errors import BridgeError, CallFailedError
+from bridge.ids import IdSource, InteractionId, LegId, ParticipantId, UserId
+from bridge.journal.journal import Journal
+from bridge.plane import messages
+from bridge.switchboard.doors import ArrivingCall, Audience, Sounds
+from bridge.switchboard.event import DesktopEvent, MediaOffered, OfferMade
+from bridge.switchboard.principal import Principal
+from bridge.switchboard.switchboard import AddParticipant, Switchboard
+from bridge.switchboard.view import InteractionView, MediaAnswer, OfferView, ParticipantView
+from bridge.switchboard.wiring import SwitchboardPolicy
+
+DATA = Path(__file__).parents[2] / "data" / "sdp"
+ALL_SCOPES = frozenset({"interaction:read", "interaction:write", "routing:write", "telephony:video:use"})
+SOUNDS = Sounds(("waiting.wav", "music.wav"), "music.wav", {"greeting": "greeting.wav"})
+PHONE_OFFER = """v=0
+o=- 1 1 IN IP4 127.0.0.1
+s=-
+c=IN IP4 127.0.0.1
+t=0 0
+m=audio 40000 RTP/AVP 0 101
+a=rtpmap:101 telephone-event/8000
+"""
+READY = messages.WorkerReady(
+    messages.Fingerprint("sha-256", ":".join(["AB"] * 32)),
+    ("1 1 udp 2130706431 127.0.0.1 26000 typ host",),
+    "test",
+)
+
+
+class WrittenPlane:
+    """Answers every command as a worker would and keeps what stands declared."""
+
+    def __init__(self) -> None:
+        self.commands: list[messages.Command] = []
+        self.legs: dict[LegId, messages.RtpLegSpec | messages.WebRtcLegSpec] = {}
+        self.rooms: dict[str, messages.RoomSpec] = {}
+        self.refuse: dict[type[messages.Command], BridgeError] = {}
+        self.first_port = 30_000
+
+    async def request(self, command: messages.Command) -> messages.Reply:
+        await asyncio.sleep(0)  # a worker's answer never comes at once
+        self.commands.append(command)
+        error = self.refuse.get(type(command))
+        if error is not None:
+            raise error
+        match command:
+            case messages.DeclareRtpLeg():
+                self.legs[command.leg.leg_id] = command.leg
+                port = self.first_port + 2 * list(self.legs).index(command.leg.leg_id)
+                return messages.RtpLegDeclared(0, command.leg.leg_id, "127.0.0.1", port)
+            case messages.DeclareWebRtcLeg():
+                self.legs[command.leg.leg_id] = command.leg
+                return messages.WebRtcLegDeclared(0, command.leg.leg_id)
+            case messages.RemoveLeg():
+                self.legs.pop(command.leg_id, None)
+                return messages.LegRemoved(0, command.leg_id)
+            case messages.DeclareRoom():
+                self.rooms[command.room.room_id] = command.room
+                return messages.RoomDeclared(0, command.room.room_id)
+            case messages.RemoveRoom():
+                self.rooms.pop(command.room_id, None)
+                return messages.RoomRemoved(0, command.room_id)
+
+    def die(self, first_port: int) -> None:
+        """Forgets everything; the next worker gives other ports."""
+        self.legs.clear()
+        self.rooms.clear()
+        self.first_port = first_port
+
+
+class WrittenDoors:
+    """Both doors: what phones and desktops are told."""
+
+    def __init__(self) -> None:
+        self.hung_up: list[tuple[LegId, str]] = []
+        self.reoffers: list[tuple[LegId, str]] = []
+        self.reoffer_answer: str = PHONE_OFFER
+        self.events: list[tuple[DesktopEvent, Audience]] = []
+
+    async def hang_up(self, leg_id: LegId, reason: str) -> None:
+        self.hung_up.append((leg_id, reason))
+
+    async def dial(self, leg_id: LegId, target: str, offer: str) -> str:
+        raise CallFailedError("nobody dials here", 404)
+
+    async def reoffer(self, leg_id: LegId, offer: str) -> str:
+        self.reoffers.append((leg_id, offer))
+        return self.reoffer_answer
+
+    def on_event(self, event: DesktopEvent, audience: Audience) -> None:
+        self.events.append((event, audience))
+
+    def seen_by(self, principal: Principal) -> list[DesktopEvent]:
+        identity = (principal.user_id, principal.connection_id, principal.scopes)
+        return [event for event, audience in self.events if audience.includes(*identity)]
+
+
+def who(name: str, connection: str = "", scopes: frozenset[str] = ALL_SCOPES) -> Principal:
+    return Principal(UserId(name), name.title(), scopes, connection or f"con_{name}")
+
+
+ALICE, BOB, EVE = who("alice"), who("bob"), who("eve")
+
+
+class Theatre:
+    """The parts, and the steps most stories begin with."""
+
+    def __init__(self, switchboard: Switchboard, plane: WrittenPlane, clock: ManualClock) -> None:
+        self.board = switchboard
+        self.plane = plane
+        self.doors = WrittenDoors()
+        self.clock = clock
+        switchboard.attach(self.doors, self.doors)
+
+    async def call(self, name: str = "leg_phone", offer: str = PHONE_OFFER) -> str:
+        answer = await self.board.arrive(ArrivingCall(LegId(name), "+4930123", "sip:desk", offer))
+        await self.board.settled()
+        return answer
+
+    def offer_to(self, principal: Principal) -> OfferView:
+        offers = [event.offer for event in self.doors.seen_by(principal) if isinstance(event, OfferMade)]
+        return offers[-1]
+
+    async def accept(self, principal: Principal) -> InteractionView:
+        return await self.board.accept_offer(principal, self.offer_to(principal).offer_id)
+
+    async def join(self, principal: Principal, id_: InteractionId, sdp: str | None = None) -> MediaAnswer:
+        """Offers media and lets it connect."""
+        answer = await self.board.offer_media(principal, id_, sdp or browser_offer(principal.user_id))
+        self.board.plane_event(messages.LegConnected(answer.leg_id))
+        await self.board.settled()
+        return answer
+
+    async def answered_call(self) -> InteractionId:
+        """The customer and Alice in session."""
+        await self.board.set_presence(ALICE, "ready", "agent")
+        await self.call()
+        interaction = await self.accept(ALICE)
+        await self.join(ALICE, interaction.interaction_id)
+        return interaction.interaction_id
+
+    async def conference(self) -> InteractionId:
+        """The customer, Alice and Eve in session, and every offer of the bridge answered."""
+        id_ = await self.answered_call()
+        await self.board.set_presence(EVE, "ready", "sme")
+        await self.board.add_participant(ALICE, id_, AddParticipant(EVE.user_id))
+        await self.accept(EVE)
+        await self.join(EVE, id_)
+        await self.answer_offers(ALICE)
+        await self.answer_offers(EVE)
+        return id_
+
+    async def answer_offers(self, principal: Principal, name: str = "") -> None:
+        """`name` makes the certificate, as in `browser_offer`."""
+        offered = [event for event in self.doors.seen_by(principal) if isinstance(event, MediaOffered)]
+        if offered:
+            answer = browser_answer(offered[-1].sdp, name or principal.user_id)
+            await self.board.answer_media(principal, offered[-1].leg_id, answer)
+            await self.board.settled()
+
+    async def view(self, id_: InteractionId) -> InteractionView:
+        return await self.board.get_interaction(who("auditor", scopes=ALL_SCOPES | {"interaction:all"}), id_)
+
+    async def participant(self, id_: InteractionId, role: str) -> ParticipantView:
+        view = await self.view(id_)
+        return [p for p in view.participants if p.role == role][-1]
+
+    def hears(self, id_: InteractionId) -> dict[ParticipantId, set[ParticipantId]]:
+        """The declared matrix of the only room."""
+        (room,) = self.plane.rooms.values()
+        return {row.listener: set(row.talkers) for row in room.hears}
+
+    def browser_leg(self, leg_id: LegId) -> messages.WebRtcLegSpec:
+        spec = self.plane.legs[leg_id]
+        assert isinstance(spec, messages.WebRtcLegSpec)
+        return spec
+
+    def phone_leg(self, name: str = "leg_phone") -> messages.RtpLegSpec:
+        spec = self.plane.legs[LegId(name)]
+        assert isinstance(spec, messages.RtpLegSpec)
+        return spec
+
+    async def pass_time(self, seconds: float) -> None:
+        """Moves time on in small steps, meeting each deadline."""
+        until = self.clock.now() + seconds
+        while (at := self.board.timer()) is not None and at <= until:
+            self.clock.advance(max(0.0, at - self.clock.now()))
+            self.board.handle_timer(self.clock.now())
+            await self.board.settled()
+        self.clock.advance(until - self.clock.now())
+
+
+@asynccontextmanager
+async def theatre(policy: DeskPolicy | None = None, answer_s: float = 10.0) -> AsyncIterator[Theatre]:
+    """A running switchboard on a journal in memory; the plane is ready."""
+    numbers = itertools.count(1)
+
+    def token_hex(size: int) -> str:
+        return f"{next(numbers):0{2 * size}x}"[-2 * size :]
+
+    clock, plane = ManualClock(1000.0), WrittenPlane()
+    journal = Journal("sqlite+aiosqlite://", clock, "boot_test")
+    await journal.open()
+    desk = Desk(policy or DeskPolicy(), IdSource(token_hex))
+    board = Switchboard(
+        desk, journal, plane, clock, token_hex, SwitchboardPolicy(sounds=SOUNDS, answer_s=answer_s)
+    )
+    stage = Theatre(board, plane, clock)
+    board.plane_event(READY)
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(board.run())
+        await asyncio.sleep(0)
+        try:
+            yield stage
+        finally:
+            running.cancel()
+            with suppress(asyncio.CancelledError):
+                await running
+            await journal.aclose()
+
+
+def fingerprint_of(name: str) -> str:
+    return ":".join(f"{byte:02X}" for byte in (name.encode() * 32)[:32])
+
+
+def browser_offer(name: str, template: str = "chromium_camera_offer.sdp") -> str:
+    """A browser's first offer with a certificate and ICE credentials of its own."""
+    return _personal((DATA / template).read_text(), name)
+
+
+def browser_answer(offer: str, name: str) -> str:
+    """What a browser that agrees to everything answers to an offer of the bridge."""
+    mirrored = {"a=sendonly": "a=recvonly", "a=recvonly": "a=sendonly", "a=setup:actpass": "a=setup:active"}
+    dropped = ("a=ssrc", "a=candidate", "a=ice-lite", "a=end-of-candidates", "a=msid:")
+    lines = [line for line in offer.splitlines() if not line.startswith(dropped)]
+    return _personal("\r\n".join(mirrored.get(line, line) for line in lines) + "\r\n", name)
+
+
+def _personal(text: str, name: str) -> str:
+    replaced = []
+    for line in text.splitlines():
+        if line.startswith("a=ice-ufrag:"):
+            line = f"a=ice-ufrag:{name}x"
+        elif line.startswith("a=ice-pwd:"):
+            line = f"a=ice-pwd:{(name * 24)[:24]}"
+        elif line.startswith("a=fingerprint:"):
+            line = f"a=fingerprint:sha-256 {fingerprint_of(name)}"
+        replaced.append(line)
+    return "\r\n".join(replaced) + "\r\n"
