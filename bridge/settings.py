@@ -5,6 +5,7 @@ The default of a setting is here, its explanation in `config/bridge.toml`; a tes
 
 import ipaddress
 import re
+import sys
 import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -138,10 +139,9 @@ class Settings(Section):
 
 
 def config_directory() -> Path:
-    """Where `bridge.toml`, `flows/` and `prompts/` lie: inside the installed package, or in the checkout."""
-    package = Path(__file__).parent
-    installed = package / "_config"
-    return installed if installed.is_dir() else package.parent / "config"
+    """Where `bridge.toml`, `flows/` and `prompts/` lie: in the checkout, else beside the installed package."""
+    checkout = Path(__file__).parent.parent / "config"
+    return checkout if checkout.is_dir() else Path(sys.prefix) / "share" / "warmbridge"
 
 
 def prompts_directory(media: Media) -> Path:
