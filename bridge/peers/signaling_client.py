@@ -33,6 +33,19 @@ class CommandFailedError(BridgeError):
         self.refusal = code
 
 
+def all_in_session(event: Event) -> bool:
+    """Three live participants, each of them in the conversation."""
+    if event["event"] != "interactionUpdated":
+        return False
+    live = [p for p in event["interaction"]["participants"] if p["state"] != "disconnected"]
+    return len(live) == 3 and all(p["state"] == "in-session" for p in live)
+
+
+def has_ended(event: Event) -> bool:
+    """The interaction is over for everybody."""
+    return event["event"] == "interactionUpdated" and bool(event["interaction"]["state"] == "ended")
+
+
 @dataclass(frozen=True)
 class Heard:
     """An event and when it came."""

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 import re
-import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from bridge.peers.beside import beside
+from bridge.peers.daemon_process import free_port
 from bridge.peers.tone import Samples
-from tests.interop.programs import eventually, free_port, program, running
+from tests.interop.programs import eventually, program, running
 from tests.interop.sound import read_sound, write_tone
 
 MODULES = "/usr/lib/baresip/modules"
@@ -161,7 +161,7 @@ async def baresip(
     name: str = "bob",
 ) -> AsyncIterator[Baresip]:
     """A phone that answers by itself, ready to be driven; its files lie in `directory`."""
-    sip_port, control_port = free_port(), free_port(socket.SOCK_STREAM)
+    sip_port, control_port = free_port(), free_port()
     chosen = CODECS[codec]
     account = (
         f"<sip:{name}@127.0.0.1:{sip_port};transport={transport}>"

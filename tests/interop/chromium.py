@@ -114,8 +114,8 @@ async def chromium(directory: Path, flags: Sequence[str] = ()) -> AsyncIterator[
 
 
 @contextlib.asynccontextmanager
-async def tab(browser: Browser, url: str, video_codec: str = "") -> AsyncIterator[Tab]:
-    """Opens `url` with camera and microphone granted; `video_codec` (VP8, H264) limits what it offers."""
+async def tab(browser: Browser, url: str) -> AsyncIterator[Tab]:
+    """Opens `url` in a window of its own, with camera and microphone granted."""
     context = await browser.new_context(
         permissions=["camera", "microphone"], viewport={"width": 1280, "height": 720}
     )
@@ -124,7 +124,6 @@ async def tab(browser: Browser, url: str, video_codec: str = "") -> AsyncIterato
     page.on("pageerror", lambda error: opened.complaints.append(str(error)))
     page.on("console", lambda message: _note(opened, message.type, message.text))
     await page.add_init_script(path=PROBE)
-    await page.add_init_script(f"window.probe.videoCodec = '{video_codec}'")
     try:
         await page.goto(url)
         yield opened

@@ -7,7 +7,7 @@
   const COLUMNS = 8, ROWS = 4, BRIGHT = 215, DARK = 40, DOUBT = 25;
   const MIDDLE = (BRIGHT + DARK) / 2;
   const KEPT_SECONDS = 20;
-  const probe = { connections: [], readings: [], unreadable: 0, frames: 0, sounds: [], videoCodec: "" };
+  const probe = { connections: [], readings: [], unreadable: 0, frames: 0, sounds: [] };
   window.probe = probe;
 
   function crc8(bytes) {
@@ -100,40 +100,12 @@
 
   probe.takeReadings = () => probe.readings.splice(0);
 
-  // Restricts what the page offers to one video codec, whatever the page asks for.
-  function preferCodec(connection) {
-    if (!probe.videoCodec) return;
-    const wanted = ["video/" + probe.videoCodec.toLowerCase(), "video/rtx"];
-    const codecs = RTCRtpReceiver.getCapabilities("video").codecs;
-    const chosen = codecs.filter((codec) => wanted.includes(codec.mimeType.toLowerCase()));
-    for (const transceiver of connection.getTransceivers()) {
-      if (transceiver.receiver.track.kind === "video" && !transceiver.stopped) transceiver.setCodecPreferences(chosen);
-    }
-  }
-
-  // The tone is the measure, so the browser must not take it for noise or for an echo.
-  const devices = navigator.mediaDevices;
-  if (devices) {
-    const getUserMedia = devices.getUserMedia.bind(devices);
-    devices.getUserMedia = (wanted) => {
-      const plain = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
-      const audio = wanted.audio ? { ...(wanted.audio === true ? {} : wanted.audio), ...plain } : false;
-      return getUserMedia({ ...wanted, audio });
-    };
-  }
-
   const Native = window.RTCPeerConnection;
   window.RTCPeerConnection = class extends Native {
     constructor(...parameters) {
       super(...parameters);
       probe.connections.push(this);
       this.addEventListener("track", ({ track }) => (track.kind === "video" ? watch(track) : listen(track)).catch(console.error));
-    }
-    createOffer(...parameters) { preferCodec(this); return super.createOffer(...parameters); }
-    createAnswer(...parameters) { preferCodec(this); return super.createAnswer(...parameters); }
-    setLocalDescription(...parameters) {
-      if (!parameters.length || !parameters[0] || !parameters[0].sdp) preferCodec(this);
-      return super.setLocalDescription(...parameters);
     }
   };
 })();

@@ -5,7 +5,6 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -30,18 +29,6 @@ def program(name: str) -> str:
     if path is None:
         pytest.fail(f"{name} is not installed: apt-get install {DEBIAN_PACKAGES.get(name, name)}")
     return path
-
-
-def free_port(kind: socket.SocketKind = socket.SOCK_DGRAM) -> int:
-    """A port that is free now for UDP or TCP, and for the other one too."""
-    while True:
-        with socket.socket(socket.AF_INET, kind) as probe:
-            probe.bind(("127.0.0.1", 0))
-            port: int = probe.getsockname()[1]
-            other = socket.SOCK_STREAM if kind == socket.SOCK_DGRAM else socket.SOCK_DGRAM
-            with socket.socket(socket.AF_INET, other) as second, contextlib.suppress(OSError):
-                second.bind(("127.0.0.1", port))
-                return port
 
 
 async def eventually(what: str, look: Callable[[], T | None], timeout_s: float = 10.0) -> T:

@@ -4,7 +4,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.interop.programs import free_port, program, run
+from bridge.peers.daemon_process import free_port
+from tests.interop.programs import program, run
 
 SCENARIOS = Path(__file__).parent.parent / "data" / "sipp"
 

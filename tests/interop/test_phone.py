@@ -1,0 +1,134 @@
+"""A real phone calls in: tones both ways, hold and resume, digits, hang-up from either side."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from bridge.peers.daemon_process import DaemonProcess, daemon_process
+from bridge.peers.signaling_client import has_ended
+from bridge.peers.tone import level_db
+from bridge.peers.verdict import HEARD_DB
+from tests.interop.baresip import CODECS, Baresip, baresip
+from tests.interop.conftest import complaints
+from tests.interop.desktop import AGENT_HZ, CUSTOMER_HZ, desktop, hears
+from tests.interop.programs import eventually
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+TALK_S = 3.0
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def bridge(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DaemonProcess]:
+    """One daemon for all these calls: what one leaves behind would disturb the next."""
+    async with daemon_process(tmp_path_factory.mktemp("daemon")) as running:
+        yield running
+        assert running.process.returncode is None, running.last_log_lines()
+    assert complaints(running) == []
+
+
+def assert_heard_only_the_agent(phone: Baresip) -> None:
+    """In the second half of what the phone recorded: at first it heard the waiting prompt."""
+    sound = phone.heard()
+    talk = sound[-int(TALK_S * phone.rate_hz) + phone.rate_hz // 2 :]
+    assert level_db(talk, phone.rate_hz, AGENT_HZ) > HEARD_DB
+    assert level_db(talk, phone.rate_hz, CUSTOMER_HZ) < HEARD_DB - 10
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+@pytest.mark.parametrize("codec", CODECS)
+async def test_a_phone_and_an_agent_hear_each_other(
+    bridge: DaemonProcess, tmp_path: Path, codec: str, transport: str
+) -> None:
+    async with (
+        desktop(bridge) as agent,
+        baresip(tmp_path / "phone", CUSTOMER_HZ, codec, transport) as phone,
+    ):
+        await phone.dial(bridge.sip_uri())
+        await agent.accept_offer()
+        await hears(agent, "customer")
+        await asyncio.sleep(TALK_S)
+        await hears(agent, "customer")
+        await phone.hang_up()
+        await agent.client.wait_for(has_ended, 5.0)
+        assert_heard_only_the_agent(phone)
+
+
+async def test_a_phone_holds_and_resumes(bridge: DaemonProcess, tmp_path: Path) -> None:
+    async with desktop(bridge) as agent, baresip(tmp_path / "phone", CUSTOMER_HZ) as phone:
+        await phone.dial(bridge.sip_uri())
+        await agent.accept_offer()
+        await hears(agent, "customer")
+        await eventually("the bridge sends", lambda: phone.bitrates_bps()[1] > 40_000)
+        await phone.command("hold")
+        await eventually("the bridge stops sending", lambda: phone.bitrates_bps()[1] == 0)
+        await phone.command("resume")
+        await eventually("the bridge sends again", lambda: phone.bitrates_bps()[1] > 40_000)
+        await hears(agent, "customer")
+        assert not any(event["type"] == "CALL_CLOSED" for event in phone.events)
+        await phone.hang_up()
+        await agent.client.wait_for(has_ended, 5.0)
+
+
+async def test_the_agent_holds_and_resumes(bridge: DaemonProcess, tmp_path: Path) -> None:
+    async with desktop(bridge) as agent, baresip(tmp_path / "phone", CUSTOMER_HZ) as phone:
+        await phone.dial(bridge.sip_uri())
+        interaction_id = await agent.accept_offer()
+        await hears(agent, "customer")
+        interaction = (await agent.client.command("getInteraction", interactionId=interaction_id))[
+            "interaction"
+        ]
+        customer = next(p for p in interaction["participants"] if p["role"] == "customer")
+        about = {"interactionId": interaction_id, "participantId": customer["participantId"]}
+        await agent.client.command("holdParticipant", **about)
+        await hears(agent)
+        await agent.client.command("resumeParticipant", **about)
+        await hears(agent, "customer")
+        await phone.hang_up()
+        await agent.client.wait_for(has_ended, 5.0)
+
+
+@pytest.mark.parametrize("codec", ["PCMU", "OPUS"])
+async def test_digits_arrive_once_each_and_in_order(
+    bridge: DaemonProcess, tmp_path: Path, codec: str
+) -> None:
+    async with desktop(bridge) as agent, baresip(tmp_path / "phone", CUSTOMER_HZ, codec) as phone:
+        await phone.dial(bridge.sip_uri())
+        await agent.accept_offer()
+        await hears(agent, "customer")
+        for digit in "1290*#":
+            await phone.press(digit)
+            await asyncio.sleep(0.4)
+        digits = [
+            heard.event["digit"] for heard in agent.client.events if heard.event["event"] == "digitReceived"
+        ]
+        assert "".join(digits) == "1290*#"
+        await phone.hang_up()
+        await agent.client.wait_for(has_ended, 5.0)
+
+
+async def test_the_agent_hangs_up_for_all(bridge: DaemonProcess, tmp_path: Path) -> None:
+    async with desktop(bridge) as agent, baresip(tmp_path / "phone", CUSTOMER_HZ) as phone:
+        await phone.dial(bridge.sip_uri())
+        interaction_id = await agent.accept_offer()
+        await hears(agent, "customer")
+        await agent.client.command("endInteraction", interactionId=interaction_id)
+        await phone.happens("CALL_CLOSED", timeout_s=5.0)
+
+
+async def test_the_customer_survives_the_agent(bridge: DaemonProcess, tmp_path: Path) -> None:
+    """The agent leaves and is offered the same customer again, on the same interaction."""
+    async with desktop(bridge) as agent, baresip(tmp_path / "phone", CUSTOMER_HZ) as phone:
+        await phone.dial(bridge.sip_uri())
+        interaction_id = await agent.accept_offer()
+        await hears(agent, "customer")
+        await agent.client.command("leaveInteraction", interactionId=interaction_id)
+        await agent.close_media()
+        assert await agent.accept_offer() == interaction_id
+        await hears(agent, "customer")
+        assert not any(event["type"] == "CALL_CLOSED" for event in phone.events)
+        await phone.hang_up()
+        await agent.client.wait_for(has_ended, 5.0)

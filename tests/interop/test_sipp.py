@@ -1,0 +1,63 @@
+"""sipp: many calls, all answered and released, nothing left behind."""
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from bridge.peers.daemon_process import DaemonProcess
+from tests.interop.programs import eventually
+from tests.interop.sipp import SippResult, sipp
+
+GROWTH_MAX_BYTES = 12 * 1024 * 1024  # a leak of one leg's buffers in 500 calls is several times this
+SETTLE_S = 12.0  # RFC 3261: a transaction's memory lasts up to 64*T1 = 32 s, ports rest 5 s
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """What a daemon and its media worker hold."""
+
+    descriptors: int
+    memory_bytes: int
+    threads: int
+
+
+def footprint(daemon: DaemonProcess) -> Footprint:
+    parent = psutil.Process(daemon.process.pid)
+    family = [parent, *parent.children(recursive=True)]
+    return Footprint(
+        sum(process.num_fds() for process in family),
+        sum(process.memory_info().rss for process in family),
+        sum(process.num_threads() for process in family),
+    )
+
+
+def target(daemon: DaemonProcess) -> str:
+    return f"127.0.0.1:{daemon.sip_port}"
+
+
+def assert_clean(result: SippResult, calls: int) -> None:
+    assert (result.exit_code, result.successful, result.failed) == (0, calls, 0), result.output[-3000:]
+
+
+async def test_five_hundred_calls_in_sequence_and_a_hundred_at_once_leave_nothing(
+    daemon: DaemonProcess, tmp_path: Path
+) -> None:
+    at_once = ("-r", "100", "-l", "100", "-d", "3000")
+    one_by_one = ("-r", "500", "-l", "1", "-d", "0")
+    # A first round, so that what is loaded and pooled once does not look like a leak.
+    assert_clean(await sipp(target(daemon), tmp_path, *at_once, calls=100), 100)
+    assert_clean(await sipp(target(daemon), tmp_path, *one_by_one, calls=100), 100)
+    await asyncio.sleep(SETTLE_S)
+    before = footprint(daemon)
+    assert_clean(await sipp(target(daemon), tmp_path, *one_by_one, calls=500, timeout_s=120), 500)
+    assert_clean(await sipp(target(daemon), tmp_path, *at_once, calls=100), 100)
+
+    def settled() -> bool:
+        return footprint(daemon).descriptors <= before.descriptors
+
+    await eventually("every socket is closed", settled, SETTLE_S * 3)
+    after = footprint(daemon)
+    assert after.threads <= before.threads
+    assert after.memory_bytes - before.memory_bytes < GROWTH_MAX_BYTES
