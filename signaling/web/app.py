@@ -82,11 +82,14 @@ class WebDoor:
         """Opens the port and returns its number. Raises SettingsError: the start ends here, not later."""
         self._server = _Server(self._configuration())
         try:
-            self._server.config.load()  # reads certificate and key
+            self._server.config.load()
+        except OSError as error:
+            raise SettingsError(f"http.certificate and http.private_key: {error}") from error
+        try:
             self._listener = self._listen()
         except OSError as error:
             place = f"{self._settings.address}:{self._settings.port}"
-            raise SettingsError(f"http on {place} with these certificate settings: {error}") from error
+            raise SettingsError(f"http.address and http.port: cannot listen on {place}: {error}") from error
         port: int = self._listener.getsockname()[1]
         return port
 

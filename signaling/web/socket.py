@@ -78,6 +78,7 @@ class Socket:
         """Returns when the connection is over and the switchboard knows it."""
         if bearer:
             self.session.receive_authorization(bearer, self._clock.now(), self._clock.wall())
+            self._wake.set()
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._reader = tasks.create_task(self._read())

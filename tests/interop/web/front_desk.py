@@ -1,0 +1,143 @@
+"""A web door on loopback before a real switchboard, and clients that speak the protocol by hand."""
+
+import asyncio
+import json
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
+
+from bridge.clock import SystemClock
+from bridge.settings import Http
+from bridge.switchboard.doors import Audience, DesktopDoor
+from bridge.switchboard.event import DesktopEvent
+from signaling.web.app import WebDoor, WebParts
+from signaling.web.auth import Signer, Verifier
+from signaling.web.messages import SUBPROTOCOL
+from signaling.web.metrics import Metrics
+from tests.unit.switchboard.theatre import ALL_SCOPES, Theatre, theatre
+
+if TYPE_CHECKING:
+    import ssl
+
+SECRET = secrets.token_bytes(32)
+REPLY_S = 10.0
+
+
+def token(subject: str, *scopes: str, lifetime_s: float = 600.0) -> str:
+    return Signer(SECRET, SystemClock()).issue(subject, scopes or ALL_SCOPES, lifetime_s, subject.title())
+
+
+class Client:
+    """One websocket: replies by id, the rest in `events`."""
+
+    def __init__(self, websocket: ClientConnection) -> None:
+        self.websocket = websocket
+        self.events: list[dict[str, Any]] = []
+        self._id = 0
+
+    async def say(self, command: str, **fields: object) -> dict[str, Any]:
+        """Sends one command and returns its reply."""
+        self._id += 1
+        await self.websocket.send(json.dumps({"id": self._id, "command": command, **fields}))
+        while True:
+            message = await self.hear()
+            if message.get("id") == self._id:
+                return message
+            self.events.append(message)
+
+    async def hear(self) -> dict[str, Any]:
+        message: dict[str, Any] = json.loads(await asyncio.wait_for(self.websocket.recv(), REPLY_S))
+        return message
+
+    async def event(self, name: str) -> dict[str, Any]:
+        """The first event of that name that was not taken yet."""
+        while True:
+            for index, event in enumerate(self.events):
+                if event.get("event") == name:
+                    return self.events.pop(index)
+            self.events.append(await self.hear())
+
+    async def closed(self) -> int:
+        """Reads on until the bridge closes, and returns the close code."""
+        try:
+            while True:
+                await self.hear()
+        except ConnectionClosed as closed:
+            return closed.rcvd.code if closed.rcvd else 1006
+
+
+class FrontDesk:
+    """The door, what is behind it, and the way in."""
+
+    def __init__(
+        self, door: WebDoor, parts: WebParts, port: int, stage: Theatre, not_ready: list[str]
+    ) -> None:
+        self.door = door
+        self.parts = parts
+        self.port = port
+        self.stage = stage
+        self.metrics = parts.metrics
+        self.not_ready = not_ready
+        self.tls: ssl.SSLContext | None = None
+
+    @property
+    def url(self) -> str:
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
+
+    @asynccontextmanager
+    async def stranger(self, **headers: str) -> AsyncIterator[Client]:
+        """A connection that has said nothing yet."""
+        address = self.url.replace("http", "ws", 1) + "/ws"
+        protocols = [Subprotocol(SUBPROTOCOL)]
+        async with connect(
+            address, subprotocols=protocols, additional_headers=headers, ssl=self.tls, proxy=None
+        ) as websocket:
+            yield Client(websocket)
+
+    @asynccontextmanager
+    async def desktop(self, user: str, *scopes: str) -> AsyncIterator[Client]:
+        async with self.stranger() as client:
+            reply = await client.say("authenticate", token=token(user, *scopes))
+            assert reply["ok"], reply
+            yield client
+
+    def troubles(self, kind: str) -> float:
+        return self.metrics.registry.get_sample_value("warmbridge_web_trouble_total", {"kind": kind}) or 0.0
+
+
+class _Both:
+    """Events go to the web door and to the theatre's notes, which its stories read."""
+
+    def __init__(self, *doors: DesktopDoor) -> None:
+        self._doors = doors
+
+    def on_event(self, event: DesktopEvent, audience: Audience) -> None:
+        for door in self._doors:
+            door.on_event(event, audience)
+
+
+@asynccontextmanager
+async def front_desk(settings: Mapping[str, object] | None = None) -> AsyncIterator[FrontDesk]:
+    async with theatre() as stage:
+        not_ready: list[str] = []
+        parts = WebParts(
+            switchboard=stage.board,
+            verifier=Verifier(SECRET),
+            metrics=Metrics(),
+            clock=SystemClock(),
+            token_hex=secrets.token_hex,
+            not_ready=lambda: not_ready,
+        )
+        door = WebDoor(Http.model_validate({"port": 0, **(settings or {})}), parts)
+        stage.board.attach(stage.doors, _Both(stage.doors, door))
+        port = door.bind()
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(door.run())
+            yield FrontDesk(door, parts, port, stage, not_ready)
+            door.close()
+            await asyncio.wait_for(running, 10.0)
