@@ -36,7 +36,7 @@ class Resampler:
         self.rate_in_hz, self.rate_out_hz = rate_in_hz, rate_out_hz
         reach = TAPS * max(1.0, rate_in_hz / rate_out_hz)  # input samples under the filter
         self.step = down * block
-        self.history = int(np.ceil(reach)) - down if up == 1 else int(np.ceil(reach)) - 1
+        self.history = int(np.ceil(reach)) - 1
         self._produced = up * block
         self._width = self.history + self.step
         self._matrix = filter_matrix((self._width, self._produced), up / down, reach, self.history)
