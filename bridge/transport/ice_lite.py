@@ -18,6 +18,7 @@ from bridge.transport.demux import STUN_HEADER_SIZE
 
 CONSENT_TIMEOUT_S = 30.0  # RFC 7675 section 5.1
 MAX_SOURCES = 16  # addresses of one browser: interfaces times families, and what its NAT makes of them
+MAX_GENERATIONS = 3  # whose checks are answered: a browser's pair may have been made one restart earlier
 MAX_RETIRED = 8
 MAX_STUN_SIZE = 1500
 _USERNAME = 0x0006
@@ -106,8 +107,9 @@ class IceLite:
     """Answers checks and knows where to send.
 
     `local` and `remote` are the credentials of the current generation; `remote` is None until the answer is
-    there. Those of the generation before stay answered, so that the old pair lives until the new one does,
-    but they never move the selected address.
+    there. Checks of earlier generations stay answered, so that the old pair lives until the new one does, but
+    they never move the selected address. What makes a generation is the browser's ufrag: Chromium was seen to
+    check its new sockets with our old ufrag for good, when it gathered them before our answer was there.
     """
 
     __slots__ = (
@@ -134,9 +136,9 @@ class IceLite:
         consent_timeout_s: float = CONSENT_TIMEOUT_S,
     ) -> None:
         self._local = local
-        self._previous: IceCredentials | None = None
+        self._previous: list[IceCredentials] = []  # the latest first
         self._remote = remote
-        self._retired: list[str] = []
+        self._retired: list[tuple[str, str]] = []  # (local, remote) ufrags, "" for any local one
         self._consent_timeout_s = consent_timeout_s
         self._consent_at = now
         self._state = State.WAITING
@@ -163,10 +165,8 @@ class IceLite:
 
     @property
     def local_ufrags(self) -> tuple[str, ...]:
-        """Those a check may name: of this generation and of the one before."""
-        if self._previous is None:
-            return (self._local.ufrag,)
-        return (self._local.ufrag, self._previous.ufrag)
+        """Those a check may name: of this generation and of those before, the latest first."""
+        return (self._local.ufrag, *(earlier.ufrag for earlier in self._previous))
 
     def accepts(self, source: Address) -> bool:
         """True for an address that passed an authentic check."""
@@ -176,10 +176,13 @@ class IceLite:
         """Takes over credentials; other ones than before are an ICE restart, a first `remote` is not."""
         restarted = local != self._local
         if restarted:
-            self._previous, self._local = self._local, local
+            if self._remote is not None:
+                self._retire(self._local.ufrag, self._remote.ufrag)
+            self._previous = [self._local, *self._previous][: MAX_GENERATIONS - 1]
+            self._local = local
         if remote is not None and remote != self._remote:
             if self._remote is not None:
-                self._retired = [*self._retired, self._remote.ufrag][-MAX_RETIRED:]
+                self._retire("", self._remote.ufrag)
                 restarted = True
             else:
                 self._consent_at = now
@@ -219,8 +222,8 @@ class IceLite:
         if "ICE-CONTROLLED" in request.attributes:
             self.role_conflicts += 1  # RFC 8445 section 7.3.1.1: a lite agent always stays controlled
             return _error(request, 487, "Role Conflict", key)
-        current = credentials is self._local and remote_ufrag not in self._retired
-        self._checked(source, now, nominates=current and "USE-CANDIDATE" in request.attributes)
+        nominates = "USE-CANDIDATE" in request.attributes and not self._is_retired(local_ufrag, remote_ufrag)
+        self._checked(source, now, nominates=nominates)
         self.answered += 1
         return _success(request, source, key)
 
@@ -237,11 +240,14 @@ class IceLite:
         return message
 
     def _credentials(self, local_ufrag: str) -> IceCredentials | None:
-        if local_ufrag == self._local.ufrag:
-            return self._local
-        if self._previous is not None and local_ufrag == self._previous.ufrag:
-            return self._previous
-        return None
+        known = (self._local, *self._previous)
+        return next((credentials for credentials in known if credentials.ufrag == local_ufrag), None)
+
+    def _retire(self, local_ufrag: str, remote_ufrag: str) -> None:
+        self._retired = [*self._retired, (local_ufrag, remote_ufrag)][-MAX_RETIRED:]
+
+    def _is_retired(self, local_ufrag: str, remote_ufrag: str) -> bool:
+        return ("", remote_ufrag) in self._retired or (local_ufrag, remote_ufrag) in self._retired
 
     def _checked(self, source: Address, now: float, *, nominates: bool) -> None:
         self._remember(source)

@@ -14,13 +14,12 @@ from bridge.clock import Clock
 from bridge.transport.address import Address
 from bridge.transport.batch import BATCH, Datagram, PacketIO
 from bridge.transport.demux import Kind, classify
-from bridge.transport.ice_lite import MAX_SOURCES, username_of
+from bridge.transport.ice_lite import MAX_GENERATIONS, MAX_SOURCES, username_of
 
 MAX_BATCHES_PER_WAKE = 4  # then the loop's timers get their turn: a tick must not wait for a flood
 MAX_QUEUED = 1024  # one video frame to 50 legs; older than that is late anyway
 STUN_PER_SECOND = 100  # of one source; Chromium sends 16 a second at its most impatient
 MAX_STUN_SOURCES = 4096
-MAX_UFRAGS = 3  # current, the one before, and one in flight
 SOCKET_BUFFER_BYTES = 4 << 20
 
 
@@ -157,12 +156,12 @@ class UdpMux:
     def register(self, local_ufrag: str, endpoint: MuxEndpoint) -> None:
         """Routes checks that name `local_ufrag` to `endpoint`.
 
-        An endpoint has one ufrag per ICE generation; of more than `MAX_UFRAGS` the oldest is forgotten.
+        An endpoint has one ufrag per ICE generation; of more than `MAX_GENERATIONS` the oldest is forgotten.
         """
         ufrags = self._routes.setdefault(endpoint, _Route([], [])).ufrags
         if local_ufrag in ufrags:
             return
-        if len(ufrags) >= MAX_UFRAGS:
+        if len(ufrags) >= MAX_GENERATIONS:
             self._by_ufrag.pop(ufrags.pop(0), None)
         ufrags.append(local_ufrag)
         self._by_ufrag[local_ufrag] = endpoint

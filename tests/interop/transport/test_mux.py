@@ -11,7 +11,8 @@ from bridge.plane.messages import IceCredentials
 from bridge.transport.address import Address
 from bridge.transport.batch import BATCH, packet_io
 from bridge.transport.driver import Driver
-from bridge.transport.mux import MAX_QUEUED, MAX_UFRAGS, STUN_PER_SECOND, MuxEndpoint, UdpMux, open_udp_socket
+from bridge.transport.ice_lite import MAX_GENERATIONS
+from bridge.transport.mux import MAX_QUEUED, STUN_PER_SECOND, MuxEndpoint, UdpMux, open_udp_socket
 from tests.unit.transport.browser import check, rtp_packet
 
 
@@ -129,9 +130,9 @@ async def test_an_unregistered_leg_is_gone_with_all_its_routes(rig: Rig) -> None
 
 async def test_ufrags_of_a_leg_are_bounded(rig: Rig) -> None:
     endpoint = Endpoint()
-    for generation in range(MAX_UFRAGS + 1):
+    for generation in range(MAX_GENERATIONS + 1):
         rig.mux.register(f"u{generation}", endpoint)
-    await rig.says(0, check_for("u0"), check_for(f"u{MAX_UFRAGS}"))
+    await rig.says(0, check_for("u0"), check_for(f"u{MAX_GENERATIONS}"))
     assert len(endpoint.datagrams) == 1
 
 

@@ -204,6 +204,36 @@ def test_an_old_generation_never_moves_the_selected_address() -> None:
     assert ice.selected == MOVED
 
 
+def test_chromiums_new_sockets_with_our_old_ufrag_are_the_new_generation() -> None:
+    ice = agent()
+    answer(ice, check(use_candidate=True))
+    ice.update(NEW_LOCAL, NEW_REMOTE, 2.0)
+    answer(ice, check(LOCAL, NEW_REMOTE, use_candidate=True), MOVED, now=3.0)
+    assert ice.selected == MOVED
+    third = IceCredentials("bridgeU3", "bridge-password-3-123456789")
+    ice.update(third, IceCredentials("brwsU3", "x" * 22), 4.0)
+    pair_in_use = check(LOCAL, NEW_REMOTE, use_candidate=True)
+    assert answer(ice, pair_in_use, BROWSER).message_class is stun.Class.RESPONSE
+    assert ice.selected == MOVED
+
+
+def test_after_a_restart_by_us_the_old_pair_does_not_pull_back() -> None:
+    ice = agent()
+    answer(ice, check(use_candidate=True))
+    ice.update(NEW_LOCAL, REMOTE, 2.0)
+    answer(ice, check(NEW_LOCAL, NEW_REMOTE, use_candidate=True), MOVED)
+    answer(ice, check(use_candidate=True))
+    assert ice.selected == MOVED
+
+
+def test_generations_are_bounded() -> None:
+    ice = agent()
+    for number in range(10):
+        ice.update(IceCredentials(f"l{number}", "x" * 22), IceCredentials(f"r{number}", "y" * 22), number)
+    assert ice.local_ufrags == ("l9", "l8", "l7")
+    assert answer(ice, check()).error_code == 401
+
+
 def test_a_browser_restart_that_keeps_our_ufrag_retires_the_browsers_old_one() -> None:
     ice = agent()
     answer(ice, check(use_candidate=True))
