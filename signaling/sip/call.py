@@ -99,6 +99,7 @@ class SipDoor:
         self._endpoint = SipEndpoint(settings, clock, token_hex, self._on_event)
         self._corridor: Corridor | None = None
         self._tasks: asyncio.TaskGroup | None = None
+        self._running: set[asyncio.Task[None]] = set()
         self._legs: dict[LegId, _Leg] = {}
         self._by_call: dict[CallKey, _Leg] = {}
 
@@ -122,6 +123,8 @@ class SipDoor:
         for leg in list(self._legs.values()):
             self._hang_up(leg, "the bridge is closing")
         self._endpoint.close()
+        for task in self._running:
+            task.cancel()
 
     def counters(self) -> dict[str, int]:
         return self._endpoint.counters()
@@ -253,7 +256,9 @@ class SipDoor:
         if self._tasks is None:
             raise RuntimeError("the SIP door is not open")
         leg.attended = True
-        self._tasks.create_task(self._guard(leg, arrived))
+        task = self._tasks.create_task(self._guard(leg, arrived))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
 
     async def _guard(self, leg: _Leg, arrived: CallArrived | None) -> None:
         """A mistake of ours ends this call and no other."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import cast
 
 from bridge.errors import ParseError
 from signaling.sip.stream import StreamFramer
@@ -31,8 +32,8 @@ class StreamConnection(asyncio.Protocol):
         self.active_at: float | None = None  # when the last whole message came
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's transports have the methods without the base class.
+        self._transport = cast("asyncio.Transport", transport)
         self.host, self.port = transport.get_extra_info("peername")[:2]
         self._on_open(self)
 
