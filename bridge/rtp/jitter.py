@@ -1,8 +1,10 @@
 """The adaptive jitter buffer: packets in when they come, one frame out every 20 ms.
 
-The delay follows `rtp.delay`. Small errors are corrected by `speed` (the reader resamples by 1/160), larger
-ones in silence: a frame is left out when the buffer is too long, a concealed one put in when it is too short.
-What the reader still holds of earlier payloads is counted here too, so that both agree without talking.
+The delay follows `rtp.delay`: a payload should have been here for the target when the reader asks for it. As
+ticks and payloads are whole frames, one frame more is as good as it gets. Small errors are corrected by `speed`
+(the reader resamples by 1/160 until a whole frame is won or used up), larger ones in silence: a frame is left
+out when the buffer is too long, a concealed one put in when it is too short. What the reader still holds of
+earlier payloads is counted here too, so that both agree without talking.
 """
 
 from bisect import insort
@@ -24,10 +26,11 @@ from bridge.rtp.payload_shape import PayloadShape
 
 CAPACITY = 100  # payloads: two seconds of 20 ms; the oldest goes first
 INITIAL_DELAY_S = 0.04  # until fifty packets were seen
-MIN_DELAY_S = 0.02  # one frame: the next payload is there for FEC
+MIN_DELAY_S = 0.01
 MAX_DELAY_S = 0.4  # G.114: beyond it nobody can talk
 MARGIN_S = 0.005  # a tick may come late by this (p99 of 0.2-3.0 ms measured)
-HYSTERESIS_S = 0.01  # half a frame of error before the speed changes
+SHORT_S = 0.005  # missing before the speed changes: the margin is used up
+LONG_S = 0.002  # too much, beyond the frame that cannot be helped, before it changes
 FORCED_DROP_S = 0.08  # too long by this much: leave out a frame even of speech
 MAX_CONCEALED = 6  # frames; concealment has faded to silence after 120 ms
 JUMP_S = 1.0  # a timestamp this far from its arrival is another timeline
@@ -50,19 +53,23 @@ class JitterBuffer:
     """One stream of one codec. A new SSRC or codec gets a new buffer."""
 
     __slots__ = (
-        "_concealed",
+        "_concealed_run",
         "_cursor",
         "_entries",
         "_estimator",
         "_frame_samples",
         "_frame_units",
+        "_gap_after",
         "_held",
         "_jump_transit",
+        "_last_error",
         "_last_index",
         "_rate",
         "_shape",
         "_since_loss",
         "_speed",
+        "_waited",
+        "concealed",
         "delay_ms",
         "dropped",
         "duplicates",
@@ -77,7 +84,7 @@ class JitterBuffer:
 
     def __init__(self, clock_rate_hz: int, frame_samples: int, shape: PayloadShape) -> None:
         self.delay_ms = 0.0
-        self.played = self.late = self.lost = self.dropped = self.inserted = 0
+        self.played = self.concealed = self.late = self.lost = self.dropped = self.inserted = 0
         self.duplicates = self.malformed = self.restarts = 0
         self.paused = False
         self._rate = clock_rate_hz
@@ -89,7 +96,10 @@ class JitterBuffer:
         self._cursor: int | None = None
         self._held = 0  # what the reader has left, in 1/160 of a sample
         self._speed = 0
-        self._concealed = 0
+        self._concealed_run = 0
+        self._waited = 0  # concealed frames in which the cursor stood still
+        self._gap_after = -1  # the loss behind this index is counted
+        self._last_error = 0.0
         self._last_index = -1
         self._since_loss = LOSS_WINDOW
         self._jump_transit: float | None = None
@@ -169,19 +179,23 @@ class JitterBuffer:
         if self._cursor is None and not self._begin(now):
             return EMPTY_FRAME
         error = self._error(now)
-        self._choose_speed(error)
+        surplus = min(error, self._last_error)  # payloads of 30 ms are wanted now 0, now 10 ms early
+        if self._held < self._frame_units:  # measured where a payload is wanted, not inside a long one
+            self._choose_speed(error, surplus)
+            self._last_error = error
         need = self._frame_units - self._speed * self._frame_samples
         if self._held >= need:
             self._held -= need
             return self._continues()
-        self._shorten(error)
+        self._shorten(surplus)
         if not self._entries:
             return self._underrun()
         gap = self._entries[0].media_time - self._position()
-        if gap > self._frame_samples // 2:
+        if gap > self._frame_samples // 4:
             return self._gap(self._entries[0], gap, now)
-        if error < -self._frame_samples / self._rate and self._shape.is_quiet(self._entries[0].payload):
+        if error < -0.5 * self._frame_samples / self._rate and self._shape.is_quiet(self._entries[0].payload):
             self.inserted += 1
+            self.concealed += 1
             return LOST_FRAME
         return self._take(need)
 
@@ -200,9 +214,9 @@ class JitterBuffer:
         return 0.0 if baseline is None else now - baseline - media_time / self._rate
 
     def _error(self, now: float) -> float:
-        """How much longer than wanted the buffer is, in seconds."""
-        delay = self._delay(self._position() - self._held / SPEED_STEPS_PER_FRAME, now)
-        self.delay_ms = delay * 1000
+        """How much longer than wanted the next payload has been waited for, in seconds."""
+        delay = self._delay(self._position(), now)
+        self.delay_ms = (delay + self._held / SPEED_STEPS_PER_FRAME / self._rate) * 1000
         return delay - self._target()
 
     def _begin(self, now: float) -> bool:
@@ -217,24 +231,34 @@ class JitterBuffer:
         self.paused = False
         return True
 
-    def _choose_speed(self, error: float) -> None:
-        if abs(error) > HYSTERESIS_S:
-            self._speed = 1 if error < 0 else -1
-        elif self._speed * error >= 0:  # corrected: +1 (slower) made the error grow to zero, -1 shrink
+    def _choose_speed(self, error: float, surplus: float) -> None:
+        frame_s = self._frame_samples / self._rate
+        if error < -SHORT_S:
+            self._speed = 1
+        elif surplus > frame_s + LONG_S:
+            self._speed = -1
+        elif self._speed > 0:
+            self._speed = 1 if error < 0 else 0
+        elif (
+            self._held <= 2 * self._frame_samples
+        ):  # playing faster goes on until nothing waits at the reader
             self._speed = 0
 
-    def _shorten(self, error: float) -> None:
-        """Leaves out payloads: one of silence when a frame too long, any when far too long."""
-        frame_s = self._frame_samples / self._rate
-        while len(self._entries) > 1 and error > frame_s + HYSTERESIS_S:
-            if error <= MAX_DELAY_S and self._entries[0].media_time > self._position():
+    def _shorten(self, surplus: float) -> None:
+        """Leaves out payloads: one of silence when that much too long, any when far too long."""
+        while len(self._entries) > 1:
+            first = self._entries[0]
+            payload_s = (first.end - first.media_time) / self._rate
+            if surplus <= max(payload_s, self._frame_samples / self._rate) + LONG_S:
+                return
+            if surplus <= MAX_DELAY_S and first.media_time > self._position():
                 return  # a gap is better shortened than speech
-            if error <= FORCED_DROP_S and not self._shape.is_quiet(self._entries[0].payload):
+            if surplus <= FORCED_DROP_S and not self._shape.is_quiet(first.payload):
                 return
             self._drop_first()
-            if error <= MAX_DELAY_S:
+            if surplus <= MAX_DELAY_S:
                 return  # one per tick; only a buffer that is seconds too long is emptied at once
-            error = error - frame_s
+            surplus -= payload_s
 
     def _drop_first(self) -> None:
         entry = self._entries.pop(0)
@@ -255,7 +279,7 @@ class JitterBuffer:
             self._last_index = entry.index
             payloads.append(entry.payload)
         self._held = max(0, self._held - need)
-        self._concealed = 0
+        self._concealed_run = self._waited = 0
         self._since_loss += 1
         self.played += len(payloads)
         self.paused = self._shape.begins_pause(payloads[-1])
@@ -270,27 +294,36 @@ class JitterBuffer:
 
     def _underrun(self) -> JitterFrame:
         """Nothing here. The cursor waits, so that what is only late is still played."""
-        if self.paused or self._concealed >= MAX_CONCEALED or self.delay_ms > MAX_DELAY_S * 1000:
+        if self.paused or self._concealed_run >= MAX_CONCEALED or self.delay_ms > MAX_DELAY_S * 1000:
             self._pause()
             return EMPTY_FRAME
-        self._concealed += 1
-        return LOST_FRAME
+        self._waited += 1
+        return self._conceal()
+
+    def _conceal(self, next_payload: bytes = b"") -> JitterFrame:
+        self._concealed_run += 1
+        self.concealed += 1
+        return JitterFrame(FrameKind.LOST, next_payload=next_payload) if next_payload else LOST_FRAME
 
     def _gap(self, entry: _Entry, gap: int, now: float) -> JitterFrame:
-        if entry.index == self._last_index + 1 or self._concealed >= MAX_CONCEALED:
+        if entry.index == self._last_index + 1 or self._concealed_run >= MAX_CONCEALED:
             return self._silence(entry, now)
-        if gap <= self._concealed * self._frame_samples + self._frame_samples // 2:
-            # The tick before already concealed what turns out to be lost.
-            self.lost += 1
+        if self._last_index != self._gap_after:
+            self._gap_after = self._last_index
+            self.lost += entry.index - self._last_index - 1
             self._since_loss = 0
+        # Ticks in which the cursor waited have concealed their share of what turns out to be lost.
+        gap -= min(gap, self._waited * self._frame_samples)
+        self._waited = 0
+        self._cursor = entry.media_time - gap
+        # Half a frame (payloads of 30 ms) is left out or doubled, whichever brings the delay nearer.
+        is_long = self._last_error * self._rate > self._frame_samples // 2
+        if gap <= self._frame_samples // (2 if is_long else 4):
             self._cursor = entry.media_time
             return self._take(self._frame_units - self._speed * self._frame_samples)
-        self.lost += 1
-        self._since_loss = 0
-        self._concealed += 1
         self._cursor = min(entry.media_time, self._position() + self._frame_samples)
         is_next = entry.index == self._last_index + 2 and gap <= self._frame_samples
-        return JitterFrame(FrameKind.LOST, next_payload=entry.payload) if is_next else LOST_FRAME
+        return self._conceal(entry.payload if is_next else b"")
 
     def _silence(self, entry: _Entry, now: float) -> JitterFrame:
         """A gap in which nothing was sent (DTX): the place to bring the delay to its target for free."""
@@ -305,4 +338,4 @@ class JitterBuffer:
         self._cursor = None
         self._held = 0
         self._speed = 0
-        self._concealed = 0
+        self._concealed_run = self._waited = 0
