@@ -18,7 +18,7 @@ HOST = "127.0.0.1"
 START_S = 30.0  # a cold start imports FastAPI, SQLAlchemy and av on a loaded machine
 STOP_S = 15.0
 POLL_S = 0.05
-RTP_PORTS = 400  # of the range a daemon gets; enough for every test, few enough to notice a leak
+RTP_PORTS = 1000  # of the range a daemon gets; enough for every test, few enough to notice a leak
 # Below Linux' ephemeral ports (32768), above the range the settings have by default.
 RTP_BASES = range(20_400, 32_000, RTP_PORTS)
 

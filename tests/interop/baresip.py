@@ -172,9 +172,11 @@ async def baresip(
     async with running(arguments, directory / "baresip.log") as process:
         reader, writer = await _connect(control_port, process)
         phone = Baresip(directory, sip_port, chosen.rate_hz, writer)
-        async with beside(_listen(reader, phone)):
-            yield phone
-        writer.close()
+        try:
+            async with beside(_listen(reader, phone)):
+                yield phone
+        finally:
+            writer.close()
 
 
 async def _connect(

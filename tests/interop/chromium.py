@@ -13,7 +13,7 @@ from playwright.async_api import Browser, Page, async_playwright
 
 from bridge.peers.picture import FrameTally, Reading, write_y4m
 from bridge.peers.tone import Samples
-from tests.interop.programs import program
+from tests.interop.programs import POLL_S, program
 from tests.interop.sound import write_tone
 
 CAMERA_SIZE = (320, 240)
@@ -80,8 +80,12 @@ class Tab:
 
     async def eventually(self, condition: str, timeout_s: float = 15.0) -> Any:
         """Waits until a JavaScript expression is true in the page; returns its value."""
-        handle = await self.page.wait_for_function(condition, timeout=timeout_s * 1000, polling=50)
-        return await handle.json_value()
+        # Not wait_for_function: it evaluates inside the page, where the page's own policy forbids it.
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        while not (value := await self.page.evaluate(condition)):
+            assert asyncio.get_running_loop().time() < deadline, f"not within {timeout_s:g} s: {condition}"
+            await asyncio.sleep(POLL_S)
+        return value
 
 
 async def make_media(directory: Path, picture_id: int, tone_hz: float, first_counter: int = 0) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+import pytest
 
 from bridge.peers.daemon_process import DaemonProcess
 from tests.interop.programs import eventually
@@ -21,6 +22,12 @@ class Footprint:
     descriptors: int
     memory_bytes: int
     threads: int
+
+
+@pytest.fixture
+def settings() -> dict[str, object]:
+    """Ports rest shortly: 500 quick calls would use up the range resting, as they should by default."""
+    return {"rtp.drain_s": 0.5}
 
 
 def footprint(daemon: DaemonProcess) -> Footprint:
