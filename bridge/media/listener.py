@@ -53,7 +53,9 @@ class Listener:
         if percent < current:
             keep = next((step for loss, step in LOSS_STEPS if fraction_lost >= loss / 2), 0)
             percent = min(current, keep)
-        self.profile = encoding_profile(self._codec, percent)
+        profile = encoding_profile(self._codec, percent)
+        if profile != self.profile:
+            self.profile = profile
 
     def push(self, payload: bytes, now: float) -> None:
         """The payload of this tick; not sent while the leg does not send (hold), but time goes on."""

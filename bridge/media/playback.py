@@ -41,7 +41,7 @@ def parse_wav(data: bytes) -> Sound:
         with wave.open(io.BytesIO(data)) as file:
             channels, width, rate_hz = file.getnchannels(), file.getsampwidth(), file.getframerate()
             octets = file.readframes(file.getnframes())
-    except (wave.Error, EOFError) as error:
+    except (wave.Error, EOFError, RuntimeError) as error:  # RuntimeError: a chunk longer than the file
         raise SoundError(f"not a WAV file of PCM: {str(error) or 'it ends early'}") from error
     if width != 2 or channels not in {1, 2} or not 4_000 <= rate_hz <= 192_000:
         raise SoundError(f"{channels} channels of {8 * width} bits at {rate_hz} Hz: want 16 bits mono")
@@ -61,10 +61,11 @@ class SoundLibrary:
     `read` gets a path and returns the file; it may raise OSError.
     """
 
-    __slots__ = ("_read", "_size_bytes", "_sounds", "evicted")
+    __slots__ = ("_capacity_bytes", "_read", "_size_bytes", "_sounds", "evicted")
 
-    def __init__(self, read: Callable[[str], bytes]) -> None:
+    def __init__(self, read: Callable[[str], bytes], capacity_bytes: int = LIBRARY_BYTES) -> None:
         self._read = read
+        self._capacity_bytes = capacity_bytes
         self._sounds: OrderedDict[str, Sound] = OrderedDict()
         self._size_bytes = 0
         self.evicted = 0
@@ -88,7 +89,7 @@ class SoundLibrary:
     def _keep(self, source: str, sound: Sound) -> None:
         self._sounds[source] = sound
         self._size_bytes += sound.pcm.nbytes
-        while self._size_bytes > LIBRARY_BYTES and len(self._sounds) > 1:
+        while self._size_bytes > self._capacity_bytes and len(self._sounds) > 1:
             _, oldest = self._sounds.popitem(last=False)
             self._size_bytes -= oldest.pcm.nbytes
             self.evicted += 1
