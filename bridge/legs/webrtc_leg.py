@@ -130,6 +130,7 @@ class WebRtcLeg:
         self._transport.update_remote(spec.local_ice, _remote(spec), now)
         self._adopt_tracks(spec)
         self._settle()
+        self._network.mux.flush()
 
     # --- the transport ---------------------------------------------------------------------------------
 

@@ -255,7 +255,8 @@ class LegConnected(msgspec.Struct, frozen=True, gc=False, tag=True):
 
 
 class LegFailed(msgspec.Struct, frozen=True, gc=False, tag=True):
-    """The connection is gone for good. `code`: consent_lost, dtls_failed, rtp_timeout, internal_error."""
+    """The connection is gone for good. `code`: consent_lost, dtls_failed, peer_closed, rtp_timeout,
+    internal_error."""
 
     leg_id: LegId
     code: str

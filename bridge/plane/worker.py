@@ -63,9 +63,10 @@ class Worker:
         loop = asyncio.get_running_loop()
         config, clock = self._config, self._clock
         pool = RtpPortPool(config.rtp_port_min, config.rtp_port_max, config.rtp_address, config.rtp_drain_s)
-        self._sockets = RtpSockets(loop, clock, pool, packet_io(), config.rtp_timeout_s)
+        packets = packet_io()
+        self._sockets = RtpSockets(loop, clock, pool, packets, config.rtp_timeout_s)
         sock = open_udp_socket(config.ice_address, config.ice_port)
-        mux = UdpMux(loop, sock, clock, packet_io(), self._leg_crashed)
+        mux = UdpMux(loop, sock, clock, packets, self._leg_crashed)
         identity = DtlsIdentity.generate()
         self._network = WebRtcNetwork(loop, clock, mux, identity, config.consent_timeout_s)
         self._metronome = Metronome(clock.now())
