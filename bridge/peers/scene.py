@@ -11,7 +11,7 @@ from bridge.peers.browser import SyntheticBrowser, synthetic_browser
 from bridge.peers.caller import SyntheticCaller, synthetic_caller
 from bridge.peers.daemon_process import DaemonProcess, daemon_process
 from bridge.peers.script import Script
-from bridge.peers.signaling_client import Event
+from bridge.peers.signaling_client import all_in_session, has_ended
 from bridge.peers.verdict import AGENT, CUSTOMER, EXPERT, Evidence, FramesSeen
 
 ESCALATION_S = 45.0  # ten times what it takes on an idle machine
@@ -53,7 +53,7 @@ class Scene:
             self.phase, self.started_at = "conference", loop.time()
             await asyncio.sleep(seconds)
         except (BridgeError, TimeoutError) as error:
-            self.problem = f"{self.phase}: {error or 'took too long'}"
+            self.problem = f"{self.phase}: {str(error) or 'took too long'}"
         self.ended_at = loop.time()
         await self._hang_up()
         return self._evidence(seconds)
@@ -113,21 +113,9 @@ class Scene:
         )
 
 
-def all_in_session(event: Event) -> bool:
-    """Three live participants, each of them in the conversation."""
-    if event["event"] != "interactionUpdated":
-        return False
-    live = [p for p in event["interaction"]["participants"] if p["state"] != "disconnected"]
-    return len(live) == 3 and all(p["state"] == "in-session" for p in live)
-
-
-def has_ended(event: Event) -> bool:
-    return event["event"] == "interactionUpdated" and event["interaction"]["state"] == "ended"
-
-
 def interaction_ids(browser: SyntheticBrowser) -> set[str]:
     """Every interaction id that any event named, at any depth a client looks at."""
-    found = set()
+    found: set[str] = set()
     for heard in browser.client.events:
         event = heard.event
         places = (event, event.get("interaction") or {}, event.get("offer") or {})

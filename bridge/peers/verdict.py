@@ -75,7 +75,8 @@ def _voice(evidence: Evidence, talker: str) -> Verdict:
             continue
         seconds = evidence.heard.get(listener, ())
         share = _share_heard(seconds, talker)
-        enough = len(seconds) >= HEARD_SHARE * evidence.seconds - 1
+        # Seconds are counted whole and not in step with the conference: at either end one may fall out.
+        enough = len(seconds) >= HEARD_SHARE * evidence.seconds - 2
         ok = ok and enough and share >= HEARD_SHARE
         level = _median([second[talker] for second in seconds])
         details.append(f"{listener} heard it in {share:.0%} of {len(seconds)} s, median {level:.0f} dBFS")
