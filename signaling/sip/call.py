@@ -302,12 +302,21 @@ class SipDoor:
             if isinstance(event, CallReoffered):
                 await self._take_reoffer(leg, event)
             elif isinstance(event, CallAcknowledged):
-                if event.answer and isinstance(self._corridor, LateOfferCorridor):
-                    await self._corridor.late_answer(leg.leg_id, event.answer)
+                await self._take_late_answer(leg, event)
             elif isinstance(event, CallEnded):
                 if event.by != "local":
                     await self._tell_hung_up(leg, event.reason)
                 return
+
+    async def _take_late_answer(self, leg: _Leg, event: CallAcknowledged) -> None:
+        """The ACK cannot be refused, so an answer nobody can use ends the call (RFC 3261 section 14.2)."""
+        if not event.answer or not isinstance(self._corridor, LateOfferCorridor):
+            return
+        try:
+            await self._corridor.late_answer(leg.leg_id, event.answer)
+        except NegotiationError as error:
+            self._hang_up(leg, error.reason)
+            await self._tell_hung_up(leg, error.reason)
 
     async def _take_reoffer(self, leg: _Leg, event: CallReoffered) -> None:
         answer, status, reason = "", 200, ""

@@ -2,7 +2,8 @@
 
 import asyncio
 import ipaddress
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Protocol
 
 import structlog
 
@@ -28,6 +29,12 @@ _log = structlog.get_logger("sip")
 Destination = tuple[str, str, int]
 
 
+class TaskOwner(Protocol):
+    """Who runs the few tasks an endpoint needs to reach others: a TaskGroup, or the loop itself."""
+
+    def create_task(self, coro: Coroutine[None, None, None], /) -> asyncio.Task[None]: ...
+
+
 class SipEndpoint:
     """Opens the port, feeds the agent, sends what it says, and hands its events to `on_event`.
 
@@ -51,7 +58,7 @@ class SipEndpoint:
             settings.allowed_networks, settings.messages_per_second, settings.message_burst
         )
         self._agent: UserAgent | None = None
-        self._tasks: asyncio.TaskGroup | None = None
+        self._tasks: TaskOwner | None = None
         self._running: set[asyncio.Task[None]] = set()
         self._datagrams: DatagramPort | None = None
         self._server: asyncio.Server | None = None
@@ -78,7 +85,7 @@ class SipEndpoint:
     def now(self) -> float:
         return self._clock.now()
 
-    async def open(self, tasks: asyncio.TaskGroup) -> None:
+    async def open(self, tasks: TaskOwner) -> None:
         """Binds the port. Connections to others are opened by tasks in `tasks`. Raises OSError."""
         self._tasks = tasks
         settings = self._settings
