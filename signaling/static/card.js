@@ -65,7 +65,7 @@ export class InteractionCard {
     const state = leg ? leg.pc.connectionState : "offline";
     showBadge(parts.media, state, leg ? `media ${state}` : "no media");
     showPressed(parts.mute, Boolean(this.#me()?.muted));
-    parts.camera.disabled = !leg?.camera;
+    parts.camera.disabled = !leg || !this.#actions.maySendVideo();
     showPressed(parts.camera, Boolean(leg?.camera?.enabled));
     showFacts(parts.facts, [["called", interaction.called], ...Object.entries(interaction.attributes)]);
     const live = interaction.participants.filter((p) => p.state !== "disconnected");

@@ -34,22 +34,29 @@ export function deviceTrouble(error, what) {
 
 /** Opens what there is. Never fails: `troubles` says what is missing and why. */
 export async function openDevices({ camera, processing = true }) {
-  const found = { audio: null, video: null, troubles: [] };
   const trouble = browserTrouble();
-  if (trouble) return { ...found, troubles: [trouble] };
+  if (trouble) return { audio: null, video: null, troubles: [trouble] };
   const audio = processing || { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
+  const microphone = await openDevice("microphone", { audio });
+  const picture = camera ? await openCamera() : NOTHING;
+  return {
+    audio: microphone.track,
+    video: picture.track,
+    troubles: [microphone.trouble, picture.trouble].filter(Boolean),
+  };
+}
+
+export function openCamera() {
+  return openDevice("camera", { video: { width: 640, height: 480, frameRate: 30 } });
+}
+
+const NOTHING = { track: null, trouble: "" };
+
+async function openDevice(what, constraints) {
   try {
-    const stream = await navigator.mediaDevices.getUserMedia({ audio });
-    found.audio = stream.getAudioTracks()[0];
+    const stream = await navigator.mediaDevices.getUserMedia(constraints);
+    return { track: stream.getTracks()[0], trouble: "" };
   } catch (error) {
-    found.troubles.push(deviceTrouble(error, "microphone"));
+    return { track: null, trouble: deviceTrouble(error, what) };
   }
-  if (!camera) return found;
-  try {
-    const stream = await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 480, frameRate: 30 } });
-    found.video = stream.getVideoTracks()[0];
-  } catch (error) {
-    found.troubles.push(deviceTrouble(error, "camera"));
-  }
-  return found;
 }

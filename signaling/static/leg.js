@@ -28,11 +28,19 @@ export class Leg extends EventTarget {
     this.pc.addEventListener("connectionstatechange", () => this.#connectionChanged());
     this.microphone = audio;
     this.pc.addTransceiver(audio ?? "audio", { direction: audio ? "sendrecv" : "recvonly" });
-    if (video) {
-      this.camera = video;
-      const transceiver = this.pc.addTransceiver(video, { direction: "sendonly" });
-      if (codec) preferCodec(transceiver, codec);
-    }
+    if (video) this.addCamera(video, codec);
+  }
+
+  /** Starts to send a picture, at first or in the middle of the call. */
+  addCamera(track, codec = "") {
+    this.camera = track;
+    const transceiver = this.pc.addTransceiver(track, { direction: "sendonly" });
+    if (codec) preferCodec(transceiver, codec);
+    this.#changed();
+  }
+
+  get closed() {
+    return this.#closed;
   }
 
   /** Offers what this side wants now. Asked twice, it is done once more at the end. */

@@ -2,13 +2,14 @@
 
 import { ring } from "./bell.js";
 import { InteractionCard, OfferCard } from "./card.js";
-import { browserTrouble, openDevices } from "./device.js";
+import { browserTrouble, openCamera, openDevices } from "./device.js";
 import { readFigures } from "./figure.js";
 import { Leg } from "./leg.js";
 import { element, keep, showBadge, showPressed } from "./part.js";
 import { Socket } from "./socket.js";
 
 const TOKEN_KEY = "warmbridge.token";
+const VIDEO_SCOPE = "telephony:video:use";
 const REJOIN_AFTER_MS = 1000;
 const $ = (id) => document.getElementById(id);
 
@@ -158,15 +159,30 @@ function takeInteraction(interaction) {
     return;
   }
   state.interactions.set(id, interaction);
-  if (["connecting", "in-session", "held"].includes(me.state)) join(id, me);
+  if (["connecting", "in-session", "held"].includes(me.state)) join(interaction);
   const microphone = state.legs.get(id)?.microphone;
   if (microphone) microphone.enabled = !me.muted;
 }
 
-async function join(id, me) {
-  if (state.legs.has(id)) return;
-  state.legs.set(id, null); // taken, so that the next event does not open the camera a second time
-  const found = await openDevices({ camera: me.type === "video", processing: options.processing });
+/** A call becomes a video conference when somebody is in it, or is asked, with video. */
+function isVideo(interaction) {
+  return maySendVideo() && interaction.participants.some((p) => p.type === "video" && p.state !== "disconnected");
+}
+
+function maySendVideo() {
+  return Boolean(socket.identity?.scopes.includes(VIDEO_SCOPE));
+}
+
+async function join(interaction) {
+  const id = interaction.interactionId;
+  const camera = isVideo(interaction);
+  if (state.legs.has(id)) {
+    const leg = state.legs.get(id);
+    if (leg && camera && !leg.cameraAsked) await startCamera(leg);
+    return;
+  }
+  state.legs.set(id, null); // taken, so that the next event does not open the devices a second time
+  const found = await openDevices({ camera, processing: options.processing });
   for (const trouble of found.troubles) notify("warning", trouble);
   const wanted = state.interactions.has(id) && state.legs.get(id) === null;
   if (!wanted || !window.RTCPeerConnection) {
@@ -175,10 +191,22 @@ async function join(id, me) {
     return;
   }
   const leg = new Leg(socket, id, { ...found, codec: options.codec });
+  leg.cameraAsked = camera;
   state.legs.set(id, leg);
   leg.addEventListener("change", render);
   leg.addEventListener("trouble", ({ detail }) => notify("error", `Media: ${detail.message}`));
+  // What happened while the devices opened: a mute, or a wish for video.
+  const latest = state.interactions.get(id);
+  takeInteraction(latest);
   render();
+}
+
+async function startCamera(leg) {
+  leg.cameraAsked = true;
+  const { track, trouble } = await openCamera();
+  if (trouble) notify("warning", trouble);
+  if (track && leg.closed) track.stop();
+  else if (track) leg.addCamera(track, options.codec);
 }
 
 function dropLeg(id) {
@@ -198,12 +226,14 @@ function rejoin(id) {
 
 const actions = {
   userId: () => socket.identity?.userId ?? null,
+  maySendVideo,
   accept,
   reject,
   muteMe: (interaction, muted) => actions[muted ? "mute" : "unmute"](interaction, ownPart(interaction)),
   switchCamera(interaction) {
-    const camera = state.legs.get(interaction.interactionId)?.camera;
-    if (camera) camera.enabled = !camera.enabled;
+    const leg = state.legs.get(interaction.interactionId);
+    if (leg?.camera) leg.camera.enabled = !leg.camera.enabled;
+    else if (leg) startCamera(leg);
     render();
   },
   leave: ({ interactionId }) => attempt("leaveInteraction", { interactionId }),

@@ -1,6 +1,7 @@
 """The web door: HTTP, websocket and the desktop page on one port."""
 
 import ipaddress
+import logging
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -81,6 +82,7 @@ class WebDoor:
     def bind(self) -> int:
         """Opens the port and returns its number. Raises SettingsError: the start ends here, not later."""
         self._server = _Server(self._configuration())
+        logging.getLogger("uvicorn.error").addFilter(_is_worth_a_line)
         try:
             self._server.config.load()
         except OSError as error:
@@ -223,6 +225,11 @@ class _Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+
+def _is_worth_a_line(record: logging.LogRecord) -> bool:
+    """uvicorn takes each handshake refused with a response of ours for a mistake; we count them instead."""
+    return record.msg != "ASGI callable returned without completing handshake."
 
 
 def _is_local(request: Request) -> bool:
