@@ -143,13 +143,14 @@ class _Sources(Collector):
     """Figures that others keep, read when somebody asks."""
 
     def __init__(self) -> None:
-        self._sources: dict[str, tuple[str, Callable[[], Mapping[str, float]]]] = {}
+        self._sources: dict[tuple[str, str], Callable[[], Mapping[str, float]]] = {}
 
     def put(self, prefix: str, documentation: str, read: Callable[[], Mapping[str, float]]) -> None:
-        self._sources[prefix] = (documentation, read)
+        # Several parts may share a prefix; the same part again takes its own place.
+        self._sources[prefix, documentation] = read
 
     def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
-        for prefix, (documentation, read) in self._sources.items():
+        for (prefix, documentation), read in self._sources.items():
             for name, value in read().items():
                 metric = f"{prefix}_" + re.sub(r"[^a-zA-Z0-9_]", "_", name)
                 if metric.endswith("_total"):

@@ -65,6 +65,14 @@ def test_sources_are_read_at_each_scrape() -> None:
     assert b"warmbridge_desk_waiting 4.0" in metrics.exposition()
 
 
+def test_two_parts_may_share_a_prefix() -> None:
+    metrics = Metrics()
+    metrics.add_source("warmbridge", "SIP", lambda: {"calls": 1.0})
+    metrics.add_source("warmbridge", "Desk", lambda: {"waiting": 2.0})
+    assert sample(metrics, "warmbridge_calls") == 1
+    assert sample(metrics, "warmbridge_waiting") == 2
+
+
 def test_commands_and_troubles_are_counted_by_kind() -> None:
     metrics = Metrics()
     metrics.command_done("acceptOffer", "not_found", 0.002)
