@@ -1,5 +1,6 @@
 """The down audio of one leg: which mix it gets, and its place on the RTP timeline."""
 
+from collections.abc import Callable
 from typing import Final
 
 from bridge.codec.audio import EncodingProfile, encoding_profile
@@ -8,6 +9,7 @@ from bridge.ids import LegId, ParticipantId
 from bridge.media.frames import FrameSink
 from bridge.plane.messages import Codec
 
+OnFault = Callable[[LegId, Exception], None]
 Content = tuple[int, ...]  # numbers of the voices and players in a mix, sorted: equal content, equal sound
 NO_CONTENT: Final[Content] = ()
 

@@ -8,7 +8,7 @@ from bridge.codec.audio import AudioEncoder, EncodingProfile, encoder_for
 from bridge.codec.opus import OpusEncoder
 from bridge.codec.sample import Samples
 from bridge.media.frames import MIX_SAMPLES
-from bridge.media.listener import NO_CONTENT, Content, Listener
+from bridge.media.listener import NO_CONTENT, Content, Listener, OnFault
 
 LIMIT: Final = 0.95  # of full scale
 RELEASE_PER_TICK: Final = 1.06  # 0.5 dB: back from 6 dB in a quarter of a second
@@ -78,16 +78,18 @@ class Mix:
         self.profile = profile
         self.stable_ticks = 0
 
-    def rest(self, now: float) -> None:
+    def rest(self, now: float, on_fault: OnFault) -> None:
         """A tick that nobody gets: time goes on, the encoder stands still and is like no other any more."""
         self.stable_ticks = 0
-        for listener in self.listeners:
-            listener.push(b"", now)
+        self.push(b"", now, on_fault)
 
-    def push(self, payload: bytes, now: float) -> None:
+    def push(self, payload: bytes, now: float, on_fault: OnFault) -> None:
         """The tick's payload, to everyone."""
         for listener in self.listeners:
-            listener.push(payload, now)
+            try:
+                listener.push(payload, now)
+            except Exception as error:
+                on_fault(listener.leg_id, error)
 
     def split(self, slot: int) -> "Mix":
         """A second mix that goes on like this one, for the listeners that leave it."""

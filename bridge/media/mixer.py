@@ -17,7 +17,7 @@ from bridge.ids import LegId, ParticipantId, RoomId
 from bridge.media.bank import Banks
 from bridge.media.frames import MIX_SAMPLES, FrameSink, FrameSource
 from bridge.media.jukebox import Jukebox, Place
-from bridge.media.listener import Listener
+from bridge.media.listener import Listener, OnFault
 from bridge.media.loudest import heard_by, ranked
 from bridge.media.mix import Mix
 from bridge.media.mixes import Mixes, Sounds
@@ -72,6 +72,10 @@ class Mixer:
 
     Between the slices of a beat anything may be declared: the beat is finished first. Sources and sinks must
     not call back into the mixer.
+
+    A leg that raises is our own fault and must not take the other calls along: `on_fault` gets the leg and
+    the error, within the beat (note it, act after it), and the leg is silent in this beat. Without `on_fault`
+    the error goes through.
     """
 
     __slots__ = (
@@ -81,17 +85,19 @@ class Mixer:
         "_members",
         "_mixes",
         "_numbers",
+        "_on_fault",
         "_rooms",
         "_speakers",
         "skipped",
         "ticks",
     )
 
-    def __init__(self, library: SoundLibrary) -> None:
+    def __init__(self, library: SoundLibrary, on_fault: OnFault | None = None) -> None:
+        self._on_fault = on_fault
         self._members: dict[LegId, _Member] = {}
         self._rooms: dict[RoomId, Room] = {}
         self._banks = Banks()
-        self._mixes = Mixes()
+        self._mixes = Mixes(self._fault)
         self._jukebox = Jukebox(library, self._banks)
         self._numbers = count(1)
         self._speakers: dict[int, Voice | Player] = {}
@@ -265,7 +271,7 @@ class Mixer:
         batches: dict[Law, list[tuple[Voice, bytes]]] = {}
         voices = [member.voice for member in self._members.values() if member.voice]
         for position, voice in enumerate(voices, start=1):
-            payload = voice.take(now)
+            payload = self._take_one(voice, now)
             if payload is not None and voice.law is not None:
                 batches.setdefault(voice.law, []).append((voice, payload))
             elif voice.samples is not None:
@@ -276,6 +282,19 @@ class Mixer:
             rows = law.decode_many([payload for _, payload in batch])
             for (voice, _), samples in zip(batch, rows, strict=True):
                 self._banks[voice.rate_hz].write(voice.slot, voice.take_batch(samples))
+
+    def _take_one(self, voice: Voice, now: float) -> bytes | None:
+        try:
+            return voice.take(now)
+        except Exception as error:
+            voice.samples = None
+            self._fault(voice.leg_id, error)
+            return None
+
+    def _fault(self, leg_id: LegId, error: Exception) -> None:
+        if self._on_fault is None:
+            raise error
+        self._on_fault(leg_id, error)
 
     def _measure(self) -> None:
         powers = {bank.rate_hz: bank.powers() for bank in self._banks}

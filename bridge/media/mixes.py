@@ -10,7 +10,7 @@ from bridge.codec.g711 import G711Encoder, Law
 from bridge.codec.resample import resampler
 from bridge.codec.sample import Rows
 from bridge.media.frames import MIX_RATE_HZ, MIX_SAMPLES
-from bridge.media.listener import Content, Listener
+from bridge.media.listener import Content, Listener, OnFault
 from bridge.media.mix import FADE_OUT, Mix
 
 if TYPE_CHECKING:
@@ -44,9 +44,10 @@ class Sounds:
 class Mixes:
     """Groups listeners by what they hear, so that each distinct mix is encoded once."""
 
-    __slots__ = ("_free", "_mixes", "_rows", "clones", "encodes", "limited", "merges")
+    __slots__ = ("_free", "_mixes", "_on_fault", "_rows", "clones", "encodes", "limited", "merges")
 
-    def __init__(self) -> None:
+    def __init__(self, on_fault: OnFault) -> None:
+        self._on_fault = on_fault
         self._mixes: list[Mix] = []
         self._rows: Rows = np.zeros((FIRST_ROWS, HISTORY + MIX_SAMPLES), dtype=np.float32)
         self._free = list(range(FIRST_ROWS))
@@ -140,7 +141,7 @@ class Mixes:
         wanted = tuple(mix for mix in self._mixes if mix.wanted)
         for mix in self._mixes:
             if not mix.wanted:
-                mix.rest(now)
+                mix.rest(now, self._on_fault)
         return wanted
 
     def render(self, mixes: Sequence[Mix], sounds: Sounds) -> None:
@@ -167,13 +168,15 @@ class Mixes:
             if isinstance(mix.encoder, G711Encoder):
                 batches.setdefault(mix.encoder.law, []).append(mix)
             elif mix.encoder.rate_hz == MIX_RATE_HZ:
-                mix.push(mix.encoder.encode(self._rows[mix.slot, HISTORY:]), now)
+                mix.push(mix.encoder.encode(self._rows[mix.slot, HISTORY:]), now, self._on_fault)
             else:
-                mix.push(mix.encoder.encode(self._at_rate([mix], mix.encoder.rate_hz)[0]), now)
+                mix.push(
+                    mix.encoder.encode(self._at_rate([mix], mix.encoder.rate_hz)[0]), now, self._on_fault
+                )
         for law, batch in batches.items():
             payloads = law.encode_many(self._at_rate(batch, G711Encoder.rate_hz))
             for mix, payload in zip(batch, payloads, strict=True):
-                mix.push(payload, now)
+                mix.push(payload, now, self._on_fault)
         self.encodes += len(mixes)
 
     def _at_rate(self, mixes: Sequence[Mix], rate_hz: int) -> Rows:

@@ -2,7 +2,8 @@ import pytest
 
 from bridge.errors import NegotiationError
 from bridge.ids import LegId, RoomId
-from bridge.media.mixer import AudioLeg, AudioStatistics
+from bridge.media.mixer import AudioLeg, AudioStatistics, Mixer
+from bridge.media.playback import SoundLibrary
 from bridge.plane.messages import Codec, Hearing, Playback, PlaybackEnded
 from bridge.rtp.frame import CONTINUES_FRAME, LOST_FRAME, FrameKind, JitterFrame
 from tests.unit.codec.tone import tone
@@ -449,3 +450,33 @@ def test_payloads_of_60_and_10_ms_are_heard_whole() -> None:
         call.run(50)
         assert ear.amplitude(400, 40) == pytest.approx(0.3, rel=0.03)
         assert call.mixer.leg_statistics(leg_id(2)).concealed == 0
+
+
+class Broken(Script):
+    def pull(self, now: float) -> JitterFrame:
+        raise RuntimeError("source")
+
+    def push(self, payload: bytes, media_time: int, now: float, *, marker: bool) -> None:
+        raise RuntimeError("sink")
+
+
+def test_a_leg_that_fails_is_told_and_the_others_go_on() -> None:
+    faults: list[tuple[LegId, str]] = []
+    mixer = Mixer(SoundLibrary(lambda _: b""), lambda leg_id, error: faults.append((leg_id, str(error))))
+    mixer.set_hears(ROOM, [Hearing(person(n), (person(1), person(2), person(3))) for n in (1, 2, 3)])
+    ear = Ear(PCMU)
+    mixer.add_leg(leg(1, OPUS), Broken(), Broken())
+    mixer.add_leg(leg(2, PCMU), saying(PCMU, 400), Ear(PCMU))
+    mixer.add_leg(leg(3, PCMU), Script(), ear)
+    for tick in range(30):
+        mixer.tick(tick * 0.02)
+    assert ear.hears(400) == {400}
+    assert faults == [(leg_id(1), "source"), (leg_id(1), "sink")] * 30
+
+
+def test_nobody_to_be_told_lets_the_error_through() -> None:
+    call = Call()
+    call.join(1, PCMU, Broken())
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="source"):
+            call.run(1)

@@ -1,5 +1,6 @@
 import numpy as np
 
+from bridge.ids import LegId
 from bridge.media.listener import Content, Listener
 from bridge.media.mix import STATEFUL_MERGE_TICKS
 from bridge.media.mixes import Mixes, Sounds
@@ -9,6 +10,10 @@ from tests.unit.media.stage import OPUS, PCMU, Ear, leg_id, person
 
 SOUND = tone(500, 48_000, 0.02)
 SOUNDS = Sounds(np.stack((np.zeros_like(SOUND), SOUND, SOUND * 2)), {7: 1, 8: 2})
+
+
+def never(leg_id: LegId, error: Exception) -> None:
+    raise error
 
 
 def joined(mixes: Mixes, codec: Codec, count: int) -> list[Listener]:
@@ -29,7 +34,7 @@ def run(mixes: Mixes, listeners: list[Listener], contents: list[Content], ticks:
 
 
 def test_equal_listeners_come_together_and_part_again() -> None:
-    mixes = Mixes()
+    mixes = Mixes(never)
     listeners = joined(mixes, OPUS, 20)
     assert len(mixes) == 20
     run(mixes, listeners, [(7,)] * 20, STATEFUL_MERGE_TICKS + 2)
@@ -39,7 +44,7 @@ def test_equal_listeners_come_together_and_part_again() -> None:
 
 
 def test_codecs_and_profiles_do_not_mix() -> None:
-    mixes = Mixes()
+    mixes = Mixes(never)
     listeners = joined(mixes, OPUS, 2) + joined(mixes, PCMU, 2)
     run(mixes, listeners, [(7,)] * 4, 40)
     assert len(mixes) == 2
@@ -52,7 +57,7 @@ def test_codecs_and_profiles_do_not_mix() -> None:
 
 
 def test_a_mix_ends_with_its_last_listener() -> None:
-    mixes = Mixes()
+    mixes = Mixes(never)
     listeners = joined(mixes, PCMU, 3)
     run(mixes, listeners, [(7,)] * 3, 5)
     for listener in listeners:
@@ -64,7 +69,7 @@ def test_a_mix_ends_with_its_last_listener() -> None:
 
 
 def test_nobody_sending_costs_no_encode() -> None:
-    mixes = Mixes()
+    mixes = Mixes(never)
     listeners = joined(mixes, OPUS, 2)
     listeners[0].sends = False
     run(mixes, listeners, [(7,), (7,)], 40)
