@@ -7,7 +7,7 @@ from bridge.media.video_packet import VIDEO_CLOCK_RATE_HZ, VideoPacket
 from bridge.plane.messages import Codec, DownTrackSpec, TrackStatistics
 from bridge.rtp.history import SentHistory
 from bridge.rtp.rewrite import StreamRewriter
-from bridge.rtp.rtx import wrap_rtx
+from bridge.rtp.rtx import OSN_SIZE, wrap_rtx
 from bridge.rtp.sender import StreamSender
 from bridge.wire import vp8
 from bridge.wire.extensions import extension_block
@@ -200,11 +200,11 @@ class DownTrack:
             if found.resent_at is not None and now - found.resent_at < RESEND_INTERVAL_S:
                 self.resent_lately += 1
                 continue
-            if self._budget_octets < len(found.packet):
+            if self._budget_octets < len(found.packet) + OSN_SIZE:
                 self.over_budget += 1
                 continue
             found.resent_at = now
-            self._budget_octets -= len(found.packet)
+            self._budget_octets -= len(found.packet) + OSN_SIZE
             self.retransmitted += 1
             self._send(self._retransmission(found.packet))
 

@@ -10,6 +10,8 @@ from bridge.wire.rtp import (
     padding_size,
 )
 
+OSN_SIZE = 2  # RFC 4588 section 4: the original sequence number, before the original payload
+
 
 def wrap_rtx(packet: bytes, payload_type: int, ssrc: int, sequence_number: int) -> bytes:
     """The retransmission of `packet`: its header with these three fields, OSN, its payload."""
@@ -22,7 +24,7 @@ def wrap_rtx(packet: bytes, payload_type: int, ssrc: int, sequence_number: int) 
 def original_sequence_number(packet: bytes | bytearray) -> int | None:
     """The OSN of a retransmission; None for mere padding, which Chromium probes with. Raises ParseError."""
     start = header_size(packet)
-    if len(packet) - padding_size(packet, start) < start + 2:
+    if len(packet) - padding_size(packet, start) < start + OSN_SIZE:
         return None
     return packet[start] << 8 | packet[start + 1]
 
@@ -32,9 +34,9 @@ def unwrap_rtx(packet: bytes | bytearray, payload_type: int, ssrc: int) -> bytes
     start = header_size(packet)
     padding = padding_size(packet, start)
     end = len(packet) - padding
-    if end < start + 2:
+    if end < start + OSN_SIZE:
         raise ParseError("RTX packet without an original")
     first, second, _, timestamp, _ = HEADER.unpack_from(packet)
     original = packet[start] << 8 | packet[start + 1]
     head = HEADER.pack(first & ~PADDING_BIT, second & MARKER_BIT | payload_type, original, timestamp, ssrc)
-    return b"".join((head, packet[HEADER_SIZE:start], packet[start + 2 : end]))
+    return b"".join((head, packet[HEADER_SIZE:start], packet[start + OSN_SIZE : end]))
