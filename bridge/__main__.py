@@ -30,12 +30,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
+    import structlog
     import uvloop
 
     from bridge.daemon import serve
 
     settings = load_settings(options.config, options.set)
     configure_logs(settings.log)
+    for warning in warnings_about(settings):
+        structlog.get_logger().warning("! settings", warning=warning)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(serve(settings))
 

@@ -202,7 +202,6 @@ async def serve(settings: Settings) -> int:
 def _secret(settings: Settings) -> bytes:
     if settings.auth.secret_file:
         return read_secret(Path(settings.auth.secret_file))
-    log.warning("! auth.secret_file is empty: no token is valid yet; `warmbridge token` needs the file too")
     return secrets.token_bytes(32)
 
 

@@ -1,0 +1,93 @@
+"""Audio of a leg, packet side: what is taken, what is refused, digits, and the outgoing timeline."""
+
+from bridge.media.audio_track import MAX_SSRC_CHANGES_PER_S, AudioDownTrack, AudioUpTrack
+from bridge.plane.messages import Codec
+from bridge.rtp.frame import FrameKind
+from bridge.wire.dtmf import TelephoneEvent, serialize_telephone_event
+from bridge.wire.extensions import parse_extensions
+from bridge.wire.rtp import RtpPacket, parse_rtp, serialize_rtp
+
+PCMU = Codec("PCMU", 0, 8000)
+EVENTS = 101
+
+
+def packet(index: int, payload: bytes = b"\x10" * 160, *, payload_type: int = 0, ssrc: int = 7) -> bytes:
+    return serialize_rtp(RtpPacket(payload_type, index & 0xFFFF, 160 * index, ssrc, payload))
+
+
+def event(timestamp: int, index: int, *, ends: bool, marker: bool = False, duration: int = 800) -> bytes:
+    payload = serialize_telephone_event(TelephoneEvent(5, ends, 10, duration))
+    return serialize_rtp(RtpPacket(EVENTS, index, timestamp, 7, payload, marker=marker))
+
+
+def test_frames_come_out_in_order_after_the_jitter_buffers_delay() -> None:
+    track = AudioUpTrack("audio", PCMU)
+    kinds = []
+    for index in range(20):
+        now = index * 0.02
+        track.receive(packet(index), now)
+        kinds.append(track.pull(now + 0.001).kind)
+    assert kinds[0] is FrameKind.EMPTY
+    assert kinds[-10:] == [FrameKind.PAYLOAD] * 10
+
+
+def test_what_nobody_negotiated_is_counted_and_dropped() -> None:
+    track = AudioUpTrack("audio", PCMU)
+    track.receive(packet(1, payload_type=8), 0.0)
+    track.receive(b"\x80", 0.0)
+    assert (track.foreign, track.malformed) == (1, 1)
+    assert track.ssrc is None
+
+
+def test_a_new_ssrc_takes_over_but_not_for_ever() -> None:
+    track = AudioUpTrack("audio", PCMU)
+    for ssrc in range(1, 100):
+        track.receive(packet(1, ssrc=ssrc), 0.5)
+    assert track.ssrc == MAX_SSRC_CHANGES_PER_S
+    assert track.foreign == 99 - MAX_SSRC_CHANGES_PER_S
+    track.receive(packet(1, ssrc=1234), 2.0)
+    assert track.ssrc == 1234
+
+
+def test_a_digit_is_told_once_by_its_timestamp_with_or_without_marker_bits() -> None:
+    digits: list[tuple[str, int]] = []
+    track = AudioUpTrack(
+        "audio", PCMU, dtmf_payload_type=EVENTS, on_digit=lambda digit, ms: digits.append((digit, ms))
+    )
+    track.receive(event(1000, 1, ends=False), 0.0)
+    for index in (2, 3, 4):  # the end is sent three times, RFC 4733 section 2.5.1.4
+        track.receive(event(1000, index, ends=True), 0.1)
+    track.receive(event(3000, 5, ends=True, marker=True), 0.3)
+    assert digits == [("5", 100), ("5", 100)]
+
+
+def test_the_outgoing_timeline_has_one_ssrc_and_the_mid() -> None:
+    sent: list[bytes] = []
+    opus = Codec("OPUS", 111, 48000, 2)
+    track = AudioDownTrack("0", opus, 99, sent.append, first=(65534, 2**32 - 960), extensions={1: b"0"})
+    for tick in range(3):
+        track.push(b"frame", tick * 960, tick * 0.02, marker=tick == 0)
+    packets = [parse_rtp(data) for data in sent]
+    assert [p.sequence_number for p in packets] == [65535, 0, 1]
+    assert [p.timestamp for p in packets] == [2**32 - 960, 0, 960]
+    assert [p.marker for p in packets] == [True, False, False]
+    assert {(p.ssrc, p.payload_type, p.payload) for p in packets} == {(99, 111, b"frame")}
+    assert packets[0].extension_profile is not None
+    assert parse_extensions(packets[0].extension_profile, packets[0].extension) == {1: b"0"}
+    assert track.position == (1, 960)
+
+
+def test_the_reports_say_what_was_sent_and_received() -> None:
+    down = AudioDownTrack("0", PCMU, 99, lambda _: None, first=(0, 0))
+    assert down.sender_report(0.0, 0.0) is None
+    down.push(b"x" * 160, 0, 1.0, marker=True)
+    report = down.sender_report(1.0, 3_000_000_000.0)
+    assert report is not None
+    assert (report.packet_count, report.octet_count) == (1, 160)
+    up = AudioUpTrack("0", PCMU)
+    assert up.take_report_blocks(0.0) == ()
+    for index in (1, 2, 4):
+        up.receive(packet(index), index * 0.02)
+    (block,) = up.take_report_blocks(0.1)
+    assert block.packets_lost == 1
+    assert up.statistics(-20.0).level_dbov == -20.0
