@@ -15,9 +15,11 @@ from bridge.media.frames import FrameSource
 from bridge.media.gate import SilenceGate
 from bridge.plane.messages import Codec
 from bridge.rtp.frame import SPEED_STEPS_PER_FRAME, FrameKind, JitterFrame
+from bridge.wire.opus import has_fec
 
 MOST_WAITING_MS: Final = 160  # 120 ms of the longest Opus packet, and two frames
 LOUDNESS_DECAY: Final = 0.9  # a tick; -23 dB a second, so a talker outlives the pause between two words
+MOST_POWER: Final = 4.0  # +6 dBov: full scale is 1; only a broken Opus payload decodes to more
 LEVEL_WEIGHT: Final = 0.1  # of the newest tick in the level shown to people
 
 
@@ -108,7 +110,10 @@ class Voice:
         return samples
 
     def measure(self, power: float) -> None:
-        """The mean square of the tick (0 without samples)."""
+        """The mean square of the tick (0 without samples). What no sound can be is taken out of the mix."""
+        if not power <= MOST_POWER:  # NaN too
+            self.malformed += 1
+            self.samples, power = None, 0.0
         self.loudness = max(power, self.loudness * LOUDNESS_DECAY)
         self._mean_power += (power - self._mean_power) * LEVEL_WEIGHT
         if self._gate and self.samples is not None:
@@ -159,7 +164,7 @@ class Voice:
         """Fills the tick where the stream has a hole; what waits comes first."""
         if len(self._waiting) >= self._frame_samples or not self._playing:
             return
-        if not next_payload:
+        if self._gate is None or not has_fec(next_payload):
             self.concealed += 1
             self._append(self._decoder.conceal())
             return

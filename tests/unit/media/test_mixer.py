@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bridge.errors import NegotiationError
 from bridge.ids import LegId, RoomId
@@ -480,3 +482,25 @@ def test_nobody_to_be_told_lets_the_error_through() -> None:
     for _ in range(2):
         with pytest.raises(RuntimeError, match="source"):
             call.run(1)
+
+
+FRAMES = st.builds(
+    JitterFrame,
+    kind=st.sampled_from(FrameKind),
+    payload=st.binary(min_size=1, max_size=200),
+    next_payload=st.binary(max_size=40),
+    speed=st.sampled_from([-1, 0, 1]),
+    audio_level=st.sampled_from([None, 0, 127]),
+    more=st.lists(st.binary(min_size=1, max_size=200), max_size=2).map(tuple),
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(FRAMES, min_size=1, max_size=20), st.sampled_from(CODECS))
+def test_whatever_a_peer_sends_every_leg_gets_its_payload(frames: list[JitterFrame], codec: Codec) -> None:
+    call = Call()
+    call.mesh(1, 2)
+    ears = [call.join(1, codec, Script(frames)), call.join(2, PCMA, Script())]
+    call.run(len(frames) + 5)
+    assert [len(ear.payloads) for ear in ears] == [len(frames) + 5] * 2
+    assert abs(ears[1].heard(5)[-400:]).max() < 0.001

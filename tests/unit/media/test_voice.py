@@ -51,7 +51,8 @@ def test_a_stream_that_stops_fades_out_in_one_tick() -> None:
 
 
 def test_opus_loses_a_frame_and_gets_it_back_from_the_next() -> None:
-    frames = frames_of(OPUS, tone(300, 48_000, 1.0), loss_percent=20)
+    rising = tone(300, 48_000, 1.0) * np.linspace(0, 1, 48_000, dtype=np.float32)
+    frames = frames_of(OPUS, rising, loss_percent=20)
     frames[30] = JitterFrame(FrameKind.LOST, next_payload=frames[31].payload)
     spoken = voice(OPUS, frames)
     hear(spoken, 40)
@@ -71,7 +72,7 @@ def test_lost_frames_are_concealed(codec: Codec) -> None:
 
 def test_broken_payloads_are_counted_and_concealed() -> None:
     broken = JitterFrame(FrameKind.PAYLOAD, b"\xff")  # code 3 without its frame count
-    spoken = voice(OPUS, [broken, JitterFrame(FrameKind.LOST, next_payload=b"\xff")])
+    spoken = voice(OPUS, [broken, JitterFrame(FrameKind.LOST, next_payload=b"\x0b\x03\xff\xff")])
     hear(spoken, 2)
     assert spoken.malformed == 2
 
@@ -149,3 +150,16 @@ def test_loudness_outlives_the_pause_between_words() -> None:
     loud = spoken.loudness
     hear(spoken, 10)
     assert 0.3 * loud < spoken.loudness < loud
+
+
+@pytest.mark.parametrize("nonsense", [float("nan"), float("inf"), 4.1])
+def test_what_is_no_sound_is_silenced(nonsense: float) -> None:
+    spoken = voice(PCMU, frames_of(PCMU, tone(300, 8_000, 0.04)))
+    hear(spoken, 1)
+    loudness, level = spoken.loudness, spoken.level_dbov
+    spoken.take(0.0)
+    spoken.measure(nonsense)
+    assert spoken.samples is None
+    assert spoken.malformed == 1
+    assert 0 < spoken.loudness < loudness
+    assert -127 < spoken.level_dbov < level
