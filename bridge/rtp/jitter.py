@@ -32,6 +32,7 @@ MARGIN_S = 0.005  # a tick may come late by this (p99 of 0.2-3.0 ms measured)
 SHORT_S = 0.005  # missing before the speed changes: the margin is used up
 LONG_S = 0.002  # too much, beyond the frame that cannot be helped, before it changes
 FORCED_DROP_S = 0.08  # too long by this much: leave out a frame even of speech
+QUIET_LEVEL = 50  # RFC 6464: -50 dBov and less is background, not speech
 MAX_CONCEALED = 6  # frames; concealment has faded to silence after 120 ms
 JUMP_S = 1.0  # a timestamp this far from its arrival is another timeline
 JUMP_AGREEMENT_S = 0.25  # two such packets in a row that agree are the new timeline
@@ -193,7 +194,7 @@ class JitterBuffer:
         gap = self._entries[0].media_time - self._position()
         if gap > self._frame_samples // 4:
             return self._gap(self._entries[0], gap, now)
-        if error < -0.5 * self._frame_samples / self._rate and self._shape.is_quiet(self._entries[0].payload):
+        if error < -0.5 * self._frame_samples / self._rate and self._is_quiet(self._entries[0]):
             self.inserted += 1
             self.concealed += 1
             return LOST_FRAME
@@ -253,12 +254,16 @@ class JitterBuffer:
                 return
             if surplus <= MAX_DELAY_S and first.media_time > self._position():
                 return  # a gap is better shortened than speech
-            if surplus <= FORCED_DROP_S and not self._shape.is_quiet(first.payload):
+            if surplus <= FORCED_DROP_S and not self._is_quiet(first):
                 return
             self._drop_first()
             if surplus <= MAX_DELAY_S:
                 return  # one per tick; only a buffer that is seconds too long is emptied at once
             surplus -= payload_s
+
+    def _is_quiet(self, entry: _Entry) -> bool:
+        level = entry.audio_level
+        return (level is not None and level >= QUIET_LEVEL) or self._shape.is_quiet(entry.payload)
 
     def _drop_first(self) -> None:
         entry = self._entries.pop(0)

@@ -186,19 +186,22 @@ def test_a_cleared_buffer_begins_anew() -> None:
     assert buffer.pull(9.05).payload == LOUD
 
 
-def play(buffer: JitterBuffer, numbers: range, payload: bytes, *, without: int = -1) -> None:
+def play(
+    buffer: JitterBuffer, numbers: range, payload: bytes, *, without: int = -1, level: int | None = None
+) -> None:
     """A clean stream, one packet and one tick in turn."""
     for number in numbers:
         if number != without:
-            buffer.push(number, 160 * number, payload, 0.02 * number)
+            buffer.push(number, 160 * number, payload, 0.02 * number, level)
         buffer.pull(0.02 * number + 0.011)
 
 
-def test_room_for_recovery_is_made_in_silence() -> None:
+@pytest.mark.parametrize(("payload", "level"), [(QUIET, None), (LOUD, 70)])
+def test_room_for_recovery_is_made_in_silence(payload: bytes, level: int | None) -> None:
     buffer = pcmu()
-    play(buffer, range(500), QUIET)
+    play(buffer, range(500), payload, level=level)
     before = buffer.delay_ms
-    play(buffer, range(500, 520), QUIET, without=505)
+    play(buffer, range(500, 520), payload, without=505, level=level)
     assert (buffer.inserted, buffer.lost) == (1, 1)
     assert buffer.delay_ms == pytest.approx(before + 20, abs=3)
 
