@@ -163,6 +163,8 @@ class ProcessPlane:
             if not self._requests.settle(event):
                 self._on_event(event)
         reason = "the media worker ended"
+        if self._frames is not None:
+            self._frames.close()  # nobody would answer any more
         self._requests.fail_all(PlaneLostError(reason))
         if not self._closing:
             log.error("! media worker lost", pid=self._process.pid if self._process else None)

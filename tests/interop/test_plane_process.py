@@ -1,0 +1,81 @@
+"""The media worker as a process of its own: declarations answered, the same twice harmless, its death noticed."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator
+
+import psutil
+import pytest
+
+from bridge.errors import CapacityError, PlaneLostError
+from bridge.ids import LegId, ParticipantId, RoomId
+from bridge.plane import messages
+from bridge.plane.host import ProcessPlane
+from tests.interop.programs import eventually
+
+PORTS = messages.WorkerConfig(rtp_port_min=19_900, rtp_port_max=19_903, rtp_drain_s=0.0)
+CREDENTIALS = messages.IceCredentials("abcd", "0123456789012345678901")
+
+
+@contextlib.asynccontextmanager
+async def running_plane() -> AsyncIterator[tuple[ProcessPlane, list[messages.Event], list[str]]]:
+    events: list[messages.Event] = []
+    losses: list[str] = []
+    plane = ProcessPlane(PORTS, events.append, losses.append)
+    ready = await plane.start(20.0)
+    assert ready.fingerprint.algorithm == "sha-256"
+    assert ready.ice_candidates[0].endswith("typ host")
+    async with asyncio.TaskGroup() as tasks:
+        run = tasks.create_task(plane.run())
+        try:
+            yield plane, events, losses
+        finally:
+            await plane.aclose()
+            await run
+
+
+def phone(number: int, *, audio: bool = False) -> messages.DeclareRtpLeg:
+    codec = messages.Codec("PCMU", 0, 8000)
+    media = messages.RtpAudio("127.0.0.1", 19_990, 19_991, codec) if audio else None
+    leg = messages.RtpLegSpec(LegId(f"leg_{number}"), ParticipantId(f"prt_{number}"), RoomId("room_1"), media)
+    return messages.DeclareRtpLeg(0, leg)
+
+
+async def test_a_leg_keeps_its_port_however_often_it_is_declared_and_frees_it_at_the_end() -> None:
+    async with running_plane() as (plane, _, _):
+        first = await plane.request(phone(1))
+        again = await plane.request(phone(1, audio=True))
+        assert isinstance(first, messages.RtpLegDeclared)
+        assert isinstance(again, messages.RtpLegDeclared)
+        assert (again.local_address, again.local_port) == (first.local_address, first.local_port)
+        await plane.request(phone(2))
+        with pytest.raises(CapacityError, match="rtp"):
+            await plane.request(phone(3))
+        await plane.request(messages.RemoveLeg(0, LegId("leg_1")))
+        await plane.request(messages.RemoveLeg(0, LegId("leg_1")))
+        assert isinstance(await plane.request(phone(3)), messages.RtpLegDeclared)
+
+
+async def test_a_browser_leg_is_declared_before_and_after_its_answer() -> None:
+    async with running_plane() as (plane, events, _):
+        spec = messages.WebRtcLegSpec(
+            LegId("leg_b"), ParticipantId("prt_b"), RoomId("room_1"), CREDENTIALS, None, (), dtls_server=True
+        )
+        for _ in range(2):
+            reply = await plane.request(messages.DeclareWebRtcLeg(0, spec))
+            assert isinstance(reply, messages.WebRtcLegDeclared)
+        await eventually(
+            "statistics of the leg",
+            lambda: any(isinstance(e, messages.LegStatistics) and e.leg_id == "leg_b" for e in events),
+        )
+
+
+async def test_a_killed_worker_is_reported_once_and_fails_what_waits() -> None:
+    async with running_plane() as (plane, _, losses):
+        (worker,) = psutil.Process().children()
+        worker.send_signal(signal.SIGKILL)
+        await eventually("the loss is told", lambda: losses != [])
+        with pytest.raises(PlaneLostError):
+            await plane.request(phone(1))
+    assert len(losses) == 1
