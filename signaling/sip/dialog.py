@@ -82,7 +82,7 @@ def accept_dialog(request: Request, essentials: Essentials, flow: Flow, local_ta
         remote_tag=essentials.from_tag,
         local_address=f"{request.first('To')};tag={local_tag}",
         remote_address=request.first("From"),
-        remote_target=contact_uri(request),
+        remote_target=contact_uri(request) or essentials.from_address.uri,
         route_set=_route_set(request),
         flow=flow,
         local_cseq=0,

@@ -4,7 +4,7 @@ import msgspec
 
 from bridge.errors import ParseError
 from signaling.sip.dialog import contact_uri
-from signaling.sip.message import Headers, Request
+from signaling.sip.message import Essentials, Headers, Request
 from signaling.sip.response import warning
 from signaling.sip.uri import parse_uri, unescape
 
@@ -23,7 +23,7 @@ class Refusal(msgspec.Struct, frozen=True, gc=False):
     headers: Headers = ()
 
 
-def inspect(request: Request) -> Refusal | None:
+def inspect(request: Request, essentials: Essentials) -> Refusal | None:
     """Why the request cannot be handled, None if it can. ACK is never refused: it has no response."""
     if request.method not in METHODS:
         return Refusal(405 if request.method in _KNOWN_METHODS else 501, (ALLOW,))
@@ -34,12 +34,16 @@ def inspect(request: Request) -> Refusal | None:
     required = [tag.strip() for tag in request.every("Require") if tag.strip()]
     if required:
         return Refusal(420, (("Unsupported", ", ".join(required)),))
-    return _inspect_invite(request) if request.method == "INVITE" else None
+    return _inspect_invite(request, essentials) if request.method == "INVITE" else None
 
 
-def _inspect_invite(request: Request) -> Refusal | None:
-    if not contact_uri(request):
-        return Refusal(400, warning("INVITE without a usable Contact"))  # section 8.1.1.8
+def _inspect_invite(request: Request, essentials: Essentials) -> Refusal | None:
+    # Section 8.1.1.8; RFC 2543 did not ask for a Contact.
+    if essentials.via.branch_is_unique and not contact_uri(request):
+        return Refusal(400, warning("INVITE without a usable Contact"))
+    accepted = {value.partition(";")[0].strip().lower() for value in request.every("Accept")}
+    if accepted and not accepted & {SDP_TYPE, "application/*", "*/*"}:
+        return Refusal(406)
     if not request.body:
         return None
     if request.first("Content-Encoding").lower() not in ("", "identity"):

@@ -70,6 +70,8 @@ _CANONICAL = {name.lower(): name for name in _NAMES} | _COMPACT
 # A second value of one of these says that two elements may read two different messages out of one.
 _ONCE = frozenset({"From", "To", "Call-ID", "CSeq", "Content-Length", "Max-Forwards", "Content-Type"})
 
+_ECHOED = {"Via", "From", "To", "Call-ID", "CSeq"}  # by every response, section 8.2.6.2
+
 _HEADER = re.compile(rf"({TOKEN}){LWS}:{LWS}(.*)\Z", re.ASCII | re.DOTALL)
 _FOLD = re.compile(r"[ \t]*\n[ \t]+")
 _TOKEN = re.compile(rf"{TOKEN}\Z", re.ASCII)
@@ -251,8 +253,8 @@ def parse_essentials(message: Request | Response) -> Essentials:
             found[name] = value
         elif name == "Via":
             found.setdefault(name, value)
-        elif name == "Date" and not value.endswith("GMT"):
-            raise SipParseError("Date is not in GMT")  # section 20.17
+        elif name in _CHECKS:
+            _CHECKS[name](value)
     _check_max_forwards(found.get("Max-Forwards", "70"))
     try:
         call_id, cseq_text, via_text = found["Call-ID"], found["CSeq"], found["Via"]
@@ -277,6 +279,20 @@ def _parse_cseq(text: str) -> tuple[int, str]:
     return int(match[1]), match[2]
 
 
+def _check_date(text: str) -> None:
+    if not text.endswith("GMT"):
+        raise SipParseError("Date is not in GMT")  # section 20.17
+
+
+def _check_contacts(text: str) -> None:
+    for contact in split_commas(text):
+        if contact != "*":
+            parse_name_address(contact)
+
+
+_CHECKS = {"Date": _check_date, "Contact": _check_contacts}
+
+
 def _check_max_forwards(text: str) -> None:
     if not (text.isascii() and text.isdigit() and len(text) < 12 and int(text) <= MAX_FORWARDS):
         raise SipParseError("Max-Forwards out of range")
@@ -291,13 +307,15 @@ def salvage_request(data: bytes) -> Request | None:
     method = lines[0].partition(" ")[0]
     if "SIP/" not in lines[0].upper() or not _TOKEN.match(method) or method.upper().startswith("SIP/"):
         return None
-    headers = []
+    headers: list[tuple[str, str]] = []
+    seen = set()
     for line in lines[1:]:
-        name, colon, value = line.partition(":")
-        if colon:
-            name = name.strip(" \t")
-            headers.append((_CANONICAL.get(name.lower(), name), value.strip(" \t")))
-    if not {"Via", "From", "To", "Call-ID", "CSeq"} <= {name for name, _ in headers}:
+        name, _, value = line.partition(":")
+        name = _CANONICAL.get(name.strip(" \t").lower(), "")
+        if name in _ECHOED and (name == "Via" or name not in seen):
+            seen.add(name)
+            headers.append((name, value.strip(" \t")))
+    if seen != _ECHOED:
         return None
     return Request(headers=tuple(headers), method=method, uri="")
 

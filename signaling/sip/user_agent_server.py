@@ -56,7 +56,7 @@ class UserAgentServer:
     # --- requests -----------------------------------------------------------------------------------------
 
     def receive_request(self, arrived: RequestArrived, now: float) -> None:
-        refusal = inspect(arrived.request)
+        refusal = inspect(arrived.request, arrived.essentials)
         if refusal is not None:
             self._respond(arrived, refusal.status, now, refusal.headers)
         elif arrived.request.method == "CANCEL":
