@@ -32,6 +32,9 @@ SYSTEM_LIBRARY = "libopus.so.0"
 ffi = cffi.FFI()
 ffi.cdef(DECLARATIONS)
 
+# NODELETE: codec states may be freed at exit after the interpreter let go of the library.
+FLAGS = ffi.RTLD_NOW | getattr(ffi, "RTLD_NODELETE", 0)
+
 
 class LibraryMissingError(BridgeError):
     """No usable libopus on this machine."""
@@ -55,7 +58,7 @@ def libopus() -> Any:
     tried = [*map(str, wheel_libraries()), SYSTEM_LIBRARY]
     for name in tried:
         try:
-            library: Any = ffi.dlopen(name)
+            library: Any = ffi.dlopen(name, FLAGS)
             library.opus_get_version_string()
         except (OSError, AttributeError):
             continue

@@ -157,8 +157,11 @@ class OpusDecoder:
         if error[0] != 0:
             raise MemoryError(f"opus_decoder_create failed: {error[0]}")
         self._state: Any = ffi.gc(state, self._library.opus_decoder_destroy)
-        self._output = np.zeros(LONGEST_SAMPLES, dtype=np.float32)
-        self._pointer = ffi.from_buffer("float[]", self._output.data)
+        # The array looks into C memory: the other way round, a kept from_buffer() of the array's memoryview,
+        # crashes when the garbage collector clears them in the wrong order.
+        self._pointer = ffi.new("float[]", LONGEST_SAMPLES)
+        memory: Any = ffi.buffer(self._pointer)
+        self._output: Samples = np.frombuffer(memory, dtype=np.float32)
 
     def decode(self, payload: bytes) -> Samples:
         """Raises ParseError if the payload is not Opus. An empty payload is not: it would mean a loss."""

@@ -1,4 +1,6 @@
 import contextlib
+import gc
+import weakref
 
 import numpy as np
 import pytest
@@ -133,3 +135,20 @@ def test_the_bandwidth_is_no_wider_than_what_is_played(rate_hz: int, bandwidth: 
 def test_a_wrong_number_of_samples_is_our_mistake() -> None:
     with pytest.raises(ValueError, match="7 samples"):
         OpusEncoder().encode(np.zeros(7, dtype=np.float32))
+
+
+def test_codecs_in_a_reference_cycle_are_collected_without_a_crash() -> None:
+    circle: list[object] = [OpusDecoder(), OpusEncoder(), OpusEncoder().clone()]
+    circle.append(circle)
+    seen = weakref.ref(Mark(circle))
+    del circle
+    gc.collect()
+    assert seen() is None
+
+
+class Mark:
+    """Something in the cycle whose end can be seen."""
+
+    def __init__(self, circle: list[object]) -> None:
+        circle.append(self)
+        self.circle = circle
