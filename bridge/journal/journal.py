@@ -23,7 +23,7 @@ from sqlalchemy import (
     event as sqlalchemy_event,
 )
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from bridge.clock import Clock
 from bridge.desk.events import DeskEvent
@@ -93,6 +93,7 @@ class Journal:
         self._wake = asyncio.Event()
         self._failed: JournalError | None = None
         self._insert = insert(_EVENTS)
+        self._writer: AsyncConnection | None = None
         self.commits = 0
         self.written = 0
 
@@ -160,11 +161,18 @@ class Journal:
 
     async def aclose(self) -> None:
         """Writes what is left and closes the file. `run` has ended before."""
+        await self._close_writer()  # it may be in the middle of a cancelled commit
         if self._failed is None:
             # A cancelled commit may or may not have happened: rows that are there already are kept.
             self._insert = self._insert.prefix_with("OR IGNORE", dialect="sqlite")
             await self._write_pending()
+            await self._close_writer()
         await self._engine.dispose()
+
+    async def _close_writer(self) -> None:
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            await writer.close()
 
     async def _write_pending(self) -> None:
         while self._pending:
@@ -183,8 +191,12 @@ class Journal:
 
     async def _commit(self, group: Sequence[Batch]) -> None:
         rows = [row for batch in group for row in batch.rows]
-        async with self._translated("the journal cannot be written"), self._engine.begin() as connection:
-            await connection.execute(self._insert, rows)
+        async with self._translated("the journal cannot be written"):
+            if self._writer is None:
+                # Kept open: taking it from the pool and giving it back costs as much as the commit.
+                self._writer = await self._engine.connect()
+            async with self._writer.begin():
+                await self._writer.execute(self._insert, rows)
         self.commits += 1
         self.written += len(rows)
 

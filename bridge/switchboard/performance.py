@@ -8,7 +8,7 @@ import structlog
 from bridge.clock import Clock
 from bridge.desk.interaction import Interaction
 from bridge.desk.participant import Participant
-from bridge.errors import BridgeError, CapacityError, PlaneLostError
+from bridge.errors import BridgeError, CapacityError, GlareError, PlaneLostError
 from bridge.ids import InteractionId, ParticipantId, TrackId
 from bridge.plane import messages
 from bridge.switchboard.announcer import Announcer
@@ -19,6 +19,8 @@ from bridge.switchboard.matrix import hearings, may_see
 from bridge.switchboard.sound import RoomSounds
 
 log = structlog.get_logger()
+
+MOVE_ATTEMPTS = 3  # re-INVITEs that cross the phone's own before the call is given up
 
 
 class Performance:
@@ -105,8 +107,10 @@ class Performance:
     async def _perform_phone(self, leg: PhoneLeg, participant: Participant) -> None:
         try:
             async with leg.lock:
-                if await self.declare_phone(leg, participant):
-                    await self._move_phone(leg)
+                moved = await self.declare_phone(leg, participant)
+            if moved:
+                await self._move_phone(leg)
+                async with leg.lock:
                     await self.declare_phone(leg, participant)
         except PlaneLostError:
             raise
@@ -132,15 +136,23 @@ class Performance:
         return moved
 
     async def _move_phone(self, leg: PhoneLeg) -> None:
-        """The leg's port is another one now: the phone is told by a re-INVITE."""
+        """The leg's port is another one now: the phone is told by a re-INVITE.
+
+        Not under the leg's lock: if the phone offers at the same time, its offer has to be answered first.
+        """
         if self._phone is None:
             return
-        try:
-            answer = await self._phone.reoffer(leg.leg_id, leg.session.offer())
-            leg.session.receive_answer(answer)
-        except BridgeError:
-            leg.session.withdraw_offer()
-            raise
+        for attempt in range(MOVE_ATTEMPTS):
+            try:
+                leg.session.receive_answer(await self._phone.reoffer(leg.leg_id, leg.session.offer()))
+                return
+            except GlareError:
+                leg.session.withdraw_offer()
+                if attempt == MOVE_ATTEMPTS - 1:
+                    raise
+            except BridgeError:
+                leg.session.withdraw_offer()
+                raise
 
     # --- browser legs -------------------------------------------------------------------------------------
 
@@ -231,19 +243,27 @@ class Performance:
         for leg, reason in leaving:
             if isinstance(leg, BrowserLeg):
                 self.end_browser(leg, "left", reason, rejoin=False)
-            elif not leg.closing and self._phone is not None:
+            elif not leg.closing:
                 leg.closing = True
-                await self._phone.hang_up(leg.leg_id, reason)
+                await self._hang_up(leg, reason)
+
+    async def _hang_up(self, leg: PhoneLeg, reason: str) -> None:
+        if self._phone is None:
+            return
+        try:
+            await self._phone.hang_up(leg.leg_id, reason)
+        except BridgeError as error:
+            log.warning("! hang up", leg=leg.leg_id, code=error.code, reason=error.reason)
 
     async def remove_from_plane(self, leg: Leg) -> None:
-        """A leg that died with its worker is gone as well."""
+        """A leg that died with its worker is gone as well; one it does not give up must not hold us."""
         if leg.declared is None:
             return
         leg.declared = None
         try:
             await self._plane.request(messages.RemoveLeg(0, leg.leg_id))
-        except PlaneLostError:
-            log.debug("x leg", leg=leg.leg_id, reason="lost with the worker")
+        except BridgeError as error:
+            log.warning("! remove leg", leg=leg.leg_id, code=error.code, reason=error.reason)
 
     def end_browser(self, leg: BrowserLeg, code: str, reason: str, *, rejoin: bool) -> None:
         """Tells the browser, once, that its connection is over."""

@@ -375,9 +375,13 @@ class Switchboard:
         return self._wiring.portraits.user(desk.expert(user_id), busy=desk.is_busy(user_id))
 
     def _committed(self, committed: Committed) -> None:
-        self._wiring.announcer.announce(committed)
         for interaction in committed.interactions.values():
             self._wiring.conductor.touch(interaction)
+        try:
+            self._wiring.announcer.announce(committed)
+        except Exception:
+            # The journal's writer stands behind this call: a view that fails must not stop every call.
+            log.exception("! announcement", numbers=committed.numbers)
 
     async def _perform(self, interaction: Interaction) -> None:
         await self._wiring.performance.perform(interaction)

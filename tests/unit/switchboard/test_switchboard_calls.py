@@ -5,12 +5,19 @@ import asyncio
 import pytest
 
 from bridge.desk.policy import DeskPolicy
-from bridge.errors import CapacityError, NegotiationError, NotFoundError
+from bridge.errors import (
+    BridgeError,
+    CallFailedError,
+    CapacityError,
+    GlareError,
+    NegotiationError,
+    NotFoundError,
+)
 from bridge.ids import LegId
 from bridge.plane import messages
 from bridge.switchboard.doors import ArrivingCall
 from bridge.switchboard.event import DigitReceived, InteractionUpdated, MediaConnected, OfferEnded
-from tests.unit.switchboard.theatre import ALICE, PHONE_OFFER, theatre
+from tests.unit.switchboard.theatre import ALICE, PHONE_OFFER, Theatre, theatre
 
 
 async def test_a_call_is_answered_with_the_leg_s_own_port_and_hears_the_waiting_sound() -> None:
@@ -236,3 +243,65 @@ async def test_a_lost_worker_gives_phones_a_new_port_by_re_invite() -> None:
         assert "m=audio 31000" in stage.doors.reoffers[0][1]
         assert stage.phone_leg().audio is not None
         assert len(stage.plane.rooms) == 1
+
+
+async def lose_worker(stage: Theatre) -> None:
+    stage.plane.die(first_port=31_000)
+    stage.board.plane_lost("killed")
+    stage.board.plane_event(messages.WorkerReady(messages.Fingerprint("sha-256", "CD"), (), "test"))
+    await stage.board.settled()
+
+
+async def test_a_re_invite_that_crosses_the_phone_s_own_is_sent_again() -> None:
+    async with theatre() as stage:
+        await stage.call()
+        stage.doors.reoffer_outcomes = [GlareError("crossed"), PHONE_OFFER.replace("40000", "40010")]
+        await lose_worker(stage)
+        assert len(stage.doors.reoffers) == 2
+        audio = stage.phone_leg().audio
+        assert audio is not None
+        assert audio.remote_port == 40010
+
+
+@pytest.mark.parametrize(
+    "outcomes",
+    [[CallFailedError("refused", 488)], [GlareError("crossed")] * 3, [PHONE_OFFER.replace("0 101", "18")]],
+)
+async def test_a_phone_that_will_not_follow_to_the_new_port_is_hung_up(
+    outcomes: list[str | BridgeError],
+) -> None:
+    async with theatre() as stage:
+        await stage.call()
+        stage.doors.reoffer_outcomes = list(outcomes)
+        await lose_worker(stage)
+        assert [leg_id for leg_id, _ in stage.doors.hung_up] == ["leg_phone"]
+        assert (stage.board.open_interactions, stage.board.legs, stage.plane.legs) == (0, 0, {})
+
+
+async def test_a_worker_that_will_not_give_a_leg_up_does_not_keep_the_call() -> None:
+    async with theatre() as stage:
+        id_ = await stage.answered_call()
+        stage.plane.refuse[messages.RemoveLeg] = BridgeError("a bug")
+        await stage.board.end_interaction(ALICE, id_)
+        assert (stage.board.open_interactions, stage.board.legs) == (0, 0)
+        assert stage.doors.hung_up == [(LegId("leg_phone"), "ended")]
+
+
+async def test_a_phone_leg_the_new_worker_has_no_room_for_is_hung_up() -> None:
+    async with theatre() as stage:
+        await stage.call()
+        stage.plane.refuse[messages.DeclareRtpLeg] = CapacityError("no ports")
+        await lose_worker(stage)
+        assert stage.doors.hung_up == [(LegId("leg_phone"), "at_capacity: no ports")]
+        assert stage.board.open_interactions == 0
+
+
+async def test_a_mistake_of_ours_ends_one_interaction_and_no_other() -> None:
+    async with theatre() as stage:
+        await stage.call("leg_1")
+        stage.plane.crash_on = messages.DeclareRoom
+        await stage.call("leg_2")
+        await stage.board.settled()
+        assert stage.board.open_interactions == 1
+        await stage.call("leg_3")
+        assert set(stage.plane.legs) == {LegId("leg_1"), LegId("leg_3")}

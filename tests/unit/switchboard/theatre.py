@@ -49,11 +49,15 @@ class WrittenPlane:
         self.legs: dict[LegId, messages.RtpLegSpec | messages.WebRtcLegSpec] = {}
         self.rooms: dict[str, messages.RoomSpec] = {}
         self.refuse: dict[type[messages.Command], BridgeError] = {}
+        self.crash_on: type[messages.Command] | None = None  # the next of these meets a mistake of ours
         self.first_port = 30_000
 
     async def request(self, command: messages.Command) -> messages.Reply:
         await asyncio.sleep(0)  # a worker's answer never comes at once
         self.commands.append(command)
+        if self.crash_on is type(command):
+            self.crash_on = None
+            raise ZeroDivisionError
         error = self.refuse.get(type(command))
         if error is not None:
             raise error
@@ -88,7 +92,7 @@ class WrittenDoors:
     def __init__(self) -> None:
         self.hung_up: list[tuple[LegId, str]] = []
         self.reoffers: list[tuple[LegId, str]] = []
-        self.reoffer_answer: str = PHONE_OFFER
+        self.reoffer_outcomes: list[str | BridgeError] = []
         self.events: list[tuple[DesktopEvent, Audience]] = []
 
     async def hang_up(self, leg_id: LegId, reason: str) -> None:
@@ -99,7 +103,10 @@ class WrittenDoors:
 
     async def reoffer(self, leg_id: LegId, offer: str) -> str:
         self.reoffers.append((leg_id, offer))
-        return self.reoffer_answer
+        outcome = self.reoffer_outcomes.pop(0) if self.reoffer_outcomes else PHONE_OFFER
+        if isinstance(outcome, BridgeError):
+            raise outcome
+        return outcome
 
     def on_event(self, event: DesktopEvent, audience: Audience) -> None:
         self.events.append((event, audience))

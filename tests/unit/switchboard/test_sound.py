@@ -1,0 +1,75 @@
+"""What is played when: rounds for who waits, music for who is held, prompts in between."""
+
+from bridge.desk.participant import ParticipantState
+from bridge.ids import LegId
+from bridge.plane.messages import Playback
+from bridge.switchboard.doors import Sounds
+from bridge.switchboard.sound import SHORTEST_S, LegSounds
+
+SOUNDS = Sounds(("one.wav", "two.wav"), "hold.wav")
+QUEUED, HELD, IN_SESSION = ParticipantState.QUEUED, ParticipantState.HELD, ParticipantState.IN_SESSION
+
+
+def playing(sounds: LegSounds, state: ParticipantState, now: float = 0.0) -> Playback:
+    playback = sounds.playback(state, SOUNDS, now)
+    assert playback is not None
+    return playback
+
+
+def test_the_same_state_keeps_the_same_playback() -> None:
+    sounds = LegSounds(LegId("leg_1"))
+    assert playing(sounds, QUEUED) == playing(sounds, QUEUED, 5.0)
+
+
+def test_the_round_goes_on_for_ever() -> None:
+    sounds = LegSounds(LegId("leg_1"))
+    heard, now = [], 0.0
+    for _ in range(5):
+        playback = playing(sounds, QUEUED, now)
+        heard.append(playback.source)
+        now += 10.0
+        sounds.ended(playback.playback_id, "", now)
+    assert heard == ["one.wav", "two.wav", "one.wav", "two.wav", "one.wav"]
+
+
+def test_an_empty_sound_ends_the_round_instead_of_spinning() -> None:
+    sounds = LegSounds(LegId("leg_1"))
+    sounds.ended(playing(sounds, QUEUED).playback_id, "", SHORTEST_S / 2)
+    assert sounds.playback(QUEUED, SOUNDS, 1.0) is None
+
+
+def test_a_new_wait_begins_the_round_anew() -> None:
+    sounds = LegSounds(LegId("leg_1"))
+    first = playing(sounds, QUEUED)
+    sounds.ended(first.playback_id, "no such file", 5.0)
+    assert sounds.playback(IN_SESSION, SOUNDS, 6.0) is None
+    again = playing(sounds, QUEUED, 7.0)
+    assert again.source == "one.wav"
+    assert again.playback_id != first.playback_id
+
+
+def test_the_late_end_of_an_earlier_sound_changes_nothing() -> None:
+    sounds = LegSounds(LegId("leg_1"))
+    first = playing(sounds, QUEUED)
+    sounds.ended(first.playback_id, "", 10.0)
+    second = playing(sounds, QUEUED, 10.0)
+    sounds.ended(first.playback_id, "", 10.1)
+    assert playing(sounds, QUEUED, 10.2) == second
+
+
+def test_a_prompt_interrupts_and_what_was_there_goes_on() -> None:
+    sounds = LegSounds(LegId("leg_1"))
+    music = playing(sounds, HELD)
+    sounds.start_prompt("greeting", "greeting.wav")
+    prompt = playing(sounds, HELD)
+    assert prompt.source == "greeting.wav"
+    ended = sounds.ended(prompt.playback_id, "", 1.0)
+    assert ended is not None
+    assert ended.name == "greeting"
+    assert playing(sounds, HELD).source == music.source
+
+
+def test_without_sounds_there_is_silence() -> None:
+    sounds = LegSounds(LegId("leg_1"))
+    for state in ParticipantState:
+        assert sounds.playback(state, Sounds(), 0.0) is None
