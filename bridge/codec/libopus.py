@@ -4,6 +4,7 @@ PyAV's own Opus has no loss concealment and no in-band FEC, and leaves `complexi
 """
 
 import importlib.util
+import os
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ ffi = cffi.FFI()
 ffi.cdef(DECLARATIONS)
 
 # NODELETE: codec states may be freed at exit after the interpreter let go of the library.
-FLAGS = ffi.RTLD_NOW | getattr(ffi, "RTLD_NODELETE", 0)
+FLAGS = os.RTLD_NOW | os.RTLD_NODELETE
 
 
 class LibraryMissingError(BridgeError):
