@@ -5,6 +5,7 @@ import contextlib
 import gc
 import secrets
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import structlog
@@ -12,9 +13,9 @@ import structlog
 from bridge.clock import SystemClock
 from bridge.desk.desk import Desk
 from bridge.desk.policy import DeskPolicy
-from bridge.errors import PlaneLostError, SettingsError
+from bridge.errors import BridgeError, PlaneLostError, SettingsError
 from bridge.ids import IdSource
-from bridge.journal.journal import Journal
+from bridge.journal.journal import Journal, JournalError
 from bridge.negotiation import PhonePreferences
 from bridge.notify import Notifier
 from bridge.plane import messages
@@ -46,6 +47,7 @@ class Daemon:
         self._metrics = Metrics()
         self._stop = asyncio.Event()
         self._stop_now = asyncio.Event()
+        self._first_worker = asyncio.Event()
         self._plane: ProcessPlane | None = None
         self._journal = Journal(
             settings.journal.url, self._clock, secrets.token_hex(8), settings.journal.synchronous
@@ -85,7 +87,10 @@ class Daemon:
 
     async def run(self) -> None:
         """Starts everything, serves, and returns after a stop."""
-        await self._journal.open()
+        try:
+            await self._journal.open()
+        except JournalError as error:
+            raise SettingsError(f"journal.url: {error.reason}") from error
         try:
             async with asyncio.TaskGroup() as tasks:
                 work = [
@@ -118,6 +123,7 @@ class Daemon:
         except OSError as error:
             place = f"{settings.sip.address}:{settings.sip.port}"
             raise SettingsError(f"sip on {place}: {error.strerror}; set sip.address or sip.port") from error
+        await self._first_worker.wait()
         gc.collect()
         gc.freeze()
         scheme = "https" if settings.http.certificate else "http"
@@ -148,6 +154,7 @@ class Daemon:
             try:
                 ready = await plane.start(self._settings.worker.start_timeout_s)
                 self._plane = plane
+                self._first_worker.set()
                 self._switchboard.plane_event(ready)
                 await plane.run()
             finally:
@@ -186,17 +193,41 @@ class Daemon:
 
 
 async def serve(settings: Settings) -> int:
-    """Runs a daemon until SIGTERM or SIGINT; returns the process's exit code."""
+    """Runs a daemon until SIGTERM or SIGINT; returns the process's exit code.
+
+    Raises SettingsError when it cannot start as it is configured.
+    """
     daemon = Daemon(settings, Notifier.from_environment())
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, daemon.stop)
     try:
         await daemon.run()
-    except* SettingsError as group:
-        raise group.exceptions[0] from None
+    except (BridgeError, BaseExceptionGroup) as error:
+        cause = known_cause(error)
+        if cause is None:
+            raise  # a mistake of ours: the traceback is wanted
+        if isinstance(cause, SettingsError):
+            raise cause from None
+        log.error("! stopped", code=cause.code, reason=cause.reason)
+        return 1
     log.info("= stopped")
     return 0
+
+
+def known_cause(error: BaseException) -> BridgeError | None:
+    """The BridgeError that stopped all task groups around it; None if anything else was among the causes."""
+    causes = list(_causes(error))
+    known = [cause for cause in causes if isinstance(cause, BridgeError)]
+    return known[0] if known and len(known) == len(causes) else None
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _causes(inner)
+    else:
+        yield error
 
 
 def _secret(settings: Settings) -> bytes:

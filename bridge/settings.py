@@ -11,12 +11,38 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from bridge.errors import SettingsError
 
 Port = Annotated[int, Field(ge=0, le=65_535)]
 Seconds = Annotated[float, Field(gt=0)]
+
+
+def _numeric(address: str) -> str:
+    """Sockets, SDP and candidates want numbers; "" stands for "the same as address"."""
+    if address:
+        ipaddress.ip_address(address)
+    return address
+
+
+IpAddress = Annotated[str, AfterValidator(_numeric)]
+
+
+def _check_announced(section: str, address: str, advertised_address: str) -> None:
+    """Nobody can send to 0.0.0.0; in SDP it even means hold (RFC 3264 section 8.4)."""
+    if not advertised_address and ipaddress.ip_address(address or "0.0.0.0").is_unspecified:
+        raise ValueError(
+            f"{section}.address {address!r} needs {section}.advertised_address: what others send to"
+        )
 
 
 class Section(BaseModel):
@@ -58,7 +84,7 @@ class Auth(Section):
 
 
 class Sip(Section):
-    address: str = "127.0.0.1"
+    address: IpAddress = "127.0.0.1"
     port: Port = 5060
     advertised_address: str = ""
     transports: tuple[Literal["udp", "tcp"], ...] = ("udp", "tcp")
@@ -74,10 +100,15 @@ class Sip(Section):
             ipaddress.ip_network(network)
         return value
 
+    @model_validator(mode="after")
+    def _address_can_be_sent_to(self) -> "Sip":
+        _check_announced("sip", self.address, self.advertised_address)
+        return self
+
 
 class Rtp(Section):
-    address: str = "127.0.0.1"
-    advertised_address: str = ""
+    address: IpAddress = "127.0.0.1"
+    advertised_address: IpAddress = ""
     port_min: Port = 10_002
     port_max: Port = 20_000
     drain_s: Annotated[float, Field(ge=0)] = 5.0
@@ -89,12 +120,22 @@ class Rtp(Section):
             raise ValueError("rtp.port_max must be above rtp.port_min: a leg needs two ports, RTP and RTCP")
         return self
 
+    @model_validator(mode="after")
+    def _address_can_be_sent_to(self) -> "Rtp":
+        _check_announced("rtp", self.address, self.advertised_address)
+        return self
+
 
 class Webrtc(Section):
-    address: str = "127.0.0.1"
+    address: IpAddress = "127.0.0.1"
     port: Port = 10_000
-    advertised_address: str = ""
+    advertised_address: IpAddress = ""
     consent_timeout_s: Seconds = 30.0
+
+    @model_validator(mode="after")
+    def _address_can_be_sent_to(self) -> "Webrtc":
+        _check_announced("webrtc", self.address, self.advertised_address)
+        return self
 
 
 class Media(Section):
@@ -112,6 +153,13 @@ class Desk(Section):
 class Journal(Section):
     url: str = "sqlite+aiosqlite:///warmbridge.db"
     synchronous: Literal["NORMAL", "FULL"] = "NORMAL"
+
+    @field_validator("url")
+    @classmethod
+    def _is_sqlite(cls, value: str) -> str:
+        if not value.startswith("sqlite+aiosqlite://"):
+            raise ValueError("write sqlite+aiosqlite:///FILE (an absolute path has four slashes)")
+        return value
 
 
 class Worker(Section):

@@ -22,6 +22,10 @@ class FrameWriter:
             raise PlaneLostError("the other plane stopped reading")
         self._writer.write(_LENGTH.pack(len(payload)) + payload)
 
+    async def drain(self) -> None:
+        """Returns when the kernel has taken what was written: for the last words of a process."""
+        await self._writer.drain()
+
     def is_closing(self) -> bool:
         return self._writer.is_closing()
 

@@ -15,7 +15,14 @@ from typing import Protocol
 import msgspec
 import structlog
 
-from bridge.errors import BridgeError, CapacityError, NegotiationError, NotFoundError, PlaneLostError
+from bridge.errors import (
+    BridgeError,
+    CapacityError,
+    NegotiationError,
+    NotFoundError,
+    PlaneLostError,
+    SettingsError,
+)
 from bridge.plane import messages
 from bridge.plane.frames import FrameWriter, read_frame
 
@@ -130,7 +137,10 @@ class ProcessPlane:
         self._closing = False
 
     async def start(self, timeout_s: float) -> messages.WorkerReady:
-        """Starts the process and waits for its `WorkerReady`; raises `PlaneLostError` if it does not come."""
+        """Starts the process and waits for its `WorkerReady`.
+
+        Raises `SettingsError` if the worker cannot work with its settings, `PlaneLostError` if it says nothing.
+        """
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = await asyncio.create_subprocess_exec(
@@ -151,6 +161,8 @@ class ProcessPlane:
         event = _EVENT.decode(first) if first is not None else None
         if not isinstance(event, messages.WorkerReady):
             await self.aclose()
+            if isinstance(event, messages.CommandRefused):
+                raise SettingsError(event.reason)
             raise PlaneLostError("the media worker did not start; its own log lines say why")
         return event
 

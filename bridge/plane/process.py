@@ -15,7 +15,7 @@ import structlog
 import uvloop
 
 from bridge.clock import SystemClock
-from bridge.errors import PlaneLostError
+from bridge.errors import PlaneLostError, SettingsError
 from bridge.logs import configure_logs
 from bridge.plane import messages
 from bridge.plane.frames import FrameWriter, read_frame
@@ -45,7 +45,12 @@ async def run_worker(sock: socket.socket) -> None:
             log.error("! control plane lost", reason=error.reason)
 
     worker = Worker(config, SystemClock(), emit)
-    await worker.start()
+    try:
+        await worker.start()
+    except SettingsError as error:
+        emit(messages.CommandRefused(0, error.code, error.reason))
+        await frames.drain()
+        return
     # What is alive now lives as long as the process: keep it out of every later pass (37-266 ms otherwise).
     gc.collect()
     gc.freeze()

@@ -6,6 +6,7 @@ the media plane: sockets, certificate and metronome are made here.
 
 import asyncio
 import secrets
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import assert_never
@@ -13,7 +14,7 @@ from typing import assert_never
 import structlog
 
 from bridge.clock import Clock, ntp_time
-from bridge.errors import BridgeError, CapacityError
+from bridge.errors import BridgeError, CapacityError, SettingsError
 from bridge.ids import LegId
 from bridge.legs.leg import Leg, LegShell
 from bridge.legs.rtp_leg import RtpLeg, RtpSockets
@@ -59,13 +60,14 @@ class Worker:
         self._network: WebRtcNetwork | None = None
 
     async def start(self) -> None:
-        """Opens the ports, starts the metronome and says `WorkerReady`. OSError if the ICE port is taken."""
+        """Opens the ports, starts the metronome and says `WorkerReady`. SettingsError if it cannot."""
         loop = asyncio.get_running_loop()
         config, clock = self._config, self._clock
         pool = RtpPortPool(config.rtp_port_min, config.rtp_port_max, config.rtp_address, config.rtp_drain_s)
         packets = packet_io()
         self._sockets = RtpSockets(loop, clock, pool, packets, config.rtp_timeout_s)
-        sock = open_udp_socket(config.ice_address, config.ice_port)
+        _open_socket("rtp.address", config.rtp_address, 0).close()  # or every call would fail later
+        sock = _open_socket("webrtc.address and webrtc.port", config.ice_address, config.ice_port)
         mux = UdpMux(loop, sock, clock, packets, self._leg_crashed)
         identity = DtlsIdentity.generate()
         self._network = WebRtcNetwork(loop, clock, mux, identity, config.consent_timeout_s)
@@ -209,3 +211,10 @@ class Worker:
             log.error("! webrtc leg failed", leg=endpoint.leg_id, exc_info=error)
             reason = "the leg's media failed; see the log"
             self._emit(messages.LegFailed(endpoint.leg_id, "internal_error", reason))
+
+
+def _open_socket(settings: str, address: str, port: int) -> socket.socket:
+    try:
+        return open_udp_socket(address, port)
+    except OSError as error:
+        raise SettingsError(f"{settings}: cannot receive on {address}:{port}: {error.strerror}") from error

@@ -86,12 +86,15 @@ class WebDoor:
         try:
             self._server.config.load()
         except OSError as error:
-            raise SettingsError(f"http.certificate and http.private_key: {error}") from error
+            files = f"{self._settings.certificate} and {self._settings.private_key}"
+            reason = f"{files}: {error.strerror or error}"
+            raise SettingsError(f"http.certificate and http.private_key: {reason}") from error
         try:
             self._listener = self._listen()
         except OSError as error:
             place = f"{self._settings.address}:{self._settings.port}"
-            raise SettingsError(f"http.address and http.port: cannot listen on {place}: {error}") from error
+            reason = str(error.strerror or error).partition(" (while")[0]  # the library repeats the address
+            raise SettingsError(f"http.address and http.port: cannot listen on {place}: {reason}") from error
         port: int = self._listener.getsockname()[1]
         return port
 

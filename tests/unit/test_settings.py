@@ -43,6 +43,11 @@ def test_every_wrong_key_is_named_at_once(tmp_path: Path) -> None:
         ('[http]\ncertificate = "x.pem"\n', "go together"),
         ('[sip]\nallowed_networks = ["10.0.0.0/33"]\n', "10.0.0.0/33"),
         ("[sip\n", "line 1"),
+        ('[sip]\naddress = "bridge.example"\n', "2: sip.address: "),
+        ('[rtp]\nadvertised_address = "bridge.example"\n', "2: rtp.advertised_address: "),
+        ('[rtp]\naddress = "0.0.0.0"\n', "needs rtp.advertised_address"),
+        ('[webrtc]\naddress = "::"\n', "needs webrtc.advertised_address"),
+        ('[journal]\nurl = "mysql://db/bridge"\n', "2: journal.url: "),
     ],
 )
 def test_what_cannot_work_is_refused_with_the_cause(tmp_path: Path, text: str, says: str) -> None:
