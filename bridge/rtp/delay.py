@@ -12,13 +12,14 @@ WINDOW_PACKETS = 500  # the percentile too, at 50 packets a second
 BIN_S = 0.005
 BINS = 200  # up to one second
 QUANTILE = 0.99
+COUNT_INTERVAL = 25  # packets between two looks at the percentile, if none was later than it
 LEARNING_PACKETS = 50  # until then the target is at least the initial one
 
 
 class DelayEstimator:
     """Relative delays of one stream. All times in seconds."""
 
-    __slots__ = ("_bins", "_bucket", "_counts", "_initial_s", "_minima", "_newest", "_quantile_s", "baseline")
+    __slots__ = ("_bins", "_counts", "_initial_s", "_minima", "_quantile_s", "_since_count", "baseline")
 
     def __init__(self, initial_s: float) -> None:
         self.baseline: float | None = None
@@ -27,8 +28,7 @@ class DelayEstimator:
         self._bins: deque[int] = deque()
         self._counts = [0] * BINS
         self._quantile_s = 0.0
-        self._bucket = 0
-        self._newest = 0
+        self._since_count = 0
 
     def push(self, transit: float, now: float) -> float:
         """Takes a packet's transit (arrival minus media time); returns its delay beyond the baseline."""
@@ -72,9 +72,16 @@ class DelayEstimator:
         self._counts[number] += 1
         if len(self._bins) > WINDOW_PACKETS:
             self._counts[self._bins.popleft()] -= 1
+        self._since_count += 1
+        if self._since_count >= COUNT_INTERVAL or (number + 1) * BIN_S > self._quantile_s:
+            self._since_count = 0
+            self._quantile_s = self._count()
+
+    def _count(self) -> float:
+        """The upper end of the bin in which the quantile lies."""
         allowed = int(len(self._bins) * (1 - QUANTILE))
         for highest in range(BINS - 1, -1, -1):
             allowed -= self._counts[highest]
             if allowed < 0:
-                self._quantile_s = (highest + 1) * BIN_S
-                return
+                return (highest + 1) * BIN_S
+        return 0.0

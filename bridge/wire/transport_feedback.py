@@ -12,6 +12,7 @@ from bridge.errors import ParseError
 DELTA_S = 0.00025  # section 3.1.5: receive deltas count 250 us
 REFERENCE_S = 0.064  # section 3.1: the reference time counts 64 ms
 DELTAS_PER_REFERENCE = 256
+MAX_STATUSES = 8192  # packets: a second at 80 Mbit/s; a few octets could claim 65535
 
 _HEAD = struct.Struct("!HH")
 _NOT_RECEIVED, _SMALL, _LARGE = 0, 1, 2  # section 3.1.1: packet status symbols
@@ -42,6 +43,8 @@ def parse_transport_feedback(sender_ssrc: int, media_ssrc: int, body: bytes) -> 
     if len(body) < 10:
         raise ParseError("transport-cc feedback is cut off")
     base, count = _HEAD.unpack_from(body)
+    if count > MAX_STATUSES:
+        raise ParseError("transport-cc feedback covers too many packets")
     symbols, at = _parse_symbols(body, count)
     deltas: list[int | None] = []
     for symbol in symbols:

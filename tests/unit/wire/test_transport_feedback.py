@@ -44,7 +44,8 @@ def test_one_bit_vectors_and_spare_symbols_are_read() -> None:
         pytest.param("0064 0003 000003 04 0000 0000", id="empty run"),
         pytest.param("0064 0003 000003 04 6003 0000", id="reserved symbol"),
         pytest.param("0064 0003 000003 04 2003 0101", id="too few deltas"),
-        pytest.param("0064 ffff 000003 04 2001 01", id="too few chunks"),
+        pytest.param("0064 0fff 000003 04 2001 01", id="too few chunks"),
+        pytest.param("0064 2001 000003 04 1fff 0002", id="more packets than anybody sends"),
     ],
 )
 def test_what_does_not_add_up_is_refused(text: str) -> None:
