@@ -47,6 +47,7 @@ class Daemon:
         self._metrics = Metrics()
         self._stop = asyncio.Event()
         self._stop_now = asyncio.Event()
+        self._plane_ready = asyncio.Event()
         self._first_worker = asyncio.Event()
         self._plane: ProcessPlane | None = None
         self._journal = Journal(
@@ -118,6 +119,7 @@ class Daemon:
         settings = self._settings
         http_port = self._web.bind()
         doors.create_task(self._web.run())
+        await self._plane_ready.wait()  # a call that comes before could only be refused
         try:
             await self._sip.open(doors, self._switchboard)
         except OSError as error:
@@ -156,6 +158,7 @@ class Daemon:
                 self._plane = plane
                 self._first_worker.set()
                 self._switchboard.plane_event(ready)
+                self._plane_ready.set()
                 await plane.run()
             finally:
                 self._plane = None
