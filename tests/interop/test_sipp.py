@@ -8,6 +8,7 @@ import psutil
 import pytest
 
 from bridge.peers.daemon_process import DaemonProcess
+from tests.interop.desktop import desktop, hears
 from tests.interop.programs import eventually
 from tests.interop.sipp import SippResult, sipp
 
@@ -68,3 +69,16 @@ async def test_five_hundred_calls_in_sequence_and_a_hundred_at_once_leave_nothin
     after = footprint(daemon)
     assert after.threads <= before.threads
     assert after.memory_bytes - before.memory_bytes < GROWTH_MAX_BYTES
+
+
+async def test_an_echoing_phone_is_heard_again_after_hold(daemon: DaemonProcess, tmp_path: Path) -> None:
+    """The agent's own tone comes back from the phone: proof of both directions, after the resume as well."""
+    async with desktop(daemon) as agent:
+        async with asyncio.TaskGroup() as tasks:
+            scenario = sipp(target(daemon), tmp_path, "-rtp_echo", "-s", "support", scenario="hold.xml")
+            call = tasks.create_task(scenario)
+            await agent.accept_offer()
+            await hears(agent, "agent")
+            await hears(agent)
+            await hears(agent, "agent")
+        assert_clean(call.result(), 1)
