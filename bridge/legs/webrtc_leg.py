@@ -229,15 +229,16 @@ class WebRtcLeg:
 
     def _on_rtp(self, packet: bytes, now: float) -> None:
         ssrc = ssrc_of(packet)
-        track = self._by_ssrc.get(ssrc) or self._find_track(ssrc, packet)
-        if track is None:
-            self.unrouted += 1
-            return
         if self._transport_cc is not None:
+            # Also of packets nobody wants: they arrived, and the sender's estimate is about the path.
             number = read_transport_sequence_number(packet, self._transport_cc)
             if number is not None:
                 self._feedback.media_ssrc = ssrc
                 self._feedback.receive(number, now)
+        track = self._by_ssrc.get(ssrc) or self._find_track(ssrc, packet)
+        if track is None:
+            self.unrouted += 1
+            return
         track.receive(packet, now)
 
     def _find_track(self, ssrc: int, packet: bytes) -> AudioUpTrack | UpTrack | None:
@@ -284,10 +285,16 @@ class WebRtcLeg:
     def _receive_blocks(self, blocks: tuple[ReportBlock, ...], now: float) -> None:
         for block in blocks:
             if self._audio_down is not None and block.ssrc == self._audio_down.ssrc:
-                self._audio_down.receive_report_block(block, now)
+                self._set_round_trip(self._audio_down.receive_report_block(block, now))
             for track in self._video_down.values():
                 if block.ssrc == track.spec.ssrc:
-                    track.receive_report_block(block, now)
+                    self._set_round_trip(track.receive_report_block(block, now))
+
+    def _set_round_trip(self, seconds: float | None) -> None:
+        """One path: what a down track's reports measure tells the up tracks when to ask again."""
+        if seconds is not None:
+            for track in self._video_up.values():
+                track.set_round_trip(seconds)
 
     def _receive_nack(self, nack: Nack, now: float) -> None:
         for track in self._video_down.values():

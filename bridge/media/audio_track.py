@@ -224,8 +224,14 @@ class AudioDownTrack:
     def sender_report(self, now: float, ntp_seconds: float) -> SenderReport | None:
         return self._stream.sender_report(now, ntp_seconds)
 
-    def receive_report_block(self, block: ReportBlock, now: float) -> None:
-        self._stream.receive_report_block(block, now)
+    def receive_report_block(self, block: ReportBlock, now: float) -> float | None:
+        """The listener's report on this stream; returns the round trip in seconds if it tells."""
+        return self._stream.receive_report_block(block, now)
+
+    @property
+    def fraction_lost(self) -> float:
+        """What the listener last reported, 0 to 1."""
+        return self._stream.fraction_lost
 
     def statistics(self) -> TrackStatistics:
         stream = self._stream

@@ -186,6 +186,8 @@ class Worker:
     def _report(self) -> None:
         self._routes.report_paths()
         for leg in self._legs.values():
+            if leg.audio_down is not None:
+                self._mixer.receive_loss(leg.leg_id, leg.audio_down.fraction_lost)
             level = self._mixer.leg_statistics(leg.leg_id).level_dbov
             self._emit(leg.statistics(level))
         self._emit(messages.WorkerStatistics(self._values()))
