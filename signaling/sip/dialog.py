@@ -60,14 +60,18 @@ class Dialog(msgspec.Struct):
 
     def next_hop(self) -> Flow:
         """Where a request within the dialog goes."""
-        uri = parse_name_address(self.route_set[0]).uri if self.route_set else self.remote_target
+        text = parse_name_address(self.route_set[0]).uri if self.route_set else self.remote_target
         try:
-            hop = flow_to(parse_uri(uri))
+            uri = parse_uri(text)
         except ParseError:
             return self.flow
+        hop = flow_to(uri)
         # A Contact behind NAT is an address of another network: only the way it came by leads back.
         if hop.transport not in TRANSPORTS or (self.behind_nat and not self.route_set):
             return self.flow
+        if not self.route_set and uri.parameter("transport") is None:
+            # Phones on TCP often leave the transport out of their Contact, and do not listen on UDP.
+            hop = Flow(self.flow.transport, hop.host, hop.port)
         if hop.transport == self.flow.transport and self.flow.connection:
             # Over TCP the connection the call came by is taken again (section 18.1.1 allows it).
             return Flow(hop.transport, hop.host, hop.port, self.flow.connection)

@@ -205,6 +205,8 @@ class UserAgentClient:
             dialog = established_dialog(ours.request, outcome.response, outcome.essentials, outcome.flow)
         except ParseError:
             self.ignored += 1
+            if ours.session.step(CallEvent.FAILURE):
+                self._refuse(ours.session, 500, "an answer that leads nowhere")
             return
         if len(ours.acks) >= MAX_BRANCHES:
             self.ignored += 1

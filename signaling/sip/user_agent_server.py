@@ -184,7 +184,8 @@ class UserAgentServer:
     def ring(self, session: InviteSession, now: float) -> None:
         if session.state is not CallState.ARRIVING or session.pending is None:
             raise NotAllowedError(f"a call that is {session.state.name.lower()} cannot ring")
-        self._respond(session.pending, 180, now, self._contact(session.pending.request, session))
+        headers = self._contact(session.pending.request, session)
+        self._respond(session.pending, 180, now, headers, self._tag(session))
 
     def accept(self, session: InviteSession, sdp: str, now: float) -> None:
         session.step(CallEvent.ACCEPT)
