@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -108,6 +109,7 @@ class Journal:
 
     async def open(self) -> None:
         """Creates the tables where they are missing and notes this boot. Raises JournalError."""
+        self._require_folder()
         sqlalchemy_event.listen(self._engine.sync_engine, "connect", self._set_up_connection)
         async with self._translated("the journal cannot be opened"), self._engine.begin() as connection:
             await connection.run_sync(_METADATA.create_all)
@@ -227,6 +229,15 @@ class Journal:
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute(f"PRAGMA synchronous={self._synchronous}")
         cursor.close()
+
+    def _require_folder(self) -> None:
+        """A missing folder is told before a driver's thread is started for it, which would outlive the failure."""
+        url = self._engine.url
+        if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
+            return
+        folder = Path(str(url.database)).absolute().parent
+        if not folder.is_dir():
+            raise JournalError(f"the journal cannot be opened: there is no folder {folder}; see journal.url")
 
     @asynccontextmanager
     async def _translated(self, what: str) -> AsyncIterator[None]:
