@@ -17,6 +17,8 @@ TAPS: Final = 24
 CUTOFF: Final = 0.94  # of the lower Nyquist frequency: the -6 dB point
 KAISER_BETA: Final = 6.0  # 60 dB between pass and stop band
 BLOCK: Final = 8  # periods per row of the product: wider copies less, narrower multiplies fewer zeros
+RECORDING_STEP: Final = 64  # input samples per row of the product when a whole recording is converted
+MOST_PHASES: Final = 640  # 11025 to 48000 Hz
 # OpenBLAS wakes its threads above 65536 * 4 multiplications (interface/gemm.c): they cost more than they help.
 LARGEST_PRODUCT: Final = 262_144
 
@@ -25,7 +27,8 @@ class Resampler:
     """From one rate to another; keeps no state, so one serves every stream.
 
     `process` takes rows that begin with the last `history` samples before; what follows them must be a whole
-    number of `step` samples.
+    number of `step` samples. Rates whose ratio needs more than `MOST_PHASES` are refused: 47999 to 48000 Hz
+    would be a matrix of gigabytes.
     """
 
     __slots__ = ("_matrix", "_produced", "_width", "history", "rate_in_hz", "rate_out_hz", "step")
@@ -34,6 +37,10 @@ class Resampler:
         divisor = gcd(rate_in_hz, rate_out_hz)
         up, down = rate_out_hz // divisor, rate_in_hz // divisor
         self.rate_in_hz, self.rate_out_hz = rate_in_hz, rate_out_hz
+        if max(up, down) > MOST_PHASES:
+            raise ValueError(
+                f"no filter from {rate_in_hz} to {rate_out_hz} Hz: {up}/{down} is too fine a ratio"
+            )
         reach = TAPS * max(1.0, rate_in_hz / rate_out_hz)  # input samples under the filter
         self.step = down * block
         self.history = int(np.ceil(reach)) - 1
@@ -92,8 +99,8 @@ class StreamResampler:
 
     __slots__ = ("_pending", "_resampler")
 
-    def __init__(self, rate_in_hz: int, rate_out_hz: int) -> None:
-        self._resampler = Resampler(rate_in_hz, rate_out_hz, block=1)
+    def __init__(self, rate_in_hz: int, rate_out_hz: int, block: int = 1) -> None:
+        self._resampler = Resampler(rate_in_hz, rate_out_hz, block)
         self._pending = np.zeros(self._resampler.history, dtype=np.float32)
 
     def push(self, samples: Samples) -> Samples:
@@ -111,8 +118,11 @@ def resample(samples: Samples, rate_in_hz: int, rate_out_hz: int) -> Samples:
     """A whole recording at another rate, its delay taken off."""
     if rate_in_hz == rate_out_hz:
         return samples
-    stream = StreamResampler(rate_in_hz, rate_out_hz)
-    tail = np.zeros(TAPS * max(1, -(-rate_in_hz // rate_out_hz)) * 16, dtype=np.float32)
+    period = rate_in_hz // gcd(rate_in_hz, rate_out_hz)
+    block = max(1, RECORDING_STEP // period)
+    stream = StreamResampler(rate_in_hz, rate_out_hz, block)
+    reach = TAPS * max(1, -(-rate_in_hz // rate_out_hz))
+    tail = np.zeros(reach + period * block, dtype=np.float32)  # so that the last sample comes out
     made = stream.push(np.concatenate((samples, tail)))
     delay = round(TAPS / 2 * max(rate_out_hz / rate_in_hz, 1.0))
     wanted = len(samples) * rate_out_hz // rate_in_hz

@@ -26,11 +26,6 @@ def dbov(power: float) -> float:
     return 10.0 * math.log10(power) if power > _SILENT_POWER else SILENCE_DBOV
 
 
-def power(samples: Samples) -> float:
-    """Mean square of the samples."""
-    return float(np.dot(samples, samples)) / len(samples) if len(samples) else 0.0
-
-
 def from_pcm16(pcm: Pcm16) -> Samples:
     """Integers to floats."""
     return pcm.astype(np.float32) * np.float32(1 / 32_768)

@@ -221,7 +221,7 @@ class Mixer:
             "mixer_encoder_clones_total": self._mixes.clones,
             "mixer_encoder_merges_total": self._mixes.merges,
             "mixer_limited_total": self._mixes.limited,
-            "mixer_voices_gated": sum(voice.samples is None for voice in voices),
+            "mixer_voices_silent": sum(voice.samples is None for voice in voices),
         }
 
     def leg_statistics(self, leg_id: LegId) -> AudioStatistics:

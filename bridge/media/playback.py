@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from bridge.codec.resample import resample
-from bridge.codec.sample import FRAMES_PER_SECOND, Pcm16, Samples, frame_samples, from_pcm16, to_pcm16
+from bridge.codec.sample import Pcm16, Samples, frame_samples, from_pcm16, to_pcm16
 from bridge.errors import BridgeError
 from bridge.media.frames import MIX_RATE_HZ
 from bridge.plane.messages import Playback
@@ -20,6 +20,7 @@ LIBRARY_BYTES: Final = 128 * 1024 * 1024
 SHORTEST_SAMPLES: Final = 1
 # These are played as they are and resampled tick by tick with all voices; others once, when they are read.
 NATIVE_RATES_HZ: Final = (8_000, 16_000, 24_000, 32_000, 48_000)
+OTHER_RATES_HZ: Final = (11_025, 12_000, 22_050, 44_100, 64_000, 88_200, 96_000, 192_000)
 
 
 class SoundError(BridgeError):
@@ -43,8 +44,10 @@ def parse_wav(data: bytes) -> Sound:
             octets = file.readframes(file.getnframes())
     except (wave.Error, EOFError, RuntimeError) as error:  # RuntimeError: a chunk longer than the file
         raise SoundError(f"not a WAV file of PCM: {str(error) or 'it ends early'}") from error
-    if width != 2 or channels not in {1, 2} or not 4_000 <= rate_hz <= 192_000:
-        raise SoundError(f"{channels} channels of {8 * width} bits at {rate_hz} Hz: want 16 bits mono")
+    if width != 2 or channels not in {1, 2} or rate_hz not in (*NATIVE_RATES_HZ, *OTHER_RATES_HZ):
+        raise SoundError(
+            f"{channels} channels of {8 * width} bits at {rate_hz} Hz: want 16 bits mono at a usual rate"
+        )
     pcm = np.frombuffer(octets[: len(octets) // (2 * channels) * 2 * channels], dtype="<i2").astype(np.int16)
     if channels == 2:
         pcm = pcm.reshape(-1, 2).mean(axis=1).astype(np.int16)
@@ -135,8 +138,3 @@ class Player:
             return looped
         self.ended = True
         return np.pad(pcm, (0, wanted - len(pcm)))
-
-
-def duration_s(sound: Sound) -> float:
-    """How long one round of it lasts."""
-    return len(sound.pcm) / (frame_samples(sound.rate_hz) * FRAMES_PER_SECOND)

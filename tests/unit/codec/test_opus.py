@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.codec.opus import OpusDecoder, OpusEncoder, OpusProfile, max_bandwidth, profile_from_fmtp
-from bridge.codec.sample import Samples, power
+from bridge.codec.sample import Samples
 from bridge.errors import ParseError
 from bridge.wire.opus import has_fec, parse_toc
-from tests.unit.codec.tone import amplitude_of, tone
+from tests.unit.codec.tone import amplitude_of, power, tone
 
 LOSSY = OpusProfile(fec=True, expected_loss_percent=20, bitrate_bps=32_000)
 

@@ -85,3 +85,9 @@ def test_drift_is_played_away_without_a_seam(rate_hz: int, step: int) -> None:
 def test_drift_without_neighbours_repeats_the_edge() -> None:
     nothing = np.zeros(0, dtype=np.float32)
     assert len(stretch(nothing, tone(200, 8_000, 159 / 8_000), nothing, 160)) == 160
+
+
+@pytest.mark.parametrize(("rate_in", "rate_out"), [(47_999, 48_000), (48_000, 47_999)])
+def test_too_fine_a_ratio_is_refused_before_it_costs_memory(rate_in: int, rate_out: int) -> None:
+    with pytest.raises(ValueError, match="too fine a ratio"):
+        Resampler(rate_in, rate_out)

@@ -21,3 +21,8 @@ def error_db(samples: Samples, reference: Samples) -> float:
     """The difference against the reference's power."""
     difference = samples.astype(np.float64) - reference
     return float(10 * np.log10(np.mean(difference**2) / np.mean(reference.astype(np.float64) ** 2)))
+
+
+def power(samples: Samples) -> float:
+    """Mean square."""
+    return float(np.dot(samples, samples)) / len(samples)

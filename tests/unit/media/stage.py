@@ -40,7 +40,7 @@ def payloads(codec: Codec, sound: Samples, loss_percent: int = 0) -> list[bytes]
     return [encoder.encode(frame) for frame in sound.reshape(-1, encoder.rate_hz // 50)]
 
 
-def saying(codec: Codec, frequency_hz: float, seconds: float = 4.0, amplitude: float = 0.2) -> Script:
+def saying(codec: Codec, frequency_hz: float, seconds: float = 1.4, amplitude: float = 0.2) -> Script:
     rate_hz = decoder_for(codec).rate_hz
     sound = tone(frequency_hz, rate_hz, seconds, amplitude)
     return Script(JitterFrame(FrameKind.PAYLOAD, payload) for payload in payloads(codec, sound))

@@ -3,12 +3,12 @@ from collections.abc import Iterable
 import numpy as np
 import pytest
 
-from bridge.codec.sample import Samples, power
+from bridge.codec.sample import Samples
 from bridge.ids import LegId, ParticipantId
 from bridge.media.voice import Voice
 from bridge.plane.messages import Codec
 from bridge.rtp.frame import CONTINUES_FRAME, EMPTY_FRAME, LOST_FRAME, FrameKind, JitterFrame
-from tests.unit.codec.tone import error_db, tone
+from tests.unit.codec.tone import error_db, power, tone
 from tests.unit.media.stage import G722, OPUS, PCMU, Script, payloads
 
 
