@@ -73,7 +73,7 @@ _ONCE = frozenset({"From", "To", "Call-ID", "CSeq", "Content-Length", "Max-Forwa
 _ECHOED = {"Via", "From", "To", "Call-ID", "CSeq"}  # by every response, section 8.2.6.2
 
 _HEADER = re.compile(rf"({TOKEN}){LWS}:{LWS}(.*)\Z", re.ASCII | re.DOTALL)
-_FOLD = re.compile(r"[ \t]*\n[ \t]+")
+_FOLD = re.compile(r"\n[ \t]+")
 _TOKEN = re.compile(rf"{TOKEN}\Z", re.ASCII)
 _CSEQ = re.compile(rf"([0-9]{{1,32}})[ \t]+({TOKEN})\Z", re.ASCII)
 _STATUS = re.compile(r"SIP/2\.0 ([1-6][0-9]{2})(?: (.*))?\Z", re.IGNORECASE | re.DOTALL)

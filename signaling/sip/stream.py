@@ -4,7 +4,9 @@ import re
 
 from signaling.sip.message import MAX_MESSAGE_BYTES, SipParseError
 
-_CONTENT_LENGTH = re.compile(rb"(?im)^(?:content-length|l)[ \t]*:\s*([0-9]{1,11})[ \t]*\r?$")
+_CONTENT_LENGTH = re.compile(
+    rb"(?im)^(?:content-length|l)[ \t]*:[ \t]*(?:\r?\n[ \t]+)?([0-9]{1,11})[ \t]*\r?$"
+)
 _PING = b"\r\n\r\n"  # RFC 5626 section 3.5.1: answered by one CRLF
 _HEAD_END = b"\r\n\r\n"
 

@@ -1,0 +1,113 @@
+"""SIP URIs and name-addresses."""
+
+import contextlib
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bridge.errors import ParseError
+from signaling.sip.flow import Flow, flow_to
+from signaling.sip.inspection import display_user
+from signaling.sip.uri import SipUri, bracket, parse_name_address, parse_parameters, parse_uri, unescape
+
+
+def test_a_uri_has_its_parts() -> None:
+    assert parse_uri("SIPS:al%69ce:pw@[2001:db8::1]:5081;transport=TCP;lr?Subject=x") == SipUri(
+        "sips", "al%69ce:pw", "2001:db8::1", 5081, (("transport", "TCP"), ("lr", "")), "Subject=x"
+    )
+    assert parse_uri("sip:example.org").parameter("lr") is None
+    assert bracket("2001:db8::1") == "[2001:db8::1]"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "sip:", "sip:@host", "sip:a b@host", "sip:a@host:123456", "sip:a@host:70000", "sip:%zz@host", "x:y"],
+)
+def test_what_is_no_sip_uri_is_refused(text: str) -> None:
+    with pytest.raises(ParseError):
+        parse_uri(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "uri", "name", "tag"),
+    [
+        ('"Al \\"x\\" <y>" <sip:a@b;tag=no>;tag=1', "sip:a@b;tag=no", 'Al "x" <y>', "1"),
+        ("Jürgen M. <sip:a@b> ; Tag = 2", "sip:a@b", "Jürgen M.", "2"),
+        ("sip:a@b;tag=3", "sip:a@b", "", "3"),
+        ("<tel:+49301234>", "tel:+49301234", "", None),
+        ('<sip:a@b>;x="a;tag=9";tag=4', "sip:a@b", "", "4"),
+    ],
+)
+def test_a_name_address_has_its_parts(text: str, uri: str, name: str, tag: str | None) -> None:
+    address = parse_name_address(text)
+    assert (address.uri, address.display_name, address.parameter("tag")) == (uri, name, tag)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"open <sip:a@b>',
+        "a, b <sip:a@b>",
+        "< sip:a@b >",
+        "sip:a@b?x=y",
+        "",
+        "<>",
+        "<sip:a@b>;;x",
+        "<sip:a@b>x",
+    ],
+)
+def test_a_broken_name_address_is_refused(text: str) -> None:
+    with pytest.raises(ParseError):
+        parse_name_address(text)
+
+
+@given(st.text(alphabet='<>"\\;,=@:? \taA1%', max_size=60))
+@settings(max_examples=200)
+def test_noise_raises_nothing_but_parse_errors(text: str) -> None:
+    for parse in (parse_name_address, parse_uri, parse_parameters):
+        try:
+            parse(text)
+        except ParseError:
+            continue
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"' + "\\" * 60_000,
+        "a" * 60_000,
+        ";a" * 30_000 + ";",
+        "sip:" + "a" * 60_000,
+        " " * 60_000 + ";",
+        "%41" * 20_000,
+    ],
+    ids=["quotes", "tokens", "parameters", "user", "space", "escapes"],
+)
+def test_long_nonsense_takes_linear_time(text: str) -> None:
+    started = time.process_time()
+    for parse in (parse_name_address, parse_uri, parse_parameters):
+        with contextlib.suppress(ParseError):
+            parse(text)
+    # Quadratic work on this much text takes seconds; linear work a few milliseconds.
+    assert time.process_time() - started < 1.0
+
+
+def test_escapes_are_undone_for_people_only() -> None:
+    assert unescape("J%C3%BCrgen%20%zz%FF") == "Jürgen %zz\ufffd"
+    assert display_user("sip:%2B49301234:secret@example.org") == "+49301234"
+    assert display_user("sip:example.org") == "sip:example.org"
+    assert display_user("tel:+49301234;phone-context=x") == "+49301234"
+
+
+@pytest.mark.parametrize(
+    ("uri", "flow"),
+    [
+        ("sip:a@192.0.2.1", Flow("udp", "192.0.2.1", 5060)),
+        ("sip:a@192.0.2.1:5070;transport=TCP", Flow("tcp", "192.0.2.1", 5070)),
+        ("sip:a@example.org;maddr=192.0.2.7", Flow("udp", "192.0.2.7", 5060)),
+    ],
+)
+def test_a_uri_says_where_to_send(uri: str, flow: Flow) -> None:
+    assert flow_to(parse_uri(uri)) == flow
