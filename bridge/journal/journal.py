@@ -1,6 +1,7 @@
 """The desk's events on disk, before anybody sees them. Append-only; one writer; commits in groups."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -109,7 +110,7 @@ class Journal:
 
     async def open(self) -> None:
         """Creates the tables where they are missing and notes this boot. Raises JournalError."""
-        self._require_folder()
+        self._require_file()
         sqlalchemy_event.listen(self._engine.sync_engine, "connect", self._set_up_connection)
         async with self._translated("the journal cannot be opened"), self._engine.begin() as connection:
             await connection.run_sync(_METADATA.create_all)
@@ -230,14 +231,20 @@ class Journal:
         cursor.execute(f"PRAGMA synchronous={self._synchronous}")
         cursor.close()
 
-    def _require_folder(self) -> None:
-        """A missing folder is told before a driver's thread is started for it, which would outlive the failure."""
+    def _require_file(self) -> None:
+        """What cannot be opened is told before a driver's thread is started for it: it would outlive the failure."""
         url = self._engine.url
         if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
             return
-        folder = Path(str(url.database)).absolute().parent
-        if not folder.is_dir():
-            raise JournalError(f"the journal cannot be opened: there is no folder {folder}; see journal.url")
+        path = Path(str(url.database)).absolute()
+        if not path.parent.is_dir():
+            raise JournalError(
+                f"the journal cannot be opened: there is no folder {path.parent}; see journal.url"
+            )
+        try:
+            sqlite3.connect(path).close()
+        except sqlite3.Error as error:
+            raise JournalError(f"the journal cannot be opened: {path}: {error}; see journal.url") from error
 
     @asynccontextmanager
     async def _translated(self, what: str) -> AsyncIterator[None]:

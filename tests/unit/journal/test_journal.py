@@ -121,13 +121,6 @@ async def test_a_failed_commit_fails_the_writer_and_every_waiting_step(tmp_path:
     await journal.aclose()
 
 
-async def test_a_journal_that_cannot_be_opened_says_where(tmp_path: Path) -> None:
-    journal = Journal(url_of(tmp_path / "missing"), ManualClock(), "boot_1")
-    with pytest.raises(JournalError, match="missing"):
-        await journal.open()
-    await journal.aclose()
-
-
 def test_every_event_of_a_whole_story_survives_the_row() -> None:
     for event in story():
         assert parse_event(event_name(event), serialize_event(event)) == event
@@ -165,3 +158,13 @@ def fill(house: House) -> None:
     house.connect(id_, EVE)
     house.leave(id_, EVE)
     house.call()
+
+
+@pytest.mark.parametrize(("place", "says"), [("absent/journal.db", "no folder"), (".", "unable to open")])
+async def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path, place: str, says: str) -> None:
+    path = tmp_path / place
+    journal = Journal(f"sqlite+aiosqlite:///{path}", ManualClock(), "boot_1")
+    with pytest.raises(JournalError, match=says) as caught:
+        await journal.open()
+    assert str(path.parent) in caught.value.reason
+    await journal.aclose()
