@@ -48,7 +48,6 @@ class Daemon:
         self._stop = asyncio.Event()
         self._stop_now = asyncio.Event()
         self._plane_ready = asyncio.Event()
-        self._first_worker = asyncio.Event()
         self._plane: ProcessPlane | None = None
         self._journal = Journal(
             settings.journal.url, self._clock, secrets.token_hex(8), settings.journal.synchronous
@@ -125,7 +124,6 @@ class Daemon:
         except OSError as error:
             place = f"{settings.sip.address}:{settings.sip.port}"
             raise SettingsError(f"sip on {place}: {error.strerror}; set sip.address or sip.port") from error
-        await self._first_worker.wait()
         gc.collect()
         gc.freeze()
         scheme = "https" if settings.http.certificate else "http"
@@ -156,7 +154,6 @@ class Daemon:
             try:
                 ready = await plane.start(self._settings.worker.start_timeout_s)
                 self._plane = plane
-                self._first_worker.set()
                 self._switchboard.plane_event(ready)
                 self._plane_ready.set()
                 await plane.run()
