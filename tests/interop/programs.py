@@ -16,6 +16,7 @@ DEBIAN_PACKAGES = {
     "sipp": "sip-tester",
     "chromium": "chromium",
     "ffmpeg": "ffmpeg",
+    "systemd-analyze": "systemd",
 }
 T = TypeVar("T")
 
