@@ -67,7 +67,7 @@ def warnings_about(settings: Settings) -> list[str]:
 
 def _token(options: argparse.Namespace) -> int:
     from bridge.clock import SystemClock
-    from signaling.web.auth import SCOPES, Signer, read_secret
+    from signaling.web.auth import DESKTOP_SCOPES, SCOPES, Signer, read_secret
 
     settings = load_settings(options.config, options.set)
     if not settings.auth.secret_file:
@@ -80,7 +80,7 @@ def _token(options: argparse.Namespace) -> int:
         raise SettingsError(f"--scope {' '.join(unknown)}: unknown; there are {', '.join(sorted(SCOPES))}")
     signer = Signer(read_secret(Path(settings.auth.secret_file)), SystemClock())
     lifetime_s = options.lifetime or settings.auth.token_lifetime_s
-    scopes = options.scope or sorted(SCOPES)
+    scopes = options.scope or DESKTOP_SCOPES
     print(signer.issue(options.subject, scopes, lifetime_s, name=options.name or options.subject))  # noqa: T201
     return 0
 
@@ -124,7 +124,11 @@ def _parser() -> argparse.ArgumentParser:
     token.add_argument("--subject", required=True, help="the user the token speaks for, e.g. alice")
     token.add_argument("--name", help="the name others see; default: the subject")
     token.add_argument(
-        "--scope", action="append", default=[], help="a right; repeat it; default: all of them"
+        "--scope",
+        action="append",
+        default=[],
+        help="a right; repeat it; default: those of a desktop (interaction:read, interaction:write, routing:write,"
+        " telephony:video:use)",
     )
     token.add_argument("--lifetime", type=float, help="seconds; default: auth.token_lifetime_s")
     token.set_defaults(command=_token)

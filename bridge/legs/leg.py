@@ -6,6 +6,7 @@ from typing import Protocol
 
 from bridge.ids import LegId, ParticipantId, RoomId
 from bridge.media.audio_track import AudioDownTrack, AudioUpTrack
+from bridge.media.mixer import AudioStatistics
 from bridge.plane import messages
 
 REPORT_INTERVAL_S = 5.0  # RFC 3550 section 6.2: the recommended minimum
@@ -55,7 +56,7 @@ class Leg(Protocol):
         """Every 20 ms, after the mix went out: reports, feedback, deadlines."""
         ...
 
-    def statistics(self, level_dbov: float | None) -> messages.LegStatistics: ...
+    def statistics(self, audio: AudioStatistics) -> messages.LegStatistics: ...
 
     def close(self, now: float) -> None:
         """Says goodbye and frees what it holds; twice is fine."""

@@ -10,6 +10,7 @@ from bridge.errors import ParseError
 from bridge.ids import LegId, ParticipantId, RoomId
 from bridge.legs.leg import LegShell, ReportSchedule
 from bridge.media.audio_track import AudioDownTrack, AudioUpTrack
+from bridge.media.mixer import AudioStatistics
 from bridge.plane import messages
 from bridge.plane.messages import RtpAudio, RtpLegSpec
 from bridge.transport.batch import PacketIO
@@ -162,10 +163,10 @@ class RtpLeg:
         )
         return [first, SourceDescription(((self._ssrc, self._cname),))]
 
-    def statistics(self, level_dbov: float | None) -> messages.LegStatistics:
-        tracks = [self._up.statistics(level_dbov)] if self._up else []
+    def statistics(self, audio: AudioStatistics) -> messages.LegStatistics:
+        tracks = [self._up.statistics(audio)] if self._up else []
         if self._down:
-            tracks.append(self._down.statistics())
+            tracks.append(self._down.statistics(audio))
         return messages.LegStatistics(self.leg_id, tuple(tracks))
 
     def close(self, now: float) -> None:

@@ -11,6 +11,7 @@ from bridge.ids import LegId, ParticipantId, RoomId, track_id
 from bridge.legs.leg import LegShell, ReportSchedule
 from bridge.media.audio_track import AudioDownTrack, AudioUpTrack
 from bridge.media.forwarder import DownTrack, UpTrack
+from bridge.media.mixer import AudioStatistics
 from bridge.media.routes import VideoRoutes
 from bridge.plane import messages
 from bridge.plane.messages import DownTrackSpec, UpTrackSpec, WebRtcLegSpec
@@ -341,10 +342,10 @@ class WebRtcLeg:
             SourceDescription(tuple((ssrc, CNAME) for ssrc in ssrcs)),
         ]
 
-    def statistics(self, level_dbov: float | None) -> messages.LegStatistics:
-        tracks = [self._audio_up.statistics(level_dbov)] if self._audio_up else []
+    def statistics(self, audio: AudioStatistics) -> messages.LegStatistics:
+        tracks = [self._audio_up.statistics(audio)] if self._audio_up else []
         if self._audio_down:
-            tracks.append(self._audio_down.statistics())
+            tracks.append(self._audio_down.statistics(audio))
         tracks += [track.statistics() for track in self._video_up.values()]
         tracks += [track.statistics() for track in self._video_down.values()]
         return messages.LegStatistics(self.leg_id, tuple(tracks))

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from bridge.errors import ParseError
+from bridge.media.mixer import AudioStatistics
 from bridge.plane.messages import Codec, TrackStatistics
 from bridge.rtp.frame import EMPTY_FRAME, JitterFrame
 from bridge.rtp.jitter import JitterBuffer
@@ -129,7 +130,7 @@ class AudioUpTrack:
         block = self._receiver.take_report_block(now) if self._receiver is not None else None
         return (block,) if block is not None else ()
 
-    def statistics(self, level_dbov: float | None) -> TrackStatistics:
+    def statistics(self, audio: AudioStatistics) -> TrackStatistics:
         receiver, buffer = self._receiver, self._buffer
         if receiver is None or buffer is None:
             return TrackStatistics(self.mid, "audio", "up", self.codec.name)
@@ -142,9 +143,10 @@ class AudioUpTrack:
             octets=receiver.octets,
             lost=receiver.lost,
             jitter_ms=receiver.jitter_ms,
-            level_dbov=level_dbov,
-            concealed=buffer.lost,
-            dropped=buffer.late + buffer.dropped + self.malformed + self.foreign,
+            level_dbov=audio.level_dbov,
+            concealed=audio.concealed,
+            recovered=audio.recovered,
+            dropped=buffer.late + buffer.dropped + self.malformed + self.foreign + audio.malformed,
         )
 
     def _stream(self, ssrc: int, now: float) -> tuple[StreamReceiver | None, JitterBuffer | None]:
@@ -233,7 +235,7 @@ class AudioDownTrack:
         """What the listener last reported, 0 to 1."""
         return self._stream.fraction_lost
 
-    def statistics(self) -> TrackStatistics:
+    def statistics(self, audio: AudioStatistics) -> TrackStatistics:
         stream = self._stream
         return TrackStatistics(
             self.mid,
@@ -245,4 +247,5 @@ class AudioDownTrack:
             lost=max(0, stream.packets_lost),
             jitter_ms=stream.remote_jitter_ms,
             round_trip_ms=stream.round_trip_s * 1000 if stream.round_trip_s is not None else None,
+            level_dbov=audio.down_level_dbov,
         )

@@ -307,6 +307,7 @@ class TrackStatistics(msgspec.Struct, frozen=True, gc=False):
     plis: int = 0
     retransmitted: int = 0
     concealed: int = 0
+    recovered: int = 0
     dropped: int = 0
 
 

@@ -49,12 +49,14 @@ class Worker:
         self._clock = clock
         self._emit = emit
         self._legs: dict[LegId, Leg] = {}
-        self._mixer = Mixer(SoundLibrary(lambda source: Path(source).read_bytes()))
+        self._mixer = Mixer(SoundLibrary(lambda source: Path(source).read_bytes()), self._leg_failed)
         self._routes = VideoRoutes(emit)
         self._shell = LegShell(emit, secrets.randbits, lambda: ntp_time(clock.wall()))
         self._metronome = Metronome(clock.now())
         self._beat = Beat(self._metronome, self._tick, self._mixer.skip)
         self._ticks = 0
+        self._mixing = False
+        self._failed: set[LegId] = set()
         self._driver: Driver | None = None
         self._sockets: RtpSockets | None = None
         self._network: WebRtcNetwork | None = None
@@ -163,6 +165,7 @@ class Worker:
 
     def _remove_leg(self, leg_id: LegId, now: float) -> None:
         leg = self._legs.pop(leg_id, None)
+        self._failed.discard(leg_id)
         if leg is None:
             return
         self._mixer.remove_leg(leg_id)
@@ -171,10 +174,29 @@ class Worker:
     # --- time -------------------------------------------------------------------------------------------
 
     def _tick(self, now: float) -> None:
-        """One beat: mix and send, then each leg's own duties, then what there is to tell."""
-        self._mixer.tick(now)
+        """One beat. A long one is mixed in slices of about a millisecond, and packets pass in between."""
+        self._mixer.begin(now)
+        if not self._mixing:
+            self._mixing = True
+            self._mix(now)
+
+    def _mix(self, now: float) -> None:
+        more = self._mixer.step()
+        if self._network is not None:
+            self._network.mux.flush()
+        if more:
+            asyncio.get_running_loop().call_soon(self._mix, now)
+            return
+        self._mixing = False
+        self._finish_beat(now)
+
+    def _finish_beat(self, now: float) -> None:
+        """Each leg's own duties, then what there is to tell."""
         for leg in self._legs.values():
-            leg.tick(now)
+            try:
+                leg.tick(now)
+            except Exception as error:  # our own fault: it must end this leg only
+                self._leg_failed(leg.leg_id, error)
         if self._network is not None:
             self._network.mux.flush()
         for event in self._mixer.events():
@@ -188,8 +210,7 @@ class Worker:
         for leg in self._legs.values():
             if leg.audio_down is not None:
                 self._mixer.receive_loss(leg.leg_id, leg.audio_down.fraction_lost)
-            level = self._mixer.leg_statistics(leg.leg_id).level_dbov
-            self._emit(leg.statistics(level))
+            self._emit(leg.statistics(self._mixer.leg_statistics(leg.leg_id)))
         self._emit(messages.WorkerStatistics(self._values()))
 
     def _values(self) -> dict[str, float]:
@@ -210,12 +231,20 @@ class Worker:
 
     def _leg_crashed(self, endpoint: MuxEndpoint, error: Exception) -> None:
         if isinstance(endpoint, WebRtcLeg):
-            log.error("! webrtc leg failed", leg=endpoint.leg_id, exc_info=error)
-            reason = "the leg's media failed; see the log"
-            self._emit(messages.LegFailed(endpoint.leg_id, "internal_error", reason))
+            self._leg_failed(endpoint.leg_id, error)
+
+    def _leg_failed(self, leg_id: LegId, error: Exception) -> None:
+        """Our own fault in one leg's media: logged and told once; the control plane removes the leg."""
+        if leg_id in self._failed or leg_id not in self._legs:
+            return
+        self._failed.add(leg_id)
+        log.error("! leg failed", leg=leg_id, exc_info=error)
+        reason = "the leg's media failed; the log of the bridge says why"
+        self._emit(messages.LegFailed(leg_id, "internal_error", reason))
 
 
 def _open_socket(settings: str, address: str, port: int) -> socket.socket:
+    """Raises SettingsError naming the settings that do not fit this machine."""
     try:
         return open_udp_socket(address, port)
     except OSError as error:

@@ -28,6 +28,7 @@ SCOPES = {
     INTERACTION_ALL: "the same for interactions one takes no part in",
     METRICS_READ: "read /metrics from another machine",
 }
+DESKTOP_SCOPES = (INTERACTION_READ, INTERACTION_WRITE, ROUTING_WRITE, VIDEO_USE)
 ALGORITHM = "HS256"
 SECRET_MIN_BYTES = 32  # RFC 7518 section 3.2: no shorter than the hash
 LEEWAY_S = 10.0  # RFC 7519 section 4.1.4 allows "no more than a few minutes" of clock skew

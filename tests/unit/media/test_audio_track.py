@@ -1,6 +1,7 @@
 """Audio of a leg, packet side: what is taken, what is refused, digits, and the outgoing timeline."""
 
 from bridge.media.audio_track import MAX_SSRC_CHANGES_PER_S, AudioDownTrack, AudioUpTrack
+from bridge.media.mixer import AudioStatistics
 from bridge.plane.messages import Codec
 from bridge.rtp.frame import FrameKind
 from bridge.wire.dtmf import TelephoneEvent, serialize_telephone_event
@@ -90,4 +91,4 @@ def test_the_reports_say_what_was_sent_and_received() -> None:
         up.receive(packet(index), index * 0.02)
     (block,) = up.take_report_blocks(0.1)
     assert block.packets_lost == 1
-    assert up.statistics(-20.0).level_dbov == -20.0
+    assert up.statistics(AudioStatistics(level_dbov=-20.0)).level_dbov == -20.0
