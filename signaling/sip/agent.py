@@ -58,14 +58,18 @@ class UserAgent:
             message = parse_message(data)
             essentials = parse_essentials(message)
         except ParseError as error:
-            self.malformed += 1
-            status = error.status if isinstance(error, SipParseError) else 400
-            self._refuse_statelessly(data, flow, status, warning(error.reason))
+            self.refuse_malformed(data, flow, error)
             return
         if isinstance(message, Request):
             self._take(self._layer.receive_request(message, essentials, flow, now), now)
         else:
             self._take(self._layer.receive_response(message, essentials, flow, now), now)
+
+    def refuse_malformed(self, data: bytes, flow: Flow, error: ParseError) -> None:
+        """What the shell could not even cut out of a stream: counted, and refused if it can be."""
+        self.malformed += 1
+        status = error.status if isinstance(error, SipParseError) else 400
+        self._refuse_statelessly(data, flow, status, warning(error.reason))
 
     def refuse_stranger(self, data: bytes, flow: Flow) -> None:
         """403 to a request from where none may come from; nothing to anything else."""

@@ -14,6 +14,7 @@ from signaling.sip.datagram_port import DatagramPort
 from signaling.sip.event import AgentEvent
 from signaling.sip.flow import TCP, UDP, Flow
 from signaling.sip.identity import LocalIdentity
+from signaling.sip.message import SipParseError
 from signaling.sip.settings import EndpointSettings
 from signaling.sip.stream_connection import StreamConnection
 
@@ -163,9 +164,9 @@ class SipEndpoint:
             self.agent.strangers += 1
 
     def _make_connection(self) -> StreamConnection:
-        return StreamConnection(self._connection_opened, self._receive_stream, self._connection_closed)
+        return StreamConnection(self)
 
-    def _connection_opened(self, connection: StreamConnection) -> None:
+    def connection_opened(self, connection: StreamConnection) -> None:
         silent = self._settings.stranger_treatment == "silence"
         full = len(self._connections) >= self._settings.max_connections
         if full or (silent and not self._admission.allows(connection.host)):
@@ -178,12 +179,21 @@ class SipEndpoint:
         self._connections[connection.number] = connection
         self._by_address[connection.host, connection.port] = connection
 
-    def _connection_closed(self, connection: StreamConnection) -> None:
+    def connection_closed(self, connection: StreamConnection) -> None:
         self._connections.pop(connection.number, None)
         if self._by_address.get((connection.host, connection.port)) is connection:
             del self._by_address[connection.host, connection.port]
 
-    def _receive_stream(self, connection: StreamConnection, messages: list[bytes]) -> None:
+    def receive_unframed(self, connection: StreamConnection, data: bytes, error: SipParseError) -> None:
+        """A TCP message without an end: refused if it says to whom, and the last one of its connection."""
+        flow = Flow(TCP, connection.host, connection.port, connection.number)
+        if not self._admission.allows(connection.host):
+            self.agent.refuse_stranger(data, flow)
+        elif self._admission.takes(connection.host, self._clock.now()):
+            self.agent.refuse_malformed(data, flow, error)
+        self.flush()
+
+    def receive_stream(self, connection: StreamConnection, messages: list[bytes]) -> None:
         now = self._clock.now()
         connection.active_at = now
         flow = Flow(TCP, connection.host, connection.port, connection.number)

@@ -23,12 +23,23 @@ class StreamFramer:
         self._pings = 0
 
     def receive(self, data: bytes) -> list[bytes]:
-        """The messages that are whole now. Raises ParseError when the stream cannot be framed any more."""
+        """The messages that are whole now; call it without data until there are none.
+
+        Raises SipParseError when the stream cannot be framed any more, after what was whole before that.
+        """
         self._buffer += data
-        messages = []
-        while (message := self._take_message()) is not None:
-            messages.append(message)
+        messages: list[bytes] = []
+        try:
+            while (message := self._take_message()) is not None:
+                messages.append(message)
+        except SipParseError:
+            if not messages:
+                raise
         return messages
+
+    def rest(self) -> bytes:
+        """What has come of the message at the front: after a ParseError, its head for whoever answers it."""
+        return bytes(self._buffer)
 
     def take_pings(self) -> int:
         """How many keep-alives came since the last call."""

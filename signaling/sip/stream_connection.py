@@ -1,28 +1,36 @@
 """One TCP connection of the SIP door."""
 
 import asyncio
-from collections.abc import Callable
-from typing import cast
+from typing import Protocol, cast
 
-from bridge.errors import ParseError
+from signaling.sip.message import SipParseError
 from signaling.sip.stream import StreamFramer
 
 MAX_UNSENT_BYTES = 1 << 20  # a peer that does not read is cut off
 _PONG = b"\r\n"
 
 
-class StreamConnection(asyncio.Protocol):
-    """`on_messages(connection, messages)` is called for what one read made whole."""
+class StreamListener(Protocol):
+    """Whose connection it is."""
 
-    def __init__(
-        self,
-        on_open: Callable[["StreamConnection"], None],
-        on_messages: Callable[["StreamConnection", list[bytes]], None],
-        on_closed: Callable[["StreamConnection"], None],
-    ) -> None:
-        self._on_open = on_open
-        self._on_messages = on_messages
-        self._on_closed = on_closed
+    def connection_opened(self, connection: "StreamConnection") -> None: ...
+
+    def receive_stream(self, connection: "StreamConnection", messages: list[bytes]) -> None:
+        """What one read made whole."""
+        ...
+
+    def receive_unframed(self, connection: "StreamConnection", data: bytes, error: SipParseError) -> None:
+        """The stream cannot be taken apart any more; `data` is what has come of the message that broke it."""
+        ...
+
+    def connection_closed(self, connection: "StreamConnection") -> None: ...
+
+
+class StreamConnection(asyncio.Protocol):
+    """Cuts what arrives into messages, and sends while its peer reads."""
+
+    def __init__(self, listener: StreamListener) -> None:
+        self._listener = listener
         self._framer = StreamFramer()
         self._transport: asyncio.Transport | None = None
         self.number = 0
@@ -35,22 +43,24 @@ class StreamConnection(asyncio.Protocol):
         # uvloop's transports have the methods without the base class.
         self._transport = cast("asyncio.Transport", transport)
         self.host, self.port = transport.get_extra_info("peername")[:2]
-        self._on_open(self)
+        self._listener.connection_opened(self)
 
     def data_received(self, data: bytes) -> None:
-        try:
-            messages = self._framer.receive(data)
-        except ParseError:
-            self.abort()  # nobody can tell where the next message begins
+        if self._transport is None or self._transport.is_closing():
             return
+        try:
+            while messages := self._framer.receive(data):
+                data = b""
+                self._listener.receive_stream(self, messages)
+        except SipParseError as error:
+            self._listener.receive_unframed(self, self._framer.rest(), error)
+            self._end()  # nobody can tell where the next message begins
         for _ in range(self._framer.take_pings()):
             self.send(_PONG)
-        if messages:
-            self._on_messages(self, messages)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the library's signature
         self._transport = None
-        self._on_closed(self)
+        self._listener.connection_closed(self)
 
     def send(self, data: bytes) -> bool:
         """False if the connection is gone or its peer does not read."""
@@ -61,6 +71,11 @@ class StreamConnection(asyncio.Protocol):
             return False
         self._transport.write(data)
         return True
+
+    def _end(self) -> None:
+        """Closes once the kernel has taken what was sent, which is little."""
+        if self._transport is not None:
+            self._transport.close()
 
     def abort(self) -> None:
         if self._transport is not None:

@@ -5,7 +5,7 @@ import pytest
 from signaling.sip.agent import UserAgent
 from signaling.sip.event import CallAcknowledged, CallArrived, CallEnded, CallKey, CallReoffered
 from signaling.sip.flow import Flow
-from signaling.sip.message import Response, parse_message
+from signaling.sip.message import Response, SipParseError, parse_message
 from signaling.sip.settings import AgentSettings
 from tests.unit.sip.line import ANSWER, BOB, OFFER, RawPhone, make_agent, names, tag_of
 
@@ -314,6 +314,19 @@ def test_a_stranger_is_refused_without_a_trace() -> None:
     assert raw.heard() == []
     assert raw.agent.counters()["sip_strangers"] == 3
     assert raw.agent.counters()["sip_transactions"] == 0
+
+
+def test_what_the_shell_could_not_frame_is_refused_with_its_status() -> None:
+    raw = phone()
+    head = (
+        b"INVITE sip:b@192.0.2.2 SIP/2.0\r\nVia: SIP/2.0/UDP 198.51.100.1;branch=z9hG4bK1\r\nFrom: <sip:x@y>"
+        b"\r\nTo: <sip:b@c>\r\nCall-ID: 1\r\nCSeq: 1 INVITE\r\nContent-Length: 1048576\r\n\r\n"
+    )
+    raw.agent.refuse_malformed(head, raw.flow, SipParseError("message too large", 513))
+    assert names(raw.heard()) == ["513 INVITE"]
+    raw.agent.refuse_malformed(b"INVITE", raw.flow, SipParseError("headers too large", 513))
+    assert raw.heard() == []
+    assert raw.agent.counters()["sip_malformed"] == 2
 
 
 def test_a_response_to_nothing_is_counted() -> None:

@@ -58,3 +58,12 @@ def trickle(framer: StreamFramer) -> None:
 def test_a_head_that_trickles_in_is_bounded() -> None:
     with pytest.raises(ParseError):
         trickle(StreamFramer())
+
+
+def test_what_was_whole_before_the_stream_broke_is_not_lost() -> None:
+    framer = StreamFramer()
+    broken = b"OPTIONS sip:a@b SIP/2.0\r\nl: -1\r\n\r\n"
+    assert framer.receive(FIRST + SECOND + broken) == [FIRST, SECOND]
+    with pytest.raises(ParseError):
+        framer.receive(b"")
+    assert framer.rest() == broken
