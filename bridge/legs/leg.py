@@ -58,6 +58,10 @@ class Leg(Protocol):
 
     def statistics(self, audio: AudioStatistics) -> messages.LegStatistics: ...
 
+    def counters(self) -> dict[str, int]:
+        """What its packets went through, each name with the kind of leg in front: rtp_strangers."""
+        ...
+
     def close(self, now: float) -> None:
         """Says goodbye and frees what it holds; twice is fine."""
         ...

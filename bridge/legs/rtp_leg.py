@@ -169,6 +169,10 @@ class RtpLeg:
             tracks.append(self._down.statistics(audio))
         return messages.LegStatistics(self.leg_id, tuple(tracks))
 
+    def counters(self) -> dict[str, int]:
+        port = {f"rtp_{name}": count for name, count in self._port.counters().items()}
+        return port | {"rtp_malformed_rtcp": self.malformed_rtcp}
+
     def close(self, now: float) -> None:
         if self._closed:
             return
@@ -178,7 +182,7 @@ class RtpLeg:
             self._port.send_rtcp(serialize_rtcp([*self._report(now), goodbye]))  # RFC 3550 section 6.6
         self._port.close()
         self._sockets.pool.give_back(self._pair, now)
-        self._log.info("x rtp leg closed", **self._port.counters())
+        self._log.info("x rtp leg closed", **self.counters())
 
     def _on_rtp(self, packet: bytes, now: float) -> None:
         if self._up is None:

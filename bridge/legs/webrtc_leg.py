@@ -350,6 +350,13 @@ class WebRtcLeg:
         tracks += [track.statistics() for track in self._video_down.values()]
         return messages.LegStatistics(self.leg_id, tuple(tracks))
 
+    def counters(self) -> dict[str, int]:
+        transport = {f"webrtc_{name}": count for name, count in self._transport.counters().items()}
+        return transport | {
+            "webrtc_malformed_rtcp": self.malformed_rtcp,
+            "webrtc_unrouted": self.unrouted,
+        }
+
     def close(self, now: float) -> None:
         if self._closed:
             return
@@ -365,7 +372,7 @@ class WebRtcLeg:
         self._driver.close()
         self._network.mux.unregister(self)
         self._network.mux.flush()
-        self._log.info("x webrtc leg closed", unrouted=self.unrouted, **self._transport.counters())
+        self._log.info("x webrtc leg closed", **self.counters())
 
 
 def _remote(spec: WebRtcLegSpec) -> RemoteParameters:

@@ -7,6 +7,7 @@ the media plane: sockets, certificate and metronome are made here.
 import asyncio
 import secrets
 import socket
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import assert_never
@@ -49,6 +50,7 @@ class Worker:
         self._clock = clock
         self._emit = emit
         self._legs: dict[LegId, Leg] = {}
+        self._counted: Counter[str] = Counter()  # by the legs that are gone
         self._mixer = Mixer(SoundLibrary(lambda source: Path(source).read_bytes()), self._leg_failed)
         self._routes = VideoRoutes(emit)
         self._shell = LegShell(emit, secrets.randbits, lambda: ntp_time(clock.wall()))
@@ -170,6 +172,7 @@ class Worker:
             return
         self._mixer.remove_leg(leg_id)
         leg.close(now)
+        self._counted.update(leg.counters())
 
     # --- time -------------------------------------------------------------------------------------------
 
@@ -227,6 +230,10 @@ class Worker:
             values |= {"rtp_ports_lent": pool.lent, "rtp_ports_draining": pool.draining}
         if self._network is not None:
             values |= {f"ice_{name}_total": count for name, count in self._network.mux.counters().items()}
+        counted = self._counted.copy()
+        for leg in self._legs.values():
+            counted.update(leg.counters())
+        values |= {f"{name}_total": count for name, count in counted.items()}
         return values | self._mixer.statistics()
 
     def _leg_crashed(self, endpoint: MuxEndpoint, error: Exception) -> None:

@@ -1,0 +1,49 @@
+"""What the legs' packets went through is in the worker's statistics, also after the legs are gone."""
+
+import asyncio
+import socket
+from typing import TypeVar
+
+from bridge.clock import SystemClock
+from bridge.ids import LegId, ParticipantId, RoomId
+from bridge.plane import messages
+from bridge.plane.worker import Worker
+
+HOST = "127.0.0.1"
+CONFIG = messages.WorkerConfig(ice_port=0, rtp_port_min=19_800, rtp_port_max=19_803)
+AUDIO = messages.RtpAudio(HOST, 19_899, 19_898, messages.Codec("PCMU", 0, 8000))
+
+
+async def test_counters_of_legs_that_are_gone_stay_in_the_sums() -> None:
+    said: asyncio.Queue[messages.Event] = asyncio.Queue()
+    worker = Worker(CONFIG, SystemClock(), said.put_nowait)
+    await worker.start()
+    for name in ("leg_1", "leg_2"):
+        leg = messages.RtpLegSpec(LegId(name), ParticipantId("prt_1"), RoomId("room_1"), AUDIO)
+        worker.execute(messages.DeclareRtpLeg(1, leg))
+    ports = [declared.local_port for declared in await take(said, messages.RtpLegDeclared, 2)]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+        for port in ports:
+            stranger.sendto(b"neither RTP nor RTCP", (HOST, port))
+            stranger.sendto(b"\x80\x00" + bytes(170), (HOST, port))
+    await asyncio.sleep(0)  # the loop reads the sockets
+    await asyncio.sleep(0)
+    worker.execute(messages.RemoveLeg(2, LegId("leg_1")))
+    values = (await take(said, messages.WorkerStatistics, 1))[0].values
+    worker.close()
+    assert values["rtp_malformed_total"] == 2
+    assert values["rtp_unlatched_total"] == 2
+    assert values["legs"] == 1
+
+
+E = TypeVar("E")
+
+
+async def take(said: asyncio.Queue[messages.Event], kind: type[E], count: int) -> list[E]:
+    """The next events of one kind."""
+    found: list[E] = []
+    while len(found) < count:
+        event = await asyncio.wait_for(said.get(), 5.0)
+        if isinstance(event, kind):
+            found.append(event)
+    return found
