@@ -73,12 +73,14 @@ _Response = CallAnswered | CallRefused | ReofferAnswered | ReofferRefused
 class _Leg:
     """A call and who waits for it."""
 
-    __slots__ = ("attended", "call", "dialing", "inbox", "leg_id", "log", "reoffering")
+    __slots__ = ("acknowledged", "attended", "call", "dialing", "inbox", "leg_id", "log", "reoffering")
 
     def __init__(self, leg_id: LegId, call: CallKey, call_id: str) -> None:
         self.leg_id = leg_id
         self.call = call
         self.attended = False  # a task reads the inbox
+        self.acknowledged = asyncio.Event()  # no 200 of ours waits for its ACK
+        self.acknowledged.set()
         self.inbox: asyncio.Queue[AgentEvent] = asyncio.Queue(MAX_INBOX)
         self.dialing: asyncio.Future[str] | None = None
         self.reoffering: asyncio.Future[ReofferAnswered | ReofferRefused] | None = None
@@ -164,7 +166,7 @@ class SipDoor:
         return answer
 
     async def reoffer(self, leg_id: LegId, offer: str) -> str:
-        """Re-INVITE; returns the answer.
+        """Re-INVITE, once the ACK of an earlier answer is in; returns the answer.
 
         Raises GlareError when the phone offered at the same moment: it has been waited long enough then
         (RFC 3261 section 14.1), and a new offer may go out at once. Otherwise CallFailedError.
@@ -174,6 +176,7 @@ class SipDoor:
             raise NotFoundError(f"leg {leg_id} has no SIP call")
         if leg.reoffering is not None:
             raise ConflictError("another offer is on its way in this call")
+        await leg.acknowledged.wait()
         self._endpoint.agent.reinvite(leg.call, offer, self._endpoint.now())
         leg.reoffering = asyncio.get_running_loop().create_future()
         self._endpoint.flush()
@@ -200,7 +203,10 @@ class SipDoor:
         match event:
             case CallAnswered() | CallRefused() | ReofferAnswered() | ReofferRefused():
                 self._responded(leg, event)
-            case CallReoffered() | CallAcknowledged():
+            case CallReoffered():
+                self._put(leg, event)
+            case CallAcknowledged():
+                leg.acknowledged.set()
                 self._put(leg, event)
             case CallEnded():
                 self._ended(leg, event)
@@ -241,6 +247,7 @@ class SipDoor:
         if not leg.attended:
             self._refused(leg, event.reason or "canceled", 487)
             return
+        leg.acknowledged.set()
         leg.log.info("x call", by=event.by, reason=event.reason)
         self._put(leg, event)
 
@@ -292,6 +299,7 @@ class SipDoor:
             self._endpoint.agent.accept(leg.call, answer, self._endpoint.now())
         except (NotFoundError, NotAllowedError):
             return True  # canceled meanwhile: CallEnded is in the inbox
+        leg.acknowledged.clear()
         self._endpoint.flush()
         leg.log.info("= answered")
         return True
@@ -335,6 +343,7 @@ class SipDoor:
         try:
             if status == 200:
                 agent.answer_reinvite(leg.call, answer, now)
+                leg.acknowledged.clear()
             else:
                 agent.reject_reinvite(leg.call, status, now, reason)
         except (NotFoundError, NotAllowedError):

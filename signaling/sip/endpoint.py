@@ -24,6 +24,7 @@ SWEEP_S = 10.0
 MAX_WAITING = 64  # messages waiting for one connection or name; more are dropped
 RESOLVED_FOR_S = 60.0
 MAX_RESOLVED = 1024
+GAUGES = frozenset({"sip_calls", "sip_transactions", "sip_connections"})
 
 _log = structlog.get_logger("sip")
 
@@ -140,13 +141,15 @@ class SipEndpoint:
         self._arm(agent.timer())
 
     def counters(self) -> dict[str, int]:
-        return {
+        """Metrics by name: what only grows ends in _total."""
+        counts = {
             **self.agent.counters(),
             "sip_connections": len(self._connections),
             "sip_refused_connections": self.refused_connections,
             "sip_throttled": self._admission.throttled,
             "sip_unsent": self.unsent + (self._datagrams.dropped if self._datagrams else 0),
         }
+        return {name if name in GAUGES else f"{name}_total": count for name, count in counts.items()}
 
     # --- in -----------------------------------------------------------------------------------------------
 
