@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from bridge.ids import LegId, ParticipantId, RoomId
+from bridge.ids import LegId
 from bridge.media.audio_track import AudioDownTrack, AudioUpTrack
 from bridge.media.mixer import AudioStatistics
 from bridge.plane import messages
@@ -29,13 +29,7 @@ class Leg(Protocol):
     def leg_id(self) -> LegId: ...
 
     @property
-    def participant_id(self) -> ParticipantId: ...
-
-    @property
-    def room_id(self) -> RoomId: ...
-
-    @property
-    def playback(self) -> messages.Playback | None: ...
+    def spec(self) -> messages.RtpLegSpec | messages.WebRtcLegSpec: ...
 
     @property
     def audio_up(self) -> AudioUpTrack | None:

@@ -7,7 +7,7 @@ import structlog
 
 from bridge.clock import Clock
 from bridge.errors import ParseError
-from bridge.ids import LegId, ParticipantId, RoomId
+from bridge.ids import LegId
 from bridge.legs.leg import LegShell, ReportSchedule
 from bridge.media.audio_track import AudioDownTrack, AudioUpTrack
 from bridge.media.mixer import AudioStatistics
@@ -74,16 +74,9 @@ class RtpLeg:
         return self._spec.leg_id
 
     @property
-    def participant_id(self) -> ParticipantId:
-        return self._spec.participant_id
-
-    @property
-    def room_id(self) -> RoomId:
-        return self._spec.room_id
-
-    @property
-    def playback(self) -> messages.Playback | None:
-        return self._spec.playback
+    def spec(self) -> RtpLegSpec:
+        """The wanted state of the moment."""
+        return self._spec
 
     @property
     def port(self) -> int:

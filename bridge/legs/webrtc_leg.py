@@ -7,7 +7,7 @@ import structlog
 
 from bridge.clock import Clock
 from bridge.errors import ParseError
-from bridge.ids import LegId, ParticipantId, RoomId, track_id
+from bridge.ids import LegId, track_id
 from bridge.legs.leg import LegShell, ReportSchedule
 from bridge.media.audio_track import AudioDownTrack, AudioUpTrack
 from bridge.media.forwarder import DownTrack, UpTrack
@@ -99,16 +99,9 @@ class WebRtcLeg:
         return self._spec.leg_id
 
     @property
-    def participant_id(self) -> ParticipantId:
-        return self._spec.participant_id
-
-    @property
-    def room_id(self) -> RoomId:
-        return self._spec.room_id
-
-    @property
-    def playback(self) -> messages.Playback | None:
-        return self._spec.playback
+    def spec(self) -> WebRtcLegSpec:
+        """The wanted state of the moment."""
+        return self._spec
 
     @property
     def audio_up(self) -> AudioUpTrack | None:

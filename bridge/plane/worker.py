@@ -156,14 +156,14 @@ class Worker:
         up, down = leg.audio_up, leg.audio_down
         audio = AudioLeg(
             leg.leg_id,
-            leg.participant_id,
-            leg.room_id,
+            leg.spec.participant_id,
+            leg.spec.room_id,
             up=up.codec if up else None,
             down=down.codec if down else None,
             sends=leg.sends_audio,
         )
         self._mixer.add_leg(audio, up, down)
-        self._mixer.play_to_leg(leg.leg_id, leg.playback)
+        self._mixer.play_to_leg(leg.leg_id, leg.spec.playback)
 
     def _remove_leg(self, leg_id: LegId, now: float) -> None:
         leg = self._legs.pop(leg_id, None)
