@@ -1,35 +1,41 @@
-"""CPU per leg and 20 ms of the mixer: one room, three talkers, G.711 and Opus. Prints JSON lines.
+"""CPU per leg and 20 ms of the mixer: one room, three talkers or all, G.711 and Opus.
 
-Run: python -m tests.bench.bench_mixer [seconds]
+Beside it what aiortc's codecs take to decode and encode one leg's 20 ms, which a mixer without gating and
+sharing pays for every leg; aiortc itself has no mixer.
 """
 
-import json
-import sys
 import time
+from collections.abc import Callable, Iterator
+from fractions import Fraction
 
+import av
 import numpy as np
+from aiortc.codecs.g711 import PcmuDecoder, PcmuEncoder
+from aiortc.codecs.opus import OpusDecoder, OpusEncoder
+from aiortc.jitterbuffer import JitterFrame as EncodedFrame
 
-from bridge.codec.audio import encoder_for, encoding_profile
-from bridge.codec.sample import Samples
 from bridge.ids import LegId, ParticipantId, RoomId
 from bridge.media.mixer import AudioLeg, Mixer
 from bridge.media.playback import SoundLibrary
 from bridge.plane.messages import Codec, Hearing
 from bridge.rtp.frame import FrameKind, JitterFrame
+from tests.bench.figure import Figure, middle
+from tests.bench.footage import OPUS, SPEECH_FRAMES, speech, spoken
 
-CODECS = {"PCMU": Codec("PCMU", 0, 8_000), "OPUS": Codec("OPUS", 111, 48_000, fmtp="useinbandfec=1")}
-SIZES = (2, 10, 50)
+PCMU = Codec("PCMU", 0, 8_000)
+SIZES = (10, 50)
 TALKERS = 3
-LOOP_FRAMES = 100
+WINDOWS = 3
+AIM_OPUS_US = 100.0
 ROOM = RoomId("room_bench")
 
 
 class Repeater:
     """A source of prepared payloads, so that only the mixer is measured."""
 
-    def __init__(self, payloads: list[bytes]) -> None:
+    def __init__(self, payloads: list[bytes], position: int) -> None:
         self._frames = [JitterFrame(FrameKind.PAYLOAD, payload) for payload in payloads]
-        self._position = 0
+        self._position = position
 
     def pull(self, now: float) -> JitterFrame:
         self._position += 1
@@ -37,76 +43,89 @@ class Repeater:
 
 
 class Bin:
-    """A sink that counts."""
+    """A sink that drops."""
 
-    def __init__(self) -> None:
-        self.payloads = 0
-
-    def push(self, payload: bytes, media_time: int, now: float, *, marker: bool) -> None:
-        self.payloads += 1
+    def push(self, payload: bytes, media_time: int, now: float, *, marker: bool) -> None: ...
 
 
-def speech(seed: int, rate_hz: int, gain: float) -> Samples:
-    """Something with pitch, formants and pauses, of two seconds."""
-    rng = np.random.default_rng(seed)
-    instants = np.arange(LOOP_FRAMES * rate_hz // 50) / rate_hz
-    pitch = 110 + 60 * rng.random()
-    voiced = sum(np.sin(2 * np.pi * pitch * n * instants) / n for n in range(1, 20))
-    envelope = np.clip(np.sin(2 * np.pi * (2 + rng.random()) * instants) + 0.5, 0, 1)
-    noise = rng.normal(0, 0.02, len(instants))
-    return ((voiced * envelope * 0.3 + noise) * gain).astype(np.float32)
+def run(window_s: float) -> Iterator[str | Figure]:
+    for codec, peer in ((PCMU, _aiortc_pcmu), (OPUS, _aiortc_opus)):
+        yield f"mixing {codec.name}"
+        peer_us = _us_per_call(peer(), window_s / 2)
+        for legs in SIZES:
+            for talkers in (TALKERS, legs):
+                us = _mixed(codec, legs, talkers, window_s / 2)
+                yield Figure(
+                    "mixer",
+                    f"{codec.name}, {legs} legs, {'all' if talkers == legs else talkers} talk",
+                    us,
+                    "us/leg/20 ms",
+                    peer_us,
+                    "aiortc codec",
+                    AIM_OPUS_US if codec is OPUS and talkers == TALKERS else None,
+                    "the peer decodes and encodes one leg, no mixing",
+                )
 
 
-def payloads(codec: Codec, seed: int, gain: float) -> list[bytes]:
-    """What a phone or browser would send; a browser's Opus is SILK or hybrid, with the VAD bit."""
-    encoder = encoder_for(encoding_profile(codec, 5))
-    frames = speech(seed, encoder.rate_hz, gain).reshape(LOOP_FRAMES, -1)
-    return [encoder.encode(frame) for frame in frames]
+def _mixed(codec: Codec, legs: int, talkers: int, window_s: float) -> float:
+    mixer = _room(codec, legs, talkers)
+    for tick in range(2 * SPEECH_FRAMES):  # gates close, encoders are shared
+        mixer.tick(tick * 0.02)
+    return _us_per_call(lambda: mixer.tick(mixer.ticks * 0.02), window_s) / legs
 
 
-def room(codec: Codec, legs: int) -> tuple[Mixer, list[Bin]]:
+def _room(codec: Codec, legs: int, talkers: int) -> Mixer:
     mixer = Mixer(SoundLibrary(lambda _: b""))
     people = [ParticipantId(f"prt_{number}") for number in range(legs)]
     mixer.set_hears(ROOM, [Hearing(person, tuple(people)) for person in people])
-    bins = [Bin() for _ in people]
-    quiet = payloads(codec, 0, 0.002)
+    voices = [spoken(codec, seed) for seed in range(1, 9)]
+    quiet = spoken(codec, 0, 0.002)
     for number, person in enumerate(people):
-        sound = payloads(codec, number + 1, 0.5) if number < TALKERS else quiet
+        sound = voices[number % len(voices)] if number < talkers else quiet
         leg = AudioLeg(LegId(f"leg_{number}"), person, ROOM, codec, codec)
-        mixer.add_leg(leg, Repeater(sound), bins[number])
-    return mixer, bins
+        mixer.add_leg(leg, Repeater(sound, 7 * number), Bin())
+    return mixer
 
 
-def measure(codec: Codec, legs: int, seconds: float) -> dict[str, float | str]:
-    mixer, _ = room(codec, legs)
-    for tick in range(2 * LOOP_FRAMES):  # gates close, encoders are shared
-        mixer.tick(tick * 0.02)
-    before = mixer.statistics()
-    ticks, wall, cpu, slowest = 0, time.perf_counter(), time.process_time(), 0.0
-    while time.perf_counter() - wall < seconds:
-        began = time.perf_counter()
-        mixer.tick(ticks * 0.02)
-        slowest = max(slowest, time.perf_counter() - began)
-        ticks += 1
-    spent = time.process_time() - cpu
-    encodes = mixer.statistics()["mixer_encodes_total"] - before["mixer_encodes_total"]
-    return {
-        "bench": "mixer",
-        "codec": codec.name,
-        "legs": legs,
-        "talkers": min(TALKERS, legs),
-        "us_per_leg_per_20ms": round(spent / ticks / legs * 1e6, 1),
-        "encodes_per_tick": round(encodes / ticks, 1),
-        "slowest_tick_ms": round(slowest * 1000, 2),
-    }
+def _us_per_call(call: Callable[[], object], window_s: float) -> float:
+    """CPU per call, the median of some windows."""
+    results = []
+    for _ in range(WINDOWS):
+        calls, began = 0, time.process_time()
+        while (spent := time.process_time() - began) < window_s:
+            call()
+            calls += 1
+        results.append(spent / calls * 1e6)
+    return middle(results)
 
 
-def main() -> None:
-    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 2.0
-    for codec in CODECS.values():
-        for legs in SIZES:
-            print(json.dumps(measure(codec, legs, seconds)), flush=True)  # noqa: T201
+def _aiortc_opus() -> Callable[[], object]:
+    decoder, encoder = OpusDecoder(), OpusEncoder()
+    payloads, position = spoken(OPUS, 1), 0
+
+    def once() -> None:
+        nonlocal position
+        position += 1
+        data = payloads[position % len(payloads)]
+        for frame in decoder.decode(EncodedFrame(data, position * 960)):
+            encoder.encode(frame)
+
+    return once
 
 
-if __name__ == "__main__":
-    main()
+def _aiortc_pcmu() -> Callable[[], object]:
+    decoder, encoder = PcmuDecoder(), PcmuEncoder()
+    sound = (speech(1, 8_000, 0.5) * 32_767).astype(np.int16).reshape(SPEECH_FRAMES, 1, -1)
+    payloads, position = [], 0
+    for number, samples in enumerate(sound):
+        frame = av.AudioFrame.from_ndarray(samples, format="s16", layout="mono")
+        frame.sample_rate, frame.pts, frame.time_base = 8_000, number * 160, Fraction(1, 8_000)
+        payloads += encoder.encode(frame)[0]
+
+    def once() -> None:
+        nonlocal position
+        position += 1
+        for frame in decoder.decode(EncodedFrame(payloads[position % len(payloads)], position * 160)):
+            encoder.encode(frame)
+
+    return once

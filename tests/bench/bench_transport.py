@@ -1,148 +1,106 @@
-"""CPU per packet through the transport alone: rooms of two, each leg's packets go to the other.
+"""CPU per video packet through the transport alone: mux, SRTP in, SRTP out, each leg's packets to the other.
 
-The clients live in a process of their own; what is printed is the CPU time (user and system) of the bridge's
-side only, as one JSON line per load. Run: python -m tests.bench.bench_transport [--seconds 5]
+The load is that of the forwarding bench; what lies between the two figures is the forwarder's, the legs' and
+their feedback's. Beside batched packet I/O the same with one system call per datagram.
 """
 
-import argparse
 import asyncio
-import json
 import multiprocessing
-import resource
-import socket
-import sys
-import time
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 
 import uvloop
 
 from bridge.clock import SystemClock
-from bridge.plane.messages import IceCredentials
-from bridge.transport.address import Address
-from bridge.transport.batch import BatchedIO, PacketIO, PlainIO
+from bridge.plane.messages import Fingerprint
+from bridge.transport.batch import PacketIO, PlainIO, packet_io
+from bridge.transport.driver import Driver
+from bridge.transport.dtls import DtlsIdentity
 from bridge.transport.dtls_transport import DtlsTransport, RemoteParameters, TransportCallbacks
-from bridge.transport.mux import UdpMux, open_udp_socket
-from tests.unit.transport.browser import BRIDGE_IDENTITY, BROWSER_IDENTITY, REMOTE, SimulatedBrowser, check
+from bridge.transport.mux import MuxEndpoint, UdpMux, open_udp_socket
+from tests.bench.cpu import CpuMeter
+from tests.bench.figure import Figure, middle
+from tests.bench.room_browsers import Invitation, Tally, run_browsers
+from tests.bench.worker_rooms import bridge_ice, browser_ice
 
-PAYLOAD = bytes(1030)
-
-
-def local_credentials(index: int) -> IceCredentials:
-    return IceCredentials(f"leg{index}", f"password-of-enough-characters-{index}")
-
-
-class Client:
-    """One simulated browser on a socket."""
-
-    def __init__(self, index: int, bridge: Address) -> None:
-        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.sock.connect(bridge)
-        self.sock.settimeout(5)
-        self.ssrc = 1000 + index
-        self.sequence_number = 0
-        self.browser = SimulatedBrowser(0.0, server=False)
-        self.sock.send(bytes(check(local_credentials(index), use_candidate=True)))
-        self.browser.receive(self.sock.recv(2048), 0.0)
-        while self.browser.dtls.keys is None:
-            for datagram in self.browser.dtls.datagrams_to_send():
-                self.sock.send(datagram)
-            self.browser.receive(self.sock.recv(2048), 0.0)
-        self.sock.settimeout(0)
-
-    def send(self) -> None:
-        header = self.sequence_number.to_bytes(2, "big") + bytes(4) + self.ssrc.to_bytes(4, "big")
-        self.sock.send(self.browser.protect(b"\x80\x60" + header + PAYLOAD))
-        self.sequence_number = (self.sequence_number + 1) & 0xFFFF
-
-    def drain(self) -> int:
-        count = 0
-        try:
-            while True:
-                self.sock.recv(2048)
-                count += 1
-        except BlockingIOError:
-            return count
+LEGS = 20
+WINDOWS = 3
+SETTLE_S = 1.0
 
 
-def run_clients(bridge: Address, legs: int, rate: float, seconds: float, report: Connection) -> None:
-    """Sends `rate` packets a second per leg in 5 ms ticks; reports how many came back."""
-    clients = [Client(index, bridge) for index in range(legs)]
-    report.send("up")
-    began = time.monotonic()
-    sent, received, due = 0, 0, 0.0
-    while (elapsed := time.monotonic() - began) < seconds:
-        while due < elapsed * rate:
-            for client in clients:
-                client.send()
-            sent += legs
-            due += 1
-        received += sum(client.drain() for client in clients)
-        time.sleep(0.005)
-    time.sleep(0.2)
-    received += sum(client.drain() for client in clients)
-    report.send((sent, received))
-
-
-def cpu_seconds() -> float:
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
-
-
-def forward_to(transports: list[DtlsTransport], other: int) -> Callable[[bytes, float], None]:
-    def forward(packet: bytes, now: float) -> None:
-        transports[other].send_rtp(packet)
-
-    return forward
-
-
-async def measure(io: PacketIO, legs: int, rate: float, seconds: float) -> None:
-    loop = asyncio.get_running_loop()
-    clock = SystemClock()
-
-    def crashed(endpoint: object, error: Exception) -> None:
-        raise error
-
-    mux = UdpMux(loop, open_udp_socket("127.0.0.1", 0), clock, io, crashed)
-    transports: list[DtlsTransport] = []
-    remote = RemoteParameters(REMOTE, (BROWSER_IDENTITY.fingerprint,), dtls_server=True)
-    for index in range(legs):
-        callbacks = TransportCallbacks(forward_to(transports, index ^ 1), lambda packet, now: None, mux.send)
-        local = local_credentials(index)
-        transports.append(DtlsTransport(BRIDGE_IDENTITY, local, remote, callbacks, clock.now()))
-        mux.register(local.ufrag, transports[-1])
-    ours, theirs = multiprocessing.Pipe()
-    process = multiprocessing.get_context("fork").Process(
-        target=run_clients, args=(mux.local_address, legs, rate, seconds, theirs)
+def run(window_s: float) -> Iterator[str | Figure]:
+    yield "the transport alone, batched and plain packet I/O"
+    batched = uvloop.run(_measure(packet_io(), window_s))
+    plain = uvloop.run(_measure(PlainIO(), window_s))
+    note = f"{LEGS} legs, video only; nothing is read or rewritten"
+    yield Figure(
+        "transport", "a packet in and out", batched, "us/packet", plain, "a system call each", note=note
     )
+
+
+async def _measure(io: PacketIO, window_s: float) -> float:
+    loop = asyncio.get_running_loop()
+    ours, theirs = multiprocessing.Pipe()
+    process = multiprocessing.get_context("spawn").Process(target=run_browsers, args=(theirs,), daemon=True)
     process.start()
-    await loop.run_in_executor(None, ours.recv)
-    before, received = cpu_seconds(), mux.received
-    sent, back = await loop.run_in_executor(None, ours.recv)
-    spent, received = cpu_seconds() - before, mux.received - received
-    process.join()
-    mux.close()
-    result = {
-        "bench": "transport",
-        "io": type(io).__name__,
-        "srtp": transports[0].srtp_profile,
-        "legs": legs,
-        "packets_per_s": round(received / seconds),
-        "sent": sent,
-        "came_back": back,
-        "cpu_us_per_packet": round(spent / max(1, received) * 1e6, 1),
-    }
-    sys.stdout.write(json.dumps(result) + "\n")
+    try:
+        fingerprint = await loop.run_in_executor(None, ours.recv)
+        mux = UdpMux(loop, open_udp_socket("127.0.0.1", 0), SystemClock(), io, _crashed)
+        drivers = _connect(loop, mux, fingerprint, ours)
+        assert await loop.run_in_executor(None, ours.recv) == "up"
+        ours.send((True, False))
+        await asyncio.sleep(SETTLE_S)
+        results = [await _window(ours, window_s) for _ in range(WINDOWS)]
+        for driver in drivers:
+            driver.close()
+        mux.close()
+        return middle(results)
+    finally:
+        process.kill()
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=5.0)
-    seconds = parser.parse_args().seconds
-    for legs, rate in ((2, 170.0), (20, 170.0), (20, 510.0)):
-        for io in (BatchedIO(), PlainIO()):
-            uvloop.run(measure(io, legs, rate, seconds))
+def _crashed(endpoint: MuxEndpoint, error: Exception) -> None:
+    raise error
 
 
-if __name__ == "__main__":
-    main()
+def _connect(
+    loop: asyncio.AbstractEventLoop, mux: UdpMux, fingerprint: Fingerprint, orders: Connection
+) -> list[Driver]:
+    clock, identity = SystemClock(), DtlsIdentity.generate()
+    transports: list[DtlsTransport] = []
+    for number in range(LEGS):
+        remote = RemoteParameters(browser_ice(number), (fingerprint,), dtls_server=True)
+        callbacks = TransportCallbacks(_to(transports, number ^ 1), lambda packet, now: None, mux.send)
+        transports.append(DtlsTransport(identity, bridge_ice(number), remote, callbacks, clock.now()))
+        mux.register(bridge_ice(number).ufrag, transports[number])
+    drivers = [Driver(loop, transport, clock) for transport in transports]
+    orders.send(
+        [
+            Invitation(
+                mux.local_address, identity.fingerprint, bridge_ice(number), browser_ice(number), number
+            )
+            for number in range(LEGS)
+        ]
+    )
+    return drivers
+
+
+def _to(transports: list[DtlsTransport], number: int) -> Callable[[bytes, float], None]:
+    return lambda packet, now: transports[number].send_rtp(packet)
+
+
+async def _window(orders: Connection, window_s: float) -> float:
+    meter = CpuMeter(os.getpid())
+    before, cpu_s = await _packets(orders), meter.seconds()
+    await asyncio.sleep(window_s)
+    after, cpu_s = await _packets(orders), meter.seconds() - cpu_s
+    return cpu_s / max(1, after - before) * 1e6
+
+
+async def _packets(orders: Connection) -> int:
+    """They come back with the other browser's SSRCs, which a browser calls foreign."""
+    orders.send("tally")
+    tally = await asyncio.get_running_loop().run_in_executor(None, orders.recv)
+    assert isinstance(tally, Tally)
+    return tally.foreign

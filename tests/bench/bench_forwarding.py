@@ -1,0 +1,45 @@
+"""CPU of the whole media worker per packet, in rooms of two browsers, beside stock aiortc in the same run.
+
+Legs, ICE, DTLS, SRTP, NACK and RTX, transport-cc feedback, reports, forwarder and mixer are all in it. Video is
+forwarded; audio is decoded, mixed and encoded by both bridges, so video alone is measured first.
+"""
+
+import asyncio
+from collections.abc import Iterator
+
+from tests.bench.figure import Figure
+from tests.bench.relay_rooms import measure_relay
+from tests.bench.rooms import AUDIO_PPS, VIDEO_PPS
+from tests.bench.worker_rooms import measure_worker
+
+ROOMS = 10
+WINDOWS = 5
+AIM_US = 60.0
+
+
+def run(window_s: float) -> Iterator[str | Figure]:
+    yield f"{ROOMS} rooms of two browsers through the media worker"
+    worker = asyncio.run(measure_worker(ROOMS, WINDOWS, window_s))
+    yield "one room of two through stock aiortc"
+    relay = measure_relay(WINDOWS, window_s)
+    ours = worker.rooms
+
+    def beside(name: str, value: float, peer: float, aim: float | None = None, note: str = "") -> Figure:
+        return Figure("forwarding", name, value, "us/packet", peer, "aiortc MediaRelay", aim, note)
+
+    yield beside(
+        f"video, {VIDEO_PPS} packets/s a browser",
+        ours.video_us,
+        relay.video_us,
+        AIM_US,
+        f"{ROOMS} rooms of two, all the worker does; aiortc: one room, decodes and encodes",
+    )
+    yield beside(
+        f"video and audio, {VIDEO_PPS + AUDIO_PPS} packets/s a browser",
+        ours.both_us,
+        relay.both_us,
+        note="video forwarded, audio decoded, mixed and encoded; all talk",
+    )
+    yield beside("of it, an audio packet", ours.audio_us, relay.audio_us, note="difference of the two loads")
+    note = "ticks, checks, reports"
+    yield Figure("forwarding", "a silent leg, per second", worker.idle_us, "us", note=note)
