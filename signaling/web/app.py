@@ -22,6 +22,7 @@ from bridge.switchboard.doors import Audience
 from bridge.switchboard.event import DesktopEvent
 from bridge.switchboard.switchboard import Switchboard
 from signaling.web.auth import METRICS_READ, Verifier
+from signaling.web.connection import bounded_http, bounded_websocket
 from signaling.web.event import serialize_event
 from signaling.web.handshake import bearer_token, is_welcome_origin, offers_subprotocol
 from signaling.web.header import SecurityHeaders
@@ -129,7 +130,8 @@ class WebDoor:
         return uvicorn.Config(
             self.app,
             loop="none",
-            ws="websockets-sansio",
+            http=bounded_http(self._parts.metrics.trouble),
+            ws=bounded_websocket(self._parts.metrics.trouble),
             ws_max_size=MESSAGE_MAX_BYTES,
             ws_ping_interval=PING_INTERVAL_S,
             ws_ping_timeout=PING_INTERVAL_S,
@@ -230,9 +232,16 @@ class _Server(uvicorn.Server):
         yield
 
 
+_COUNTED_INSTEAD = (
+    "ASGI callable returned without completing handshake.",  # refused with a response of ours
+    "Invalid HTTP request received.",
+    "Unsupported upgrade request.",
+)
+
+
 def _is_worth_a_line(record: logging.LogRecord) -> bool:
-    """uvicorn takes each handshake refused with a response of ours for a mistake; we count them instead."""
-    return record.msg != "ASGI callable returned without completing handshake."
+    """uvicorn has a line for each mistake of a client: a stranger would write our log."""
+    return record.msg not in _COUNTED_INSTEAD
 
 
 def _is_local(request: Request) -> bool:
