@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import resource
 import secrets
 import signal
 from collections.abc import Iterator
@@ -197,6 +198,7 @@ async def serve(settings: Settings) -> int:
 
     Raises SettingsError when it cannot start as it is configured.
     """
+    raise_descriptor_limit()
     daemon = Daemon(settings, Notifier.from_environment())
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -213,6 +215,16 @@ async def serve(settings: Settings) -> int:
         return 1
     log.info("= stopped")
     return 0
+
+
+def raise_descriptor_limit() -> None:
+    """As many sockets as this process may have: a shell gives it 1024, and each phone call takes two or three.
+
+    The media worker inherits it.
+    """
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):  # some systems have a lower bound than they say
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def known_cause(error: BaseException) -> BridgeError | None:
