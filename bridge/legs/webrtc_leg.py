@@ -75,6 +75,7 @@ class WebRtcLeg:
         self._mid_extension: int | None = None
         self._audio_up: AudioUpTrack | None = None
         self._audio_down: AudioDownTrack | None = None
+        self._audio_resting: AudioDownTrack | None = None  # where its SSRC goes on
         self._video_up: dict[str, UpTrack] = {}
         self._video_down: dict[str, DownTrack] = {}
         self._by_ssrc: dict[int, AudioUpTrack | UpTrack] = {}
@@ -176,12 +177,13 @@ class WebRtcLeg:
 
     def _adopt_audio_down(self, wanted: DownTrackSpec | None) -> None:
         if wanted is None:
-            self._audio_down = None
+            self._audio_resting, self._audio_down = self._audio_down or self._audio_resting, None
             return
         codec, ssrc = wanted.codecs[0], wanted.ssrc
-        before = self._audio_down
-        if before is None or (before.codec, before.mid, before.ssrc) != (codec, wanted.mid, ssrc):
+        current = self._audio_down
+        if current is None or (current.codec, current.mid, current.ssrc) != (codec, wanted.mid, ssrc):
             bits = self._shell.random_bits
+            before = current or self._audio_resting
             same_stream = before is not None and before.ssrc == ssrc
             self._audio_down = AudioDownTrack(
                 wanted.mid,

@@ -221,7 +221,10 @@ class BrowserSession:
     def spec(
         self, leg_id: LegId, participant_id: ParticipantId, room_id: RoomId, playback: Playback | None = None
     ) -> WebRtcLegSpec:
-        """The wanted state of the leg, from what is agreed. A removed source is None here at once."""
+        """The wanted state of the leg, from what is agreed. A removed source is None here at once.
+
+        Video that rests stays as a down track without source: its stream must go on, never begin again.
+        """
         live = [section for section in self._sections if section.live]
         return WebRtcLegSpec(
             leg_id=leg_id,
@@ -232,7 +235,7 @@ class BrowserSession:
             remote_fingerprints=() if self._transport is None else self._transport.fingerprints,
             dtls_server=self._dtls_server,
             up_tracks=tuple(_up_track(section) for section in live if section.receives),
-            down_tracks=tuple(self._down_track(section) for section in live if section.sends),
+            down_tracks=tuple(self._down_track(s) for s in live if s.sends or (s.kind == "video" and s.ssrc)),
             playback=playback,
         )
 

@@ -202,7 +202,7 @@ def write_section(section: Section, direction: Direction, transport: Transport) 
         Attribute("mid", section.mid),
         Attribute(direction.value),
         *(Attribute("extmap", f"{entry.id} {entry.uri}") for entry in section.extensions),
-        *(_stream_lines(section) if direction.sends else ()),
+        *(_stream_lines(section) if direction.sends else _resting_lines(section)),
         Attribute("rtcp-mux"),
         *((Attribute("rtcp-rsize"),) if section.reduced_size_rtcp else ()),
         *(line for entry in section.formats for line in _format_lines(entry)),
@@ -214,14 +214,33 @@ def write_section(section: Section, direction: Direction, transport: Transport) 
 
 def _stream_lines(section: Section) -> list[Attribute]:
     stream, track = section.label, (section.source or section.label).replace("/", "-") + "-" + section.mid
-    ssrcs = [section.ssrc] if section.rtx_ssrc is None else [section.ssrc, section.rtx_ssrc]
-    lines = [Attribute("msid", f"{stream} {track[-64:]}")]
-    if len(ssrcs) == 2:
-        lines.append(Attribute("ssrc-group", f"FID {ssrcs[0]} {ssrcs[1]}"))
-    for ssrc in ssrcs:
+    lines = [Attribute("msid", f"{stream} {track[-64:]}"), *_group_lines(section)]
+    for ssrc in _ssrcs(section):
         lines.append(Attribute("ssrc", f"{ssrc} cname:{CNAME}"))
         lines.append(Attribute("ssrc", f"{ssrc} msid:{stream} {track[-64:]}"))
     return lines
+
+
+def _resting_lines(section: Section) -> list[Attribute]:
+    """The SSRCs of a section that sent before and may send again.
+
+    A browser that no longer finds them takes its decoder down; when the same SSRC comes back, Chromium
+    decodes it and shows nothing (seen with Chromium 156).
+    """
+    if not section.ssrc:
+        return []
+    cnames = (Attribute("ssrc", f"{ssrc} cname:{CNAME}") for ssrc in _ssrcs(section))
+    return [*_group_lines(section), *cnames]
+
+
+def _group_lines(section: Section) -> list[Attribute]:
+    if section.rtx_ssrc is None:
+        return []
+    return [Attribute("ssrc-group", f"FID {section.ssrc} {section.rtx_ssrc}")]
+
+
+def _ssrcs(section: Section) -> tuple[int, ...]:
+    return (section.ssrc,) if section.rtx_ssrc is None else (section.ssrc, section.rtx_ssrc)
 
 
 def _format_lines(entry: Format) -> list[Attribute]:

@@ -100,12 +100,27 @@
 
   probe.takeReadings = () => probe.readings.splice(0);
 
+  // What a <video> of the page shows at this moment: [picture id, counter], or null.
+  const glass = new OffscreenCanvas(320, 240).getContext("2d", { willReadFrequently: true });
+  probe.readShown = (video) => {
+    const { width, height } = glass.canvas;
+    glass.clearRect(0, 0, width, height);
+    if (video) glass.drawImage(video, 0, 0, width, height);
+    return read(glass.getImageData(0, 0, width, height).data, width, height);
+  };
+
   const Native = window.RTCPeerConnection;
+  const followed = new WeakSet(); // a track that rested and goes on has a second event
+  const follow = (track) => {
+    if (followed.has(track)) return;
+    followed.add(track);
+    (track.kind === "video" ? watch(track) : listen(track)).catch(console.error);
+  };
   window.RTCPeerConnection = class extends Native {
     constructor(...parameters) {
       super(...parameters);
       probe.connections.push(this);
-      this.addEventListener("track", ({ track }) => (track.kind === "video" ? watch(track) : listen(track)).catch(console.error));
+      this.addEventListener("track", ({ track }) => follow(track));
     }
   };
 })();

@@ -56,7 +56,7 @@ async def test_aiortc_offers_and_then_answers_as_tracks_come_and_go(peer: Any) -
 
     session.remove_down_track(A)
     await bridge_offers(peer, session)
-    assert sources(session) == {"b0": B}
+    assert sources(session) == {"1": None, "b0": B}
     assert directions(peer) == {"0": "sendrecv", "1": "sendonly", "b0": "recvonly"}
 
     session.add_down_track(C, "prt_c")

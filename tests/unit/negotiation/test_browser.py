@@ -366,10 +366,32 @@ def test_removing_all_makes_sections_inactive() -> None:
     session.remove_down_track(C)
     offer = session.offer()
     assert directions(offer) == {"0": "sendrecv", "1": "recvonly", "b0": "inactive"}
-    assert not sections(offer)[1]["b0"].ssrcs
     session.receive_answer(answer_to(offer))
-    assert not sources(session)
+    assert sources(session) == {"1": None, "b0": None}
     assert not session.needs_negotiation
+
+
+def test_a_stream_that_rests_keeps_its_ssrcs() -> None:
+    """Its receiver keeps the decoder, the plane keeps the down track with its numbers."""
+    session = watching("chromium")
+    before = downs(session)
+    session.remove_down_track(A)
+    session.remove_down_track(B)
+    offer = session.offer()
+    for mid in ("1", "b0"):
+        section = sections(offer)[1][mid]
+        pair = (before[mid].ssrc, before[mid].rtx_ssrc)
+        assert [group.ssrcs for group in section.ssrc_groups] == [pair]
+        assert {line.ssrc for line in section.ssrcs} == set(pair)
+        assert not section.attributes.has("msid")
+    session.receive_answer(answer_to(offer))
+    resting = {mid: (track.ssrc, track.rtx_ssrc, track.source) for mid, track in downs(session).items()}
+    assert resting["b0"] == (before["b0"].ssrc, before["b0"].rtx_ssrc, None)
+    session.add_down_track(C, "prt_c")
+    session.add_down_track(A, "prt_a")
+    session.receive_answer(answer_to(session.offer()))
+    assert sources(session) == {"1": C, "b0": A}
+    assert {mid: t.ssrc for mid, t in downs(session).items()} == {mid: t.ssrc for mid, t in before.items()}
 
 
 def test_a_new_label_is_told_to_the_browser() -> None:
@@ -514,12 +536,12 @@ def test_a_source_the_camera_section_cannot_take_moves_to_its_own() -> None:
     session = connected("chromium")
     session.add_down_track(A, "prt_a")
     session.receive_answer(answer_to(session.offer(), **{"1": "sendonly"}))
-    assert not sources(session)
+    assert sources(session) == {"1": None}
     assert session.needs_negotiation
     offer = session.offer()
     assert directions(offer) == {"0": "sendrecv", "1": "recvonly", "b0": "sendonly"}
     session.receive_answer(answer_to(offer))
-    assert sources(session) == {"b0": A}
+    assert sources(session) == {"1": None, "b0": A}
     assert not session.needs_negotiation
 
 
