@@ -42,6 +42,7 @@ from signaling.sip.settings import EndpointSettings
 
 CORRIDOR_TIMEOUT_S = 10.0  # a caller hears nothing while the switchboard thinks
 RETRY_AFTER_S = 5
+GLARE_PAUSE_S = 0.2
 MAX_INBOX = 32  # the core lets one offer through at a time, so a call never has more than a few events
 
 # What the switchboard's refusal is in SIP. 488 says that another offer may do, 503 that later may.
@@ -177,7 +178,11 @@ class SipDoor:
         if leg.reoffering is not None:
             raise ConflictError("another offer is on its way in this call")
         await leg.acknowledged.wait()
-        self._endpoint.agent.reinvite(leg.call, offer, self._endpoint.now())
+        try:
+            self._endpoint.agent.reinvite(leg.call, offer, self._endpoint.now())
+        except ConflictError as error:
+            await asyncio.sleep(GLARE_PAUSE_S)  # the phone's offer is being answered
+            raise GlareError(error.reason) from error
         leg.reoffering = asyncio.get_running_loop().create_future()
         self._endpoint.flush()
         try:
@@ -274,10 +279,17 @@ class SipDoor:
                 await self._attend(leg)
         except Exception:
             leg.log.exception("! call failed")
-            self._hang_up(leg, "internal error")
-            await self._tell_hung_up(leg, "internal error")
+            await self._give_up(leg)
         finally:
             self._forget(leg)
+
+    async def _give_up(self, leg: _Leg) -> None:
+        """What is left to do for a call after a mistake, which may well meet the same mistake."""
+        try:
+            self._hang_up(leg, "internal error")
+            await self._tell_hung_up(leg, "internal error")
+        except Exception:
+            leg.log.exception("! call given up")
 
     async def _take(self, leg: _Leg, arrived: CallArrived) -> bool:
         """Answers or refuses a new call; False if there is nothing more to attend to."""

@@ -21,6 +21,7 @@ from signaling.sip.stream_connection import StreamConnection
 CONNECT_TIMEOUT_S = 5.0
 FIRST_MESSAGE_S = 32.0  # a connection that says nothing this long is closed; 64*T1
 SWEEP_S = 10.0
+MAX_STRANGERS = 16  # connections from outside the networks, open until their 403
 MAX_WAITING = 64  # messages waiting for one connection or name; more are dropped
 RESOLVED_FOR_S = 60.0
 MAX_RESOLVED = 1024
@@ -172,7 +173,8 @@ class SipEndpoint:
     def connection_opened(self, connection: StreamConnection) -> None:
         silent = self._settings.stranger_treatment == "silence"
         full = len(self._connections) >= self._settings.max_connections
-        if full or (silent and not self._admission.allows(connection.host)):
+        stranger = not self._admission.allows(connection.host)
+        if full or (stranger and (silent or self._strangers() >= MAX_STRANGERS)):
             self.refused_connections += 1
             connection.abort()
             return
@@ -181,6 +183,10 @@ class SipEndpoint:
         connection.opened_at = self._clock.now()
         self._connections[connection.number] = connection
         self._by_address[connection.host, connection.port] = connection
+
+    def _strangers(self) -> int:
+        hosts = (connection.host for connection in self._connections.values())
+        return sum(not self._admission.allows(host) for host in hosts)
 
     def connection_closed(self, connection: StreamConnection) -> None:
         self._connections.pop(connection.number, None)
@@ -204,6 +210,8 @@ class SipEndpoint:
             if self._admission.takes(connection.host, now):
                 self._receive(message, flow)
         self.flush()
+        if not self._admission.allows(connection.host):
+            connection.close()  # it has its 403
 
     # --- out ----------------------------------------------------------------------------------------------
 

@@ -1,4 +1,7 @@
-"""What the user agent tells the one above it: frozen values, all about one call."""
+"""What the user agent tells the one above it: frozen values, all about one call.
+
+Texts of the peer other than SDP are made `readable`: they go to logs, screens and the journal as they are.
+"""
 
 from typing import NewType
 

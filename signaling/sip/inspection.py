@@ -4,7 +4,7 @@ import msgspec
 
 from bridge.errors import ParseError
 from signaling.sip.dialog import contact_uri
-from signaling.sip.message import Essentials, Headers, Request
+from signaling.sip.message import Essentials, Headers, Request, readable
 from signaling.sip.response import warning
 from signaling.sip.uri import parse_uri, unescape
 
@@ -67,6 +67,5 @@ def display_user(uri: str) -> str:
     try:
         parsed = parse_uri(uri)
     except ParseError:
-        return uri.removeprefix("tel:").partition(";")[0]
-    user = unescape(parsed.user.partition(":")[0])
-    return user or uri
+        return readable(uri.removeprefix("tel:").partition(";")[0])
+    return readable(unescape(parsed.user.partition(":")[0]) or uri)

@@ -14,6 +14,7 @@ from signaling.sip.via import Via, parse_via
 
 MAX_MESSAGE_BYTES = 65_535  # RFC 3261 section 18.1.1: implementations must handle what UDP can carry
 MAX_HEADERS = 256  # the longest RFC 4475 message has 40
+MAX_READABLE_CHARS = 512
 MAX_CSEQ = 2**31 - 1  # section 8.1.1.5
 MAX_FORWARDS = 255  # section 20.22
 
@@ -73,6 +74,7 @@ _ONCE = frozenset({"From", "To", "Call-ID", "CSeq", "Content-Length", "Max-Forwa
 _ECHOED = {"Via", "From", "To", "Call-ID", "CSeq"}  # by every response, section 8.2.6.2
 
 _HEADER = re.compile(rf"({TOKEN}){LWS}:{LWS}(.*)\Z", re.ASCII | re.DOTALL)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _FOLD = re.compile(r"\n[ \t]+")
 _TOKEN = re.compile(rf"{TOKEN}\Z", re.ASCII)
 _CSEQ = re.compile(rf"([0-9]{{1,32}})[ \t]+({TOKEN})\Z", re.ASCII)
@@ -159,6 +161,12 @@ def split_commas(value: str) -> list[str]:
             start = position + 1
     parts.append(value[start:].strip(" \t"))
     return parts
+
+
+def readable(text: str) -> str:
+    """`text` of a peer fit for logs, screens and databases: valid, without control characters, bounded."""
+    text = text[:MAX_READABLE_CHARS].encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return _CONTROL.sub("\ufffd", text)
 
 
 # --- bytes to values --------------------------------------------------------------------------------------
@@ -285,7 +293,7 @@ def _check_date(text: str) -> None:
 
 
 def _check_contacts(text: str) -> None:
-    for contact in split_commas(text):
+    for contact in split_commas(text) if "," in text else (text,):
         if contact != "*":
             parse_name_address(contact)
 

@@ -54,7 +54,7 @@ class StreamConnection(asyncio.Protocol):
                 self._listener.receive_stream(self, messages)
         except SipParseError as error:
             self._listener.receive_unframed(self, self._framer.rest(), error)
-            self._end()  # nobody can tell where the next message begins
+            self.close()  # nobody can tell where the next message begins
         for _ in range(self._framer.take_pings()):
             self.send(_PONG)
 
@@ -72,8 +72,8 @@ class StreamConnection(asyncio.Protocol):
         self._transport.write(data)
         return True
 
-    def _end(self) -> None:
-        """Closes once the kernel has taken what was sent, which is little."""
+    def close(self) -> None:
+        """Ends once the kernel has taken what was sent."""
         if self._transport is not None:
             self._transport.close()
 

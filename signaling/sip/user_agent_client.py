@@ -16,7 +16,7 @@ from signaling.sip.flow import TRANSPORTS, Flow, flow_to
 from signaling.sip.identity import LocalIdentity
 from signaling.sip.inspection import ACCEPT, ALLOW, SDP_TYPE, read_sdp
 from signaling.sip.invite_session import CallEvent, CallState, ExchangeEvent, InviteSession
-from signaling.sip.message import Headers, Request, Response, quote, serialize_message
+from signaling.sip.message import Headers, Request, Response, quote, readable, serialize_message
 from signaling.sip.registry import CallRegistry
 from signaling.sip.settings import AgentSettings
 from signaling.sip.transaction_layer import (
@@ -164,7 +164,7 @@ class UserAgentClient:
             elif status < 300:
                 self._receive_success(ours, outcome, now)
             else:
-                self._receive_failure(ours, status, outcome.response.reason, now)
+                self._receive_failure(ours, status, readable(outcome.response.reason), now)
         elif ours.purpose is _Purpose.BYE and status >= 200:
             ours.session.step(CallEvent.BYE_FINISHED)
         self._registry.settle(ours.session)

@@ -12,7 +12,7 @@ from signaling.sip.invite_session import (
     ExchangeState,
     InviteSession,
 )
-from signaling.sip.message import Headers, Request
+from signaling.sip.message import Headers, Request, readable
 from signaling.sip.registry import CallRegistry
 from signaling.sip.response import make_response, retry_after
 from signaling.sip.transaction_layer import (
@@ -104,11 +104,11 @@ class UserAgentServer:
         session.dialog = dialog
         self._registry.enter_dialog(session)
         offer = self._await_answer(session, arrived)
-        told = [header for header in request.headers if header[0] not in _ROUTING]
+        told = [(readable(name), readable(value)) for name, value in request.headers if name not in _ROUTING]
         self._registry.emit(
             CallArrived(
                 session.key,
-                essentials.call_id,
+                readable(essentials.call_id),
                 display_user(essentials.from_address.uri),
                 display_user(request.uri),
                 offer,
@@ -135,7 +135,7 @@ class UserAgentServer:
         self._respond(arrived, 200, now)
         self.refuse_pending(session, now)
         if session.step(CallEvent.REMOTE_BYE) and session.state is CallState.ENDED:
-            session.why = ("remote", arrived.request.first("Reason") or "hung up")
+            session.why = ("remote", readable(arrived.request.first("Reason")) or "hung up")
         self._registry.settle(session)
 
     def _receive_reinvite(self, session: InviteSession, arrived: RequestArrived, now: float) -> None:
@@ -171,7 +171,7 @@ class UserAgentServer:
             return
         self.refuse_pending(session, now)
         if session.step(CallEvent.REMOTE_CANCEL):
-            session.why = ("remote", arrived.request.first("Reason") or "canceled")
+            session.why = ("remote", readable(arrived.request.first("Reason")) or "canceled")
         self._registry.settle(session)
 
     def _answer_options(self, arrived: RequestArrived, now: float) -> None:

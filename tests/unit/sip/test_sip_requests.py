@@ -338,3 +338,28 @@ def test_a_response_to_nothing_is_counted() -> None:
         0.0,
     )
     assert raw.agent.counters()["sip_unmatched_responses"] == 1
+
+
+def test_what_a_phone_writes_can_be_stored_and_shown() -> None:
+    raw = phone()
+    nasty = b"\x1b[2J\x00\xff\xfe J\xc3\xbcrgen" + b"x" * 2000
+    data = (
+        b"INVITE sip:b%00%1B@192.0.2.2 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKn\r\n"
+        b"From: <sip:%C3%BC%FF%00@x>;tag=1\r\nTo: <sip:b@c>\r\nCall-ID: \xff\r\nCSeq: 1 INVITE\r\n"
+        b"Contact: <sip:a@192.0.2.1>\r\nSubject: " + nasty + b"\r\n\r\n"
+    )
+    raw.agent.receive_message(data, raw.flow, 0.0)
+    (event,) = raw.agent.events()
+    assert isinstance(event, CallArrived)
+    texts = [
+        event.caller,
+        event.called,
+        event.call_id,
+        *(text for header in event.headers for text in header),
+    ]
+    for text in texts:
+        text.encode()
+        assert text.isprintable()
+        assert len(text) <= 512
+    assert event.caller.startswith("\u00fc")
+    assert "J\u00fcrgen" in dict(event.headers)["Subject"]
