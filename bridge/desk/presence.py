@@ -30,13 +30,19 @@ def set_presence(step: Step, command: commands.SetPresence) -> None:
 
 
 def lose_desktop(step: Step, command: commands.LoseDesktop) -> None:
-    """The last connection of a user closed. What rings there rings for nobody: offer it to the next."""
+    """The last connection of a user closed. What rings there rings for nobody: offer it to the next.
+
+    Who was asked by name has no next one: it rings on, to be heard again after a reload of the page, until
+    the offer or the grace period is over.
+    """
     expert = step.state.experts.get(command.user_id)
     if expert is None or expert.lost_at is not None:
         return
     step.record(events.DesktopLost(step.now, command.user_id))
     offer = step.state.offer_to(command.user_id)
-    if offer is not None:
+    if offer is None:
+        return
+    if step.interaction(offer.interaction_id).seat(offer.seat_id).participant_id is None:
         return_offer(step, offer, OfferTrigger.RESCIND, SYSTEM, CONNECTION_LOST)
 
 

@@ -22,7 +22,7 @@ class Announcer:
     def __init__(self, portraits: Portraits) -> None:
         self._portraits = portraits
         self._door: DesktopDoor | None = None
-        self._offers: dict[OfferId, OfferView] = {}
+        self._offers: dict[OfferId, OfferMade] = {}
         self._users: dict[UserId, UserView] = {}
         self._inside: dict[InteractionId, frozenset[UserId]] = {}
 
@@ -39,6 +39,12 @@ class Announcer:
     def tell_inside(self, event: DesktopEvent, interaction_id: InteractionId) -> None:
         """To the users in the interaction and those who watch all."""
         self.tell(event, Audience(self._inside.get(interaction_id, frozenset()), scope=INTERACTION_ALL))
+
+    def repeat_offers(self, user_id: UserId, connection_id: str) -> None:
+        """Rings on at a new connection: what rang at another may not have been heard."""
+        for made in self._offers.values():
+            if made.offer.user_id == user_id:
+                self.tell_connection(made, connection_id)
 
     def announce(self, committed: Committed) -> None:
         """Everything about one step."""
@@ -73,12 +79,11 @@ class Announcer:
 
     def _announce_offer(self, number: int, event: DeskEvent, interaction: Interaction) -> None:
         if isinstance(event, events.OfferMade):
-            view = self._offer_view(event, interaction)
-            self._offers[event.offer_id] = view
-            audience = Audience(frozenset({event.user_id}))
-            self.tell(OfferMade(number, event.interaction_id, view), audience)
+            made = OfferMade(number, event.interaction_id, self._offer_view(event, interaction))
+            self._offers[event.offer_id] = made
+            self.tell(made, Audience(frozenset({event.user_id})))
         elif isinstance(event, events.OfferEnded) and event.offer_id in self._offers:
-            view = replace(self._offers.pop(event.offer_id), state=event.state)
+            view = replace(self._offers.pop(event.offer_id).offer, state=event.state)
             audience = Audience(frozenset({view.user_id}))
             self.tell(OfferEnded(number, event.interaction_id, view, event.reason), audience)
 

@@ -30,6 +30,7 @@ class Desktops:
             return
         connections.add(principal.connection_id)
         self._browsers.rebind(principal.user_id, principal.connection_id, frozenset(connections))
+        self._wiring.announcer.repeat_offers(principal.user_id, principal.connection_id)
         self._wiring.ledger.begin(commands.ReturnDesktop(principal.user_id))
 
     async def closed(self, principal: Principal) -> None:

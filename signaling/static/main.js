@@ -80,6 +80,7 @@ function signOut() {
 
 /** After signing in or coming back: what is, in place of what was missed. */
 async function refresh() {
+  state.offers.clear(); // those that still ring come again with the first command
   const listed = await attempt("listInteractions");
   state.interactions.clear();
   for (const interaction of listed?.interactions ?? []) takeInteraction(interaction);

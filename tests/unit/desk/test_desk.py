@@ -387,6 +387,41 @@ def test_a_returning_desktop_keeps_presence_and_part() -> None:
     assert house.desk.expert(ALICE).presence is Presence.READY
 
 
+def test_the_only_agent_is_offered_the_caller_again_after_a_return() -> None:
+    house = House()
+    house.ready(ALICE)
+    house.call()
+    house.step(commands.LoseDesktop(ALICE))
+    assert house.offer_to(ALICE) is None
+    house.step(commands.ReturnDesktop(ALICE))
+    assert house.offer_to(ALICE) is not None
+
+
+def test_who_was_asked_by_name_and_lost_the_desktop_is_still_asked() -> None:
+    house = House()
+    id_ = house.answered_call()
+    house.ready(EVE, ParticipantRole.SME)
+    house.seek(id_, EVE)
+    offer = house.offer_to(EVE)
+    house.step(commands.LoseDesktop(EVE))
+    house.pass_time(house.policy.reconnect_grace_s - 1)
+    assert house.offer_to(EVE) == offer
+    house.step(commands.ReturnDesktop(EVE))
+    house.accept(EVE)
+    assert house.participant(id_, EVE).state is S.CONNECTING
+
+
+def test_who_was_asked_by_name_and_stays_away_is_given_up() -> None:
+    house = House()
+    id_ = house.answered_call()
+    house.ready(EVE, ParticipantRole.SME)
+    house.seek(id_, EVE)
+    house.step(commands.LoseDesktop(EVE))
+    house.pass_time(house.policy.reconnect_grace_s)
+    assert house.offer_to(EVE) is None
+    assert house.interaction(id_).participant_of(EVE) is None
+
+
 def test_a_desktop_lost_for_good_leaves_and_the_customer_waits() -> None:
     house = House()
     id_ = house.answered_call()

@@ -438,6 +438,28 @@ async def test_a_websocket_that_comes_back_in_time_keeps_leg_and_part_and_gets_t
         assert (await stage.participant(id_, "agent")).state == "in-session"
 
 
+async def test_an_offer_rings_on_at_a_new_connection() -> None:
+    async with theatre() as stage:
+        id_ = await stage.answered_call()
+        await stage.board.set_presence(EVE, "ready", "sme")
+        await stage.board.add_participant(ALICE, id_, AddParticipant(EVE.user_id))
+        made = [event for event in stage.doors.seen_by(EVE) if isinstance(event, OfferMade)]
+        assert len(made) == 1
+        await stage.board.connection_closed(EVE)
+        back = who("eve", "con_back")
+        for _ in range(2):
+            await stage.board.list_interactions(back)
+        again = [
+            event
+            for event, audience in stage.doors.events
+            if isinstance(event, OfferMade) and audience.connections == {"con_back"}
+        ]
+        assert again == made, "once, as it was"
+        await stage.board.accept_offer(back, made[0].offer.offer_id)
+        await stage.board.list_interactions(who("eve", "con_third"))
+        assert not any(audience.connections == {"con_third"} for _, audience in stage.doors.events)
+
+
 async def test_a_websocket_that_stays_away_takes_its_user_out_and_the_customer_waits() -> None:
     async with theatre() as stage:
         id_ = await stage.answered_call()
