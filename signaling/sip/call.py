@@ -13,14 +13,11 @@ from bridge.clock import Clock
 from bridge.errors import (
     BridgeError,
     CallFailedError,
-    CapacityError,
     ConflictError,
-    ForbiddenError,
     GlareError,
     NegotiationError,
     NotAllowedError,
     NotFoundError,
-    PlaneLostError,
 )
 from bridge.ids import IdSource, LegId
 from bridge.switchboard.doors import ArrivingCall, Corridor
@@ -38,22 +35,13 @@ from signaling.sip.event import (
     ReofferAnswered,
     ReofferRefused,
 )
+from signaling.sip.refusal import status_of
 from signaling.sip.settings import EndpointSettings
 
 CORRIDOR_TIMEOUT_S = 10.0  # a caller hears nothing while the switchboard thinks
 RETRY_AFTER_S = 5
 GLARE_PAUSE_S = 0.2
 MAX_INBOX = 32  # the core lets one offer through at a time, so a call never has more than a few events
-
-# What the switchboard's refusal is in SIP. 488 says that another offer may do, 503 that later may.
-STATUS: dict[type[BridgeError], int] = {
-    NegotiationError: 488,
-    CapacityError: 503,
-    PlaneLostError: 503,
-    ForbiddenError: 603,
-    ConflictError: 486,
-    NotFoundError: 404,
-}
 
 _log = structlog.get_logger("sip")
 
@@ -402,11 +390,3 @@ class SipDoor:
         except NotFoundError:
             return
         self._endpoint.flush()
-
-
-def status_of(error: BridgeError) -> int:
-    """The SIP status that says what `error` says; 500 for what the phone cannot understand."""
-    for kind, status in STATUS.items():
-        if isinstance(error, kind):
-            return status
-    return 500
