@@ -15,6 +15,7 @@ from tests.interop.chromium import Tab, chromium, make_media, tab
 from tests.interop.desktop import AGENT_HZ, CUSTOMER_HZ, EXPERT_HZ, TONES_HZ
 
 AGENT_PICTURE, EXPERT_PICTURE = 17, 202
+STRANGER_HZ = 1700.0  # of users without a tone of their own
 TALK_S = 8.0
 FRAMES_MIN = 40  # of 120: on a loaded machine headless Chromium shows half of them
 
@@ -25,7 +26,7 @@ async def browser_desktop(
 ) -> AsyncIterator[Tab]:
     """A Chromium of its own, signed in as `user`."""
     directory.mkdir()  # noqa: ASYNC240 - a test's own folder
-    await make_media(directory, picture_id, TONES_HZ[user])
+    await make_media(directory, picture_id, TONES_HZ.get(user, STRANGER_HZ))
     fragment = f"#token={daemon.token(user)}&codec={codec}&processing=off"
     async with chromium(directory) as browser, tab(browser, f"{daemon.http_url}/{fragment}") as opened:
         await opened.eventually("warmbridge.state.connection === 'online'")
