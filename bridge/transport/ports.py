@@ -49,7 +49,7 @@ class RtpPortPool:
 
     def take(self, now: float) -> PortPair:
         """CapacityError when every pair is lent, resting or in another program's hands."""
-        self._recover(now)
+        self.recover(now)
         for _ in range(len(self._free)):
             port = self._free.popleft()
             pair = self._open(port)
@@ -71,7 +71,8 @@ class RtpPortPool:
             self._lent.remove(pair.port)
             self._draining.append((now + self._drain_s, pair.port))
 
-    def _recover(self, now: float) -> None:
+    def recover(self, now: float) -> None:
+        """Takes back what has rested; `take` does it by itself, whoever looks at the figures does it before."""
         while self._draining and self._draining[0][0] <= now:
             self._free.append(self._draining.popleft()[1])
 
