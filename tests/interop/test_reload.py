@@ -6,25 +6,28 @@ They are read from the pixels of the page's own <video>. What a browser decodes 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
+from bridge.peers.browser import Appearance, SyntheticBrowser, synthetic_browser
 from bridge.peers.caller import synthetic_caller
 from bridge.peers.daemon_process import DaemonProcess
 from tests.interop.chromium import Tab
-from tests.interop.desktop import CUSTOMER_HZ, TONES_HZ
-from tests.interop.programs import POLL_S
+from tests.interop.desktop import CUSTOMER_HZ, TONES_HZ, desktop
+from tests.interop.programs import POLL_S, eventually
 from tests.interop.test_conference import (
     AGENT_PICTURE,
     EXPERT_PICTURE,
+    STRANGER_HZ,
     accept,
     browser_desktop,
     go_ready,
 )
 
 SECOND_PICTURE = 99
+LATER_COUNTER = 1000
 FRESH_FRAMES = 10  # this many different frames in a row of looks: it moves
 SHOWN_WITHIN_S = 10.0  # a second on a quiet machine; a stream begun anew stayed dark as long as it had run
 STILL_S = 1.5  # 22 frames of the camera
@@ -231,3 +234,48 @@ async def test_an_offer_rings_on_after_a_reload(daemon: DaemonProcess, tmp_path:
         await expert.page.reload()
         assert await accept(expert) == call.interaction_id
         await both_show(call.agent, expert)
+
+
+# --- aiortc, which forgets less and forgives less ---------------------------------------------------------
+
+
+async def sees(browser: SyntheticBrowser, *picture_ids: int) -> None:
+    """Waits for new frames of these cameras."""
+    browser.tallies.clear()
+
+    def look() -> bool:
+        return all(
+            picture_id in browser.tallies and browser.tallies[picture_id].seen >= FRESH_FRAMES
+            for picture_id in picture_ids
+        )
+
+    await eventually(f"{browser.client} sees {picture_ids}", look, SHOWN_WITHIN_S)
+
+
+async def test_aiortc_sees_two_experts_of_whom_one_comes_back(daemon: DaemonProcess) -> None:
+    """With two videos of one payload type, aiortc knows a stream by its SSRC only: it has to stay."""
+    second_look = Appearance((STRANGER_HZ,), TONES_HZ, SECOND_PICTURE)
+    async with (
+        desktop(daemon, "agent", "agent", AGENT_PICTURE) as agent,
+        desktop(daemon, "expert", "sme", EXPERT_PICTURE) as expert,
+        synthetic_browser(daemon.websocket_url, daemon.token("second"), second_look) as second,
+        synthetic_caller((CUSTOMER_HZ,), TONES_HZ) as caller,
+    ):
+        await second.go_ready("sme")
+        await caller.call(daemon.sip_uri())
+        interaction_id = await agent.accept_offer()
+        for user, browser in (("expert", expert), ("second", second)):
+            await agent.client.command(
+                "addParticipant", interactionId=interaction_id, userId=user, secondExpert=True
+            )
+            await browser.accept_offer()
+        await sees(agent, EXPERT_PICTURE, SECOND_PICTURE)
+        await asyncio.sleep(SHOWN_WITHIN_S)
+        for browser in (expert, second):
+            await browser.close_media()
+            # Or a last frame from before would make all that follow look old.
+            browser.appearance = replace(browser.appearance, first_counter=LATER_COUNTER)
+            await browser.join(interaction_id)
+            await sees(agent, EXPERT_PICTURE, SECOND_PICTURE)
+            await sees(browser, AGENT_PICTURE)
+        assert agent.unreadable == 0
