@@ -29,6 +29,7 @@ from bridge.plane.frames import FrameWriter, read_frame
 log = structlog.get_logger()
 
 MAX_PENDING_REQUESTS = 4096
+SILENCE_S = 5.0  # it sends statistics every second
 _COMMAND = msgspec.msgpack.Encoder()
 _EVENT: msgspec.msgpack.Decoder[messages.Event] = msgspec.msgpack.Decoder(messages.Event)
 _ERRORS: dict[str, type[BridgeError]] = {
@@ -170,7 +171,7 @@ class ProcessPlane:
         """Takes in events until the worker ends."""
         if self._reader is None:
             raise PlaneLostError("the media worker was not started")
-        while (frame := await read_frame(self._reader)) is not None:
+        while (frame := await self._next_frame(self._reader)) is not None:
             event = _EVENT.decode(frame)
             if not self._requests.settle(event):
                 self._on_event(event)
@@ -181,6 +182,21 @@ class ProcessPlane:
         if not self._closing:
             log.error("! media worker lost", pid=self._process.pid if self._process else None)
             self._on_lost(reason)
+
+    async def _next_frame(self, reader: asyncio.StreamReader) -> bytes | None:
+        """None when the worker is gone, or hangs: one that says nothing for so long is killed."""
+        try:
+            async with asyncio.timeout(SILENCE_S):
+                return await read_frame(reader)
+        except TimeoutError:
+            log.error("! media worker silent", pid=self._process.pid if self._process else None)
+            self._kill()
+            return None
+
+    def _kill(self) -> None:
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
 
     async def request(self, command: messages.Command) -> messages.Reply:
         """Sends a command with a request id of its own and waits for the answer.
@@ -207,6 +223,5 @@ class ProcessPlane:
             async with asyncio.timeout(5):
                 await self._process.wait()
         except TimeoutError:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
+            self._kill()
             await self._process.wait()
