@@ -99,11 +99,13 @@ class Daemon:
                     tasks.create_task(self._run_worker()),
                 ]
                 async with asyncio.TaskGroup() as doors:
-                    await self._open_doors(doors)
-                    await self._stop.wait()
-                    await self._drain()
-                    self._web.close()
-                    self._sip.close()
+                    try:
+                        await self._open_doors(doors)
+                        await self._stop.wait()
+                        await self._drain()
+                    finally:
+                        self._web.close()
+                        self._sip.close()  # whatever ends the daemon, the phones hear a BYE
                 for task in work:
                     task.cancel()
         finally:

@@ -93,6 +93,8 @@ class Socket:
             return
         try:
             await self._switchboard.connection_closed(principal)
+        except BridgeError as error:
+            self._log.warning("x connection closed", code=error.code, reason=error.reason)
         except Exception:
             self._log.exception("! connection closed")
 
