@@ -8,6 +8,7 @@ import json
 import math
 import signal
 import socket
+import sqlite3
 import ssl
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -24,9 +25,9 @@ from websockets.typing import Subprotocol
 
 from bridge.errors import CallFailedError
 from bridge.peers.browser import SyntheticBrowser
-from bridge.peers.caller import SyntheticCaller, synthetic_caller
+from bridge.peers.caller import CallerSettings, SyntheticCaller, synthetic_caller
 from bridge.peers.daemon_process import HOST, DaemonProcess, daemon_process, free_port
-from bridge.peers.signaling_client import Event, has_ended
+from bridge.peers.signaling_client import CommandFailedError, Event, has_ended
 from signaling.web.messages import SUBPROTOCOL
 from tests.interop.baresip import baresip
 from tests.interop.conftest import complaints
@@ -59,9 +60,12 @@ def serve(directory: Path, settings: Mapping[str, object]) -> list[str]:
 
 
 @contextlib.asynccontextmanager
-async def conversation(daemon: DaemonProcess) -> AsyncIterator[tuple[SyntheticCaller, SyntheticBrowser]]:
+async def conversation(
+    daemon: DaemonProcess, transport: str = "udp"
+) -> AsyncIterator[tuple[SyntheticCaller, SyntheticBrowser]]:
     """A customer and an agent who hear each other."""
-    async with desktop(daemon) as agent, synthetic_caller((CUSTOMER_HZ,), TONES_HZ) as caller:
+    settings = CallerSettings(transport=transport)
+    async with desktop(daemon) as agent, synthetic_caller((CUSTOMER_HZ,), TONES_HZ, settings) as caller:
         await caller.call(daemon.sip_uri())
         await agent.accept_offer()
         await hears(agent, "customer")
@@ -104,9 +108,10 @@ async def test_sigterm_lets_a_call_end_by_itself_and_takes_no_new_one(tmp_path: 
         assert complaints(daemon) == []
 
 
-async def test_a_second_sigterm_hangs_up(tmp_path: Path) -> None:
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+async def test_a_second_sigterm_hangs_up(tmp_path: Path, transport: str) -> None:
     async with daemon_process(tmp_path, DRAINS) as daemon:
-        async with conversation(daemon) as (caller, agent):
+        async with conversation(daemon, transport) as (caller, agent):
             daemon.process.send_signal(signal.SIGTERM)
             await eventually("it drains", lambda: logged(daemon, "= draining"))
             daemon.process.send_signal(signal.SIGTERM)
@@ -124,6 +129,23 @@ async def test_the_drain_is_bounded(tmp_path: Path) -> None:
             await asyncio.wait_for(caller.ended.wait(), 5.0)
             assert await asyncio.wait_for(daemon.process.wait(), END_S) == 0
         assert complaints(daemon) == []
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+async def test_a_journal_that_fails_ends_the_daemon_and_the_phones_hear_a_bye(
+    tmp_path: Path, transport: str
+) -> None:
+    """What cannot be remembered must not go on; systemd starts the next daemon."""
+    async with daemon_process(tmp_path, DRAINS) as daemon, conversation(daemon, transport) as (caller, agent):
+        with sqlite3.connect(tmp_path / "journal.db") as saboteur:
+            saboteur.execute("DROP TABLE events")
+        with pytest.raises(CommandFailedError):
+            await agent.client.command("setPresence", presence="away", role="agent")
+        assert await asyncio.wait_for(daemon.process.wait(), END_S) == 1
+        await asyncio.wait_for(caller.ended.wait(), 5.0)
+        assert caller.ended_by == "remote"
+        assert "Traceback" not in daemon.log.read_text()
+        assert logged(daemon, "! stopped")
 
 
 # --- systemd ----------------------------------------------------------------------------------------------
@@ -280,6 +302,18 @@ async def nothing_is_left(daemon: DaemonProcess) -> None:
         return all(metric(exposition, f"warmbridge_{name}") == 0 for name in LEFT_OVERS)
 
     await becomes("nothing is left of the calls", look)
+
+
+async def test_a_media_worker_that_hangs_is_replaced(tmp_path: Path) -> None:
+    async with daemon_process(tmp_path) as daemon, synthetic_caller((), {}) as caller:
+        victim = media_worker(daemon)
+        assert victim is not None
+        victim.suspend()
+        assert await readiness_returns(daemon) >= 1, "it said that it was not ready"
+        assert not victim.is_running()
+        await caller.call(daemon.sip_uri())
+        await caller.hang_up()
+        await nothing_is_left(daemon)
 
 
 async def test_a_worker_that_always_dies_ends_the_daemon_with_one_line(tmp_path: Path) -> None:
