@@ -82,7 +82,8 @@ async def _call(daemon: DaemonProcess, directory: Path) -> SippResult:
     shape = ("-r", "2000", "-l", str(AT_ONCE), "-d", "0")
     result = await sipp(target, directory, *shape, calls=CALLS)
     if (result.successful, result.failed) != (CALLS, 0):
-        raise RuntimeError(f"sipp: {result.successful} calls went well, {result.failed} failed")
+        counted = f"{result.successful} calls went well, {result.failed} failed"
+        raise RuntimeError(f"sipp ended with {result.exit_code}, {counted}:\n{result.output[-2000:]}")
     return result
 
 

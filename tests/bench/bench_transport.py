@@ -44,6 +44,7 @@ async def _measure(io: PacketIO, window_s: float) -> float:
     ours, theirs = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(target=run_browsers, args=(theirs,), daemon=True)
     process.start()
+    theirs.close()  # so that its end is seen here
     try:
         fingerprint = await loop.run_in_executor(None, ours.recv)
         mux = UdpMux(loop, open_udp_socket("127.0.0.1", 0), SystemClock(), io, _crashed)

@@ -41,6 +41,8 @@ def _measure(kinds: Sequence[str], windows: int, window_s: float) -> list[Window
     processes = (bridge, browsers)
     for process in processes:
         process.start()
+    for end in (bridge_end, browsers_end):
+        end.close()  # so that a process's end is seen here
     try:
         to_bridge.send(_expect(to_browsers))  # the offers
         to_browsers.send(_expect(to_bridge))  # the answers

@@ -124,6 +124,7 @@ async def _browsers(plane: ProcessPlane, bridge: _Bridge, legs: int) -> AsyncIte
     ours, theirs = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(target=run_browsers, args=(theirs,), daemon=True)
     process.start()
+    theirs.close()  # so that its end is seen here
     try:
         fingerprint = await loop.run_in_executor(None, ours.recv)
         for room in range(legs // 2):
