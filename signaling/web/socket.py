@@ -61,14 +61,17 @@ class Socket:
         self._reader: asyncio.Task[None] | None = None
         self._log = log.bind(connection=session.connection_id)
 
-    def push(self, text: str, audience: Audience) -> None:
-        """Queues an event if this connection may see it. Never blocks."""
+    def may_see(self, audience: Audience) -> bool:
+        """Whether events for `audience` are for this connection."""
         identity = self.session.identity
         if identity is None:
-            return
-        if audience.includes(identity.user_id, self.session.connection_id, identity.scopes):
-            self.session.push(text)
-            self._wake.set()
+            return False
+        return audience.includes(identity.user_id, self.session.connection_id, identity.scopes)
+
+    def push(self, text: str) -> None:
+        """Queues an event. Never blocks."""
+        self.session.push(text)
+        self._wake.set()
 
     def shut(self, code: int, reason: str) -> None:
         self.session.shut(code, reason)
