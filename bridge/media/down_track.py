@@ -42,6 +42,7 @@ class DownTrack:
         self._rewriter = StreamRewriter(VIDEO_CLOCK_RATE_HZ)
         self._history = SentHistory()
         self._source_codec: Codec | None = None
+        self._sent_codec = ""
         self._path: Path | None = None
         self._path_changed = False
         self._waiting = True
@@ -136,6 +137,7 @@ class DownTrack:
                 return False
             self._rewriter.switch(packet.index, packet.media_time, now)
             self._waiting = False
+            self._sent_codec = path.codec.name
             began = True
         place = self._rewriter.rewrite(packet.index, packet.media_time, now)
         if place is None:
@@ -232,14 +234,14 @@ class DownTrack:
         return self._sender.sender_report(now, ntp_seconds)
 
     def statistics(self) -> TrackStatistics:
+        """The codec is that of the packets counted, also while the stream rests; "" before the first."""
         sender = self._sender
-        codec = None if self._path is None else self._path.codec
-        round_trip = sender.round_trip_s
+        round_trip = None if self._ask is None else sender.round_trip_s  # a resting stream has an old one
         return TrackStatistics(
             mid=self.spec.mid,
             kind=self.spec.kind,
             direction="down",
-            codec="" if codec is None else codec.name,
+            codec=self._sent_codec,
             packets=sender.packets,
             octets=sender.octets,
             lost=max(0, sender.packets_lost),

@@ -20,7 +20,7 @@ from bridge.wire.rtp import HEADER, MARKER_BIT, header_size, padding_size
 __all__ = ["DownTrack", "UpTrack"]
 
 RECENT_PACKETS = 128  # enough for the rest of a key frame whose first packet came late
-SILENT_S = 1.0  # another SSRC takes over from one that was silent this long
+SILENT_S = 1.0  # after this long another SSRC takes over, or the same one counts as come back
 
 
 class UpTrack:
@@ -108,6 +108,8 @@ class UpTrack:
         received = stream.receive(sequence_number, timestamp, end - start, now)
         if received is None:
             return
+        if now - self._newest_at >= SILENT_S:
+            self._requests.source_returned()
         self._newest_at = now
         if received.restarted:
             self._forget_stream()

@@ -31,6 +31,12 @@ class KeyFrameRequests:
         self._answered = True
         self._interval_s = INTERVAL_S
 
+    def source_returned(self) -> None:
+        """It was silent and sends again: what was asked meanwhile got lost, and the patience was with nobody."""
+        self._sent_at = None
+        self._answered = True
+        self._interval_s = INTERVAL_S
+
     def timer(self) -> float | None:
         """When the next request may go; in the past if at once; None if nobody waits."""
         if not self._pending:

@@ -81,6 +81,16 @@ def test_reports_measure_the_round_trip() -> None:
     assert down.round_trip_ms == pytest.approx(80.0)
 
 
+def test_a_resting_stream_still_names_the_codec_of_what_it_sent() -> None:
+    up_track, viewer, _ = viewing()
+    assert Viewer().track.statistics().codec == ""
+    up_track.remove(viewer.track)
+    down = viewer.track.statistics()
+    assert (down.codec, down.packets, down.round_trip_ms) == ("VP8", 30, None)
+    UpTrack(up_spec(), FEEDBACK_SSRC).add(viewer.track)
+    assert viewer.track.statistics().codec == "VP8"
+
+
 def test_a_stream_keeps_its_ssrc() -> None:
     _, viewer, _ = viewing()
     spec = viewer.track.spec

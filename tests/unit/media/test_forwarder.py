@@ -165,6 +165,16 @@ def test_a_second_stream_takes_over_only_from_a_silent_or_withdrawn_one() -> Non
     assert (len(viewer.packets), up_track.ssrc) == (9, 0x3333)
 
 
+def test_a_camera_that_was_silent_is_asked_with_its_first_packet() -> None:
+    """What was asked while its network was away got lost; who joined meanwhile has waited long enough."""
+    up_track, _, camera = viewing()
+    up_track.add(Viewer().track)
+    asked = [tick for tick in range(80) if up_track.take_feedback(tick * 0.1)]
+    assert asked[-1] - asked[-2] > 15, "it has learnt to be patient"
+    feed(up_track, camera.frame(), 8.0)
+    assert up_track.take_feedback(8.0) == [PictureLossIndication(FEEDBACK_SSRC, camera.ssrc)]
+
+
 def test_a_lost_packet_is_asked_for_and_forwarded_when_it_comes() -> None:
     up_track, viewer, camera = UpTrack(up_spec(), FEEDBACK_SSRC), Viewer(), Camera()
     up_track.add(viewer.track)

@@ -57,3 +57,19 @@ def test_an_answer_ends_the_asking_and_its_patience() -> None:
     assert requests.take_due(10.0)
     assert requests.timer() == 10.0 + INTERVAL_S
     assert requests.arrived == 1
+
+
+def test_a_source_that_returns_is_asked_at_once() -> None:
+    requests = KeyFrameRequests()
+    requests.ask()
+    for tick in range(500):
+        requests.take_due(tick * 0.01)
+    requests.source_returned()
+    assert requests.take_due(5.0)
+    assert requests.timer() == 5.0 + INTERVAL_S
+
+
+def test_a_source_that_returns_and_nobody_waits_for_is_not_asked() -> None:
+    requests = KeyFrameRequests()
+    requests.source_returned()
+    assert not requests.take_due(5.0)
