@@ -1,5 +1,6 @@
 """The transport of one WebRTC leg: ICE-lite, DTLS and SRTP as one sans-I/O engine."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from bridge.transport.ice_lite import CONSENT_TIMEOUT_S, IceLite
 from bridge.transport.srtp import SrtpSession
 
 MAX_EARLY_DATAGRAMS = 8  # a ClientHello is two; more is somebody else's
+_SRTP_COUNTERS = ("auth_failures", "replays", "malformed", "excess_streams", "protect_failures")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ class DtlsTransport:
         "_destination",
         "_dtls",
         "_early",
+        "_ended",
         "_events",
         "_ice",
         "_identity",
@@ -94,6 +97,7 @@ class DtlsTransport:
         self._destination: Address | None = None
         self._dtls: Dtls | None = None
         self._srtp: SrtpSession | None = None
+        self._ended: Counter[str] = Counter()  # of SRTP sessions that are over
         self._early: list[tuple[bytes, Address]] = []
         self._events: list[TransportEvent] = []
         self._settled = False  # this association's outcome was reported
@@ -152,16 +156,9 @@ class DtlsTransport:
         }
         if self._dtls is not None:
             counters |= {"dtls_malformed": self._dtls.malformed, "dtls_resent": self._dtls.resent}
-        if self._srtp is not None:
-            srtp = self._srtp
-            counters |= {
-                "srtp_auth_failures": srtp.auth_failures,
-                "srtp_replays": srtp.replays,
-                "srtp_malformed": srtp.malformed,
-                "srtp_excess_streams": srtp.excess_streams,
-                "srtp_protect_failures": srtp.protect_failures,
-            }
-        return counters
+        # A counter never shrinks: what an ended session counted stays.
+        total = self._ended + _counted(self._srtp)
+        return counters | {f"srtp_{name}": total[name] for name in _SRTP_COUNTERS}
 
     # --- packets -----------------------------------------------------------------------------------------
 
@@ -262,7 +259,7 @@ class DtlsTransport:
         if self._dtls is not None:
             self._dtls.close()
             self._flush_dtls(None)
-        self._srtp = None
+        self._end_srtp()
         self._closed = True
 
     # --- inside ----------------------------------------------------------------------------------------------
@@ -336,14 +333,22 @@ class DtlsTransport:
                 self._settled = True
                 self._events.append(Failed("dtls_failed", self._dtls.failure))
             case dtls.State.CLOSED if self._srtp is not None:
-                self._srtp = None
+                self._end_srtp()
                 self._settled = True
                 self._events.append(Failed("peer_closed", "the browser closed its connection"))
             case _:
                 pass
 
+    def _end_srtp(self) -> None:
+        self._ended += _counted(self._srtp)
+        self._srtp = None
+
     def _forget_association(self) -> None:
         self._dtls = None
-        self._srtp = None
+        self._end_srtp()
         self._settled = False
         self._early.clear()
+
+
+def _counted(srtp: SrtpSession | None) -> Counter[str]:
+    return Counter() if srtp is None else Counter({name: getattr(srtp, name) for name in _SRTP_COUNTERS})

@@ -120,6 +120,8 @@ class _LegFigures:
         self._last[statistics.leg_id] = (now, tracks)
 
     def _add(self, track: TrackStatistics, before: TrackStatistics | None) -> None:
+        if not track.codec:
+            return  # nothing was carried yet, and an empty label would be a series of its own
         labels = (track.kind, track.direction, track.codec)
         for name, counter in self._totals.items():
             grown = getattr(track, name) - (getattr(before, name) if before else 0)

@@ -138,6 +138,13 @@ async def reload(opened: Tab) -> None:
     await opened.eventually(CONNECTED)
 
 
+def refused_by_srtp(daemon: DaemonProcess) -> list[str]:
+    """The ends of browser legs in the log whose packets SRTP refused: a stream began again behind itself."""
+    ends = [line for line in daemon.log.read_text().splitlines() if "webrtc leg closed" in line]
+    assert ends
+    return [line for line in ends if '"webrtc_srtp_protect_failures": 0,' not in line]
+
+
 async def break_websocket(opened: Tab) -> None:
     """The page keeps its socket to itself: it is caught at the next ping."""
     await opened.page.evaluate(
@@ -168,6 +175,7 @@ async def test_pictures_come_back_after_either_page_was_reloaded(
         for opened in (agent, expert):
             pictures = await opened.page.evaluate("warmbridge.leg().pictures.size")
             assert pictures == 1
+    assert refused_by_srtp(daemon) == []
 
 
 async def test_a_second_expert_is_seen_where_the_first_was(daemon: DaemonProcess, tmp_path: Path) -> None:

@@ -281,6 +281,8 @@ def test_bad_media_is_counted_and_harms_nobody() -> None:
     assert counters["srtp_auth_failures"] == 1
     assert counters["srtp_replays"] == 1
     assert counters["malformed"] == 4
+    leg.transport.close(2.0)
+    assert leg.transport.counters() | {"sent": 0} == counters | {"sent": 0}, "all is still told at the end"
 
 
 def test_a_rebound_nat_address_is_followed_at_the_next_check() -> None:

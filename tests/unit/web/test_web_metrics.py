@@ -41,6 +41,13 @@ def test_a_track_that_began_anew_never_counts_backwards() -> None:
     assert sample(metrics, "warmbridge_track_packets_total", **TRACK) == 60
 
 
+def test_a_track_that_carried_nothing_makes_no_series() -> None:
+    metrics = Metrics()
+    nothing = TrackStatistics(mid="1", kind="video", direction="down", codec="")
+    metrics.leg_statistics(LegStatistics(LegId("leg_1"), (nothing,)), now=0.0)
+    assert b'codec=""' not in metrics.exposition()
+
+
 def test_a_leg_that_fell_silent_is_forgotten() -> None:
     metrics = Metrics()
     metrics.leg_statistics(leg(50), now=0.0)
