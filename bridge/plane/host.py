@@ -29,7 +29,7 @@ from bridge.plane.frames import FrameWriter, read_frame
 log = structlog.get_logger()
 
 MAX_PENDING_REQUESTS = 4096
-SILENCE_S = 5.0  # it sends statistics every second
+SILENCE_S = 10.0  # it sends statistics every second, also when it is overloaded
 _COMMAND = msgspec.msgpack.Encoder()
 _EVENT: msgspec.msgpack.Decoder[messages.Event] = msgspec.msgpack.Decoder(messages.Event)
 _ERRORS: dict[str, type[BridgeError]] = {

@@ -34,7 +34,7 @@ from bridge.transport.srtp import default_backend
 
 log = structlog.get_logger()
 
-STATISTICS_TICKS = 50  # once a second
+STATISTICS_S = 1.0  # the control plane takes a worker that says nothing for long for hanging
 HOST_CANDIDATE_PRIORITY = (
     2130706431  # RFC 8445 section 5.1.2.1: type 126, local preference 65535, component 1
 )
@@ -57,6 +57,7 @@ class Worker:
         self._metronome = Metronome(clock.now())
         self._beat = Beat(self._metronome, self._tick, self._mixer.skip)
         self._ticks = 0
+        self._report_at = 0.0
         self._mixing = False
         self._failed: set[LegId] = set()
         self._driver: Driver | None = None
@@ -76,6 +77,7 @@ class Worker:
         identity = DtlsIdentity.generate()
         self._network = WebRtcNetwork(loop, clock, mux, identity, config.consent_timeout_s)
         self._metronome = Metronome(clock.now())
+        self._report_at = clock.now() + STATISTICS_S
         self._beat = Beat(self._metronome, self._tick, self._mixer.skip)
         self._driver = Driver(loop, self._beat, clock)
         self._driver.rearm()
@@ -179,7 +181,10 @@ class Worker:
     def _tick(self, now: float) -> None:
         """One beat. A long one is mixed in slices of about a millisecond, and packets pass in between."""
         self._mixer.begin(now)
-        if not self._mixing:
+        if self._mixing:
+            # The beat before took longer than a tick. Its duties come now: overload must not starve them.
+            self._finish_beat(now)
+        else:
             self._mixing = True
             self._mix(now)
 
@@ -205,7 +210,8 @@ class Worker:
         for event in self._mixer.events():
             self._emit(event)
         self._ticks += 1
-        if self._ticks % STATISTICS_TICKS == 0:
+        if now >= self._report_at:
+            self._report_at = now + STATISTICS_S
             self._report()
 
     def _report(self) -> None:
