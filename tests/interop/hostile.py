@@ -156,6 +156,7 @@ def mutations(good: bytes, count: int) -> list[bytes]:
 def udp_socket(port: int = 0) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
         sock.bind((HOST, port))
         yield sock
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -214,3 +215,36 @@ async def test_idle_tcp_connections_take_no_call_with_them(bridge: DaemonProcess
             writer.write(b"OPTIONS sip:")
         await counted(bridge, "sip_connections", 400)
         assert status_of(await tcp_exchange(bridge.sip_port, tcp(), wait_s=1.0)) == 200
+
+
+async def test_three_hundred_callers_at_once_are_all_served_with_music_and_leave_nothing(
+    bridge: DaemonProcess,
+) -> None:
+    """More than the mixer of a small machine can do in time: late, but it goes on and says so."""
+    body = SDP.format(host=HOST, port=9).encode()
+    with udp_socket() as sock:
+        port = sock.getsockname()[1]
+        tags = [f"crowd{number}" for number in range(300)]
+        await throw(sock, bridge.sip_port, [sip_request("INVITE", body, port, tag=tag) for tag in tags])
+        await counted(bridge, "worker_legs", 300, timeout_s=15.0)
+        ticks = (await metrics(bridge))["worker_ticks_total"]
+        await asyncio.sleep(6.0)
+        await counted(bridge, "worker_ticks_total", ticks + 100)
+        assert (await bridge.get("/readyz"))[0] == 200
+        to_tags = dialogs(sock)
+        assert len(to_tags) == 300
+        for tag, to in to_tags.items():
+            bye = sip_request("BYE", port=port, tag=tag).replace(b"CSeq: 1", b"CSeq: 2")
+            bye = bye.replace(f"To: <sip:support@{HOST}>".encode(), f"To: {to}".encode())
+            assert status_of(await ask(sock, bridge.sip_port, bye)) == 200
+
+
+def dialogs(sock: socket.socket) -> dict[str, str]:
+    """Tag of the caller -> To of the 200, of all that waits to be read (each 200 came several times)."""
+    found = {}
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            response = sock.recv(65_535)
+            if status_of(response) == 200:
+                found[header(response, "Call-ID").removesuffix("@hostile")] = header(response, "To")
+    return found
