@@ -9,6 +9,8 @@ LegId = NewType("LegId", str)  # leg_
 RoomId = NewType("RoomId", str)  # room_
 OfferId = NewType("OfferId", str)  # off_
 SeatId = NewType("SeatId", str)  # seat_
+QueueId = NewType("QueueId", str)  # as the configuration or the API names it, no prefix
+CallbackId = NewType("CallbackId", str)  # cbk_
 UserId = NewType("UserId", str)  # as the token's subject names it, no prefix
 TrackId = NewType("TrackId", str)  # "<leg id>/<mid>": one medium of one leg, endpoint to bridge
 
@@ -41,6 +43,9 @@ class IdSource:
 
     def seat(self) -> SeatId:
         return SeatId("seat_" + self._token_hex(8))
+
+    def callback(self) -> CallbackId:
+        return CallbackId("cbk_" + self._token_hex(8))
 
 
 def track_id(leg_id: LegId, mid: str) -> TrackId:
