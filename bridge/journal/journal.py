@@ -14,7 +14,8 @@ from sqlalchemy import (
     Float,
     Integer,
     LargeBinary,
-    MetaData,
+    Row,
+    Select,
     String,
     Table,
     func,
@@ -38,11 +39,12 @@ from bridge.journal.record import (
     parse_event,
     serialize_event,
 )
+from bridge.journal.schema import METADATA as _METADATA
+from bridge.journal.schema import Write
 
 log = structlog.get_logger()
 
 MAX_PENDING_BATCHES = 10_000  # more waiting steps than that: the disk has stopped, and so must we
-_METADATA = MetaData()
 _BOOTS = Table(
     "boots",
     _METADATA,
@@ -74,8 +76,13 @@ class Batch:
     numbers: tuple[int, ...]
     events: tuple[DeskEvent, ...]
     rows: tuple[dict[str, Any], ...]
+    writes: tuple[Write, ...]
     on_durable: Callable[[], None]
     durable: "asyncio.Future[None]"
+
+
+def _no_writes(_numbers: tuple[int, ...]) -> Sequence[Write]:
+    return ()
 
 
 class Journal:
@@ -119,9 +126,15 @@ class Journal:
             self._next_number = (last or 0) + 1
 
     def append(
-        self, events: Sequence[DeskEvent], on_durable: Callable[[tuple[int, ...]], None]
+        self,
+        events: Sequence[DeskEvent],
+        on_durable: Callable[[tuple[int, ...]], None],
+        writes: Callable[[tuple[int, ...]], Sequence[Write]] = _no_writes,
     ) -> "asyncio.Future[None]":
-        """Hands the events of one step to the writer. Raises JournalError once it has failed."""
+        """Hands the events of one step to the writer. Raises JournalError once it has failed.
+
+        `writes` is asked at once, with the numbers of the events, what belongs into the same commit.
+        """
         if self._failed is not None:
             raise self._failed
         if len(self._pending) >= MAX_PENDING_BATCHES:
@@ -131,9 +144,27 @@ class Journal:
         self._next_number += len(events)
         rows = tuple(self._row(number, wall, event) for number, event in zip(numbers, events, strict=True))
         durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._pending.append(Batch(numbers, tuple(events), rows, lambda: on_durable(numbers), durable))
+        beside = tuple(writes(numbers))
+        self._pending.append(
+            Batch(numbers, tuple(events), rows, beside, lambda: on_durable(numbers), durable)
+        )
         self._wake.set()
         return durable
+
+    async def write(self, *writes: Write) -> None:
+        """Commits rows that belong to no step; returns when they are on disk."""
+        await asyncio.shield(self.append((), lambda _numbers: None, lambda _numbers: writes))
+
+    async def read_rows(self, query: Select[Any]) -> Sequence[Row[Any]]:
+        """Rows of the tables beside the events."""
+        async with self._translated("the journal cannot be read"), self._engine.connect() as connection:
+            rows: Sequence[Row[Any]] = (await connection.execute(query)).all()
+        return rows
+
+    @property
+    def last_number(self) -> int:
+        """Of the newest event, on disk or on its way there."""
+        return self._next_number - 1
 
     async def settled(self) -> None:
         """Returns when all that was appended before is on disk: what a reader sees is then durable."""
@@ -199,7 +230,10 @@ class Journal:
                 # Kept open: taking it from the pool and giving it back costs as much as the commit.
                 self._writer = await self._engine.connect()
             async with self._writer.begin():
-                await self._writer.execute(self._insert, rows)
+                if rows:
+                    await self._writer.execute(self._insert, rows)
+                for write in (write for batch in group for write in batch.writes):
+                    await self._writer.execute(write.statement, dict(write.parameters) or None)
         self.commits += 1
         self.written += len(rows)
 
