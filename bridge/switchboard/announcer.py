@@ -1,5 +1,7 @@
 """Tells desktops what was committed: each what it may see, in the order of the journal."""
 
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import replace
 
 from bridge.desk import events
@@ -15,9 +17,13 @@ from bridge.switchboard.view import OfferView, UserView
 
 
 class Announcer:
-    """Keeps what desktops were told last of live offers and of users, to tell the end and the changes."""
+    """Keeps what desktops were told last of live offers and of users, to tell the end and the changes.
 
-    __slots__ = ("_door", "_inside", "_offers", "_portraits", "_users")
+    What a step means to desktops is put into words before its commit (`compose`), so that a webhook's copy
+    can be a row of that commit, and told after it (`announce`).
+    """
+
+    __slots__ = ("_composed", "_door", "_inside", "_offers", "_portraits", "_users")
 
     def __init__(self, portraits: Portraits) -> None:
         self._portraits = portraits
@@ -25,6 +31,7 @@ class Announcer:
         self._offers: dict[OfferId, OfferView] = {}
         self._users: dict[UserId, UserView] = {}
         self._inside: dict[InteractionId, frozenset[UserId]] = {}
+        self._composed: deque[tuple[tuple[DesktopEvent, Audience], ...]] = deque()
 
     def attach(self, door: DesktopDoor) -> None:
         self._door = door
@@ -40,15 +47,25 @@ class Announcer:
         """To the users in the interaction and those who watch all."""
         self.tell(event, Audience(self._inside.get(interaction_id, frozenset()), scope=INTERACTION_ALL))
 
-    def announce(self, committed: Committed) -> None:
+    def announce(self) -> None:
+        """Tells what was composed longest ago: commits come in the order of the steps."""
+        for event, audience in self._composed.popleft():
+            self.tell(event, audience)
+
+    def compose(self, committed: Committed) -> tuple[tuple[DesktopEvent, Audience], ...]:
         """Everything about one step."""
+        self._composed.append(())  # something to take, even if what follows fails
+        self._composed[-1] = composed = tuple(self._told(committed))
+        return composed
+
+    def _told(self, committed: Committed) -> Iterator[tuple[DesktopEvent, Audience]]:
         audiences = {id_: self._audience(i) for id_, i in committed.interactions.items()}
         for number, event in zip(committed.numbers, committed.events, strict=True):
             if isinstance(event, UserEvent):
                 continue
             interaction = committed.interactions[event.interaction_id]
-            self._announce_offer(number, event, interaction)
-            self.tell(
+            yield from self._offer_told(number, event, interaction)
+            yield (
                 InteractionUpdated(
                     number,
                     event.interaction_id,
@@ -58,7 +75,7 @@ class Announcer:
                 ),
                 audiences[event.interaction_id],
             )
-        self._announce_users(committed)
+        yield from self._users_told(committed)
 
     def _audience(self, interaction: Interaction) -> Audience:
         """Who was inside before the step or is after it: who just left learns that, and nothing later."""
@@ -71,16 +88,17 @@ class Announcer:
             self._inside.pop(id_, None)
         return Audience(before | after, scope=INTERACTION_ALL)
 
-    def _announce_offer(self, number: int, event: DeskEvent, interaction: Interaction) -> None:
+    def _offer_told(
+        self, number: int, event: DeskEvent, interaction: Interaction
+    ) -> Iterator[tuple[DesktopEvent, Audience]]:
         if isinstance(event, events.OfferMade):
             view = self._offer_view(event, interaction)
             self._offers[event.offer_id] = view
-            audience = Audience(frozenset({event.user_id}))
-            self.tell(OfferMade(number, event.interaction_id, view), audience)
+            yield OfferMade(number, event.interaction_id, view), Audience(frozenset({event.user_id}))
         elif isinstance(event, events.OfferEnded) and event.offer_id in self._offers:
             view = replace(self._offers.pop(event.offer_id), state=event.state)
-            audience = Audience(frozenset({view.user_id}))
-            self.tell(OfferEnded(number, event.interaction_id, view, event.reason), audience)
+            ended = OfferEnded(number, event.interaction_id, view, event.reason)
+            yield ended, Audience(frozenset({view.user_id}))
 
     def _offer_view(self, event: events.OfferMade, interaction: Interaction) -> OfferView:
         seat = interaction.seat(event.seat_id)
@@ -98,9 +116,9 @@ class Announcer:
             expires_at=self._portraits.wall(event.expires_at),
         )
 
-    def _announce_users(self, committed: Committed) -> None:
+    def _users_told(self, committed: Committed) -> Iterator[tuple[DesktopEvent, Audience]]:
         for user_id, expert in committed.experts.items():
             view = self._portraits.user(expert, busy=user_id in committed.busy)
             if self._users.get(user_id) != view:
                 self._users[user_id] = view
-                self.tell(UserUpdated(committed.numbers[-1], view), Audience(scope=INTERACTION_READ))
+                yield UserUpdated(committed.numbers[-1], view), Audience(scope=INTERACTION_READ)

@@ -1,10 +1,11 @@
 """The doors: what each asks of the switchboard, and what the switchboard asks of each."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from bridge.ids import LegId, UserId
+from bridge.journal.schema import Write
 from bridge.plane import messages
 from bridge.switchboard.event import DesktopEvent
 
@@ -82,6 +83,14 @@ class DesktopDoor(Protocol):
     """What the switchboard calls at the web door. Never blocks and never raises."""
 
     def on_event(self, event: DesktopEvent, audience: Audience) -> None: ...
+
+
+class Outbox(Protocol):
+    """What must reach others even if the process dies now: webhooks."""
+
+    def writes(self, told: Sequence[tuple[DesktopEvent, Audience]]) -> Sequence[Write]:
+        """The rows that go into the commit of the step these events tell of. Never blocks."""
+        ...
 
 
 class Plane(Protocol):

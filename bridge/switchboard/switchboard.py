@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -17,12 +17,13 @@ from bridge.desk.step import SYSTEM
 from bridge.errors import BridgeError, NotAllowedError, NotFoundError
 from bridge.ids import IdSource, InteractionId, LegId, OfferId, ParticipantId, UserId
 from bridge.journal.journal import Journal
+from bridge.journal.schema import Write
 from bridge.plane import messages
 from bridge.switchboard.announcer import Announcer
 from bridge.switchboard.browsers import Browsers
 from bridge.switchboard.conductor import Conductor
 from bridge.switchboard.desktops import Desktops
-from bridge.switchboard.doors import ArrivingCall, DesktopDoor, PhoneDoor, Plane
+from bridge.switchboard.doors import ArrivingCall, DesktopDoor, Outbox, PhoneDoor, Plane
 from bridge.switchboard.intake import Intake
 from bridge.switchboard.ledger import Committed, Ledger
 from bridge.switchboard.leg import Leg, Legs, PhoneLeg
@@ -75,12 +76,13 @@ class Switchboard:
         self._clock = clock
         self._journal = journal
         self._wake = asyncio.Event()
+        self._outbox: Outbox | None = None
         portraits = Portraits(clock)
         legs, announcer = Legs(), Announcer(portraits)
         self._wiring = Wiring(
             desk=desk,
             journal=journal,
-            ledger=Ledger(desk, journal, clock, self._committed, self._wake.set),
+            ledger=Ledger(desk, journal, clock, self._committed, self._wake.set, self._numbered),
             legs=legs,
             conductor=Conductor(self._perform, self._crashed),
             performance=Performance(plane, legs, announcer, policy.sounds, clock, self._leg_failed),
@@ -96,8 +98,9 @@ class Switchboard:
         self._desktops = Desktops(self._wiring, self._browsers)
         self._intake = Intake(self._wiring, self._phones, self._browsers)
 
-    def attach(self, phone_door: PhoneDoor, desktop_door: DesktopDoor) -> None:
+    def attach(self, phone_door: PhoneDoor, desktop_door: DesktopDoor, outbox: Outbox | None = None) -> None:
         """Called once by the composition root, before `run`: the doors need the switchboard first."""
+        self._outbox = outbox
         self._wiring.performance.attach(phone_door)
         self._wiring.announcer.attach(desktop_door)
 
@@ -378,10 +381,20 @@ class Switchboard:
         for interaction in committed.interactions.values():
             self._wiring.conductor.touch(interaction)
         try:
-            self._wiring.announcer.announce(committed)
+            self._wiring.announcer.announce()
         except Exception:
             # The journal's writer stands behind this call: a view that fails must not stop every call.
             log.exception("! announcement", numbers=committed.numbers)
+
+    def _numbered(self, committed: Committed) -> Sequence[Write]:
+        """What goes to disk with a step: the copies that the outbox has to bring to others."""
+        try:
+            composed = self._wiring.announcer.compose(committed)
+            return self._outbox.writes(composed) if self._outbox is not None else ()
+        except Exception:
+            # The step has happened; a view that fails must not undo half of it.
+            log.exception("! announcement", numbers=committed.numbers)
+            return ()
 
     async def _perform(self, interaction: Interaction) -> None:
         await self._wiring.performance.perform(interaction)
