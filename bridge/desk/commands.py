@@ -161,6 +161,13 @@ class ExpireDeadlines:
     """Time passed: ends what was due."""
 
 
+@dataclass(frozen=True)
+class Restart:
+    """The process was started anew on the state of the last one. `legs` are those that may come back."""
+
+    legs: frozenset[LegId]
+
+
 DeskCommand = (
     OpenInteraction
     | EndInteraction
@@ -182,4 +189,5 @@ DeskCommand = (
     | LoseDesktop
     | ReturnDesktop
     | ExpireDeadlines
+    | Restart
 )

@@ -2,6 +2,7 @@
 
 import heapq
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from bridge.desk import calls, commands, events, presence, seating
@@ -9,8 +10,10 @@ from bridge.desk.expert import Expert
 from bridge.desk.interaction import Interaction
 from bridge.desk.offer import Offer
 from bridge.desk.policy import DeskPolicy
+from bridge.desk.restart import restart
 from bridge.desk.seating import miss
 from bridge.desk.settlement import settle
+from bridge.desk.snapshot import DeskSnapshot
 from bridge.desk.state import DeskState
 from bridge.desk.step import SYSTEM, Step
 from bridge.desk.waiting import match_waiting
@@ -50,6 +53,15 @@ class Desk:
         for event in events_:
             self._state.apply(event)
             self._note_deadlines((event,))
+
+    def snapshot(self) -> DeskSnapshot:
+        """The state of this moment; `restore` in a new desk and `replay` of what followed give it back."""
+        return replace(self._state.snapshot(), deadlines=tuple(self._deadlines))
+
+    def restore(self, snapshot: DeskSnapshot) -> None:
+        """Takes over a whole state. Only in a desk that has none."""
+        self._state.restore(snapshot)
+        self._deadlines = list(snapshot.deadlines)  # a heap's order is a heap
 
     def timer(self) -> float | None:
         """The next deadline; early is harmless, for a deadline that was met is still noted."""
@@ -169,4 +181,5 @@ _STEPS: dict[type, Callable[[Step, Any], None]] = {
     commands.LoseDesktop: presence.lose_desktop,
     commands.ReturnDesktop: presence.return_desktop,
     commands.ExpireDeadlines: _expire_deadlines,
+    commands.Restart: restart,
 }

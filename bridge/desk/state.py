@@ -11,6 +11,7 @@ from bridge.desk.interaction import Interaction
 from bridge.desk.offer import Offer
 from bridge.desk.participant import Participant, ParticipantState
 from bridge.desk.seat import Seat
+from bridge.desk.snapshot import DeskSnapshot
 from bridge.errors import NotFoundError
 from bridge.ids import InteractionId, OfferId, UserId
 
@@ -100,6 +101,27 @@ class DeskState:
         if len(self._ended) > self._ended_kept:
             del self.interactions[self._ended.popleft()]
             self.forgotten += 1
+
+    # --- over a restart -----------------------------------------------------------------------------------
+
+    def snapshot(self) -> DeskSnapshot:
+        """Cheap: the values never change, so only their containers are copied. Indexes are not in it."""
+        return DeskSnapshot(
+            interactions=tuple(self.interactions.values()),
+            ended=tuple(self._ended),
+            experts=tuple(self.experts.values()),
+            offers=tuple(self.offers.values()),
+            forgotten=self.forgotten,
+        )
+
+    def restore(self, snapshot: DeskSnapshot) -> None:
+        """The counterpart of `snapshot`, in an empty state."""
+        for interaction in snapshot.interactions:
+            self.put(interaction)
+        self._ended.extend(snapshot.ended)
+        self.experts.update((expert.user_id, expert) for expert in snapshot.experts)
+        self.offers.update((offer.offer_id, offer) for offer in snapshot.offers)
+        self.forgotten = snapshot.forgotten
 
 
 # --- one function per event -------------------------------------------------------------------------------
