@@ -60,6 +60,7 @@ class Portraits:
             ended_at=None if ended_at is None else self.wall(ended_at),
             end_reason=interaction.end_reason,
             ended_by=interaction.ended_by,
+            version=interaction.version,
         )
 
     def user(self, expert: Expert, *, busy: bool) -> UserView:

@@ -42,6 +42,7 @@ class InteractionView:
     ended_at: float | None = None
     end_reason: str = ""
     ended_by: str = ""
+    version: int = 0  # grows with every change, so that a writer can say which state it has seen
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,7 @@ class Interaction(WireModel):
     ended_at: datetime | None
     end_reason: str
     ended_by: str
+    version: int
 
 
 class Offer(WireModel):
