@@ -4,10 +4,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from bridge.desk.callback import Callback
 from bridge.desk.participant import Participant, ParticipantRole, ParticipantState
+from bridge.desk.queue import DEFAULT_QUEUE
 from bridge.desk.seat import Seat
 from bridge.errors import NotAllowedError, NotFoundError
-from bridge.ids import InteractionId, ParticipantId, RoomId, SeatId, UserId
+from bridge.ids import InteractionId, ParticipantId, QueueId, RoomId, SeatId, UserId
 
 
 class InteractionState(StrEnum):
@@ -36,6 +38,9 @@ class Interaction:
     ended_at: float | None = None
     end_reason: str = ""
     ended_by: str = ""
+    version: int = 0  # grows with every event of the interaction
+    queue_id: QueueId = DEFAULT_QUEUE  # where the customer waits, or waited last
+    callback: Callback | None = None
 
     @property
     def state(self) -> InteractionState:
@@ -47,6 +52,10 @@ class Interaction:
     @property
     def escalation_in_progress(self) -> bool:
         return any(seat.role is ParticipantRole.SME for seat in self.seats)
+
+    @property
+    def live_callback(self) -> Callback | None:
+        return self.callback if self.callback is not None and self.callback.is_live else None
 
     def customers(self) -> Iterator[Participant]:
         return (p for p in self.participants if p.is_live and p.is_customer)

@@ -86,7 +86,9 @@ class DeskState:
         for participant in interaction.staff():
             if participant.user_id is not None:
                 self._engaged[participant.user_id] = id_
-        self.interactions[id_] = interaction
+        self.interactions[id_] = interaction = replace(
+            interaction, version=was.version + 1 if was else max(1, interaction.version)
+        )
         if interaction.ended_at is None:
             self.live[id_] = None
         if interaction.seats:
