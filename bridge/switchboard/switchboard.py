@@ -12,7 +12,7 @@ from bridge.desk import commands
 from bridge.desk.desk import Desk
 from bridge.desk.expert import Presence
 from bridge.desk.interaction import Interaction
-from bridge.desk.participant import MediaType, ParticipantRole
+from bridge.desk.participant import MediaType, Participant, ParticipantRole
 from bridge.desk.step import SYSTEM
 from bridge.errors import BridgeError, NotAllowedError, NotFoundError
 from bridge.ids import IdSource, InteractionId, LegId, OfferId, ParticipantId, UserId
@@ -37,6 +37,7 @@ from bridge.switchboard.principal import (
     VIDEO_USE,
     Principal,
 )
+from bridge.switchboard.search import PAGE_MAX, InteractionFilter, InteractionPage, page_of
 from bridge.switchboard.view import InteractionView, MediaAnswer, ParticipantView, TimelineView, UserView
 from bridge.switchboard.wiring import SwitchboardPolicy, Wiring
 
@@ -54,6 +55,14 @@ class AddParticipant:
     role: str = "sme"  # sme | agent
     properties: Mapping[str, str] = field(default_factory=dict)
     second_expert: bool = False
+
+
+@dataclass(frozen=True)
+class Added:
+    """What a wish came to. `created` is False when the user took part or was asked already."""
+
+    participant: ParticipantView
+    created: bool
 
 
 class Switchboard:
@@ -215,13 +224,17 @@ class Switchboard:
     ) -> ParticipantView:
         """The same user again gives the participant there is. Another one while an escalation is in
         progress raises `ParticipantConflictError` (a ConflictError) with `.participant`."""
+        return (await self.seek(principal, interaction_id, wish)).participant
+
+    async def seek(self, principal: Principal, interaction_id: InteractionId, wish: AddParticipant) -> Added:
+        """`add_participant`, and whether it changed anything."""
         self._write(principal, interaction_id)
         kind, role = MediaType(wish.type), ParticipantRole(wish.role)
         if kind is MediaType.VIDEO:
             principal.require(VIDEO_USE)
         if role not in (ParticipantRole.SME, ParticipantRole.AGENT):
             raise NotAllowedError(f"a participant is added as sme or agent, not as {wish.role}")
-        await self._wiring.do(
+        happened = await self._wiring.do(
             interaction_id,
             commands.SeekParticipant(
                 interaction_id,
@@ -233,10 +246,7 @@ class Switchboard:
                 wish.second_expert,
             ),
         )
-        participant = self._wiring.desk.interaction(interaction_id).participant_of(wish.user_id)
-        if participant is None:
-            raise NotFoundError(f"{wish.user_id} left again")
-        return self._wiring.portraits.participant(participant)
+        return Added(self.peek_participant(interaction_id, wish.user_id), created=bool(happened))
 
     async def remove_participant(
         self, principal: Principal, interaction_id: InteractionId, participant_id: ParticipantId
@@ -333,12 +343,58 @@ class Switchboard:
             if self._wiring.may_read(principal, interaction)
         )
 
-    async def timeline(self, principal: Principal, interaction_id: InteractionId) -> tuple[TimelineView, ...]:
-        """The audit trail, oldest first, at most TIMELINE_MAX_ENTRIES."""
+    async def find_interactions(
+        self, principal: Principal, wanted: InteractionFilter, cursor: str = "", limit: int = PAGE_MAX
+    ) -> InteractionPage:
+        """Those the principal may see, newest first, ended ones too while the desk remembers them."""
+        principal.require(INTERACTION_READ)
+        self._desktops.seen(principal)
+        await self._wiring.read()
+        may_read = self._wiring.may_read
+        found = (i for i in self._wiring.desk.interactions() if wanted.matches(i) and may_read(principal, i))
+        page, next_cursor = page_of(found, cursor, limit)
+        return InteractionPage(tuple(map(self._wiring.portraits.interaction, page)), next_cursor)
+
+    def peek(self, principal: Principal, interaction_id: InteractionId) -> InteractionView:
+        """The interaction at this very moment, perhaps not on disk yet: to compare with, not to tell."""
+        return self._wiring.portraits.interaction(self._wiring.readable(principal, interaction_id))
+
+    def peek_participant(self, interaction_id: InteractionId, user_id: UserId) -> ParticipantView:
+        """The live part of a user, at this very moment. Raises NotFoundError."""
+        participant = self._wiring.desk.interaction(interaction_id).participant_of(user_id)
+        if participant is None:
+            raise NotFoundError(f"{user_id} left again")
+        return self.describe(participant)
+
+    def describe(self, participant: Participant) -> ParticipantView:
+        """The view of one that an error carries."""
+        return self._wiring.portraits.participant(participant)
+
+    async def get_user(self, principal: Principal, user_id: UserId) -> UserView:
+        principal.require(INTERACTION_READ)
+        self._desktops.seen(principal)
+        await self._wiring.read()
+        return self._user_view(user_id)
+
+    async def list_prompts(self, principal: Principal) -> tuple[str, ...]:
+        """The names `play_prompt` knows."""
+        principal.require(INTERACTION_READ)
+        self._desktops.seen(principal)
+        return tuple(sorted(self._wiring.policy.sounds.prompts))
+
+    async def timeline(
+        self,
+        principal: Principal,
+        interaction_id: InteractionId,
+        after: int = 0,
+        limit: int = TIMELINE_MAX_ENTRIES,
+    ) -> tuple[TimelineView, ...]:
+        """The audit trail above the number `after`, oldest first, at most TIMELINE_MAX_ENTRIES."""
         self._desktops.seen(principal)
         self._wiring.readable(principal, interaction_id)
         await self._wiring.read()
-        entries = await self._journal.read(interaction_id=interaction_id, limit=TIMELINE_MAX_ENTRIES)
+        limit = min(limit, TIMELINE_MAX_ENTRIES)
+        entries = await self._journal.read(after, interaction_id, limit)
         return tuple(self._wiring.portraits.timeline(entry) for entry in entries)
 
     async def list_users(self, principal: Principal) -> tuple[UserView, ...]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from bridge.clock import Clock
 from bridge.desk import commands
 from bridge.desk.desk import Desk
+from bridge.desk.events import DeskEvent
 from bridge.desk.interaction import Interaction
 from bridge.desk.participant import Participant
 from bridge.errors import ForbiddenError, NotFoundError
@@ -49,10 +50,11 @@ class Wiring:
     clock: Clock
     policy: SwitchboardPolicy
 
-    async def do(self, interaction_id: InteractionId, command: commands.DeskCommand) -> None:
+    async def do(self, interaction_id: InteractionId, command: commands.DeskCommand) -> tuple[DeskEvent, ...]:
         """Carries out a command on an interaction; returns when it is on disk and performed."""
-        await self.ledger.carry_out(command)
+        happened = await self.ledger.carry_out(command)
         await self.conductor.settled(interaction_id)
+        return happened
 
     async def read(self) -> None:
         """Returns at a moment when all that can be read is on disk."""
