@@ -63,6 +63,8 @@ class Http(Section):
     private_key: str = ""
     allowed_origins: tuple[str, ...] = ()
     messages_per_second: Annotated[int, Field(ge=1)] = 50
+    requests_per_second: Annotated[int, Field(ge=1)] = 50
+    idempotency_s: Seconds = 86_400.0
 
     @model_validator(mode="after")
     def _certificate_and_key_together(self) -> "Http":
@@ -78,9 +80,46 @@ class Http(Section):
         )
 
 
+class Client(Section):
+    """A machine that gets its tokens at /oauth/token. `warmbridge secret` makes a secret and its hash."""
+
+    id: Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[\x21-\x7e]+$")]
+    secret_hash: Annotated[str, Field(pattern=r"^\$argon2id\$")]
+    scopes: tuple[str, ...]
+    name: str = ""
+
+
+class Issuer(Section):
+    """Somebody else whose tokens are as good as ours: their signatures are checked by the keys at `jwks_url`."""
+
+    name: str = ""
+    audience: str = "warmbridge"
+    jwks_url: str = ""
+    scopes: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _name_and_keys_together(self) -> "Issuer":
+        if bool(self.name) != bool(self.jwks_url):
+            raise ValueError("issuer.name and issuer.jwks_url go together: set both or none")
+        if self.jwks_url and not self.jwks_url.startswith(
+            ("https://", "http://127.0.0.1", "http://localhost")
+        ):
+            raise ValueError("issuer.jwks_url must be https: whoever answers it decides who is let in")
+        return self
+
+
 class Auth(Section):
     secret_file: str = ""
     token_lifetime_s: Seconds = 3600.0
+    clients: tuple[Client, ...] = ()
+
+    @model_validator(mode="after")
+    def _clients_have_names_of_their_own(self) -> "Auth":
+        ids = [client.id for client in self.clients]
+        twice = sorted({id_ for id_ in ids if ids.count(id_) > 1})
+        if twice:
+            raise ValueError(f"auth.clients: more than one has the id {', '.join(twice)}")
+        return self
 
 
 class Sip(Section):
@@ -162,6 +201,17 @@ class Journal(Section):
         return value
 
 
+class Webhooks(Section):
+    max_subscriptions: Annotated[int, Field(ge=0)] = 50
+    max_pending: Annotated[int, Field(ge=1)] = 10_000
+    max_attempts: Annotated[int, Field(ge=1)] = 10
+    first_retry_s: Seconds = 1.0
+    longest_retry_s: Seconds = 300.0
+    timeout_s: Seconds = 10.0
+    allowed_hosts: tuple[str, ...] = ()
+    dead_letters_kept: Annotated[int, Field(ge=0)] = 1000
+
+
 class Worker(Section):
     start_timeout_s: Seconds = 15.0
 
@@ -176,12 +226,14 @@ class Settings(Section):
     log: Log = Log()
     http: Http = Http()
     auth: Auth = Auth()
+    issuer: Issuer = Issuer()
     sip: Sip = Sip()
     rtp: Rtp = Rtp()
     webrtc: Webrtc = Webrtc()
     media: Media = Media()
     desk: Desk = Desk()
     journal: Journal = Journal()
+    webhooks: Webhooks = Webhooks()
     worker: Worker = Worker()
     shutdown: Shutdown = Shutdown()
 
