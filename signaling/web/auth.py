@@ -1,7 +1,7 @@
-"""Access tokens: JWT (RFC 7519) signed with HS256 under one secret, issued and verified here."""
+"""Access tokens: JWT (RFC 7519). Ours are signed with HS256 under one secret; a foreign issuer's by its keys."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,11 @@ from bridge.switchboard.principal import (
     VIDEO_USE,
     Principal,
 )
+from signaling.web.issuer import ForeignIssuer
 
 METRICS_READ = "metrics:read"
+WEBHOOK_READ = "webhook:read"
+WEBHOOK_WRITE = "webhook:write"
 SCOPES = {
     INTERACTION_READ: "see interactions and users",
     INTERACTION_WRITE: "change interactions and take part with media",
@@ -27,6 +30,8 @@ SCOPES = {
     VIDEO_USE: "ask for and join with video",
     INTERACTION_ALL: "the same for interactions one takes no part in",
     METRICS_READ: "read /metrics from another machine",
+    WEBHOOK_READ: "see webhook subscriptions and dead letters",
+    WEBHOOK_WRITE: "subscribe webhooks, change them, send dead letters again",
 }
 DESKTOP_SCOPES = (INTERACTION_READ, INTERACTION_WRITE, ROUTING_WRITE, VIDEO_USE)
 ALGORITHM = "HS256"
@@ -88,31 +93,80 @@ class Signer:
 class Verifier:
     """Tells who a token speaks for."""
 
-    __slots__ = ("_secret",)
+    __slots__ = ("_foreign", "_secret")
 
-    def __init__(self, secret: bytes) -> None:
+    def __init__(self, secret: bytes, foreign: ForeignIssuer | None = None) -> None:
         self._secret = secret
+        self._foreign = foreign
 
     def verify(self, token: str, wall: float) -> Identity:
         """Raises UnauthorizedError; the reason never quotes the token."""
+        header = _header(token)
+        # Which key is used follows from the algorithm, and no key serves two: a token that names HS256 is
+        # never checked against a public key, which everybody has.
+        if self._foreign is not None and header.get("alg") != ALGORITHM:
+            return self._verify_foreign(self._foreign, token, header, wall)
+        return _identity(_claims(token, self._secret, ALGORITHM, audience=_OURS, issuer=_OURS), wall)
+
+    def lacks_key(self, token: str) -> bool:
+        """Whether `prepare` should be awaited before `verify`."""
+        if self._foreign is None:
+            return False
         try:
-            # The library would ask its own clock about the times, so they are looked at below.
-            claims = jwt.decode(
-                token,
-                self._secret,
-                algorithms=[ALGORITHM],
-                audience=_OURS,
-                issuer=_OURS,
-                options={
-                    "require": ["exp", "sub", "iss", "aud"],
-                    "verify_exp": False,
-                    "verify_nbf": False,
-                    "verify_iat": False,
-                },
-            )
-        except jwt.InvalidTokenError as error:
-            raise UnauthorizedError(f"the token is not valid: {error}") from None
-        return _identity(claims, wall)
+            return self._foreign.lacks(_header(token))
+        except UnauthorizedError:
+            return False
+
+    async def prepare(self, token: str) -> None:
+        """Fetches the foreign issuer's key if this token needs one that is not here."""
+        if self._foreign is not None and self.lacks_key(token):
+            await self._foreign.prepare(_header(token))
+
+    def _verify_foreign(
+        self, foreign: ForeignIssuer, token: str, header: dict[str, Any], wall: float
+    ) -> Identity:
+        key = foreign.key(header)
+        if key is None:
+            raise UnauthorizedError("the token is not valid: its issuer has no such key")
+        settings, algorithm = foreign.settings, str(header["alg"])
+        claims = _claims(token, key, algorithm, audience=settings.audience, issuer=settings.name)
+        # `scope` is RFC 8693; `scp`, as text or list, is what some issuers write instead.
+        scope = claims.get("scope", claims.get("scp", ""))
+        if isinstance(scope, list) and all(isinstance(one, str) for one in scope):
+            scope = " ".join(scope)
+        identity = _identity({**claims, "scope": scope}, wall)
+        if not settings.scopes:
+            return identity
+        return replace(identity, scopes=identity.scopes & frozenset(settings.scopes))
+
+
+def _header(token: str) -> dict[str, Any]:
+    try:
+        return jwt.get_unverified_header(token)
+    except jwt.InvalidTokenError as error:
+        raise UnauthorizedError(f"the token is not valid: {error}") from None
+
+
+def _claims(
+    token: str, key: bytes | jwt.PyJWK, algorithm: str, *, audience: str, issuer: str
+) -> dict[str, Any]:
+    try:
+        # The library would ask its own clock about the times, so they are looked at by the caller.
+        return jwt.decode(
+            token,
+            key,
+            algorithms=[algorithm],
+            audience=audience,
+            issuer=issuer,
+            options={
+                "require": ["exp", "sub", "iss", "aud"],
+                "verify_exp": False,
+                "verify_nbf": False,
+                "verify_iat": False,
+            },
+        )
+    except (jwt.InvalidTokenError, jwt.InvalidKeyError) as error:
+        raise UnauthorizedError(f"the token is not valid: {error}") from None
 
 
 def _identity(claims: dict[str, Any], wall: float) -> Identity:
