@@ -3,6 +3,7 @@
 from bridge.desk import commands, events
 from bridge.desk.attributes import merged_attributes
 from bridge.desk.participant import MediaType, Participant, ParticipantRole, ParticipantTrigger
+from bridge.desk.queueing import rank_again
 from bridge.desk.settlement import end, fill_seat, settle
 from bridge.desk.step import SYSTEM, Step
 from bridge.errors import CapacityError, NotAllowedError
@@ -66,6 +67,7 @@ def set_attributes(step: Step, command: commands.SetAttributes) -> None:
     changed = {name: value for name, value in merged.items() if interaction.attributes.get(name) != value}
     if changed:
         step.record(events.AttributesSet(step.now, command.interaction_id, changed, command.by))
+        rank_again(step, command.interaction_id)
 
 
 def set_remote_hold(step: Step, command: commands.SetRemoteHold) -> None:

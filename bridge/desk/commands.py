@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 from bridge.desk.expert import Presence
 from bridge.desk.participant import MediaType, ParticipantRole
-from bridge.ids import InteractionId, LegId, OfferId, ParticipantId, RoomId, UserId
+from bridge.desk.queue import Profile, Queue
+from bridge.ids import InteractionId, LegId, OfferId, ParticipantId, QueueId, RoomId, UserId
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,103 @@ class SeekParticipant:
 
 
 @dataclass(frozen=True)
+class SeekFromQueue:
+    """Adds whoever the queue sends: opens a seat there, by the interaction's own clock."""
+
+    interaction_id: InteractionId
+    queue_id: QueueId
+    type: MediaType
+    by: str
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    second_expert: bool = False
+
+
+@dataclass(frozen=True)
+class QueueInteraction:
+    """Sends a customer who waits to another queue."""
+
+    interaction_id: InteractionId
+    queue_id: QueueId
+    by: str
+
+
+@dataclass(frozen=True)
+class DeclareQueue:
+    queue: Queue
+    by: str
+
+
+@dataclass(frozen=True)
+class RemoveQueue:
+    queue_id: QueueId
+    by: str
+
+
+@dataclass(frozen=True)
+class SetProfile:
+    """Skills, entitlements and capacity of a user, who need not have shown up yet."""
+
+    profile: Profile
+    by: str
+
+
+@dataclass(frozen=True)
+class ProveReady:
+    """A desktop's report about itself; `detail` says in words what is wrong."""
+
+    user_id: UserId
+    microphone: bool
+    camera: bool
+    ice: bool
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class CompleteWrapUp:
+    interaction_id: InteractionId
+    user_id: UserId
+    code: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class RequestCallback:
+    """Arranges a callback, or schedules the one there is anew. `number` "" is the caller's own."""
+
+    interaction_id: InteractionId
+    by: str
+    number: str = ""
+    not_before: float = 0.0
+    queue_id: QueueId | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class CancelCallback:
+    interaction_id: InteractionId
+    by: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class AnswerCallback:
+    """The call that the desk asked for under `leg_id` was answered."""
+
+    interaction_id: InteractionId
+    leg_id: LegId
+
+
+@dataclass(frozen=True)
+class FailCallback:
+    """`status` is the SIP status of the refusal, 408 for no answer."""
+
+    interaction_id: InteractionId
+    leg_id: LegId
+    reason: str
+    status: int
+
+
+@dataclass(frozen=True)
 class AcceptOffer:
     offer_id: OfferId
     user_id: UserId
@@ -190,4 +288,15 @@ DeskCommand = (
     | ReturnDesktop
     | ExpireDeadlines
     | Restart
+    | SeekFromQueue
+    | QueueInteraction
+    | DeclareQueue
+    | RemoveQueue
+    | SetProfile
+    | ProveReady
+    | CompleteWrapUp
+    | RequestCallback
+    | CancelCallback
+    | AnswerCallback
+    | FailCallback
 )

@@ -3,11 +3,23 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bridge.desk.callback import CallbackState
 from bridge.desk.expert import Presence
 from bridge.desk.offer import OfferState
 from bridge.desk.participant import MediaType, ParticipantRole, ParticipantState
+from bridge.desk.queue import Profile, Queue
 from bridge.desk.seat import SeatState
-from bridge.ids import InteractionId, LegId, OfferId, ParticipantId, RoomId, SeatId, UserId
+from bridge.ids import (
+    CallbackId,
+    InteractionId,
+    LegId,
+    OfferId,
+    ParticipantId,
+    QueueId,
+    RoomId,
+    SeatId,
+    UserId,
+)
 
 
 @dataclass(frozen=True)
@@ -49,11 +61,13 @@ class ParticipantAdded:
     name: str
     address: str
     by: str
+    queue_id: QueueId | None = None
 
 
 @dataclass(frozen=True)
 class ParticipantMoved:
-    """A participant took a transition of its table. `connect_by` is the deadline for missing media."""
+    """A participant took a transition of its table. `connect_by` is the deadline for missing media,
+    `wrap_up_by` the one for the work after the call."""
 
     at: float
     interaction_id: InteractionId
@@ -62,6 +76,28 @@ class ParticipantMoved:
     reason: str
     by: str
     connect_by: float | None = None
+    wrap_up_by: float | None = None
+
+
+@dataclass(frozen=True)
+class ParticipantAssigned:
+    """Somebody who was sought in a queue has a name now."""
+
+    at: float
+    interaction_id: InteractionId
+    participant_id: ParticipantId
+    user_id: UserId
+    name: str
+
+
+@dataclass(frozen=True)
+class WrapUpCompleted:
+    at: float
+    interaction_id: InteractionId
+    participant_id: ParticipantId
+    code: str
+    note: str
+    by: str
 
 
 @dataclass(frozen=True)
@@ -117,6 +153,8 @@ class LegDetached:
 
 @dataclass(frozen=True)
 class SeatOpened:
+    """A seat of a queue has its `queue_id` and stands at the place that `queued_at` and `head_start_s` give."""
+
     at: float
     interaction_id: InteractionId
     seat_id: SeatId
@@ -125,6 +163,95 @@ class SeatOpened:
     user_id: UserId | None
     participant_id: ParticipantId | None
     by: str
+    queue_id: QueueId | None = None
+    escalation: bool = False
+    queued_at: float = 0.0
+    head_start_s: float = 0.0
+    not_before: float = 0.0
+    overflowed: bool = False
+    asked_queue_id: QueueId | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class SeatQueued:
+    """The seat went on to another queue, with the clock it had. `overflowed`: a limit of the last decided it."""
+
+    at: float
+    interaction_id: InteractionId
+    seat_id: SeatId
+    queue_id: QueueId
+    from_queue_id: QueueId | None
+    head_start_s: float
+    overflowed: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class SeatRanked:
+    """Priority or schedule changed: the seat has another place, or another time."""
+
+    at: float
+    interaction_id: InteractionId
+    seat_id: SeatId
+    head_start_s: float
+    not_before: float
+
+
+@dataclass(frozen=True)
+class VideoDowngraded:
+    """Video was asked for and will be voice; `reason` says why. Shown to whoever is asked and whoever asked."""
+
+    at: float
+    interaction_id: InteractionId
+    seat_id: SeatId
+    participant_id: ParticipantId | None
+    queue_id: QueueId | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class PositionAnnounced:
+    """A waiting customer is told the place and, where it can be guessed, the wait. `prompt` is to be played."""
+
+    at: float
+    interaction_id: InteractionId
+    participant_id: ParticipantId
+    seat_id: SeatId
+    queue_id: QueueId
+    position: int
+    wait_s: float | None
+    prompt: str
+
+
+@dataclass(frozen=True)
+class CallbackRequested:
+    """The customer's call is to end, and to be made again from here; place and clock stay."""
+
+    at: float
+    interaction_id: InteractionId
+    callback_id: CallbackId
+    number: str
+    not_before: float
+    queue_id: QueueId
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class CallbackMoved:
+    """A callback took a transition of its table, or was scheduled anew."""
+
+    at: float
+    interaction_id: InteractionId
+    callback_id: CallbackId
+    state: CallbackState
+    reason: str
+    by: str
+    attempts: int
+    not_before: float = 0.0
+    leg_id: LegId | None = None
+    dial_by: float | None = None
 
 
 @dataclass(frozen=True)
@@ -138,6 +265,7 @@ class SeatMoved:
     reason: str = ""
     participant_id: ParticipantId | None = None
     declined_by: UserId | None = None
+    abandoned: bool = False  # the customer was gone before anybody sat
 
 
 @dataclass(frozen=True)
@@ -157,6 +285,7 @@ class OfferEnded:
     offer_id: OfferId
     state: OfferState
     reason: str
+    missed: bool = False  # rang out before somebody who could have answered
 
 
 @dataclass(frozen=True)
@@ -183,6 +312,49 @@ class DesktopReturned:
     user_id: UserId
 
 
+@dataclass(frozen=True)
+class ReadinessChanged:
+    """A desktop proved that it can take work, or failed to. Between the two, its proofs are not journaled."""
+
+    at: float
+    user_id: UserId
+    proved: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class ProfileSet:
+    at: float
+    user_id: UserId
+    profile: Profile
+    by: str
+
+
+@dataclass(frozen=True)
+class QueueDeclared:
+    at: float
+    queue_id: QueueId
+    queue: Queue
+    by: str
+
+
+@dataclass(frozen=True)
+class QueueRemoved:
+    at: float
+    queue_id: QueueId
+    by: str
+
+
+@dataclass(frozen=True)
+class QueueDepthExceeded:
+    """More wait than `notify_depth`; said at most once in `notify_every_s`."""
+
+    at: float
+    queue_id: QueueId
+    depth: int
+    threshold: int
+
+
 InteractionEvent = (
     InteractionOpened
     | InteractionEnded
@@ -199,6 +371,15 @@ InteractionEvent = (
     | SeatMoved
     | OfferMade
     | OfferEnded
+    | ParticipantAssigned
+    | WrapUpCompleted
+    | SeatQueued
+    | SeatRanked
+    | VideoDowngraded
+    | PositionAnnounced
+    | CallbackRequested
+    | CallbackMoved
 )
-UserEvent = PresenceChanged | DesktopLost | DesktopReturned
-DeskEvent = InteractionEvent | UserEvent
+UserEvent = PresenceChanged | DesktopLost | DesktopReturned | ReadinessChanged | ProfileSet
+QueueEvent = QueueDeclared | QueueRemoved | QueueDepthExceeded
+DeskEvent = InteractionEvent | UserEvent | QueueEvent

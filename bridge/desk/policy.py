@@ -1,6 +1,8 @@
 """The durations and bounds of the desk, handed down from the settings."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from bridge.desk.queue import Queue, default_queue
 
 
 @dataclass(frozen=True)
@@ -15,4 +17,10 @@ class DeskPolicy:
     attributes_max_bytes: int = 16_384
     max_interactions: int = 1000
     max_participants: int = 16
+    missed_max: int = 1  # offers let ring out in a row that make somebody not-responding
+    proof_s: float = 0.0  # how long a desktop's proof of readiness holds; 0 asks for none
+    dial_s: float = 40.0  # how long a callback rings
+    callback_attempts: int = 3
+    callback_retry_s: float = 300.0
+    queues: tuple[Queue, ...] = field(default_factory=lambda: (default_queue(),))
     ended_kept: int = 1000  # ended interactions that can still be read; the journal has them all

@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 
 from bridge.desk.expert import Expert
+from bridge.desk.figures import QueueFigures
 from bridge.desk.interaction import Interaction
 from bridge.desk.offer import Offer
-from bridge.ids import InteractionId
+from bridge.desk.queue import Profile, Queue
+from bridge.ids import InteractionId, QueueId
 
 
 @dataclass(frozen=True)
@@ -21,3 +23,7 @@ class DeskSnapshot:
     offers: tuple[Offer, ...] = ()
     forgotten: int = 0
     deadlines: tuple[float, ...] = ()
+    declared: tuple[Queue, ...] = ()
+    profiles: tuple[Profile, ...] = ()
+    figures: tuple[tuple[QueueId, QueueFigures], ...] = ()
+    notified_at: tuple[tuple[QueueId, float], ...] = ()

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from bridge.desk import events
-from bridge.desk.events import DeskEvent, UserEvent
+from bridge.desk.events import DeskEvent, QueueEvent, UserEvent
 from bridge.desk.interaction import Interaction
 from bridge.ids import InteractionId, OfferId, UserId
 from bridge.switchboard.doors import Audience, DesktopDoor
@@ -61,7 +61,7 @@ class Announcer:
     def _told(self, committed: Committed) -> Iterator[tuple[DesktopEvent, Audience]]:
         audiences = {id_: self._audience(i) for id_, i in committed.interactions.items()}
         for number, event in zip(committed.numbers, committed.events, strict=True):
-            if isinstance(event, UserEvent):
+            if isinstance(event, UserEvent | QueueEvent):
                 continue
             interaction = committed.interactions[event.interaction_id]
             yield from self._offer_told(number, event, interaction)

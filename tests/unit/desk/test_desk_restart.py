@@ -12,7 +12,19 @@ from bridge.desk.state import DeskState
 from bridge.ids import IdSource, InteractionId, LegId
 from tests.unit.desk.house import ALICE, EVE, House
 
-DERIVED = {"live", "seeking", "_engaged", "_ended_kept"}  # indexes that `put` keeps, and a bound
+# Indexes that `put` keeps, the configured queues, a bound, and proofs, which a restart voids.
+DERIVED = {
+    "live",
+    "seeking",
+    "lines",
+    "queues",
+    "proofs",
+    "_engaged",
+    "_ended_kept",
+    "_offer_of_seat",
+    "_offer_to",
+    "_wrapping",
+}
 
 
 def conference(house: House) -> InteractionId:
