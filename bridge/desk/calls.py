@@ -113,6 +113,8 @@ def connect_media(step: Step, command: commands.ConnectMedia) -> None:
     participant = _live_participant(step, id_, participant_id)
     if participant.is_customer:
         return
+    if not participant.is_present:
+        raise NotAllowedError(f"participant {participant_id} has not accepted the offer yet")
     step.move(id_, participant_id, ParticipantTrigger.JOIN, reason="media connected")
     fill_seat(step, id_, participant)
     settle(step, id_)

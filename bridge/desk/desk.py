@@ -158,6 +158,10 @@ class Desk:
         expert = self._state.experts.get(user_id)
         return expert is not None and self._state.takes_offers(expert, self._policy.proof_s, now)
 
+    def can_show_video(self, user_id: UserId) -> bool:
+        """Has the licence and, where desktops prove themselves, a camera that works."""
+        return self._state.can_show_video(user_id, self._policy.proof_s)
+
     def _declare_configured(self) -> None:
         """The configuration's word stands from the start; what the API says comes by events and over it."""
         for queue in (default_queue(), *self._policy.queues):

@@ -29,7 +29,7 @@ def expire_waits(step: Step) -> None:
             if seat is None or seat.state is not SeatState.OPEN:
                 continue  # what was decided for another took this one along
             reason = limit_met(queue, interaction, seat, step.now)
-            if not reason and empty and interaction.live_callback is None:
+            if not reason and empty and not (interaction.live_callback and seat.is_customers):
                 reason = f"nobody serves {queue.name!r} any more"
             if reason:
                 _decide(step, interaction, seat, queue, reason)

@@ -65,7 +65,8 @@ def admit(step: Step, queue: Queue) -> Admission:
 def open_seat(step: Step, interaction: Interaction, admission: Admission, wish: Wish) -> SeatId:
     """A place in the line of `admission`'s queue, by the interaction's own clock."""
     queue, seat_id, id_ = admission.queue, step.ids.seat(), interaction.interaction_id
-    callback = interaction.live_callback
+    # Who is called back waits for the scheduled time; an escalation waits for nobody at a phone.
+    callback = interaction.live_callback if wish.participant_id is None else None
     step.record(
         events.SeatOpened(
             step.now,

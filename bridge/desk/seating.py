@@ -15,7 +15,7 @@ from bridge.desk.readiness import NO_PROOF
 from bridge.desk.seat import SeatTrigger
 from bridge.desk.settlement import settle
 from bridge.desk.step import SYSTEM, Step
-from bridge.desk.waiting import can_show_video, make_offer
+from bridge.desk.waiting import make_offer
 from bridge.errors import CapacityError, ForbiddenError, NotAllowedError, NotFoundError
 from bridge.ids import OfferId, UserId
 
@@ -152,7 +152,7 @@ def _check_reachable(step: Step, expert: Expert, kind: MediaType) -> None:
             raise NotAllowedError(f"{expert.user_id} takes no offers now: {expert.fault or NO_PROOF}")
         state = "reconnecting" if expert.presence is Presence.READY else expert.presence
         raise NotAllowedError(f"{expert.user_id} takes no offers now: {state}")
-    if kind is MediaType.VIDEO and not can_show_video(step, expert.user_id):
+    if kind is MediaType.VIDEO and not step.state.can_show_video(expert.user_id, step.policy.proof_s):
         raise ForbiddenError(f"{expert.user_id} cannot join with video: no licence, or no camera that works")
     if step.state.is_busy(expert.user_id):
         raise NotAllowedError(f"{expert.user_id} is busy with another interaction or offer")

@@ -136,6 +136,13 @@ class DeskState:
         proof = self.proofs.get(expert.user_id)
         return not proof_s or (proof is not None and proof.expires_at > now)
 
+    def can_show_video(self, user_id: UserId, proof_s: float) -> bool:
+        """Has the licence and, where desktops prove themselves, a camera that works."""
+        if not self.profile(user_id).video:
+            return False
+        proof = self.proofs.get(user_id)
+        return not proof_s or (proof is not None and proof.camera)
+
     def engagements_of(self, user_id: UserId) -> tuple[InteractionId, ...]:
         """The interactions `user_id` takes part in, at most the capacity of the profile."""
         return tuple(self._engaged.get(user_id, ()))

@@ -45,7 +45,7 @@ def idle_experts(step: Step) -> list[Expert]:
 
 def limit_met(queue: Queue, interaction: Interaction, seat: Seat, now: float) -> str:
     """Why the wait of this seat is over, or "". Who is called back does not wait at the phone."""
-    if interaction.live_callback is not None:
+    if interaction.live_callback is not None and seat.is_customers:
         return ""
     waited_s = now - seat.entered_at
     overflow = None if seat.overflowed else queue.overflow
@@ -106,12 +106,4 @@ def _may_ring(step: Step, interaction: Interaction, seat: Seat, expert: Expert) 
         return False
     if interaction.participant_of(expert.user_id) is not None:
         return False
-    return seat.type is not MediaType.VIDEO or can_show_video(step, expert.user_id)
-
-
-def can_show_video(step: Step, user_id: UserId) -> bool:
-    """Has the licence and, where desktops prove themselves, a camera that works."""
-    if not step.state.profile(user_id).video:
-        return False
-    proof = step.state.proofs.get(user_id)
-    return not step.policy.proof_s or (proof is not None and proof.camera)
+    return seat.type is not MediaType.VIDEO or step.state.can_show_video(expert.user_id, step.policy.proof_s)
