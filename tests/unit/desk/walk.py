@@ -25,7 +25,7 @@ from bridge.desk.queue import (
 )
 from bridge.desk.seat import Seat, SeatState
 from bridge.errors import BridgeError
-from bridge.ids import IdSource, InteractionId, LegId, OfferId, ParticipantId, QueueId, RoomId, UserId
+from bridge.ids import IdSource, LegId, OfferId, QueueId, RoomId, UserId
 
 AGENT, SME = ParticipantRole.AGENT, ParticipantRole.SME
 USERS = tuple(UserId(name) for name in ("ann", "ben", "cem", "dora", "eve", "finn", "gil"))
