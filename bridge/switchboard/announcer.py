@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from bridge.desk import events
+from bridge.desk.desk import Desk
 from bridge.desk.events import DeskEvent, QueueEvent, UserEvent
 from bridge.desk.interaction import Interaction
 from bridge.ids import InteractionId, OfferId, UserId
@@ -35,6 +36,15 @@ class Announcer:
 
     def attach(self, door: DesktopDoor) -> None:
         self._door = door
+
+    def restore(self, desk: Desk) -> None:
+        """What desktops were told by the process before, so that ends and changes can be told now."""
+        for interaction in desk.live_interactions():
+            self._audience(interaction)
+        for offer in desk.offers():
+            id_, at = offer.interaction_id, offer.offered_at
+            made = events.OfferMade(at, id_, offer.offer_id, offer.seat_id, offer.user_id, offer.expires_at)
+            self._offers[offer.offer_id] = self._offer_view(made, desk.interaction(id_))
 
     def tell(self, event: DesktopEvent, audience: Audience) -> None:
         if self._door is not None:

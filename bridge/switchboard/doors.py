@@ -46,6 +46,26 @@ class Corridor(Protocol):
         """BYE, CANCEL or a dead dialog. Twice is fine, and so is an unknown leg."""
         ...
 
+    def expects(self, leg_id: LegId) -> bool:
+        """Whether the call of a leg from before a restart is to go on; otherwise the door ends it."""
+        ...
+
+
+class LegKeeper(Protocol):
+    """Where a door keeps what it must know of a leg after a restart: bytes of its own making."""
+
+    async def keep(self, leg_id: LegId, body: bytes) -> None:
+        """Returns when it is on disk, in the place of what was kept before."""
+        ...
+
+    def begin_keep(self, leg_id: LegId, body: bytes) -> None:
+        """The same without waiting; what is kept later is on disk later."""
+        ...
+
+    def forget(self, leg_id: LegId) -> None:
+        """Twice is fine."""
+        ...
+
 
 class PhoneDoor(Protocol):
     """What the switchboard calls at the SIP door."""

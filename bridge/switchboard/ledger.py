@@ -54,8 +54,10 @@ class Ledger:
         self._on_stepped = on_stepped
         self._on_numbered = on_numbered
 
-    def begin(self, command: DeskCommand) -> tuple[tuple[DeskEvent, ...], "asyncio.Future[None] | None"]:
-        """Raises what the desk raises; then nothing has changed."""
+    def begin(
+        self, command: DeskCommand, beside: Sequence[Write] = ()
+    ) -> tuple[tuple[DeskEvent, ...], "asyncio.Future[None] | None"]:
+        """Raises what the desk raises; then nothing has changed. `beside` goes into the step's commit."""
         ringing = {offer.offer_id: offer.user_id for offer in self._desk.offers()}
         happened = self._desk.step(command, self._clock.now())
         self._on_stepped()
@@ -67,7 +69,7 @@ class Ledger:
         durable = self._journal.append(
             happened,
             lambda numbers: self._on_committed(committed(numbers)),
-            lambda numbers: (*self._on_numbered(committed(numbers)), *answer),
+            lambda numbers: (*self._on_numbered(committed(numbers)), *answer, *beside),
         )
         return happened, durable
 

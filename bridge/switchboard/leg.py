@@ -26,7 +26,8 @@ class PhoneLeg:
     """A SIP leg. `lock` keeps its declarations in turn.
 
     `committed` is False until its interaction is opened, `closing` is True once the call is over: the phone
-    hung up or was told to, and no BYE is owed any more.
+    hung up or was told to, and no BYE is owed any more. `restored` is True from a restart until the phone
+    has agreed to go on.
     """
 
     __slots__ = (
@@ -39,6 +40,7 @@ class PhoneLeg:
         "local",
         "lock",
         "participant_id",
+        "restored",
         "room_id",
         "session",
         "sounds",
@@ -53,6 +55,7 @@ class PhoneLeg:
         self.sounds = LegSounds(leg_id)
         self.declared: RtpLegSpec | None = None
         self.local: tuple[str, int] | None = None
+        self.restored = False
         self.connected = False
         self.committed = False
         self.closing = False

@@ -5,6 +5,7 @@ from contextlib import suppress
 import structlog
 
 from bridge.desk import commands
+from bridge.desk.restart import RESTART
 from bridge.desk.step import SYSTEM
 from bridge.errors import CapacityError, NotAllowedError, NotFoundError
 from bridge.ids import LegId
@@ -55,14 +56,18 @@ class Phones:
             leg.session.receive_offer(offer)
             await self._redeclare(leg)
             answer = leg.session.answer()
+        await self._wiring.phone_memory.keep(leg)
         await self._note_remote_hold(leg)
         return answer
 
     async def late_answer(self, leg_id: LegId, answer: str) -> None:
         leg = self._leg(leg_id)
+        if not leg.session.offer_pending:
+            return  # the offer was the process's before this one, and a new one is on its way
         async with leg.lock:
             leg.session.receive_answer(answer)
             await self._redeclare(leg)
+        await self._wiring.phone_memory.keep(leg)
         await self._note_remote_hold(leg)
 
     async def hung_up(self, leg_id: LegId, reason: str) -> None:
@@ -72,6 +77,10 @@ class Phones:
             if leg.committed:
                 await self._disconnect(leg, leg.participant_id, reason)
 
+    def expects(self, leg_id: LegId) -> bool:
+        """Whether the call of this leg, known from before a restart, is to go on."""
+        return self._wiring.legs.get(leg_id) is not None
+
     def media_connected(self, leg: PhoneLeg) -> None:
         leg.connected = True
         event = MediaConnected(leg.interaction_id, leg.participant_id, leg.leg_id)
@@ -79,9 +88,10 @@ class Phones:
 
     def fail(self, leg: PhoneLeg, reason: str) -> None:
         """The leg's media is gone for good: the call ends, with a BYE."""
+        by = RESTART if leg.restored else SYSTEM
         with suppress(NotAllowedError, NotFoundError):
             self._wiring.ledger.begin(
-                commands.DisconnectParticipant(leg.interaction_id, leg.participant_id, SYSTEM, reason)
+                commands.DisconnectParticipant(leg.interaction_id, leg.participant_id, by, reason)
             )
 
     async def _open(self, leg: PhoneLeg, call: ArrivingCall) -> str:
@@ -100,7 +110,8 @@ class Phones:
                 call.called[:MAX_ADDRESS_CHARACTERS],
                 # A phone's video is not taken yet; whoever answers shall know why there is no picture.
                 {"customer_video_capable": "false"},
-            )
+            ),
+            (wiring.phone_memory.keeping(leg),),
         )
         leg.committed = True
         await wiring.ledger.finish(durable)

@@ -18,6 +18,7 @@ from bridge.errors import BridgeError, NotAllowedError, NotFoundError
 from bridge.ids import IdSource, InteractionId, LegId, OfferId, ParticipantId, UserId
 from bridge.journal.journal import Journal
 from bridge.journal.schema import Write
+from bridge.journal.snapshots import Snapshots
 from bridge.plane import messages
 from bridge.switchboard.announcer import Announcer
 from bridge.switchboard.browsers import Browsers
@@ -28,6 +29,7 @@ from bridge.switchboard.intake import Intake
 from bridge.switchboard.ledger import Committed, Ledger
 from bridge.switchboard.leg import Leg, Legs, PhoneLeg
 from bridge.switchboard.performance import Performance
+from bridge.switchboard.phone_memory import PhoneMemory
 from bridge.switchboard.phones import Phones
 from bridge.switchboard.portrait import Portraits
 from bridge.switchboard.principal import (
@@ -37,6 +39,7 @@ from bridge.switchboard.principal import (
     VIDEO_USE,
     Principal,
 )
+from bridge.switchboard.restoration import Restoration
 from bridge.switchboard.search import PAGE_MAX, InteractionFilter, InteractionPage, page_of
 from bridge.switchboard.view import InteractionView, MediaAnswer, ParticipantView, TimelineView, UserView
 from bridge.switchboard.wiring import SwitchboardPolicy, Wiring
@@ -101,7 +104,10 @@ class Switchboard:
             token_hex=token_hex,
             clock=clock,
             policy=policy,
+            phone_memory=PhoneMemory(journal),
         )
+        self._snapshots = Snapshots(journal, desk, clock)
+        self._restoration = Restoration(self._wiring, self._snapshots, self._wiring.phone_memory)
         self._phones = Phones(self._wiring)
         self._browsers = Browsers(self._wiring)
         self._desktops = Desktops(self._wiring, self._browsers)
@@ -110,8 +116,16 @@ class Switchboard:
     def attach(self, phone_door: PhoneDoor, desktop_door: DesktopDoor, outbox: Outbox | None = None) -> None:
         """Called once by the composition root, before `run`: the doors need the switchboard first."""
         self._outbox = outbox
-        self._wiring.performance.attach(phone_door)
+        self._wiring.performance.attach(phone_door, self._wiring.phone_memory)
         self._wiring.announcer.attach(desktop_door)
+
+    async def restore(self) -> float:
+        """Brings the desk to where the journal ends, before anything else. Returns the last instant there."""
+        return await self._restoration.restore()
+
+    async def restart(self, returning: frozenset[LegId]) -> None:
+        """Ends what did not survive the process before this one; `returning` legs may go on. After `restore`."""
+        await self._restoration.restart(returning)
 
     async def run(self) -> None:
         """Keeps deadlines, writes the journal, brings effects out. Ends by cancellation or a JournalError."""
@@ -175,6 +189,9 @@ class Switchboard:
 
     async def hung_up(self, leg_id: LegId, reason: str) -> None:
         await self._phones.hung_up(leg_id, reason)
+
+    def expects(self, leg_id: LegId) -> bool:
+        return self._phones.expects(leg_id)
 
     # --- the media plane ----------------------------------------------------------------------------------
 
@@ -359,6 +376,21 @@ class Switchboard:
         """The interaction at this very moment, perhaps not on disk yet: to compare with, not to tell."""
         return self._wiring.portraits.interaction(self._wiring.readable(principal, interaction_id))
 
+    def snapshot(self, interaction_id: InteractionId) -> InteractionView:
+        """As `peek`, for the answer to a command that was allowed."""
+        return self._interaction_view(interaction_id)
+
+    def user_snapshot(self, user_id: UserId) -> UserView:
+        return self._user_view(user_id)
+
+    def interaction_of_offer(self, offer_id: OfferId) -> InteractionId:
+        """Raises NotFoundError if the offer is over."""
+        return self._wiring.desk.offer(offer_id).interaction_id
+
+    def user_named(self, name: str) -> UserId:
+        """The user whose id this is."""
+        return UserId(name)
+
     def peek_participant(self, interaction_id: InteractionId, user_id: UserId) -> ParticipantView:
         """The live part of a user, at this very moment. Raises NotFoundError."""
         participant = self._wiring.desk.interaction(interaction_id).participant_of(user_id)
@@ -446,7 +478,8 @@ class Switchboard:
         """What goes to disk with a step: the copies that the outbox has to bring to others."""
         try:
             composed = self._wiring.announcer.compose(committed)
-            return self._outbox.writes(composed) if self._outbox is not None else ()
+            copies = self._outbox.writes(composed) if self._outbox is not None else ()
+            return (*copies, *self._snapshots.writes(committed.numbers[-1]))
         except Exception:
             # The step has happened; a view that fails must not undo half of it.
             log.exception("! announcement", numbers=committed.numbers)

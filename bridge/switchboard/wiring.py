@@ -19,6 +19,7 @@ from bridge.switchboard.doors import Sounds
 from bridge.switchboard.ledger import Ledger
 from bridge.switchboard.leg import Legs
 from bridge.switchboard.performance import Performance
+from bridge.switchboard.phone_memory import PhoneMemory
 from bridge.switchboard.portrait import Portraits
 from bridge.switchboard.principal import INTERACTION_ALL, INTERACTION_READ, INTERACTION_WRITE, Principal
 
@@ -49,6 +50,7 @@ class Wiring:
     token_hex: Callable[[int], str]
     clock: Clock
     policy: SwitchboardPolicy
+    phone_memory: PhoneMemory
 
     async def do(self, interaction_id: InteractionId, command: commands.DeskCommand) -> tuple[DeskEvent, ...]:
         """Carries out a command on an interaction; returns when it is on disk and performed."""
