@@ -391,6 +391,21 @@ class Switchboard:
         """The user whose id this is."""
         return UserId(name)
 
+    def snapshot(self, interaction_id: InteractionId) -> InteractionView:
+        """As `peek`, for the answer to a command that was allowed."""
+        return self._interaction_view(interaction_id)
+
+    def user_snapshot(self, user_id: UserId) -> UserView:
+        return self._user_view(user_id)
+
+    def interaction_of_offer(self, offer_id: OfferId) -> InteractionId:
+        """Raises NotFoundError if the offer is over."""
+        return self._wiring.desk.offer(offer_id).interaction_id
+
+    def user_named(self, name: str) -> UserId:
+        """The user whose id this is."""
+        return UserId(name)
+
     def peek_participant(self, interaction_id: InteractionId, user_id: UserId) -> ParticipantView:
         """The live part of a user, at this very moment. Raises NotFoundError."""
         participant = self._wiring.desk.interaction(interaction_id).participant_of(user_id)
