@@ -10,11 +10,12 @@ from pathlib import Path
 
 import structlog
 
-from bridge.clock import SystemClock
+from bridge.clock import Clock, SystemClock
 from bridge.desk.desk import Desk
 from bridge.desk.policy import DeskPolicy
 from bridge.errors import BridgeError, PlaneLostError, SettingsError
 from bridge.ids import IdSource
+from bridge.journal.answer import JournaledAnswers
 from bridge.journal.journal import Journal, JournalError
 from bridge.negotiation import PhonePreferences
 from bridge.notify import Notifier
@@ -27,8 +28,10 @@ from bridge.switchboard.wiring import SwitchboardPolicy
 from signaling.sip.call import SipDoor
 from signaling.sip.settings import AgentSettings, EndpointSettings
 from signaling.web.app import WebDoor, WebParts
-from signaling.web.auth import Verifier, read_secret
+from signaling.web.auth import Signer, Verifier, read_secret
+from signaling.web.issuer import ForeignIssuer
 from signaling.web.metrics import Metrics
+from signaling.web.token import TokenEndpoint
 
 log = structlog.get_logger()
 
@@ -62,13 +65,16 @@ class Daemon:
             SwitchboardPolicy(phone=PhonePreferences(codecs=settings.sip.codecs), sounds=_sounds(settings)),
         )
         self._sip = SipDoor(_endpoint_settings(settings), self._clock, ids, secrets.token_hex)
+        secret = _secret(settings)
         parts = WebParts(
             switchboard=self._switchboard,
-            verifier=Verifier(_secret(settings)),
+            verifier=Verifier(secret, _foreign_issuer(settings, self._clock)),
             metrics=self._metrics,
             clock=self._clock,
             token_hex=secrets.token_hex,
             not_ready=self._not_ready,
+            answers=JournaledAnswers(self._journal),
+            tokens=TokenEndpoint(settings.auth, Signer(secret, self._clock), self._clock),
         )
         self._web = WebDoor(settings.http, parts)
         self._switchboard.attach(self._sip, self._web)
@@ -228,6 +234,10 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
             yield from _causes(inner)
     else:
         yield error
+
+
+def _foreign_issuer(settings: Settings, clock: Clock) -> ForeignIssuer | None:
+    return ForeignIssuer(settings.issuer, clock) if settings.issuer.name else None
 
 
 def _secret(settings: Settings) -> bytes:

@@ -17,19 +17,25 @@ from starlette.staticfiles import StaticFiles
 import signaling
 from bridge.clock import Clock
 from bridge.errors import ForbiddenError, SettingsError, UnauthorizedError
+from bridge.journal.answer import IdempotencyMemory
 from bridge.settings import Http
 from bridge.switchboard.doors import Audience
 from bridge.switchboard.event import DesktopEvent
 from bridge.switchboard.switchboard import Switchboard
+from signaling.web import openapi
 from signaling.web.auth import METRICS_READ, Verifier
 from signaling.web.event import serialize_event
 from signaling.web.handshake import bearer_token, is_welcome_origin, offers_subprotocol
-from signaling.web.header import SecurityHeaders
+from signaling.web.header import BodyLimit, SecurityHeaders
+from signaling.web.idempotence import Idempotence
 from signaling.web.messages import MESSAGE_MAX_BYTES, SUBPROTOCOL
 from signaling.web.metrics import Metrics
 from signaling.web.problem import install_problems, problem
+from signaling.web.rest import Api, RequestLimits, install_api
+from signaling.web.routes import ROUTERS
 from signaling.web.session import CloseCode, Session
 from signaling.web.socket import Socket
+from signaling.web.token import TokenEndpoint
 
 CONNECTIONS_MAX = 2000  # a descriptor and up to 4 MB of queue each; beyond that more nodes are wanted
 STRANGERS_MAX = 200  # connections that have not authenticated yet
@@ -50,6 +56,8 @@ class WebParts:
     clock: Clock
     token_hex: Callable[[int], str]
     not_ready: Callable[[], Sequence[str]]
+    answers: IdempotencyMemory | None = None
+    tokens: TokenEndpoint | None = None
 
 
 class WebDoor:
@@ -149,15 +157,40 @@ class WebDoor:
     # --- HTTP ---------------------------------------------------------------------------------------------
 
     def _build(self) -> FastAPI:
-        app = FastAPI(title="warmbridge", docs_url=None, redoc_url=None, openapi_url="/openapi.json")
+        app = FastAPI(
+            title=openapi.TITLE,
+            version=openapi.VERSION,
+            description=openapi.DESCRIPTION,
+            docs_url=None,
+            redoc_url=None,
+            openapi_url="/openapi.json",
+            # A slash too many is a wrong path, not a second request.
+            redirect_slashes=False,
+        )
         install_problems(app)
+        app.add_middleware(BodyLimit)
         app.add_middleware(SecurityHeaders)
-        app.add_api_route("/healthz", self._healthz, methods=["GET"])
-        app.add_api_route("/readyz", self._readyz, methods=["GET"], response_model=None)
-        app.add_api_route("/metrics", self._metrics, methods=["GET"], response_model=None)
+        for path, endpoint in (
+            ("/healthz", self._healthz),
+            ("/readyz", self._readyz),
+            ("/metrics", self._metrics),
+        ):
+            app.add_api_route(path, endpoint, methods=["GET"], response_model=None, include_in_schema=False)
+        install_api(app, self._api(), ROUTERS)
+        if self._parts.tokens is not None:
+            app.include_router(self._parts.tokens.router())
+        openapi.install_openapi(app)
         app.add_api_websocket_route("/ws", self._websocket)
         app.mount("/", StaticFiles(directory=Path(signaling.__path__[0]) / "static", html=True))
         return app
+
+    def _api(self) -> Api:
+        parts, settings = self._parts, self._settings
+        idempotence = None
+        if parts.answers is not None:
+            idempotence = Idempotence(parts.answers, parts.clock, settings.idempotency_s)
+        limits = RequestLimits(settings.requests_per_second)
+        return Api(parts.switchboard, parts.verifier, parts.metrics, parts.clock, limits, idempotence)
 
     async def _healthz(self) -> dict[str, str]:
         """The process answers."""
@@ -173,13 +206,14 @@ class WebDoor:
     async def _metrics(self, request: Request) -> Response:
         """From this machine, or with a token that has metrics:read."""
         if not _is_local(request):
-            self._require_metrics_scope(bearer_token(request))
+            await self._require_metrics_scope(bearer_token(request))
         body = self._parts.metrics.exposition()
         return Response(body, media_type="text/plain; version=0.0.4; charset=utf-8")
 
-    def _require_metrics_scope(self, token: str) -> None:
+    async def _require_metrics_scope(self, token: str) -> None:
         if not token:
             raise UnauthorizedError(f"from another machine /metrics wants a token with {METRICS_READ}")
+        await self._parts.verifier.prepare(token)
         identity = self._parts.verifier.verify(token, self._parts.clock.wall())
         if METRICS_READ not in identity.scopes:
             raise ForbiddenError(f"the token of {identity.user_id} lacks the scope {METRICS_READ}")

@@ -30,6 +30,7 @@ class SecretCheck:
         if secret_hash is None and not self._nobody:
             self._nobody = hash_secret("nobody")
         try:
-            return _HASHER.verify(secret_hash or self._nobody, secret) and secret_hash is not None
+            _HASHER.verify(secret_hash or self._nobody, secret)
         except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
             return False
+        return secret_hash is not None

@@ -126,9 +126,12 @@ ALICE, BOB, EVE = who("alice"), who("bob"), who("eve")
 class Theatre:
     """The parts, and the steps most stories begin with."""
 
-    def __init__(self, switchboard: Switchboard, plane: WrittenPlane, clock: ManualClock) -> None:
+    def __init__(
+        self, switchboard: Switchboard, plane: WrittenPlane, clock: ManualClock, journal: Journal
+    ) -> None:
         self.board = switchboard
         self.plane = plane
+        self.journal = journal
         self.doors = WrittenDoors()
         self.clock = clock
         switchboard.attach(self.doors, self.doors)
@@ -226,7 +229,7 @@ async def theatre(policy: DeskPolicy | None = None, answer_s: float = 10.0) -> A
     board = Switchboard(
         desk, journal, plane, clock, token_hex, SwitchboardPolicy(sounds=SOUNDS, answer_s=answer_s)
     )
-    stage = Theatre(board, plane, clock)
+    stage = Theatre(board, plane, clock, journal)
     board.plane_event(READY)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(board.run())
