@@ -196,6 +196,15 @@ class UserAgent:
 
     # --- looks inside -------------------------------------------------------------------------------------
 
+    def is_confirmed(self, call: CallKey) -> bool:
+        """Answered, acknowledged, and not about to end."""
+        return self._registry.get(call).state is CallState.CONFIRMED
+
+    def call_id(self, call: CallKey) -> str:
+        """The Call-ID of an established call, "" before."""
+        dialog = self._registry.get(call).dialog
+        return "" if dialog is None else dialog.call_id
+
     def calls(self) -> tuple[CallKey, ...]:
         """Those that have not ended."""
         return self._registry.keys()

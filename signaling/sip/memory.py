@@ -4,11 +4,14 @@ A call is remembered before its 200 leaves, when the ACK came, and at each re-IN
 """
 
 import json
+from collections.abc import Mapping
+from contextlib import suppress
 from enum import StrEnum
 
 import msgspec
 
 from bridge.errors import ParseError
+from bridge.ids import LegId
 from signaling.sip.dialog import Dialog
 from signaling.sip.flow import Flow
 from signaling.sip.invite_session import CallState, InviteSession
@@ -44,10 +47,15 @@ def remember(session: InviteSession) -> CallMemory | None:
     """The call as it is; None if nothing of it is worth keeping."""
     if session.state is CallState.CONFIRMED:
         return CallMemory(Phase.CONFIRMED, session.outbound, session.dialog)
-    if session.state is CallState.ARRIVING and session.pending is not None:
-        pending = session.pending
-        invite = serialize_message(pending.request)
-        return CallMemory(Phase.ARRIVING, dialog=session.dialog, invite=invite, flow=pending.flow)
+    pending = session.pending
+    if pending is None:
+        return None
+    invite = serialize_message(pending.request)
+    memory = CallMemory(Phase.ARRIVING, dialog=session.dialog, invite=invite, flow=pending.flow)
+    if session.state is CallState.ARRIVING:
+        return memory
+    if session.state is CallState.ANSWERED and session.success is not None:
+        return _answered(memory, session, session.success[0])
     return None
 
 
@@ -63,14 +71,27 @@ def remember_answer(session: InviteSession, success: bytes) -> CallMemory | None
     memory = remember(session)
     if memory is None or memory.phase is not Phase.ARRIVING:
         return memory
-    return msgspec.structs.replace(
-        memory, phase=Phase.ANSWERED, success=success, late_offer=session.late_offer
-    )
+    return _answered(memory, session, success)
+
+
+def _answered(memory: CallMemory, session: InviteSession, success: bytes) -> CallMemory:
+    late = session.late_offer
+    return msgspec.structs.replace(memory, phase=Phase.ANSWERED, success=success, late_offer=late)
 
 
 def serialize_memory(memory: CallMemory) -> bytes:
     # json, because headers may hold bytes that are no UTF-8, which msgspec does not write.
     return json.dumps(msgspec.to_builtins(memory)).encode()
+
+
+def returning_legs(memories: Mapping[LegId, bytes]) -> frozenset[LegId]:
+    """The legs among those remembered whose calls `UserAgent.restore` can take up."""
+    returning = set()
+    for leg_id, body in memories.items():
+        with suppress(ParseError):
+            if parse_memory(body).phase in RETURNING:
+                returning.add(leg_id)
+    return frozenset(returning)
 
 
 def parse_memory(body: bytes) -> CallMemory:
