@@ -11,6 +11,7 @@ OfferId = NewType("OfferId", str)  # off_
 SeatId = NewType("SeatId", str)  # seat_
 QueueId = NewType("QueueId", str)  # as the configuration or the API names it, no prefix
 CallbackId = NewType("CallbackId", str)  # cbk_
+LinkId = NewType("LinkId", str)  # lnk_
 FlowId = NewType("FlowId", str)  # the name of its file, no prefix
 FlowRunId = NewType("FlowRunId", str)  # flow_
 UserId = NewType("UserId", str)  # as the token's subject names it, no prefix
@@ -49,6 +50,9 @@ class IdSource:
 
     def callback(self) -> CallbackId:
         return CallbackId("cbk_" + self._token_hex(8))
+
+    def link(self) -> LinkId:
+        return LinkId("lnk_" + self._token_hex(8))
 
     def flow_run(self) -> FlowRunId:
         return FlowRunId("flow_" + self._token_hex(8))

@@ -3,10 +3,24 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from bridge.desk.capability import Capabilities
 from bridge.desk.expert import Presence
 from bridge.desk.participant import MediaType, ParticipantRole
 from bridge.desk.queue import Profile, Queue
-from bridge.ids import InteractionId, LegId, OfferId, ParticipantId, QueueId, RoomId, UserId
+from bridge.desk.supervision import SupervisionMode
+from bridge.ids import (
+    FlowId,
+    FlowRunId,
+    InteractionId,
+    LegId,
+    LinkId,
+    OfferId,
+    ParticipantId,
+    PromptId,
+    QueueId,
+    RoomId,
+    UserId,
+)
 
 
 @dataclass(frozen=True)
@@ -20,6 +34,7 @@ class OpenInteraction:
     caller: str
     called: str
     attributes: Mapping[str, str] = field(default_factory=dict)
+    capabilities: Capabilities | None = None  # of the leg, as far as the offer tells
 
 
 @dataclass(frozen=True)
@@ -82,10 +97,13 @@ class SetRemoteHold:
 
 
 @dataclass(frozen=True)
-class SetVideo:
+class SetCapabilities:
+    """What was found out about a leg, from its negotiation and its connection."""
+
     interaction_id: InteractionId
     participant_id: ParticipantId
-    sends_video: bool
+    leg_id: LegId
+    capabilities: Capabilities
 
 
 @dataclass(frozen=True)
@@ -145,6 +163,90 @@ class QueueInteraction:
     interaction_id: InteractionId
     queue_id: QueueId
     by: str
+
+
+@dataclass(frozen=True)
+class StartConsult:
+    """Seeks a user, or whoever a queue sends, to talk with while the customers hear music."""
+
+    interaction_id: InteractionId
+    by: str
+    user_id: UserId | None = None
+    queue_id: QueueId | None = None
+    role: ParticipantRole = ParticipantRole.SME
+    type: MediaType = MediaType.VIDEO
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    second_expert: bool = False
+
+
+@dataclass(frozen=True)
+class TransferBlind:
+    """Hands the customer to a user or a queue without asking first."""
+
+    interaction_id: InteractionId
+    by: str
+    user_id: UserId | None = None
+    queue_id: QueueId | None = None
+    role: ParticipantRole = ParticipantRole.AGENT
+    type: MediaType = MediaType.VOICE
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    second_expert: bool = False
+
+
+@dataclass(frozen=True)
+class CompleteTransfer:
+    """After a consultation: who asked leaves, the expert stays with the customer."""
+
+    interaction_id: InteractionId
+    by: str
+
+
+@dataclass(frozen=True)
+class MergeConsult:
+    """After a consultation: all talk together."""
+
+    interaction_id: InteractionId
+    by: str
+
+
+@dataclass(frozen=True)
+class CancelTransfer:
+    """Back to the old place: whoever is sought or consulted goes, the customer is resumed."""
+
+    interaction_id: InteractionId
+    by: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Supervise:
+    """Joins as a supervisor, or changes the mode. `coached_id` None: the agent."""
+
+    interaction_id: InteractionId
+    user_id: UserId
+    name: str
+    mode: SupervisionMode
+    coached_id: ParticipantId | None = None
+    type: MediaType = MediaType.VOICE
+
+
+@dataclass(frozen=True)
+class CreateCompanionLink:
+    interaction_id: InteractionId
+    participant_id: ParticipantId
+    link_id: LinkId
+    expires_at: float
+    by: str
+
+
+@dataclass(frozen=True)
+class JoinCompanion:
+    """`binding` is the hash of the browser's secret; the same again is the same browser."""
+
+    interaction_id: InteractionId
+    participant_id: ParticipantId
+    link_id: LinkId
+    binding: str
 
 
 @dataclass(frozen=True)
@@ -255,6 +357,42 @@ class ReturnDesktop:
 
 
 @dataclass(frozen=True)
+class StartFlow:
+    """`attributes` are set before its first step. The same flow again changes nothing while it runs."""
+
+    interaction_id: InteractionId
+    flow_id: FlowId
+    by: str
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class StopFlow:
+    interaction_id: InteractionId
+    flow_run_id: FlowRunId
+    by: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class DialDigits:
+    """The last keys a participant pressed, newest last: they may be what a flow is bound to."""
+
+    interaction_id: InteractionId
+    participant_id: ParticipantId
+    digits: str
+
+
+@dataclass(frozen=True)
+class FinishPrompt:
+    """A prompt the desk asked for is through; `error` says why it could not be played."""
+
+    interaction_id: InteractionId
+    prompt_id: PromptId
+    error: str = ""
+
+
+@dataclass(frozen=True)
 class ExpireDeadlines:
     """Time passed: ends what was due."""
 
@@ -276,7 +414,7 @@ DeskCommand = (
     | ResumeParticipant
     | SetAttributes
     | SetRemoteHold
-    | SetVideo
+    | SetCapabilities
     | AttachLeg
     | DetachLeg
     | ConnectMedia
@@ -286,6 +424,10 @@ DeskCommand = (
     | SetPresence
     | LoseDesktop
     | ReturnDesktop
+    | StartFlow
+    | StopFlow
+    | DialDigits
+    | FinishPrompt
     | ExpireDeadlines
     | Restart
     | SeekFromQueue
@@ -299,4 +441,12 @@ DeskCommand = (
     | CancelCallback
     | AnswerCallback
     | FailCallback
+    | StartConsult
+    | TransferBlind
+    | CompleteTransfer
+    | MergeConsult
+    | CancelTransfer
+    | Supervise
+    | CreateCompanionLink
+    | JoinCompanion
 )

@@ -9,17 +9,23 @@ from bridge.desk import (
     calling_back,
     calls,
     commands,
+    companionship,
+    equipment,
     events,
+    flowing,
     limit,
     presence,
     queue_admin,
     readiness,
     seating,
+    supervising,
+    transferring,
     wrapping_up,
 )
 from bridge.desk.expert import Expert
 from bridge.desk.figures import QueueFigures
 from bridge.desk.interaction import Interaction
+from bridge.desk.interpreter import expire_flows, run_flows
 from bridge.desk.line import Place
 from bridge.desk.offer import Offer
 from bridge.desk.policy import DeskPolicy
@@ -60,6 +66,7 @@ class Desk:
         if isinstance(command, commands.ExpireDeadlines):
             self._forget_deadlines(now)
         _STEPS[type(command)](step, command)
+        run_flows(step)
         match_waiting(step)
         self._note_deadlines(step.events)
         for at in step.wakes:
@@ -183,7 +190,10 @@ def _expire_deadlines(step: Step, _command: commands.ExpireDeadlines) -> None:
     readiness.expire_proofs(step)
     _expire_connections(step)
     wrapping_up.expire_wrap_ups(step)
+    transferring.expire_transfers(step)
+    companionship.expire_links(step)
     calling_back.expire_callbacks(step)
+    expire_flows(step)
     limit.expire_waits(step)
     limit.announce_positions(step)
 
@@ -210,11 +220,13 @@ def _deadlines_of(event: events.DeskEvent, policy: DeskPolicy, state: DeskState)
             yield from _deadlines_in_queue(event, state)
         case events.CallbackMoved() if event.dial_by is not None:
             yield event.dial_by
+        case events.FlowWaits() if event.due_at is not None:
+            yield event.due_at
         case events.ParticipantMoved() if event.wrap_up_by is not None:
             yield event.wrap_up_by
         case events.PresenceChanged() | events.ProfileSet() | events.QueueDeclared():
             yield event.at  # a queue may have lost the last who serves it, or changed its limits
-        case events.OfferMade():
+        case events.OfferMade() | events.CompanionLinkCreated() | events.TransferStarted() | events.TransferMoved():
             yield event.expires_at
         case events.ParticipantMoved() if event.connect_by is not None:
             yield event.connect_by
@@ -259,7 +271,7 @@ _STEPS: dict[type, Callable[[Step, Any], None]] = {
     commands.ResumeParticipant: calls.resume_participant,
     commands.SetAttributes: calls.set_attributes,
     commands.SetRemoteHold: calls.set_remote_hold,
-    commands.SetVideo: calls.set_video,
+    commands.SetCapabilities: equipment.set_capabilities,
     commands.AttachLeg: calls.attach_leg,
     commands.DetachLeg: calls.detach_leg,
     commands.ConnectMedia: calls.connect_media,
@@ -269,6 +281,10 @@ _STEPS: dict[type, Callable[[Step, Any], None]] = {
     commands.SetPresence: presence.set_presence,
     commands.LoseDesktop: presence.lose_desktop,
     commands.ReturnDesktop: presence.return_desktop,
+    commands.StartFlow: flowing.start_flow,
+    commands.StopFlow: flowing.stop_flow,
+    commands.DialDigits: flowing.dial_digits,
+    commands.FinishPrompt: flowing.report_prompt,
     commands.ExpireDeadlines: _expire_deadlines,
     commands.Restart: restart,
     commands.SeekFromQueue: queue_admin.seek_from_queue,
@@ -282,4 +298,12 @@ _STEPS: dict[type, Callable[[Step, Any], None]] = {
     commands.CancelCallback: calling_back.cancel_callback,
     commands.AnswerCallback: calling_back.answer_callback,
     commands.FailCallback: calling_back.fail_callback,
+    commands.StartConsult: transferring.start_consult,
+    commands.TransferBlind: transferring.transfer_blind,
+    commands.CompleteTransfer: transferring.complete_consult,
+    commands.MergeConsult: transferring.merge_consult,
+    commands.CancelTransfer: transferring.cancel_transfer,
+    commands.Supervise: supervising.supervise,
+    commands.CreateCompanionLink: companionship.create_link,
+    commands.JoinCompanion: companionship.join_companion,
 }

@@ -4,17 +4,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bridge.desk.callback import CallbackState
+from bridge.desk.capability import Capabilities
+from bridge.desk.companion import LinkState
 from bridge.desk.expert import Presence
+from bridge.desk.flow import Flow, FlowResult, FlowTrigger, Outcome
 from bridge.desk.offer import OfferState
 from bridge.desk.participant import MediaType, ParticipantRole, ParticipantState
 from bridge.desk.queue import Profile, Queue
 from bridge.desk.seat import SeatState
+from bridge.desk.supervision import SupervisionMode
+from bridge.desk.transfer import TransferKind, TransferState
 from bridge.ids import (
     CallbackId,
+    FlowRunId,
     InteractionId,
     LegId,
+    LinkId,
     OfferId,
     ParticipantId,
+    PromptId,
     QueueId,
     RoomId,
     SeatId,
@@ -152,6 +160,82 @@ class LegDetached:
 
 
 @dataclass(frozen=True)
+class CapabilitiesChanged:
+    """What one leg of the participant can from now on."""
+
+    at: float
+    interaction_id: InteractionId
+    participant_id: ParticipantId
+    leg_id: LegId
+    capabilities: Capabilities
+
+
+@dataclass(frozen=True)
+class TransferStarted:
+    """`participant_id` is who is sought. `held` are the customers who hear music for it."""
+
+    at: float
+    interaction_id: InteractionId
+    participant_id: ParticipantId
+    kind: TransferKind
+    state: TransferState
+    initiator_id: ParticipantId
+    seat_id: SeatId
+    held: tuple[ParticipantId, ...]
+    by: str
+    expires_at: float
+
+
+@dataclass(frozen=True)
+class TransferMoved:
+    """The transfer took a transition of its table, or another one is sought for the same seat."""
+
+    at: float
+    interaction_id: InteractionId
+    participant_id: ParticipantId
+    state: TransferState
+    reason: str
+    by: str
+    expires_at: float
+
+
+@dataclass(frozen=True)
+class SupervisionSet:
+    """How a supervisor listens in. `coached_id` is who hears a whisper."""
+
+    at: float
+    interaction_id: InteractionId
+    participant_id: ParticipantId
+    mode: SupervisionMode
+    coached_id: ParticipantId | None
+    by: str
+
+
+@dataclass(frozen=True)
+class CompanionLinkCreated:
+    at: float
+    interaction_id: InteractionId
+    participant_id: ParticipantId
+    link_id: LinkId
+    expires_at: float
+    by: str
+
+
+@dataclass(frozen=True)
+class CompanionLinkMoved:
+    """`binding` is the hash of the secret of the browser that used the link."""
+
+    at: float
+    interaction_id: InteractionId
+    participant_id: ParticipantId
+    link_id: LinkId
+    state: LinkState
+    reason: str
+    by: str
+    binding: str = ""
+
+
+@dataclass(frozen=True)
 class SeatOpened:
     """A seat of a queue has its `queue_id` and stands at the place that `queued_at` and `head_start_s` give."""
 
@@ -266,6 +350,7 @@ class SeatMoved:
     participant_id: ParticipantId | None = None
     declined_by: UserId | None = None
     abandoned: bool = False  # the customer was gone before anybody sat
+    expired: bool = False  # closed because a limit of its queue was met
 
 
 @dataclass(frozen=True)
@@ -355,6 +440,87 @@ class QueueDepthExceeded:
     threshold: int
 
 
+@dataclass(frozen=True)
+class FlowStarted:
+    """The run keeps to `flow` as it was now, whatever the configuration says later."""
+
+    at: float
+    interaction_id: InteractionId
+    flow_run_id: FlowRunId
+    flow: Flow
+    by: str
+    trigger: FlowTrigger
+
+
+@dataclass(frozen=True)
+class FlowMoved:
+    """A run entered `step`. `left` is the step it came from, "" at first, by the branch `outcome`."""
+
+    at: float
+    interaction_id: InteractionId
+    flow_run_id: FlowRunId
+    step: str
+    left: str = ""
+    outcome: Outcome | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class FlowWaits:
+    """The step that was entered is not through: it waits for `subject`, a seat or a prompt, until `due_at`."""
+
+    at: float
+    interaction_id: InteractionId
+    flow_run_id: FlowRunId
+    subject: str
+    due_at: float | None
+
+
+@dataclass(frozen=True)
+class FlowVariablesSet:
+    """`variables` are the changed ones only."""
+
+    at: float
+    interaction_id: InteractionId
+    flow_run_id: FlowRunId
+    variables: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class FlowEnded:
+    """`left` is the step the run ended in, `outcome` the branch that led out, if one did."""
+
+    at: float
+    interaction_id: InteractionId
+    flow_run_id: FlowRunId
+    result: FlowResult
+    left: str
+    outcome: Outcome | None
+    reason: str
+    by: str
+
+
+@dataclass(frozen=True)
+class PromptStarted:
+    """`prompt` is to be played to one participant, or to everybody; its end is told by `FinishPrompt`."""
+
+    at: float
+    interaction_id: InteractionId
+    prompt_id: PromptId
+    participant_id: ParticipantId | None
+    prompt: str
+
+
+@dataclass(frozen=True)
+class PromptStopped:
+    """Nobody waits for its end any more: what still plays of it is to cease."""
+
+    at: float
+    interaction_id: InteractionId
+    prompt_id: PromptId
+    participant_id: ParticipantId | None
+
+
 InteractionEvent = (
     InteractionOpened
     | InteractionEnded
@@ -379,6 +545,19 @@ InteractionEvent = (
     | PositionAnnounced
     | CallbackRequested
     | CallbackMoved
+    | CapabilitiesChanged
+    | TransferStarted
+    | TransferMoved
+    | SupervisionSet
+    | CompanionLinkCreated
+    | CompanionLinkMoved
+    | FlowStarted
+    | FlowMoved
+    | FlowWaits
+    | FlowVariablesSet
+    | FlowEnded
+    | PromptStarted
+    | PromptStopped
 )
 UserEvent = PresenceChanged | DesktopLost | DesktopReturned | ReadinessChanged | ProfileSet
 QueueEvent = QueueDeclared | QueueRemoved | QueueDepthExceeded

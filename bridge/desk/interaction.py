@@ -5,11 +5,13 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from bridge.desk.callback import Callback
+from bridge.desk.flow import FlowKind, FlowRun
 from bridge.desk.participant import Participant, ParticipantRole, ParticipantState
 from bridge.desk.queue import DEFAULT_QUEUE
 from bridge.desk.seat import Seat
+from bridge.desk.transfer import Transfer
 from bridge.errors import NotAllowedError, NotFoundError
-from bridge.ids import InteractionId, ParticipantId, QueueId, RoomId, SeatId, UserId
+from bridge.ids import FlowRunId, InteractionId, ParticipantId, QueueId, RoomId, SeatId, UserId
 
 
 class InteractionState(StrEnum):
@@ -41,6 +43,8 @@ class Interaction:
     version: int = 0  # grows with every event of the interaction
     queue_id: QueueId = DEFAULT_QUEUE  # where the customer waits, or waited last
     callback: Callback | None = None
+    flows: tuple[FlowRun, ...] = ()  # those that run
+    transfer: Transfer | None = None  # the one under way
 
     @property
     def state(self) -> InteractionState:
@@ -57,12 +61,36 @@ class Interaction:
     def live_callback(self) -> Callback | None:
         return self.callback if self.callback is not None and self.callback.is_live else None
 
+    @property
+    def is_led(self) -> bool:
+        """A flow leads the caller, whom nobody has met yet: it says which queue, and when."""
+        inbound = any(run.flow.kind is FlowKind.INBOUND for run in self.flows)
+        met = any(customer.session_since is not None for customer in self.customers())
+        return inbound and not met and self.live_callback is None
+
+    def flow_run(self, flow_run_id: FlowRunId) -> FlowRun | None:
+        """None when it is over."""
+        return next((run for run in self.flows if run.flow_run_id == flow_run_id), None)
+
+    def awaited_by_flow(self, subject: str) -> FlowRun | None:
+        """The run whose step waits for this seat or prompt."""
+        return next((run for run in self.flows if run.subject == subject), None)
+
+    def with_flow_run(self, run: FlowRun) -> "Interaction":
+        """Puts `run` in the place of its former self, or at the end."""
+        others = tuple(r for r in self.flows if r.flow_run_id != run.flow_run_id)
+        return replace(self, flows=(*others, run))
+
     def customers(self) -> Iterator[Participant]:
         return (p for p in self.participants if p.is_live and p.is_customer)
 
     def staff(self) -> Iterator[Participant]:
         """Live participants who are users of ours."""
         return (p for p in self.participants if p.is_live and not p.is_customer)
+
+    def attendants(self) -> Iterator[Participant]:
+        """Live participants of ours whom a customer can talk with: those who supervise are not."""
+        return (p for p in self.staff() if p.supervision is None)
 
     def participant(self, participant_id: ParticipantId) -> Participant:
         """Raises NotFoundError."""
@@ -91,6 +119,14 @@ class Interaction:
 
     def seat_of(self, participant_id: ParticipantId) -> Seat | None:
         return next((s for s in self.seats if s.participant_id == participant_id), None)
+
+    def sought_in(self, queue_id: QueueId) -> Participant | None:
+        """Who stands for the live seat for which that queue was asked."""
+        for seat in self.seats:
+            asked = queue_id in (seat.queue_id, seat.asked_queue_id)
+            if seat.escalation and asked and seat.participant_id is not None:
+                return self.participant(seat.participant_id)
+        return None
 
     def with_participant(self, participant: Participant) -> "Interaction":
         """Puts `participant` in the place of its former self, or at the end."""

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from bridge.desk.capability import Capabilities
+from bridge.desk.companion import Companion
+from bridge.desk.supervision import Supervision
 from bridge.errors import ConflictError, NotAllowedError
 from bridge.ids import LegId, ParticipantId, QueueId, UserId
 
@@ -111,6 +114,9 @@ class Participant:
     wrap_up_by: float | None = None
     wrap_up_code: str = ""
     wrap_up_note: str = ""
+    leg_capabilities: tuple[tuple[LegId, Capabilities], ...] = ()
+    supervision: Supervision | None = None  # of a supervisor
+    companions: tuple[Companion, ...] = ()  # a customer's links, open or bound
 
     @property
     def is_live(self) -> bool:
@@ -120,6 +126,14 @@ class Participant:
     @property
     def is_present(self) -> bool:
         return self.state in PRESENT
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Of all legs together, now: what one leg cannot, another may."""
+        together = Capabilities()
+        for _, capabilities in self.leg_capabilities:
+            together |= capabilities
+        return together
 
     @property
     def is_customer(self) -> bool:

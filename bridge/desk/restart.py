@@ -2,7 +2,9 @@
 
 from bridge.desk import commands, events
 from bridge.desk.calling_back import fail_callback
+from bridge.desk.equipment import keep_capabilities
 from bridge.desk.expert import Presence
+from bridge.desk.interpreter import resume_flows
 from bridge.desk.offer import OfferTrigger
 from bridge.desk.participant import Participant, ParticipantTrigger
 from bridge.desk.seat import SeatTrigger
@@ -30,6 +32,7 @@ def restart(step: Step, command: commands.Restart) -> None:
             if participant.is_live:
                 _restart_participant(step, interaction_id, participant, command.legs)
         settle(step, interaction_id)
+    resume_flows(step)
 
 
 def _expire_offers(step: Step) -> None:
@@ -60,6 +63,7 @@ def _restart_participant(
     lost = [leg_id for leg_id in participant.leg_ids if leg_id not in returning]
     for leg_id in lost:
         step.record(events.LegDetached(step.now, interaction_id, id_, leg_id, RESTART))
+    keep_capabilities(step, interaction_id, id_)
     if len(lost) < len(participant.leg_ids):
         return  # a leg comes back by itself
     if participant.is_customer and step.interaction(interaction_id).live_callback is not None:

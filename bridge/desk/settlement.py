@@ -3,6 +3,8 @@
 from bridge.desk import events
 from bridge.desk.callback import CallbackTrigger
 from bridge.desk.dialing import CallbackWish, begin_callback, dial_callback, move_callback
+from bridge.desk.flow_run import overtake_flows
+from bridge.desk.handover import keep_transfer, move_transfer
 from bridge.desk.interaction import Interaction
 from bridge.desk.offer import OfferTrigger
 from bridge.desk.participant import (
@@ -15,6 +17,7 @@ from bridge.desk.queue import DEFAULT_QUEUE
 from bridge.desk.queueing import Admission, Wish, admit, open_seat, queue_or_default
 from bridge.desk.seat import Seat, SeatState, SeatTrigger
 from bridge.desk.step import SYSTEM, Step
+from bridge.desk.transfer import TransferTrigger
 from bridge.ids import InteractionId
 
 _WITH_STAFF = (ParticipantState.IN_SESSION, ParticipantState.HELD)
@@ -27,6 +30,7 @@ def settle(step: Step, interaction_id: InteractionId) -> None:
     - A customer whom nobody of ours is with waits, in the old place.
     - A customer who waits meets whoever of ours is in the session.
     - While a customer waits, one seat of the waiting list is alive; otherwise none that nobody took.
+      Before anybody met the customer, an inbound flow says when.
     """
     interaction = step.interaction(interaction_id)
     if interaction.ended_at is not None:
@@ -41,13 +45,17 @@ def settle(step: Step, interaction_id: InteractionId) -> None:
             reason=last.disconnect_reason if last else "no customer",
         )
         return
-    for customer in customers:
+    keep_transfer(step, interaction_id)
+    for customer in step.interaction(interaction_id).customers():
         _place_customer(step, interaction, customer)
     _keep_waiting_seat(step, step.interaction(interaction_id))
 
 
 def end(step: Step, interaction_id: InteractionId, by: str, reason: str) -> None:
     """Ends the interaction for everybody in it."""
+    if step.interaction(interaction_id).transfer is not None:
+        move_transfer(step, interaction_id, TransferTrigger.RETURN, by, reason)
+    overtake_flows(step, interaction_id, by, reason)
     for seat in step.interaction(interaction_id).seats:
         step.close_seat(interaction_id, seat, OfferTrigger.CANCEL, reason, abandoned=seat.waits)
     for participant in step.interaction(interaction_id).participants:
@@ -61,8 +69,8 @@ def end(step: Step, interaction_id: InteractionId, by: str, reason: str) -> None
 
 
 def _place_customer(step: Step, interaction: Interaction, customer: Participant) -> None:
-    here = any(p.state in _WITH_STAFF for p in interaction.staff())
-    present = any(p.is_present for p in interaction.staff())
+    here = any(p.state in _WITH_STAFF for p in interaction.attendants())
+    present = any(p.is_present for p in interaction.attendants())
     id_, customer_id = interaction.interaction_id, customer.participant_id
     if customer.state is ParticipantState.QUEUED and interaction.live_callback is not None:
         if here:
@@ -79,7 +87,7 @@ def _keep_waiting_seat(step: Step, interaction: Interaction) -> None:
     id_ = interaction.interaction_id
     waits = any(p.state is ParticipantState.QUEUED for p in interaction.customers())
     seats = tuple(seat for seat in interaction.seats if seat.is_customers)
-    if waits and not seats:
+    if waits and not seats and not interaction.is_led:
         open_customers_seat(step, id_)
     if not waits:
         for seat in seats:

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from bridge.desk import events, queue_fact
+from bridge.desk import events, flow_fact, party_fact, queue_fact
+from bridge.desk.companion import LinkState
 from bridge.desk.expert import Expert, Presence, Proof
 from bridge.desk.interaction import Interaction
 from bridge.desk.line import Lines
@@ -43,9 +44,11 @@ class DeskState:
         "declared",
         "experts",
         "figures",
+        "flowing",
         "forgotten",
         "interactions",
         "lines",
+        "linked",
         "live",
         "notified_at",
         "offers",
@@ -53,6 +56,7 @@ class DeskState:
         "proofs",
         "queues",
         "seeking",
+        "transferring",
     )
 
     def __init__(self, ended_kept: int) -> None:
@@ -70,6 +74,9 @@ class DeskState:
         # Indexes, kept where values are put: live interactions, those with a live seat, who is in which.
         self.live: dict[InteractionId, None] = {}
         self.seeking: dict[InteractionId, None] = {}
+        self.flowing: dict[InteractionId, None] = {}
+        self.transferring: dict[InteractionId, None] = {}
+        self.linked: dict[InteractionId, None] = {}  # with a companion link that can expire
         self._engaged: dict[UserId, dict[InteractionId, None]] = {}
         self._wrapping: dict[UserId, dict[tuple[InteractionId, ParticipantId], None]] = {}
         self._offer_to: dict[UserId, Offer] = {}
@@ -165,6 +172,18 @@ class DeskState:
             self.seeking[id_] = None
         else:
             self.seeking.pop(id_, None)
+        if interaction.flows:
+            self.flowing[id_] = None
+        else:
+            self.flowing.pop(id_, None)
+        if interaction.transfer is not None:
+            self.transferring[id_] = None
+        else:
+            self.transferring.pop(id_, None)
+        if any(link.state is LinkState.OPEN for p in interaction.participants for link in p.companions):
+            self.linked[id_] = None
+        else:
+            self.linked.pop(id_, None)
 
     def put_participant(self, event: Any, /, **changes: Any) -> None:
         """Replaces the participant an event is about by one with `changes`."""
@@ -342,7 +361,12 @@ def _leg_attached(state: DeskState, event: events.LegAttached) -> None:
 
 def _leg_detached(state: DeskState, event: events.LegDetached) -> None:
     was = state.interactions[event.interaction_id].participant(event.participant_id)
-    _put_participant(state, event, leg_ids=tuple(leg for leg in was.leg_ids if leg != event.leg_id))
+    _put_participant(
+        state,
+        event,
+        leg_ids=tuple(leg for leg in was.leg_ids if leg != event.leg_id),
+        leg_capabilities=tuple(entry for entry in was.leg_capabilities if entry[0] != event.leg_id),
+    )
 
 
 def _put_participant(state: DeskState, event: Any, /, **changes: Any) -> None:
@@ -454,4 +478,6 @@ _APPLY: dict[type, Callable[[DeskState, Any], None]] = {
     events.DesktopLost: _desktop_lost,
     events.DesktopReturned: _desktop_returned,
     **queue_fact.APPLY,
+    **flow_fact.APPLY,
+    **party_fact.APPLY,
 }

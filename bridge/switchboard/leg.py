@@ -39,6 +39,7 @@ class PhoneLeg:
         "leg_id",
         "local",
         "lock",
+        "offers_video",
         "participant_id",
         "restored",
         "room_id",
@@ -55,6 +56,7 @@ class PhoneLeg:
         self.sounds = LegSounds(leg_id)
         self.declared: RtpLegSpec | None = None
         self.local: tuple[str, int] | None = None
+        self.offers_video = False
         self.restored = False
         self.connected = False
         self.committed = False
@@ -66,7 +68,8 @@ class BrowserLeg:
     """A WebRTC leg and the connection it speaks over. `lock` keeps its offers and answers in turn.
 
     `committed` is False until the desk knows the leg, `closing` is True once it is over. `sources` are the
-    videos this browser is to receive, and who shows them.
+    videos this browser is to receive, and who shows them; `paths` says how each is made, and why. A companion
+    is a customer's second leg, beside the phone: video only.
     """
 
     __slots__ = (
@@ -78,8 +81,10 @@ class BrowserLeg:
         "interaction_id",
         "leg_id",
         "lock",
+        "is_companion",
         "offered_at",
         "participant_id",
+        "paths",
         "room_id",
         "session",
         "sounds",
@@ -100,6 +105,8 @@ class BrowserLeg:
         self.session = session
         self.sounds = LegSounds(leg_id)
         self.takes_video = True
+        self.is_companion = False
+        self.paths: dict[TrackId, tuple[str, str]] = {}
         self.sources: dict[TrackId, ParticipantId] = {}
         self.declared: WebRtcLegSpec | None = None
         self.connected = False

@@ -16,6 +16,9 @@ from tests.unit.desk.house import ALICE, EVE, House
 DERIVED = {
     "live",
     "seeking",
+    "flowing",
+    "linked",
+    "transferring",
     "lines",
     "queues",
     "proofs",
