@@ -152,6 +152,16 @@ class Switchboard:
             await self._wiring.read()
             await self._wiring.conductor.all_settled()
 
+    @property
+    def boot_id(self) -> str:
+        """Of this process: a client that sees another one has to build its media anew."""
+        return self._journal.boot_id
+
+    @property
+    def last_number(self) -> int:
+        """Of the newest event."""
+        return self._journal.last_number
+
     # --- going down ---------------------------------------------------------------------------------------
 
     @property
