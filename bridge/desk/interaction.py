@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from bridge.desk.callback import Callback
+from bridge.desk.companion import LinkState
 from bridge.desk.flow import FlowKind, FlowRun
 from bridge.desk.participant import Participant, ParticipantRole, ParticipantState
 from bridge.desk.queue import DEFAULT_QUEUE
@@ -109,6 +110,13 @@ class Interaction:
     def participant_of(self, user_id: UserId) -> Participant | None:
         """The live participant that is `user_id`."""
         return next((p for p in self.staff() if p.user_id == user_id), None)
+
+    def customer_bound_to(self, link_id: str) -> Participant | None:
+        """The customer whose companion browser used this link."""
+        for customer in self.customers():
+            if any(link.link_id == link_id and link.state is LinkState.BOUND for link in customer.companions):
+                return customer
+        return None
 
     def seat(self, seat_id: SeatId) -> Seat:
         """Raises NotFoundError."""

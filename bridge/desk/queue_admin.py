@@ -71,7 +71,7 @@ def seek_from_queue(step: Step, command: commands.SeekFromQueue) -> None:
     """One more participant, whoever serves the queue. The same queue again changes nothing while it is sought."""
     interaction = _live(step, command)
     queue = step.state.queue(command.queue_id)
-    if sought_in_queue(interaction, command) is not None:
+    if interaction.sought_in(command.queue_id) is not None:
         return
     _check_room(step, interaction, queue.role, second_expert=command.second_expert)
     admission = admit(step, queue)
@@ -87,18 +87,6 @@ def seek_from_queue(step: Step, command: commands.SeekFromQueue) -> None:
     participant_id = step.stand_in(id_, admission.queue.queue_id, stand_in)
     wish = Wish(command.type, queue.role, command.by, participant_id, command.queue_id)
     open_seat(step, step.interaction(id_), admission, wish)
-
-
-def sought_in_queue(interaction: Interaction, command: commands.SeekFromQueue) -> object:
-    """The live seat for which that queue was asked."""
-    return next(
-        (
-            seat
-            for seat in interaction.seats
-            if seat.escalation and command.queue_id in (seat.queue_id, seat.asked_queue_id)
-        ),
-        None,
-    )
 
 
 def _check_room(step: Step, interaction: Interaction, role: ParticipantRole, *, second_expert: bool) -> None:

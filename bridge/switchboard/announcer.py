@@ -10,7 +10,15 @@ from bridge.desk.events import DeskEvent, QueueEvent, UserEvent
 from bridge.desk.interaction import Interaction
 from bridge.ids import InteractionId, OfferId, UserId
 from bridge.switchboard.doors import Audience, DesktopDoor
-from bridge.switchboard.event import DesktopEvent, InteractionUpdated, OfferEnded, OfferMade, UserUpdated
+from bridge.switchboard.event import (
+    DesktopEvent,
+    InteractionUpdated,
+    OfferEnded,
+    OfferMade,
+    PositionAnnounced,
+    QueueDepthExceeded,
+    UserUpdated,
+)
 from bridge.switchboard.ledger import Committed
 from bridge.switchboard.portrait import Portraits, change_name
 from bridge.switchboard.principal import INTERACTION_ALL, INTERACTION_READ
@@ -71,10 +79,14 @@ class Announcer:
     def _told(self, committed: Committed) -> Iterator[tuple[DesktopEvent, Audience]]:
         audiences = {id_: self._audience(i) for id_, i in committed.interactions.items()}
         for number, event in zip(committed.numbers, committed.events, strict=True):
+            if isinstance(event, QueueEvent):
+                yield from self._queue_told(number, event)
             if isinstance(event, UserEvent | QueueEvent):
                 continue
             interaction = committed.interactions[event.interaction_id]
             yield from self._offer_told(number, event, interaction)
+            if isinstance(event, events.PositionAnnounced):
+                yield _position_told(number, event), audiences[event.interaction_id]
             yield (
                 InteractionUpdated(
                     number,
@@ -97,6 +109,11 @@ class Announcer:
         else:
             self._inside.pop(id_, None)
         return Audience(before | after, scope=INTERACTION_ALL)
+
+    def _queue_told(self, number: int, event: QueueEvent) -> Iterator[tuple[DesktopEvent, Audience]]:
+        if isinstance(event, events.QueueDepthExceeded):
+            told = QueueDepthExceeded(number, event.queue_id, event.depth, event.threshold)
+            yield told, Audience(scope=INTERACTION_READ)
 
     def _offer_told(
         self, number: int, event: DeskEvent, interaction: Interaction
@@ -124,11 +141,22 @@ class Announcer:
             attributes=interaction.attributes,
             offered_at=self._portraits.wall(event.at),
             expires_at=self._portraits.wall(event.expires_at),
+            queue_id=seat.queue_id,
+            downgrade_reason=seat.downgrade_reason,
+            callback=interaction.live_callback is not None,
         )
 
     def _users_told(self, committed: Committed) -> Iterator[tuple[DesktopEvent, Audience]]:
         for user_id, expert in committed.experts.items():
-            view = self._portraits.user(expert, busy=user_id in committed.busy)
+            view = self._portraits.user(
+                expert, busy=user_id in committed.busy, wrapping_up=user_id in committed.wrapping_up
+            )
             if self._users.get(user_id) != view:
                 self._users[user_id] = view
                 yield UserUpdated(committed.numbers[-1], view), Audience(scope=INTERACTION_READ)
+
+
+def _position_told(number: int, event: events.PositionAnnounced) -> PositionAnnounced:
+    return PositionAnnounced(
+        number, event.interaction_id, event.participant_id, event.queue_id, event.position, event.wait_s
+    )

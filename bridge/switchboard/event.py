@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from bridge.ids import InteractionId, LegId, ParticipantId
+from bridge.ids import InteractionId, LegId, ParticipantId, QueueId
 from bridge.switchboard.view import InteractionView, OfferView, UserView
 
 
@@ -116,6 +116,28 @@ class PromptEnded:
     error: str
 
 
+@dataclass(frozen=True)
+class QueueDepthExceeded:
+    """A line is long; said at most once in the queue's `notify_every_s`. To every holder of interaction:read."""
+
+    number: int
+    queue_id: QueueId
+    depth: int
+    threshold: int
+
+
+@dataclass(frozen=True)
+class PositionAnnounced:
+    """A waiting customer's place, and the wait to be expected where it can be guessed."""
+
+    number: int
+    interaction_id: InteractionId
+    participant_id: ParticipantId
+    queue_id: QueueId
+    position: int
+    wait_s: float | None
+
+
 DesktopEvent = (
     InteractionUpdated
     | OfferMade
@@ -127,4 +149,6 @@ DesktopEvent = (
     | VideoPathChosen
     | DigitReceived
     | PromptEnded
+    | QueueDepthExceeded
+    | PositionAnnounced
 )

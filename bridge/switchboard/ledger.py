@@ -27,6 +27,7 @@ class Committed:
     interactions: Mapping[InteractionId, Interaction]
     experts: Mapping[UserId, Expert]
     busy: frozenset[UserId]
+    wrapping_up: frozenset[UserId] = frozenset()
 
 
 class Ledger:
@@ -95,7 +96,8 @@ class Ledger:
         users = {user_id for event in happened for user_id in _users_of(event, interactions, ringing)}
         experts = {user_id: expert for user_id in users if (expert := known(user_id)) is not None}
         busy = frozenset(user_id for user_id in experts if self._desk.is_busy(user_id))
-        return lambda numbers: Committed(numbers, happened, interactions, experts, busy)
+        wrapping_up = frozenset(user_id for user_id in experts if self._desk.is_wrapping_up(user_id))
+        return lambda numbers: Committed(numbers, happened, interactions, experts, busy, wrapping_up)
 
 
 def _nothing(_numbers: tuple[int, ...]) -> None:
@@ -109,11 +111,18 @@ def _users_of(
 ) -> Iterator[UserId]:
     """Whose view as a user may have changed."""
     match event:
-        case events.OfferMade() | events.PresenceChanged() | events.DesktopLost() | events.DesktopReturned():
+        case (
+            events.OfferMade()
+            | events.PresenceChanged()
+            | events.DesktopLost()
+            | events.DesktopReturned()
+            | events.ReadinessChanged()
+            | events.ProfileSet()
+        ):
             yield event.user_id
         case events.OfferEnded() if event.offer_id in ringing:
             yield ringing[event.offer_id]
-        case events.ParticipantAdded() | events.ParticipantMoved():
+        case events.ParticipantAdded() | events.ParticipantMoved() | events.ParticipantAssigned():
             participant = interactions[event.interaction_id].participant(event.participant_id)
             if participant.user_id is not None:
                 yield participant.user_id

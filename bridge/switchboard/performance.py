@@ -77,7 +77,7 @@ class Performance:
                 continue
             participant = interaction.participant(leg.participant_id)
             # Not `leg_ids`: a leg may be newer than the state that is being performed.
-            if participant.is_live and not leg.closing:
+            if participant.is_live and not leg.closing and not _is_released(leg, participant, interaction):
                 staying.append((leg, participant))
             else:
                 leaving.append((leg, participant.disconnect_reason or "leg replaced"))
@@ -290,3 +290,11 @@ class Performance:
         leg.closing = True
         event = MediaEnded(leg.interaction_id, leg.participant_id, leg.leg_id, code, reason, rejoin)
         self._announcer.tell_connection(event, leg.connection_id)
+
+
+def _is_released(leg: Leg, participant: Participant, interaction: Interaction) -> bool:
+    """The customer's call ended for a callback; the call that is being made for it is another leg."""
+    callback = interaction.callback
+    if callback is None or not participant.is_customer or leg.leg_id == callback.leg_id:
+        return False
+    return isinstance(leg, PhoneLeg) and leg.leg_id not in participant.leg_ids

@@ -8,20 +8,23 @@ from dataclasses import dataclass, field
 import structlog
 
 from bridge.clock import Clock
-from bridge.desk import commands
+from bridge.desk import commands, events
 from bridge.desk.desk import Desk
+from bridge.desk.events import DeskEvent
 from bridge.desk.expert import Presence
 from bridge.desk.interaction import Interaction
 from bridge.desk.participant import MediaType, Participant, ParticipantRole
+from bridge.desk.queue import Profile, Queue
 from bridge.desk.step import SYSTEM
 from bridge.errors import BridgeError, NotAllowedError, NotFoundError
-from bridge.ids import IdSource, InteractionId, LegId, OfferId, ParticipantId, UserId
+from bridge.ids import IdSource, InteractionId, LegId, OfferId, ParticipantId, QueueId, UserId
 from bridge.journal.journal import Journal
 from bridge.journal.schema import Write
 from bridge.journal.snapshots import Snapshots
 from bridge.plane import messages
 from bridge.switchboard.announcer import Announcer
 from bridge.switchboard.browsers import Browsers
+from bridge.switchboard.callbacks import Callbacks
 from bridge.switchboard.conductor import Conductor
 from bridge.switchboard.desktops import Desktops
 from bridge.switchboard.doors import ArrivingCall, DesktopDoor, Outbox, PhoneDoor, Plane
@@ -39,9 +42,18 @@ from bridge.switchboard.principal import (
     VIDEO_USE,
     Principal,
 )
+from bridge.switchboard.queues import CallbackWish, Queues, Readiness
 from bridge.switchboard.restoration import Restoration
 from bridge.switchboard.search import PAGE_MAX, InteractionFilter, InteractionPage, page_of
-from bridge.switchboard.view import InteractionView, MediaAnswer, ParticipantView, TimelineView, UserView
+from bridge.switchboard.view import (
+    CallbackView,
+    InteractionView,
+    MediaAnswer,
+    ParticipantView,
+    QueueView,
+    TimelineView,
+    UserView,
+)
 from bridge.switchboard.wiring import SwitchboardPolicy, Wiring
 
 log = structlog.get_logger()
@@ -56,6 +68,16 @@ class AddParticipant:
     user_id: UserId
     type: str = "video"  # voice | video
     role: str = "sme"  # sme | agent
+    properties: Mapping[str, str] = field(default_factory=dict)
+    second_expert: bool = False
+
+
+@dataclass(frozen=True)
+class AddFromQueue:
+    """A wish for whoever serves a queue. `second_expert` as in `AddParticipant`."""
+
+    queue_id: QueueId
+    type: str = "video"  # voice | video
     properties: Mapping[str, str] = field(default_factory=dict)
     second_expert: bool = False
 
@@ -110,6 +132,8 @@ class Switchboard:
         self._restoration = Restoration(self._wiring, self._snapshots, self._wiring.phone_memory)
         self._phones = Phones(self._wiring)
         self._browsers = Browsers(self._wiring)
+        self._callbacks = Callbacks(self._wiring)
+        self._queues = Queues(self._wiring, self._callbacks)
         self._desktops = Desktops(self._wiring, self._browsers)
         self._intake = Intake(self._wiring, self._phones, self._browsers)
 
@@ -117,6 +141,7 @@ class Switchboard:
         """Called once by the composition root, before `run`: the doors need the switchboard first."""
         self._outbox = outbox
         self._wiring.performance.attach(phone_door, self._wiring.phone_memory)
+        self._callbacks.attach(phone_door)
         self._wiring.announcer.attach(desktop_door)
 
     async def restore(self) -> float:
@@ -132,6 +157,7 @@ class Switchboard:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._journal.run())
             tasks.create_task(self._wiring.conductor.run())
+            tasks.create_task(self._callbacks.run())
             tasks.create_task(self._keep_deadlines())
 
     def timer(self) -> float | None:
@@ -167,6 +193,9 @@ class Switchboard:
     @property
     def open_interactions(self) -> int:
         return len(self._wiring.desk.live_interactions())
+
+    def live_interaction_ids(self) -> frozenset[InteractionId]:
+        return frozenset(i.interaction_id for i in self._wiring.desk.live_interactions())
 
     @property
     def legs(self) -> int:
@@ -274,6 +303,95 @@ class Switchboard:
             ),
         )
         return Added(self.peek_participant(interaction_id, wish.user_id), created=bool(happened))
+
+    async def add_from_queue(
+        self, principal: Principal, interaction_id: InteractionId, wish: AddFromQueue
+    ) -> Added:
+        """The participant stands for whoever the queue sends, and has a `user_id` once somebody accepts.
+
+        The same queue again gives the participant there is; another one while an escalation is in progress
+        raises `ParticipantConflictError`. A queue without video makes voice of it: `downgrade_reason` says so.
+        """
+        self._write(principal, interaction_id)
+        command = commands.SeekFromQueue(
+            interaction_id,
+            wish.queue_id,
+            MediaType(wish.type),
+            principal.user_id,
+            wish.properties,
+            wish.second_expert,
+        )
+        created = await self._queues.seek(principal, command)
+        sought = self._wiring.desk.interaction(interaction_id).sought_in(wish.queue_id)
+        if sought is None:
+            raise NotFoundError(f"nobody is sought in {wish.queue_id} any more")
+        return Added(self.describe(sought), created=created)
+
+    # --- desktops: queues, callbacks, the work after a call -----------------------------------------------
+
+    async def prove_ready(self, principal: Principal, readiness: Readiness) -> UserView:
+        """The desktop's report about itself, to be repeated before it expires. After `set_presence`."""
+        self._desktops.seen(principal)
+        await self._queues.prove_ready(principal, readiness)
+        return self._user_view(principal.user_id)
+
+    async def complete_wrap_up(
+        self, principal: Principal, interaction_id: InteractionId, code: str, note: str
+    ) -> UserView:
+        """The work after the principal's own part in a call is done."""
+        self._desktops.seen(principal)
+        await self._queues.complete_wrap_up(principal, interaction_id, code, note)
+        return self._user_view(principal.user_id)
+
+    async def queue_interaction(
+        self, principal: Principal, interaction_id: InteractionId, queue_id: QueueId
+    ) -> InteractionView:
+        """Sends a waiting customer to another queue; place and clock go along."""
+        self._write(principal, interaction_id)
+        await self._queues.queue_interaction(principal, interaction_id, queue_id)
+        return self._interaction_view(interaction_id)
+
+    async def request_callback(
+        self, principal: Principal, interaction_id: InteractionId, wish: CallbackWish
+    ) -> CallbackView:
+        """The call ends and is made again in the same place of the queue. Asked again: scheduled anew."""
+        self._write(principal, interaction_id)
+        return await self._queues.request_callback(principal, interaction_id, wish)
+
+    async def cancel_callback(self, principal: Principal, interaction_id: InteractionId, reason: str) -> None:
+        """Nobody is called back, and the interaction ends."""
+        self._write(principal, interaction_id)
+        await self._queues.cancel_callback(principal, interaction_id, reason)
+
+    async def list_callbacks(self, principal: Principal) -> tuple[CallbackView, ...]:
+        self._desktops.seen(principal)
+        return await self._queues.list_callbacks(principal)
+
+    async def list_queues(self, principal: Principal) -> tuple[QueueView, ...]:
+        """All queues with their figures."""
+        self._desktops.seen(principal)
+        return await self._queues.list_queues(principal)
+
+    async def get_queue(self, principal: Principal, queue_id: QueueId) -> QueueView:
+        self._desktops.seen(principal)
+        return await self._queues.get_queue(principal, queue_id)
+
+    async def declare_queue(self, principal: Principal, queue: Queue) -> QueueView:
+        """Makes or changes a queue, also one of the configuration. Scope queue:write."""
+        self._desktops.seen(principal)
+        return await self._queues.declare_queue(principal, queue)
+
+    async def remove_queue(self, principal: Principal, queue_id: QueueId) -> None:
+        """Only one in which nobody waits. Scope queue:write."""
+        self._desktops.seen(principal)
+        await self._queues.remove_queue(principal, queue_id)
+
+    async def set_profile(self, principal: Principal, profile: Profile) -> None:
+        """Skills, entitlements and capacity of a user. Scope user:write."""
+        self._desktops.seen(principal)
+        await self._queues.set_profile(principal, profile)
+
+    # --- desktops: more of the interaction ----------------------------------------------------------------
 
     async def remove_participant(
         self, principal: Principal, interaction_id: InteractionId, participant_id: ParticipantId
@@ -401,21 +519,6 @@ class Switchboard:
         """The user whose id this is."""
         return UserId(name)
 
-    def snapshot(self, interaction_id: InteractionId) -> InteractionView:
-        """As `peek`, for the answer to a command that was allowed."""
-        return self._interaction_view(interaction_id)
-
-    def user_snapshot(self, user_id: UserId) -> UserView:
-        return self._user_view(user_id)
-
-    def interaction_of_offer(self, offer_id: OfferId) -> InteractionId:
-        """Raises NotFoundError if the offer is over."""
-        return self._wiring.desk.offer(offer_id).interaction_id
-
-    def user_named(self, name: str) -> UserId:
-        """The user whose id this is."""
-        return UserId(name)
-
     def peek_participant(self, interaction_id: InteractionId, user_id: UserId) -> ParticipantView:
         """The live part of a user, at this very moment. Raises NotFoundError."""
         participant = self._wiring.desk.interaction(interaction_id).participant_of(user_id)
@@ -488,16 +591,27 @@ class Switchboard:
 
     def _user_view(self, user_id: UserId) -> UserView:
         desk = self._wiring.desk
-        return self._wiring.portraits.user(desk.expert(user_id), busy=desk.is_busy(user_id))
+        return self._wiring.portraits.user(
+            desk.expert(user_id), busy=desk.is_busy(user_id), wrapping_up=desk.is_wrapping_up(user_id)
+        )
 
     def _committed(self, committed: Committed) -> None:
         for interaction in committed.interactions.values():
             self._wiring.conductor.touch(interaction)
+        for event in committed.events:
+            self._follow(event, committed)
         try:
             self._wiring.announcer.announce()
         except Exception:
             # The journal's writer stands behind this call: a view that fails must not stop every call.
             log.exception("! announcement", numbers=committed.numbers)
+
+    def _follow(self, event: DeskEvent, committed: Committed) -> None:
+        """What a committed event asks for beyond the state that is performed."""
+        if isinstance(event, events.CallbackMoved):
+            self._callbacks.receive(event, committed.interactions[event.interaction_id])
+        elif isinstance(event, events.PositionAnnounced) and event.prompt:
+            self._intake.announce(event.interaction_id, event.participant_id, event.prompt)
 
     def _numbered(self, committed: Committed) -> Sequence[Write]:
         """What goes to disk with a step: the copies that the outbox has to bring to others."""

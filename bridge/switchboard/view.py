@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bridge.ids import InteractionId, LegId, OfferId, ParticipantId, UserId
+from bridge.ids import CallbackId, InteractionId, LegId, OfferId, ParticipantId, QueueId, UserId
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,64 @@ class ParticipantView:
     disconnect_reason: str = ""
     disconnected_by: str = ""
     sends_video: bool = False
+    queue_id: QueueId | None = None  # the queue one came through, or is sought in
+    downgrade_reason: str = ""  # why it is voice although video was asked for
+    wrap_up_by: float | None = None
+    wrap_up_code: str = ""
+    wrap_up_note: str = ""
+
+
+@dataclass(frozen=True)
+class QueuePlaceView:
+    """Where the customer, or the wish for one more participant, waits."""
+
+    queue_id: QueueId
+    escalation: bool
+    type: str  # voice | video
+    state: str  # open | offered
+    since: float
+    downgrade_reason: str = ""
+
+
+@dataclass(frozen=True)
+class CallbackView:
+    callback_id: CallbackId
+    interaction_id: InteractionId
+    queue_id: QueueId
+    number: str
+    state: str  # waiting | dialing | answered | failed | canceled
+    attempts: int
+    not_before: float | None
+    requested_at: float
+    requested_by: str
+
+
+@dataclass(frozen=True)
+class QueueView:
+    """A queue and its figures: counts since the journal began, seconds where the name says so."""
+
+    queue_id: QueueId
+    name: str
+    role: str
+    skills: Mapping[str, int]
+    skill_match: str
+    video_enabled: bool
+    strategy: str
+    max_depth: int | None
+    timeout_s: float | None
+    wrap_up_s: float
+    wrap_up_codes: tuple[str, ...]
+    answer_target_s: float
+    waiting: int
+    longest_wait_s: float
+    entered: int
+    offered: int
+    answered: int
+    answered_in_target: int
+    abandoned: int
+    overflowed: int
+    average_handle_s: float | None
+    average_wrap_up_s: float | None
 
 
 @dataclass(frozen=True)
@@ -42,6 +100,8 @@ class InteractionView:
     ended_at: float | None = None
     end_reason: str = ""
     ended_by: str = ""
+    waits_in: tuple[QueuePlaceView, ...] = ()
+    callback: CallbackView | None = None
     version: int = 0  # grows with every change, so that a writer can say which state it has seen
 
 
@@ -60,6 +120,9 @@ class OfferView:
     attributes: Mapping[str, str]
     offered_at: float
     expires_at: float
+    queue_id: QueueId | None = None
+    downgrade_reason: str = ""  # why it is voice although video was asked for
+    callback: bool = False  # the customer is called back once one has accepted
 
 
 @dataclass(frozen=True)
@@ -72,6 +135,9 @@ class UserView:
     presence: str  # ready | away | offline | not-responding
     busy: bool
     since: float
+    status: str = ""  # presence, or what one who is ready does: busy | wrap-up
+    proved: bool = False  # the desktop has shown that it works
+    fault: str = ""  # what it lacks
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,8 @@ class SwitchboardPolicy:
     browser: BrowserPreferences = field(default_factory=BrowserPreferences)
     sounds: Sounds = field(default_factory=Sounds)
     answer_s: float = 10.0
+    companion_link_s: float = 900.0  # for the customer to press join
+    dial_target: str = ""  # "sip:{number}@trunk.example": where calls go out; "" knows no way
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ class Wiring:
         return interaction
 
     def may_read(self, principal: Principal, interaction: Interaction) -> bool:
-        if INTERACTION_ALL in principal.scopes:
+        if principal.scopes & {INTERACTION_ALL, INTERACTION_SUPERVISE}:
             return True
         if any(p.user_id == principal.user_id for p in interaction.participants):
             return True
@@ -85,15 +87,20 @@ class Wiring:
         principal.require(INTERACTION_WRITE)
         interaction = self.desk.interaction(interaction_id)
         inside = interaction.participant_of(principal.user_id)
-        if INTERACTION_ALL in principal.scopes or (inside is not None and inside.is_present):
+        if INTERACTION_ALL in principal.scopes:
             return interaction
+        if inside is not None and inside.is_present and inside.supervision is None:
+            return interaction  # who supervises listens, and changes nothing
         if self.may_read(principal, interaction):
             raise ForbiddenError(f"{principal.user_id} takes no part in interaction {interaction_id}")
         raise NotFoundError(f"no interaction {interaction_id}")
 
     def own_participant(self, principal: Principal, interaction_id: InteractionId) -> Participant:
-        """The principal's own live part in an interaction."""
-        participant = self.desk.interaction(interaction_id).participant_of(principal.user_id)
+        """The principal's own live part in an interaction, or the customer's whose companion it is."""
+        interaction = self.desk.interaction(interaction_id)
+        participant = interaction.participant_of(principal.user_id)
+        if participant is None:
+            participant = interaction.customer_bound_to(principal.user_id)
         if participant is None:
             raise ForbiddenError(f"{principal.user_id} takes no part in interaction {interaction_id}")
         return participant

@@ -3,11 +3,21 @@
 from collections.abc import Iterable
 from typing import TypeVar, assert_never
 
-from bridge.ids import InteractionId, LegId, OfferId, ParticipantId, UserId
+from bridge.ids import InteractionId, LegId, OfferId, ParticipantId, QueueId, UserId
 from bridge.switchboard import switchboard, view
 from bridge.switchboard.principal import Principal
 from signaling.web import event, messages
 from signaling.web.messages import WireModel
+from signaling.web.queueing import (
+    Administration,
+    Calling,
+    Queueing,
+    Working,
+    carry_out_administration,
+    carry_out_calling,
+    carry_out_queueing,
+    carry_out_working,
+)
 
 ModelT = TypeVar("ModelT", bound=WireModel)
 
@@ -29,7 +39,7 @@ Whole = (
 Reading = messages.GetInteraction | messages.GetTimeline | messages.ListInteractions | messages.ListUsers
 Media = messages.OfferMedia | messages.AnswerMedia | messages.TrickleCandidate
 # What is left of `Command` once the session has answered `authenticate` and `ping`.
-Dispatched = Routing | Party | Whole | Reading | Media
+Dispatched = Routing | Party | Whole | Reading | Media | Queueing | Administration | Calling | Working
 
 
 class Dispatch:
@@ -41,6 +51,14 @@ class Dispatch:
         self._switchboard = switchboard
 
     async def carry_out(self, principal: Principal, command: Dispatched) -> event.Result | None:
+        if isinstance(command, Queueing):
+            return await carry_out_queueing(self._switchboard, principal, command)
+        if isinstance(command, Administration):
+            return await carry_out_administration(self._switchboard, principal, command)
+        if isinstance(command, Calling):
+            return await carry_out_calling(self._switchboard, principal, command)
+        if isinstance(command, Working):
+            return await carry_out_working(self._switchboard, principal, command)
         if isinstance(command, Routing):
             return await self._routing(principal, command)
         if isinstance(command, Party):
@@ -92,7 +110,7 @@ class Dispatch:
         interaction_id = InteractionId(command.interaction_id)
         match command:
             case messages.AddParticipant():
-                participant = await board.add_participant(principal, interaction_id, _wish(command))
+                participant = await self._add(principal, interaction_id, command)
                 return event.ParticipantResult(participant=_wire(event.Participant, participant))
             case messages.LeaveInteraction():
                 await board.leave(principal, interaction_id)
@@ -107,6 +125,17 @@ class Dispatch:
             case _:
                 assert_never(command)
         return None
+
+    async def _add(
+        self, principal: Principal, interaction_id: InteractionId, command: messages.AddParticipant
+    ) -> view.ParticipantView:
+        board = self._switchboard
+        if command.queue_id is None:
+            return await board.add_participant(principal, interaction_id, _wish(command))
+        wish = switchboard.AddFromQueue(
+            QueueId(command.queue_id), command.type, command.properties, command.second_expert
+        )
+        return (await board.add_from_queue(principal, interaction_id, wish)).participant
 
     async def _reading(self, principal: Principal, command: Reading) -> event.Result:
         board = self._switchboard
@@ -144,7 +173,7 @@ class Dispatch:
 
 def _wish(command: messages.AddParticipant) -> switchboard.AddParticipant:
     return switchboard.AddParticipant(
-        user_id=UserId(command.user_id),
+        user_id=UserId(command.user_id or ""),
         type=command.type,
         role=command.role,
         properties=command.properties,

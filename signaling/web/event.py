@@ -9,8 +9,60 @@ from bridge.switchboard import event as inner
 from signaling.web.messages import WireModel
 
 
+class QueuePlace(WireModel):
+    """Where the customer, or the wish for one more participant (`escalation`), waits."""
+
+    queue_id: str
+    escalation: bool
+    type: str
+    state: str
+    since: datetime
+    downgrade_reason: str
+
+
+class Callback(WireModel):
+    """A callback of an interaction, live or over."""
+
+    callback_id: str
+    interaction_id: str
+    queue_id: str
+    number: str
+    state: str
+    attempts: int
+    not_before: datetime | None
+    requested_at: datetime
+    requested_by: str
+
+
+class Queue(WireModel):
+    """A queue and its figures: counts since the journal began, seconds where the name says so."""
+
+    queue_id: str
+    name: str
+    role: str
+    skills: dict[str, int]
+    skill_match: str
+    video_enabled: bool
+    strategy: str
+    max_depth: int | None
+    timeout_s: float | None
+    wrap_up_s: float
+    wrap_up_codes: tuple[str, ...]
+    answer_target_s: float
+    waiting: int
+    longest_wait_s: float
+    entered: int
+    offered: int
+    answered: int
+    answered_in_target: int
+    abandoned: int
+    overflowed: int
+    average_handle_s: float | None
+    average_wrap_up_s: float | None
+
+
 class Participant(WireModel):
-    """One party of an interaction. `user_id` is null for a customer."""
+    """One party of an interaction. `user_id` is null for a customer, and while one is sought in a queue."""
 
     participant_id: str
     role: str
@@ -26,6 +78,11 @@ class Participant(WireModel):
     joined_at: datetime
     disconnect_reason: str
     disconnected_by: str
+    queue_id: str | None
+    downgrade_reason: str
+    wrap_up_by: datetime | None
+    wrap_up_code: str
+    wrap_up_note: str
 
 
 class Interaction(WireModel):
@@ -43,6 +100,8 @@ class Interaction(WireModel):
     ended_at: datetime | None
     end_reason: str
     ended_by: str
+    waits_in: tuple[QueuePlace, ...]
+    callback: Callback | None
     version: int
 
 
@@ -60,6 +119,9 @@ class Offer(WireModel):
     attributes: dict[str, str]
     offered_at: datetime
     expires_at: datetime
+    queue_id: str | None
+    downgrade_reason: str
+    callback: bool
 
 
 class User(WireModel):
@@ -71,6 +133,9 @@ class User(WireModel):
     presence: str
     busy: bool
     since: datetime
+    status: str
+    proved: bool
+    fault: str
 
 
 class TimelineEntry(WireModel):
@@ -84,13 +149,21 @@ class TimelineEntry(WireModel):
 
 
 class Authenticated(WireModel):
-    """Result of `authenticate`. Without a fresh token the connection is closed at `expires_at`."""
+    """Result of `authenticate`. Without a fresh token the connection is closed at `expires_at`.
+
+    `resumed` answers `resume`: true when what was missed follows, false when it cannot be told any more. Without
+    a wish to resume, `number` and `part` are where the events of this connection begin.
+    """
 
     user_id: str
     name: str
     scopes: tuple[str, ...]
     connection_id: str
     expires_at: datetime
+    boot_id: str
+    number: int
+    part: int
+    resumed: bool = False
 
 
 class InteractionResult(WireModel):
@@ -124,6 +197,22 @@ class MediaResult(WireModel):
     sdp: str
 
 
+class CallbackResult(WireModel):
+    callback: Callback
+
+
+class CallbacksResult(WireModel):
+    callbacks: tuple[Callback, ...]
+
+
+class QueueResult(WireModel):
+    queue: Queue
+
+
+class QueuesResult(WireModel):
+    queues: tuple[Queue, ...]
+
+
 Result = (
     Authenticated
     | InteractionResult
@@ -133,6 +222,10 @@ Result = (
     | UserResult
     | UsersResult
     | MediaResult
+    | CallbackResult
+    | CallbacksResult
+    | QueueResult
+    | QueuesResult
 )
 
 
@@ -235,6 +328,24 @@ class PromptEnded(WireModel):
     error: str
 
 
+class QueueDepthExceeded(WireModel):
+    event: Literal["queueDepthExceeded"] = "queueDepthExceeded"
+    number: int
+    queue_id: str
+    depth: int
+    threshold: int
+
+
+class PositionAnnounced(WireModel):
+    event: Literal["positionAnnounced"] = "positionAnnounced"
+    number: int
+    interaction_id: str
+    participant_id: str
+    queue_id: str
+    position: int
+    wait_s: float | None
+
+
 class AuthenticatedByHeader(WireModel):
     """First message to a client whose handshake carried `Authorization: Bearer`."""
 
@@ -260,6 +371,8 @@ Event = Annotated[
     | VideoPathChosen
     | DigitReceived
     | PromptEnded
+    | QueueDepthExceeded
+    | PositionAnnounced
     | AuthenticatedByHeader
     | TokenExpiring,
     Field(discriminator="event"),
@@ -285,10 +398,13 @@ _WIRE_EVENTS: dict[type[inner.DesktopEvent], type[WireModel]] = {
     inner.VideoPathChosen: VideoPathChosen,
     inner.DigitReceived: DigitReceived,
     inner.PromptEnded: PromptEnded,
+    inner.QueueDepthExceeded: QueueDepthExceeded,
+    inner.PositionAnnounced: PositionAnnounced,
 }
 
 
-def serialize_event(event: inner.DesktopEvent) -> str:
-    """The text of an event of the switchboard."""
+def serialize_event(event: inner.DesktopEvent, part: int | None = None) -> str:
+    """The text of an event of the switchboard; `part` tells those with one number apart."""
     wire = _WIRE_EVENTS[type(event)]
-    return wire.model_validate(event, from_attributes=True).model_dump_json(by_alias=True)
+    text = wire.model_validate(event, from_attributes=True).model_dump_json(by_alias=True)
+    return text if part is None else f'{text[:-1]},"part":{part}}}'

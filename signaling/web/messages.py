@@ -4,11 +4,19 @@ camelCase comes from the alias generator here and from nowhere else: Python code
 with an unknown field is refused, so that a client's typing error is never a silently ignored wish.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
-from pydantic_core import from_json
+from pydantic_core import PydanticCustomError, from_json
 
 from bridge.errors import ParseError
 
@@ -42,12 +50,21 @@ class WireModel(BaseModel):
 # --- commands: client to bridge ---------------------------------------------------------------------------
 
 
+class Resume(WireModel):
+    """The last numbered event the client has got, on a connection that dropped."""
+
+    boot_id: Annotated[str, Field(max_length=64)]
+    number: Annotated[int, Field(ge=0, le=COMMAND_ID_MAX)]
+    part: Annotated[int, Field(ge=0, le=COMMAND_ID_MAX)] = 0
+
+
 class Authenticate(WireModel):
     """First command of a connection; later again, with a fresh token of the same user, to stay longer."""
 
     command: Literal["authenticate"]
     id: CommandId
     token: Annotated[str, Field(min_length=1, max_length=8192)]
+    resume: Resume | None = None
 
 
 class Ping(WireModel):
@@ -77,17 +94,155 @@ class RejectOffer(WireModel):
     reason: Words = ""
 
 
+class ProveReady(WireModel):
+    """What the desktop found out about itself, said again before it expires. `detail` says what is wrong."""
+
+    command: Literal["proveReady"]
+    id: CommandId
+    microphone: bool
+    camera: bool
+    ice: bool
+    detail: Words = ""
+
+
+class CompleteWrapUp(WireModel):
+    """The work after one's own part in a call is done."""
+
+    command: Literal["completeWrapUp"]
+    id: CommandId
+    interaction_id: Identifier
+    code: Annotated[str, Field(max_length=128)] = ""
+    note: Annotated[str, Field(max_length=4096)] = ""
+
+
 class AddParticipant(WireModel):
-    """Seeks `user_id` for the interaction: an offer goes out to that user's desktop."""
+    """Seeks `user_id` for the interaction, or whoever serves `queue_id`: an offer goes out to a desktop."""
 
     command: Literal["addParticipant"]
     id: CommandId
     interaction_id: Identifier
-    user_id: Identifier
+    user_id: Identifier | None = None
+    queue_id: Identifier | None = None
     type: MediaType = "video"
     role: UserRole = "sme"
     properties: Attributes = Field(default_factory=dict)
     second_expert: bool = False
+
+    @model_validator(mode="after")
+    def _one_of_user_and_queue(self) -> Self:
+        if (self.user_id is None) == (self.queue_id is None):
+            raise PydanticCustomError("user_or_queue", "give one of userId and queueId")
+        return self
+
+
+class QueueInteraction(WireModel):
+    """Sends a waiting customer to another queue; place and clock go along."""
+
+    command: Literal["queueInteraction"]
+    id: CommandId
+    interaction_id: Identifier
+    queue_id: Identifier
+
+
+class RequestCallback(WireModel):
+    """The call ends and is made again later, in the same place of the queue. Said again: scheduled anew."""
+
+    command: Literal["requestCallback"]
+    id: CommandId
+    interaction_id: Identifier
+    number: Annotated[str, Field(max_length=256)] = ""
+    not_before: AwareDatetime | None = None
+    queue_id: Identifier | None = None
+    reason: Words = ""
+
+
+class CancelCallback(WireModel):
+    """Nobody is called back, and the interaction ends."""
+
+    command: Literal["cancelCallback"]
+    id: CommandId
+    interaction_id: Identifier
+    reason: Words = ""
+
+
+class ListCallbacks(WireModel):
+    command: Literal["listCallbacks"]
+    id: CommandId
+
+
+class ListQueues(WireModel):
+    """All queues with their figures."""
+
+    command: Literal["listQueues"]
+    id: CommandId
+
+
+class GetQueue(WireModel):
+    command: Literal["getQueue"]
+    id: CommandId
+    queue_id: Identifier
+
+
+class QueueOverflow(WireModel):
+    """Where to when more than `depth` wait or one waits longer than `wait_s`."""
+
+    to: Literal["queue", "callback"]
+    depth: Annotated[int, Field(ge=0)] | None = None
+    wait_s: Annotated[float, Field(gt=0)] | None = None
+    queue_id: Identifier | None = None
+
+
+class QueueSettings(WireModel):
+    """A queue as one declares it; the words are those of `[[queues]]` in the configuration."""
+
+    queue_id: Identifier
+    name: Annotated[str, Field(min_length=1, max_length=128)]
+    role: UserRole = "agent"
+    skills: dict[AttributeName, Annotated[int, Field(ge=1, le=5)]] = Field(default_factory=dict)
+    skill_match: Literal["all", "best", "none"] = "all"
+    video_enabled: bool = True
+    strategy: Literal["longest-idle", "most-skilled", "fewest-handled"] = "longest-idle"
+    priorities: dict[AttributeName, float] | None = None
+    max_depth: Annotated[int, Field(ge=1)] | None = None
+    offer_s: Annotated[float, Field(gt=0)] | None = None
+    timeout_s: Annotated[float, Field(gt=0)] | None = 300.0
+    wrap_up_s: Annotated[float, Field(ge=0)] = 0.0
+    wrap_up_codes: Annotated[tuple[AttributeName, ...], Field(max_length=64)] = ()
+    announce_every_s: Annotated[float, Field(ge=0)] = 0.0
+    announce_prompt: Annotated[str, Field(max_length=128)] = ""
+    join_empty: bool = True
+    leave_when_empty: bool = False
+    overflow: QueueOverflow | None = None
+    notify_depth: Annotated[int, Field(ge=0)] | None = None
+    notify_every_s: Annotated[float, Field(gt=0)] = 300.0
+    answer_target_s: Annotated[float, Field(gt=0)] = 20.0
+
+
+class DeclareQueue(WireModel):
+    """Makes the queue, or changes it for everybody who waits there."""
+
+    command: Literal["declareQueue"]
+    id: CommandId
+    queue: QueueSettings
+
+
+class RemoveQueue(WireModel):
+    """Only one in which nobody waits."""
+
+    command: Literal["removeQueue"]
+    id: CommandId
+    queue_id: Identifier
+
+
+class SetProfile(WireModel):
+    """Skills (1 to 5), entitlements and capacity of a user, who need not have shown up yet."""
+
+    command: Literal["setProfile"]
+    id: CommandId
+    user_id: Identifier
+    skills: dict[AttributeName, Annotated[int, Field(ge=1, le=5)]] = Field(default_factory=dict)
+    video: bool = True
+    capacity: Annotated[int, Field(ge=1, le=16)] = 1
 
 
 class RemoveParticipant(WireModel):
@@ -247,6 +402,17 @@ Command = (
     | OfferMedia
     | AnswerMedia
     | TrickleCandidate
+    | ProveReady
+    | CompleteWrapUp
+    | QueueInteraction
+    | RequestCallback
+    | CancelCallback
+    | ListCallbacks
+    | ListQueues
+    | GetQueue
+    | DeclareQueue
+    | RemoveQueue
+    | SetProfile
 )
 
 _COMMANDS: TypeAdapter[Command] = TypeAdapter(Annotated[Command, Field(discriminator="command")])
