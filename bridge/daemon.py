@@ -5,18 +5,20 @@ import contextlib
 import gc
 import secrets
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import structlog
 
-from bridge.clock import Clock, SystemClock
+from bridge.clock import Clock, ContinuedClock, SystemClock
 from bridge.desk.desk import Desk
 from bridge.desk.policy import DeskPolicy
 from bridge.errors import BridgeError, PlaneLostError, SettingsError
-from bridge.ids import IdSource
+from bridge.ids import IdSource, LegId
 from bridge.journal.answer import JournaledAnswers
 from bridge.journal.journal import Journal, JournalError
+from bridge.journal.leg_memory import LegMemory
+from bridge.journal.retention import Retention
 from bridge.negotiation import PhonePreferences
 from bridge.notify import Notifier
 from bridge.plane import messages
@@ -26,6 +28,7 @@ from bridge.switchboard.doors import Sounds
 from bridge.switchboard.switchboard import Switchboard
 from bridge.switchboard.wiring import SwitchboardPolicy
 from signaling.sip.call import SipDoor
+from signaling.sip.memory import returning_legs
 from signaling.sip.settings import AgentSettings, EndpointSettings
 from signaling.web.app import WebDoor, WebParts
 from signaling.web.auth import Signer, Verifier, read_secret
@@ -38,6 +41,7 @@ log = structlog.get_logger()
 WORKER_RESTARTS = 5  # within WORKER_RESTART_WINDOW_S; a worker that dies at once every time helps nobody
 WORKER_RESTART_WINDOW_S = 60.0
 DRAIN_POLL_S = 0.2
+DAY_S = 86_400.0
 
 
 class Daemon:
@@ -46,7 +50,7 @@ class Daemon:
     def __init__(self, settings: Settings, notifier: Notifier) -> None:
         self._settings = settings
         self._notifier = notifier
-        self._clock = SystemClock()
+        self._clock = ContinuedClock(SystemClock())
         self._metrics = Metrics()
         self._stop = asyncio.Event()
         self._stop_now = asyncio.Event()
@@ -63,6 +67,14 @@ class Daemon:
             self._clock,
             secrets.token_hex,
             SwitchboardPolicy(phone=PhonePreferences(codecs=settings.sip.codecs), sounds=_sounds(settings)),
+        )
+        self._sip_memory = LegMemory(self._journal, "sip")
+        self._remembered: Mapping[LegId, bytes] = {}
+        self._retention = Retention(
+            self._journal,
+            self._clock,
+            settings.journal.retention_days * DAY_S,
+            self._switchboard.live_interaction_ids,
         )
         self._sip = SipDoor(_endpoint_settings(settings), self._clock, ids, secrets.token_hex)
         secret = _secret(settings)
@@ -98,9 +110,11 @@ class Daemon:
         except JournalError as error:
             raise SettingsError(f"journal.url: {error.reason}") from error
         try:
+            await self._restore()
             async with asyncio.TaskGroup() as tasks:
                 work = [
                     tasks.create_task(self._switchboard.run()),
+                    tasks.create_task(self._retention.run()),
                     tasks.create_task(self._run_worker()),
                 ]
                 async with asyncio.TaskGroup() as doors:
@@ -120,13 +134,19 @@ class Daemon:
             self._stop_now.set()
         self._stop.set()
 
+    async def _restore(self) -> None:
+        """The state, the clock and the calls of the process before this one, if it left any."""
+        self._clock.continue_after(await self._switchboard.restore())
+        self._remembered = await self._sip_memory.recall()
+        await self._switchboard.restart(returning_legs(self._remembered))
+
     async def _open_doors(self, doors: asyncio.TaskGroup) -> None:
         settings = self._settings
         http_port = self._web.bind()
         doors.create_task(self._web.run())
         await self._plane_ready.wait()  # a call that comes before could only be refused
         try:
-            await self._sip.open(doors, self._switchboard)
+            await self._sip.open(doors, self._switchboard, self._sip_memory, self._remembered)
         except OSError as error:
             place = f"{settings.sip.address}:{settings.sip.port}"
             raise SettingsError(f"sip on {place}: {error.strerror}; set sip.address or sip.port") from error

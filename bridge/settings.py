@@ -192,12 +192,16 @@ class Desk(Section):
 class Journal(Section):
     url: str = "sqlite+aiosqlite:///warmbridge.db"
     synchronous: Literal["NORMAL", "FULL"] = "NORMAL"
+    retention_days: Seconds = 30.0
 
     @field_validator("url")
     @classmethod
-    def _is_sqlite(cls, value: str) -> str:
-        if not value.startswith("sqlite+aiosqlite://"):
-            raise ValueError("write sqlite+aiosqlite:///FILE (an absolute path has four slashes)")
+    def _is_known(cls, value: str) -> str:
+        if not value.startswith(("sqlite+aiosqlite://", "postgresql+asyncpg://")):
+            raise ValueError(
+                "write sqlite+aiosqlite:///FILE (an absolute path has four slashes)"
+                " or postgresql+asyncpg://USER:PASSWORD@HOST/DATABASE"
+            )
         return value
 
 
