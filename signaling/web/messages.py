@@ -58,6 +58,14 @@ class Resume(WireModel):
     part: Annotated[int, Field(ge=0, le=COMMAND_ID_MAX)] = 0
 
 
+class Resume(WireModel):
+    """The last numbered event the client has got, on a connection that dropped."""
+
+    boot_id: Annotated[str, Field(max_length=64)]
+    number: Annotated[int, Field(ge=0, le=COMMAND_ID_MAX)]
+    part: Annotated[int, Field(ge=0, le=COMMAND_ID_MAX)] = 0
+
+
 class Authenticate(WireModel):
     """First command of a connection; later again, with a fresh token of the same user, to stay longer."""
 
