@@ -27,6 +27,7 @@ from signaling.web.auth import METRICS_READ, Verifier
 from signaling.web.event import serialize_event
 from signaling.web.handshake import bearer_token, is_welcome_origin, offers_subprotocol
 from signaling.web.header import BodyLimit, SecurityHeaders
+from signaling.web.history import History, Numbering, Told
 from signaling.web.idempotence import Idempotence
 from signaling.web.messages import MESSAGE_MAX_BYTES, SUBPROTOCOL
 from signaling.web.metrics import Metrics
@@ -70,18 +71,24 @@ class WebDoor:
         self._listener: socket.socket | None = None
         self._server: uvicorn.Server | None = None
         self._closing = False
+        self._numbering = Numbering()
+        self._history = History(parts.switchboard.boot_id)
         self.app = self._build()
 
     # --- the switchboard's side ---------------------------------------------------------------------------
 
     def on_event(self, event: DesktopEvent, audience: Audience) -> None:
         """Queues an event at every connection that may see it. Never blocks and never raises."""
+        number: int | None = getattr(event, "number", None)
+        place = self._numbering.place(number) if number is not None else None
         try:
-            text = serialize_event(event)
+            text = serialize_event(event, place.part if place else None)
         except Exception:
             # Our own mistake must not stop the desk, whose event is on disk already.
             log.exception("! event", event_type=type(event).__name__)
             return
+        if place is not None:
+            self._history.add(Told(place, text, audience))
         for connection in self._sockets.values():
             connection.push(text, audience)
 
@@ -103,6 +110,7 @@ class WebDoor:
             place = f"{self._settings.address}:{self._settings.port}"
             reason = str(error.strerror or error).partition(" (while")[0]  # the library repeats the address
             raise SettingsError(f"http.address and http.port: cannot listen on {place}: {reason}") from error
+        self._history.begin(self._parts.switchboard.last_number)
         port: int = self._listener.getsockname()[1]
         return port
 
@@ -234,8 +242,9 @@ class WebDoor:
             self._settings.messages_per_second,
             parts.clock.now(),
             parts.metrics.trouble,
+            self._history,
         )
-        connection = Socket(websocket, session, parts.switchboard, parts.clock, parts.metrics)
+        connection = Socket(websocket, session, parts.switchboard, parts.verifier, parts.clock, parts.metrics)
         self._sockets[connection_id] = connection
         parts.metrics.connections.set(len(self._sockets))
         try:

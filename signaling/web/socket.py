@@ -13,6 +13,7 @@ from bridge.switchboard.doors import Audience
 from bridge.switchboard.principal import Principal
 from bridge.switchboard.switchboard import Switchboard
 from signaling.web import messages
+from signaling.web.auth import Verifier
 from signaling.web.dispatch import Dispatch
 from signaling.web.metrics import Metrics
 from signaling.web.session import Session, State
@@ -42,17 +43,25 @@ class Socket:
         "_reader",
         "_receiving",
         "_switchboard",
+        "_verifier",
         "_wake",
         "_websocket",
         "session",
     )
 
     def __init__(
-        self, websocket: WebSocket, session: Session, switchboard: Switchboard, clock: Clock, metrics: Metrics
+        self,
+        websocket: WebSocket,
+        session: Session,
+        switchboard: Switchboard,
+        verifier: Verifier,
+        clock: Clock,
+        metrics: Metrics,
     ) -> None:
         self.session = session
         self._websocket = websocket
         self._switchboard = switchboard
+        self._verifier = verifier
         self._dispatch = Dispatch(switchboard)
         self._clock = clock
         self._metrics = metrics
@@ -77,6 +86,7 @@ class Socket:
     async def run(self, bearer: str) -> None:
         """Returns when the connection is over and the switchboard knows it."""
         if bearer:
+            await self._verifier.prepare(bearer)
             self.session.receive_authorization(bearer, self._clock.now(), self._clock.wall())
             self._wake.set()
         try:
@@ -113,10 +123,12 @@ class Socket:
     async def _receive(self, text: str) -> None:
         self._metrics.messages_received.inc()
         command = self.session.receive_text(text, self._clock.now(), self._clock.wall())
-        principal = self.session.principal
-        if command is None or principal is None:
+        if isinstance(command, messages.Authenticate):
+            await self._verifier.prepare(command.token)
+            self.session.authenticate(command, self._clock.now(), self._clock.wall())
             return
-        if isinstance(command, messages.Authenticate | messages.Ping):
+        principal = self.session.principal
+        if command is None or principal is None or isinstance(command, messages.Ping):
             return  # answered by the session
         await self._carry_out(principal, command)
 
