@@ -222,14 +222,12 @@ def _deadlines_of(event: events.DeskEvent, policy: DeskPolicy, state: DeskState)
             yield event.dial_by
         case events.FlowWaits() if event.due_at is not None:
             yield event.due_at
-        case events.ParticipantMoved() if event.wrap_up_by is not None:
-            yield event.wrap_up_by
+        case events.ParticipantMoved():
+            yield from (at for at in (event.connect_by, event.wrap_up_by) if at is not None)
         case events.PresenceChanged() | events.ProfileSet() | events.QueueDeclared():
             yield event.at  # a queue may have lost the last who serves it, or changed its limits
         case events.OfferMade() | events.CompanionLinkCreated() | events.TransferStarted() | events.TransferMoved():
             yield event.expires_at
-        case events.ParticipantMoved() if event.connect_by is not None:
-            yield event.connect_by
         case events.DesktopLost():
             yield event.at + policy.reconnect_grace_s
         case events.SeatMoved() if event.state is SeatState.OPEN:

@@ -73,7 +73,7 @@ class FlowStep:
     variables: Mapping[str, str] = field(default_factory=dict)
     participant: ParticipantRole | None = None
     when: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    queue: QueueId = QueueId("")
+    queue: QueueId | None = None
     media: MediaType = MediaType.VOICE
     prompt: str = ""
     to: str = ""

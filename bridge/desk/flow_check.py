@@ -55,9 +55,9 @@ def _misplaced(flow: Flow, step: FlowStep) -> Iterator[Mistake]:
 def _branches(step: FlowStep, names: set[str]) -> Iterator[Mistake]:
     outcomes = STEP_RULES[step.kind].outcomes
     for outcome in sorted(outcomes - step.branches.keys()):
-        yield Mistake(step.name, "", f"the branch {outcome!r} is missing; lead it to a step or to {END!r}")
+        yield Mistake(step.name, "", f"the branch '{outcome}' is missing; lead it to a step or to {END!r}")
     for outcome in sorted(step.branches.keys() - outcomes):
-        yield Mistake(step.name, outcome, f"a {step.kind} step has no branch {outcome!r}")
+        yield Mistake(step.name, outcome, f"a {step.kind} step has no branch '{outcome}'")
     for outcome, target in step.branches.items():
         if target != END and target not in names:
             yield Mistake(step.name, outcome, f"there is no step {target!r}")

@@ -99,6 +99,8 @@ def _decide(step: Step, interaction: Interaction, seat: Seat, queue: Queue, reas
     elif overflow is not None and overflow.to is OverflowTo.CALLBACK:
         wish = CallbackWish(interaction.caller, step.now, queue.queue_id, SYSTEM, reason)
         begin_callback(step, interaction.interaction_id, wish)
+    elif interaction.awaited_by_flow(seat.seat_id) is not None:  # the flow says what comes next
+        step.close_seat(interaction.interaction_id, seat, OfferTrigger.RESCIND, reason, expired=True)
     elif queue.queue_id != DEFAULT_QUEUE:
         default = queue_or_default(step, DEFAULT_QUEUE)
         move_to_queue(step, interaction, seat, Admission(default, reason=reason))
@@ -108,7 +110,7 @@ def _decide(step: Step, interaction: Interaction, seat: Seat, queue: Queue, reas
 
 def give_up_escalation(step: Step, interaction_id: InteractionId, seat: Seat, reason: str) -> None:
     """Nobody came: whoever asked reads why, and the conversation goes on without."""
-    step.close_seat(interaction_id, seat, OfferTrigger.RESCIND, reason, abandoned=True)
+    step.close_seat(interaction_id, seat, OfferTrigger.RESCIND, reason, abandoned=True, expired=True)
     if seat.participant_id is not None:
         participant = step.interaction(interaction_id).participant(seat.participant_id)
         if participant.is_live:

@@ -85,6 +85,7 @@ class Step:
         declined_by: UserId | None = None,
         *,
         abandoned: bool = False,
+        expired: bool = False,
     ) -> None:
         """A customer's seat that returns to open forgets who was on the way to it."""
         state = seat.next_state(trigger)
@@ -98,6 +99,7 @@ class Step:
                 participant_id,
                 declined_by,
                 abandoned,
+                expired,
             )
         )
 
@@ -117,13 +119,20 @@ class Step:
         reason: str,
         *,
         abandoned: bool = False,
+        expired: bool = False,
     ) -> None:
         """Gives the seat up, and with it the offer that rings for it."""
         offer = self.offer_for(seat.seat_id)
         if offer is not None:
             self.end_offer(offer, trigger, reason)
         self.move_seat(
-            interaction_id, seat, SeatTrigger.CLOSE, reason, seat.participant_id, abandoned=abandoned
+            interaction_id,
+            seat,
+            SeatTrigger.CLOSE,
+            reason,
+            seat.participant_id,
+            abandoned=abandoned,
+            expired=expired,
         )
 
     def disconnect(
