@@ -28,6 +28,7 @@ ATTRIBUTES_MAX = 64
 Presence = Literal["ready", "away", "offline"]
 UserRole = Literal["agent", "sme"]
 MediaType = Literal["voice", "video"]
+SupervisionMode = Literal["monitor", "whisper", "coach"]
 
 Identifier = Annotated[str, Field(min_length=1, max_length=128)]
 Words = Annotated[str, Field(max_length=512)]
@@ -48,14 +49,6 @@ class WireModel(BaseModel):
 
 
 # --- commands: client to bridge ---------------------------------------------------------------------------
-
-
-class Resume(WireModel):
-    """The last numbered event the client has got, on a connection that dropped."""
-
-    boot_id: Annotated[str, Field(max_length=64)]
-    number: Annotated[int, Field(ge=0, le=COMMAND_ID_MAX)]
-    part: Annotated[int, Field(ge=0, le=COMMAND_ID_MAX)] = 0
 
 
 class Resume(WireModel):
@@ -308,6 +301,87 @@ class ResumeParticipant(WireModel):
     participant_id: Identifier
 
 
+class ConsultParticipant(WireModel):
+    """Seeks a user, or whoever a queue sends, to talk with alone; the customer hears music meanwhile."""
+
+    command: Literal["consultParticipant"]
+    id: CommandId
+    interaction_id: Identifier
+    user_id: Identifier | None = None
+    queue_id: Identifier | None = None
+    type: MediaType = "voice"
+    role: UserRole = "sme"
+    properties: Attributes = Field(default_factory=dict)
+    second_expert: bool = False
+
+
+class TransferBlind(WireModel):
+    """Hands the customer to a user or a queue without talking to anybody first."""
+
+    command: Literal["transferBlind"]
+    id: CommandId
+    interaction_id: Identifier
+    user_id: Identifier | None = None
+    queue_id: Identifier | None = None
+    type: MediaType = "voice"
+    role: UserRole = "agent"
+    properties: Attributes = Field(default_factory=dict)
+    second_expert: bool = False
+
+
+class CompleteTransfer(WireModel):
+    """After a consultation: whoever asked leaves, the expert stays with the customer."""
+
+    command: Literal["completeTransfer"]
+    id: CommandId
+    interaction_id: Identifier
+
+
+class MergeConsult(WireModel):
+    """After a consultation: a conference of all."""
+
+    command: Literal["mergeConsult"]
+    id: CommandId
+    interaction_id: Identifier
+
+
+class CancelTransfer(WireModel):
+    """Back to the old place: whoever is sought or consulted goes, the customer is resumed."""
+
+    command: Literal["cancelTransfer"]
+    id: CommandId
+    interaction_id: Identifier
+    reason: Words = ""
+
+
+class SuperviseInteraction(WireModel):
+    """Listens in, or changes how. `participant_id` is who hears a whisper; without it, the agent."""
+
+    command: Literal["superviseInteraction"]
+    id: CommandId
+    interaction_id: Identifier
+    mode: SupervisionMode
+    participant_id: Identifier | None = None
+
+
+class CreateCompanionLink(WireModel):
+    """A link for a caller who shall show video in a browser beside the phone."""
+
+    command: Literal["createCompanionLink"]
+    id: CommandId
+    interaction_id: Identifier
+    participant_id: Identifier | None = None
+
+
+class JoinCompanion(WireModel):
+    """Instead of `authenticate`: the customer pressed join. `secret` is the browser's own, made once and kept."""
+
+    command: Literal["joinCompanion"]
+    id: CommandId
+    token: Annotated[str, Field(min_length=1, max_length=2048)]
+    secret: Annotated[str, Field(min_length=32, max_length=128)]
+
+
 class SetAttributes(WireModel):
     """Merges into the interaction's attributes; an empty value is a value."""
 
@@ -401,6 +475,14 @@ Command = (
     | UnmuteParticipant
     | HoldParticipant
     | ResumeParticipant
+    | ConsultParticipant
+    | TransferBlind
+    | CompleteTransfer
+    | MergeConsult
+    | CancelTransfer
+    | SuperviseInteraction
+    | CreateCompanionLink
+    | JoinCompanion
     | SetAttributes
     | PlayPrompt
     | GetInteraction

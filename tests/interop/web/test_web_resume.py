@@ -56,7 +56,7 @@ async def test_a_desktop_that_drops_in_a_storm_gets_every_event_once(desk: Front
             if seen:
                 place["number"], place["part"] = seen[-1]
         await witness.say("ping")
-        told = [one for one in numbered(witness) if one > first]
+        told = [one for one in numbered(witness) if one > first]  # the storm began before
     assert len(told) >= 120
     assert [one for one in seen if one >= told[0]] == told
     assert len(set(seen)) == len(seen)
