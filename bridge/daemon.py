@@ -12,9 +12,11 @@ import structlog
 
 from bridge.clock import Clock, ContinuedClock, SystemClock
 from bridge.desk.desk import Desk
+from bridge.desk.participant import ParticipantRole
 from bridge.desk.policy import DeskPolicy
+from bridge.desk.queue import Overflow, OverflowTo, Queue, SkillMatch, Strategy
 from bridge.errors import BridgeError, PlaneLostError, SettingsError
-from bridge.ids import IdSource, LegId
+from bridge.ids import IdSource, LegId, QueueId
 from bridge.journal.answer import JournaledAnswers
 from bridge.journal.journal import Journal, JournalError
 from bridge.journal.leg_memory import LegMemory
@@ -23,6 +25,7 @@ from bridge.negotiation import PhonePreferences
 from bridge.notify import Notifier
 from bridge.plane import messages
 from bridge.plane.host import ProcessPlane
+from bridge.settings import Queue as QueueSection
 from bridge.settings import Settings, prompts_directory
 from bridge.switchboard.doors import Sounds
 from bridge.switchboard.switchboard import Switchboard
@@ -66,7 +69,11 @@ class Daemon:
             self,
             self._clock,
             secrets.token_hex,
-            SwitchboardPolicy(phone=PhonePreferences(codecs=settings.sip.codecs), sounds=_sounds(settings)),
+            SwitchboardPolicy(
+                phone=PhonePreferences(codecs=settings.sip.codecs),
+                sounds=_sounds(settings),
+                dial_target=settings.sip.dial_target,
+            ),
         )
         self._sip_memory = LegMemory(self._journal, "sip")
         self._remembered: Mapping[LegId, bytes] = {}
@@ -89,7 +96,8 @@ class Daemon:
             tokens=TokenEndpoint(settings.auth, Signer(secret, self._clock), self._clock),
         )
         self._web = WebDoor(settings.http, parts)
-        self._switchboard.attach(self._sip, self._web)
+        companion_links = CompanionSigner(secret, settings.http.public_url)
+        self._switchboard.attach(self._sip, self._web, companion_door=companion_links)
         self._metrics.add_source("warmbridge", "SIP door", self._sip.counters)
         self._metrics.add_source("warmbridge", "Desk", self._desk_gauges)
 
@@ -110,12 +118,12 @@ class Daemon:
         except JournalError as error:
             raise SettingsError(f"journal.url: {error.reason}") from error
         try:
-            await self._restore()
             async with asyncio.TaskGroup() as tasks:
-                work = [
+                work = [tasks.create_task(self._run_worker())]  # it starts up meanwhile
+                await self._restore()
+                work += [
                     tasks.create_task(self._switchboard.run()),
                     tasks.create_task(self._retention.run()),
-                    tasks.create_task(self._run_worker()),
                 ]
                 async with asyncio.TaskGroup() as doors:
                     await self._open_doors(doors)
@@ -274,6 +282,51 @@ def _desk_policy(settings: Settings) -> DeskPolicy:
         reconnect_grace_s=desk.reconnect_grace_s,
         attributes_max_bytes=desk.attributes_max_bytes,
         max_interactions=desk.max_interactions,
+        decline_rest_s=desk.decline_rest_s,
+        missed_max=desk.missed_offers_max,
+        proof_s=desk.proof_lifetime_s,
+        dial_s=desk.callback_ring_s,
+        callback_attempts=desk.callback_attempts,
+        callback_retry_s=desk.callback_retry_s,
+        queues=tuple(configured_queue(queue) for queue in settings.queues),
+    )
+
+
+def configured_queue(section: QueueSection) -> Queue:
+    """The desk's value of a `[[queues]]` table."""
+    return Queue(
+        QueueId(section.id),
+        section.name,
+        role=ParticipantRole(section.role),
+        skills=section.skills,
+        skill_match=SkillMatch(section.skill_match),
+        video_enabled=section.video_enabled,
+        strategy=Strategy(section.strategy),
+        priorities=section.priorities,
+        max_depth=section.max_depth or None,
+        offer_s=section.offer_timeout_s or None,
+        timeout_s=section.timeout_s or None,
+        wrap_up_s=section.wrap_up_s,
+        wrap_up_codes=section.wrap_up_codes,
+        announce_every_s=section.announce_every_s,
+        announce_prompt=section.announce_prompt,
+        join_empty=section.join_empty,
+        leave_when_empty=section.leave_when_empty,
+        overflow=_overflow(section),
+        notify_depth=section.notify_depth or None,
+        notify_every_s=section.notify_every_s,
+        answer_target_s=section.answer_target_s,
+    )
+
+
+def _overflow(section: QueueSection) -> Overflow | None:
+    if not section.overflow_to:
+        return None
+    return Overflow(
+        OverflowTo(section.overflow_to),
+        section.overflow_depth or None,
+        section.overflow_wait_s or None,
+        QueueId(section.overflow_queue) if section.overflow_queue else None,
     )
 
 
@@ -314,6 +367,8 @@ def _worker_config(settings: Settings) -> messages.WorkerConfig:
         rtp_advertised_address=rtp.advertised_address,
         rtp_port_min=rtp.port_min,
         rtp_port_max=rtp.port_max,
+        # A worker after another one must not begin with the ports of calls that were just up.
+        rtp_port_first=rtp.port_min + secrets.randbelow(rtp.port_max - rtp.port_min),
         rtp_drain_s=rtp.drain_s,
         rtp_timeout_s=rtp.timeout_s,
         log_level=settings.log.level,
