@@ -34,7 +34,7 @@ from signaling.sip.call import SipDoor
 from signaling.sip.memory import returning_legs
 from signaling.sip.settings import AgentSettings, EndpointSettings
 from signaling.web.app import WebDoor, WebParts
-from signaling.web.auth import Signer, Verifier, read_secret
+from signaling.web.auth import CompanionSigner, Signer, Verifier, read_secret
 from signaling.web.issuer import ForeignIssuer
 from signaling.web.metrics import Metrics
 from signaling.web.token import TokenEndpoint
@@ -73,6 +73,7 @@ class Daemon:
                 phone=PhonePreferences(codecs=settings.sip.codecs),
                 sounds=_sounds(settings),
                 dial_target=settings.sip.dial_target,
+                companion_link_s=settings.desk.companion_link_s,
             ),
         )
         self._sip_memory = LegMemory(self._journal, "sip")
@@ -281,6 +282,8 @@ def _desk_policy(settings: Settings) -> DeskPolicy:
         connect_s=desk.connect_timeout_s,
         reconnect_grace_s=desk.reconnect_grace_s,
         attributes_max_bytes=desk.attributes_max_bytes,
+        consult_s=desk.consult_timeout_s,
+        transfer_s=desk.transfer_timeout_s,
         max_interactions=desk.max_interactions,
         decline_rest_s=desk.decline_rest_s,
         missed_max=desk.missed_offers_max,

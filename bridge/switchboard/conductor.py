@@ -57,8 +57,10 @@ class Conductor:
         self._wake.set()
 
     def note(self, interaction: Interaction) -> None:
-        """`interaction` stands as an earlier process left it: perform it at the next `touch_all`."""
+        """`interaction` stands as an earlier process left it: perform it once there is a media worker."""
         self._scores[interaction.interaction_id] = interaction
+        if self._stage.is_set():
+            self.touch_again(interaction.interaction_id)
 
     def touch_all(self) -> None:
         """A media worker is there, for the first time or anew."""
