@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from bridge.desk.participant import MediaType, ParticipantRole
-from bridge.ids import FlowId, FlowRunId, QueueId
+from bridge.ids import FlowId, FlowRunId, QueueId, UserId
 
 END = "end"  # the branch that leads out of the flow
 
@@ -13,6 +13,7 @@ END = "end"  # the branch that leads out of the flow
 class FlowKind(StrEnum):
     INBOUND = "inbound"  # leads a caller from the first ring to whoever answers
     ESCALATION = "escalation"  # brings somebody to a conversation that goes on
+    TRANSFER = "transfer"  # hands the customer on
 
 
 class StepKind(StrEnum):
@@ -76,7 +77,7 @@ class FlowStep:
     queue: QueueId | None = None
     media: MediaType = MediaType.VOICE
     prompt: str = ""
-    to: str = ""
+    user: UserId | None = None
     number: str = ""
     delay_s: float = 0.0
     subject: str = ""
@@ -142,6 +143,7 @@ class StepRule:
 _SUCCESS, _FAILURE, _TIMEOUT = frozenset({Outcome.SUCCESS}), Outcome.FAILURE, Outcome.TIMEOUT
 _AT_ONCE = _SUCCESS | {_FAILURE}
 _LATER = _AT_ONCE | {_TIMEOUT}
+_TRANSFER = frozenset({"queue", "user", "media", "timeout_s"})
 _NOT_IN_ESCALATION = frozenset(FlowKind) - {FlowKind.ESCALATION}
 
 STEP_RULES: dict[StepKind, StepRule] = {
@@ -155,12 +157,8 @@ STEP_RULES: dict[StepKind, StepRule] = {
         _LATER, frozenset(), frozenset({"timeout_s"}), frozenset({FlowKind.ESCALATION})
     ),
     # A transfer completes the conversation it is asked from: the opposite of an escalation.
-    StepKind.WARM_TRANSFER: StepRule(
-        _LATER, frozenset({"to"}), frozenset({"timeout_s"}), _NOT_IN_ESCALATION, available=False
-    ),
-    StepKind.BLIND_TRANSFER: StepRule(
-        _LATER, frozenset({"to"}), frozenset({"timeout_s"}), _NOT_IN_ESCALATION, available=False
-    ),
+    StepKind.WARM_TRANSFER: StepRule(_LATER, frozenset(), _TRANSFER, _NOT_IN_ESCALATION),
+    StepKind.BLIND_TRANSFER: StepRule(_LATER, frozenset(), _TRANSFER, _NOT_IN_ESCALATION),
     StepKind.CALLBACK: StepRule(_AT_ONCE, frozenset(), frozenset({"queue", "number", "delay_s", "reason"})),
     StepKind.NOTIFY: StepRule(_AT_ONCE, frozenset({"text"}), frozenset({"subject"}), available=False),
     StepKind.WAIT: StepRule(_SUCCESS, frozenset({"seconds"}), takes_time=_SUCCESS),

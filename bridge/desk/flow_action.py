@@ -27,6 +27,8 @@ from bridge.desk.queueing import Wish, admit, open_seat, rank_again
 from bridge.desk.seat import Seat, SeatState
 from bridge.desk.settlement import end
 from bridge.desk.step import SYSTEM, Step
+from bridge.desk.transfer import TransferState
+from bridge.desk.transferring import cancel_transfer, merge_consult, start_consult, transfer_blind
 from bridge.errors import CapacityError, NotAllowedError
 from bridge.ids import InteractionId, PromptId, QueueId
 
@@ -238,6 +240,53 @@ def _taken_back_by(interaction: Interaction, event: events.SeatMoved) -> str:
     return ""
 
 
+# --- a transfer -------------------------------------------------------------------------------------------
+
+
+def _transfer_warm(scene: Scene) -> Entered:
+    """Seeks somebody to consult; whoever asked then hands over, makes a conference of it, or takes it back."""
+    flow_step = scene.flow_step
+    command = commands.StartConsult(
+        scene.id_, _by(scene), flow_step.user, flow_step.queue, type=flow_step.media
+    )
+    start_consult(scene.step, command)
+    return Entered(subject=_seat_of_transfer(scene), due_s=flow_step.timeout_s)
+
+
+def _transfer_blind(scene: Scene) -> Entered:
+    """To a queue it is done at once: the customer waits there. To a user, when that one has answered."""
+    flow_step = scene.flow_step
+    command = commands.TransferBlind(
+        scene.id_, _by(scene), flow_step.user, flow_step.queue, type=flow_step.media
+    )
+    transfer_blind(scene.step, command)
+    seat_id = _seat_of_transfer(scene)
+    return Entered(subject=seat_id, due_s=flow_step.timeout_s) if seat_id else DONE
+
+
+def _transfer_moved(_scene: Scene, event: events.TransferMoved) -> Came | None:
+    """An interaction has one transfer at a time: it is the one that is waited for."""
+    if event.state in (TransferState.COMPLETED, TransferState.MERGED):
+        return Came(Outcome.SUCCESS, event.state)
+    return Came(Outcome.FAILURE, event.reason) if event.state is TransferState.RETURNED else None
+
+
+def _is_consulting(scene: Scene) -> bool:
+    transfer = scene.again().transfer
+    return transfer is not None and transfer.state is TransferState.CONSULTING
+
+
+def _take_back_transfer(scene: Scene, reason: str) -> None:
+    transfer = scene.again().transfer
+    if transfer is not None and transfer.seat_id == scene.run.subject:
+        cancel_transfer(scene.step, commands.CancelTransfer(scene.id_, SYSTEM, reason))
+
+
+def _seat_of_transfer(scene: Scene) -> str:
+    transfer = scene.again().transfer
+    return transfer.seat_id if transfer is not None else ""
+
+
 # --- a prompt ---------------------------------------------------------------------------------------------
 
 
@@ -271,8 +320,12 @@ def _stop_prompt(scene: Scene, _reason: str) -> None:
 
 
 def _confer(scene: Scene) -> Entered:
-    """Takes everybody off hold. Success when the customer and at least two of ours hear each other."""
-    for participant in scene.interaction.participants:
+    """Ends a consultation and takes everybody off hold, until the customer and who was sought are together."""
+    if _is_consulting(scene):
+        merge_consult(scene.step, commands.MergeConsult(scene.id_, _by(scene)))
+    elif scene.interaction.transfer is not None:
+        raise NotAllowedError("a transfer is under way")
+    for participant in scene.again().participants:
         if participant.state is ParticipantState.HELD:
             id_, by = participant.participant_id, _by(scene)
             scene.step.move(scene.id_, id_, ParticipantTrigger.RESUME, by, "conference")
@@ -361,22 +414,33 @@ ENTER: dict[StepKind, Callable[[Scene], Entered]] = {
     StepKind.QUEUE: _queue,
     StepKind.PLAY_PROMPT: _play_prompt,
     StepKind.CONFERENCE: _confer,
+    StepKind.WARM_TRANSFER: _transfer_warm,
+    StepKind.BLIND_TRANSFER: _transfer_blind,
     StepKind.CALLBACK: _call_back,
     StepKind.WAIT: _wait,
     StepKind.DISCONNECT: _disconnect,
 }
 RECEIVE: dict[tuple[StepKind, type], Callable[[Scene, Any], Came | None]] = {
     (StepKind.QUEUE, events.SeatMoved): _seat_moved,
+    (StepKind.WARM_TRANSFER, events.TransferMoved): _transfer_moved,
+    (StepKind.BLIND_TRANSFER, events.TransferMoved): _transfer_moved,
     (StepKind.CONFERENCE, events.ParticipantMoved): _together,
 }
 DUE: dict[StepKind, Outcome] = {
     StepKind.QUEUE: Outcome.TIMEOUT,
     StepKind.PLAY_PROMPT: Outcome.TIMEOUT,
+    StepKind.WARM_TRANSFER: Outcome.TIMEOUT,
+    StepKind.BLIND_TRANSFER: Outcome.TIMEOUT,
     StepKind.CONFERENCE: Outcome.TIMEOUT,
     StepKind.WAIT: Outcome.SUCCESS,
 }
-HOLDS_OUT: dict[StepKind, Callable[[Scene], bool]] = {StepKind.QUEUE: _rings}
+HOLDS_OUT: dict[StepKind, Callable[[Scene], bool]] = {
+    StepKind.QUEUE: _rings,
+    StepKind.WARM_TRANSFER: _is_consulting,
+}
 RELEASE: dict[StepKind, Callable[[Scene, str], None]] = {
     StepKind.QUEUE: _give_back_seat,
     StepKind.PLAY_PROMPT: _stop_prompt,
+    StepKind.WARM_TRANSFER: _take_back_transfer,
+    StepKind.BLIND_TRANSFER: _take_back_transfer,
 }

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from bridge.desk.attributes import OWN_ATTRIBUTES
 from bridge.desk.flow import END, STEP_RULES, Flow, FlowKind, FlowStep, Outcome, StepKind
 
 SECONDS_MIN = 1.0  # a loop that waits less would still spin
@@ -27,6 +28,7 @@ def mistakes_of(flow: Flow) -> Iterator[Mistake]:
         yield from _misplaced(flow, step)
         yield from _branches(step, names)
         yield from _durations(step)
+        yield from _targets(step)
     reached = _reachable(flow)
     for step in flow.steps:
         if step.name not in reached and flow.start in names:
@@ -70,6 +72,13 @@ def _durations(step: FlowStep) -> Iterator[Mistake]:
         yield Mistake(step.name, "seconds", f"at least {SECONDS_MIN:g} s")
     if step.delay_s < 0:
         yield Mistake(step.name, "delay_s", "not before now")
+
+
+def _targets(step: FlowStep) -> Iterator[Mistake]:
+    if step.kind in _TRANSFERS and (step.queue is None) == (step.user is None):
+        yield Mistake(step.name, "do", f"a {step.kind} goes to a queue or to a user: set one of the two")
+    for name in sorted(OWN_ATTRIBUTES & step.data.keys()):
+        yield Mistake(step.name, "data", f"{name} is found out by the bridge and cannot be set")
 
 
 def _reachable(flow: Flow) -> set[str]:

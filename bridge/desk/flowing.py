@@ -2,7 +2,7 @@
 
 from bridge.desk import commands, events
 from bridge.desk.attributes import merged_attributes
-from bridge.desk.flow import Flow, FlowKind, FlowTrigger
+from bridge.desk.flow import Flow, FlowKind, FlowRun, FlowTrigger
 from bridge.desk.interaction import Interaction
 from bridge.desk.interpreter import begin_run, finish_prompt, stop_run
 from bridge.desk.participant import ParticipantConflictError, ParticipantRole, ParticipantState
@@ -20,7 +20,7 @@ def start_flow(step: Step, command: commands.StartFlow) -> None:
         raise NotAllowedError(f"{flow.flow_id} is an inbound flow: it begins with the call")
     if any(run.flow.flow_id == flow.flow_id for run in interaction.flows):
         return
-    _check_start(interaction, flow)
+    _check_start(interaction)
     merged = merged_attributes(interaction.attributes, command.attributes, step.policy)
     changed = {name: value for name, value in merged.items() if interaction.attributes.get(name) != value}
     if changed:
@@ -55,9 +55,9 @@ def dial_digits(step: Step, command: commands.DialDigits) -> None:
         return
     participant = interaction.participant(command.participant_id)
     talks = participant.state in (ParticipantState.IN_SESSION, ParticipantState.HELD)
-    if not (participant.is_customer and talks) or any(r.flow.kind is flow.kind for r in interaction.flows):
+    if not (participant.is_customer and talks) or _running(interaction) is not None:
         return
-    _check_start(interaction, flow)
+    _check_start(interaction)
     begin_run(step, command.interaction_id, flow, SYSTEM, FlowTrigger.DIGITS)
 
 
@@ -81,8 +81,13 @@ def _live(step: Step, interaction_id: InteractionId) -> Interaction:
     return interaction
 
 
-def _check_start(interaction: Interaction, flow: Flow) -> None:
-    running = next((run for run in interaction.flows if run.flow.kind is flow.kind), None)
+def _running(interaction: Interaction) -> FlowRun | None:
+    """What somebody started. The inbound flow, which may go on beside it, is the caller's own."""
+    return next((run for run in interaction.flows if run.flow.kind is not FlowKind.INBOUND), None)
+
+
+def _check_start(interaction: Interaction) -> None:
+    running = _running(interaction)
     if running is not None:
         raise ConflictError(f"the flow {running.flow.flow_id} is running: stop it first")
     if interaction.live_callback is not None:

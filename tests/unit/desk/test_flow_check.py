@@ -62,9 +62,22 @@ def test_a_loop_with_a_wait_or_a_timeout_in_it_does_not_spin() -> None:
 
 @pytest.mark.parametrize("kind", [StepKind.BLIND_TRANSFER, StepKind.WARM_TRANSFER])
 def test_a_transfer_inside_an_escalation_is_refused(kind: StepKind) -> None:
-    (text,) = texts(step("a", kind, to="sales"))
+    (text,) = texts(step("a", kind, queue=VIDEO_SME))
     assert text.startswith("a.do: no ")
     assert "would complete the interaction" in text
+
+
+@pytest.mark.parametrize("kind", [StepKind.BLIND_TRANSFER, StepKind.WARM_TRANSFER])
+def test_a_transfer_goes_to_a_queue_or_a_user(kind: StepKind) -> None:
+    assert texts(step("a", kind, user="bob"), kind=FlowKind.TRANSFER) == []
+    for fields in ({}, {"user": "bob", "queue": VIDEO_SME}):
+        (text,) = texts(step("a", kind, **fields), kind=FlowKind.TRANSFER)
+        assert text.endswith("set one of the two")
+
+
+def test_what_the_bridge_finds_out_is_not_set_by_a_flow() -> None:
+    (text,) = texts(step("a", StepKind.SET_DATA, data={"customer_video_capable": "true"}))
+    assert text.startswith("a.data: customer_video_capable is found out")
 
 
 def test_an_escalation_does_not_hang_up_on_the_customer() -> None:

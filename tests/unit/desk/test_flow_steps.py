@@ -18,7 +18,9 @@ ESCALATION = FlowId("escalation")
 
 
 def start(house: FlowHouse, id_: InteractionId, **attributes: str) -> None:
-    house.step(commands.StartFlow(id_, ESCALATION, "alice", attributes))
+    """The first flow that is not an inbound one."""
+    flow_id = next(f.flow_id for f in house.policy.flows if f.kind is not FlowKind.INBOUND)
+    house.step(commands.StartFlow(id_, flow_id, "alice", attributes))
 
 
 def talking(*steps: object, digits: str = "") -> tuple[FlowHouse, InteractionId]:
@@ -187,6 +189,78 @@ def callback_refused() -> FlowHouse:
     return called(step("c", K.CALLBACK, queue="gone"))[0]
 
 
+def handing_on(kind: StepKind, **fields: object) -> tuple[FlowHouse, InteractionId]:
+    """Alice talks with the customer and has started a flow with one transfer."""
+    house = FlowHouse(flow(step("t", kind, **fields), kind=FlowKind.TRANSFER))
+    id_ = house.answered_call()
+    house.ready_expert(EVE)
+    start(house, id_)
+    return house, id_
+
+
+def consulting() -> tuple[FlowHouse, InteractionId]:
+    house, id_ = handing_on(K.WARM_TRANSFER, user=EVE, timeout_s=30.0)
+    house.accept(EVE)
+    house.connect(id_, EVE)
+    return house, id_
+
+
+def handed_over_after_a_word() -> FlowHouse:
+    house, id_ = consulting()
+    house.pass_time(40)  # the flow's time is for finding somebody, not for talking
+    assert house.at(id_) == "t"
+    house.step(commands.CompleteTransfer(id_, "alice"))
+    assert house.interaction(id_).participant_of(ALICE) is None
+    assert house.customer(id_).state is ParticipantState.IN_SESSION
+    return house
+
+
+def taken_back_after_a_word() -> FlowHouse:
+    house, id_ = consulting()
+    house.step(commands.CancelTransfer(id_, "alice"))
+    assert house.customer(id_).state is ParticipantState.IN_SESSION
+    return house
+
+
+def nobody_to_consult() -> FlowHouse:
+    house, id_ = handing_on(K.WARM_TRANSFER, queue=VOICE_SME, timeout_s=10.0)
+    house.pass_time(10)
+    assert house.interaction(id_).transfer is None
+    assert house.customer(id_).state is ParticipantState.IN_SESSION
+    assert house.desk.offers() == ()
+    return house
+
+
+def handed_over() -> FlowHouse:
+    house, id_ = handing_on(K.BLIND_TRANSFER, user=EVE)
+    house.accept(EVE)
+    house.connect(id_, EVE)
+    assert house.interaction(id_).participant_of(ALICE) is None
+    return house
+
+
+def handed_to_a_queue() -> FlowHouse:
+    house, id_ = handing_on(K.BLIND_TRANSFER, queue=SALES)
+    assert [seat.queue_id for seat in house.interaction(id_).seats] == [SALES]
+    return house
+
+
+def handed_to_nobody() -> FlowHouse:
+    house, id_ = handing_on(K.BLIND_TRANSFER, user=EVE)
+    offer = house.offer_to(EVE)
+    assert offer is not None
+    house.step(commands.RejectOffer(offer.offer_id, EVE, "busy"))
+    assert house.interaction(id_).participant_of(ALICE) is not None
+    return house
+
+
+def handed_over_too_slowly() -> FlowHouse:
+    house, _ = handing_on(K.BLIND_TRANSFER, user=EVE, timeout_s=5.0)
+    house.pass_time(5)
+    assert house.desk.offers() == ()
+    return house
+
+
 def waited() -> FlowHouse:
     house, id_ = talking(step("w", K.WAIT, seconds=7.5))
     house.pass_time(7)
@@ -213,6 +287,12 @@ STORIES: dict[tuple[StepKind, Outcome], Callable[[], FlowHouse]] = {
     (K.CONFERENCE, S): all_together,
     (K.CONFERENCE, F): nobody_to_confer_with,
     (K.CONFERENCE, T): media_slow,
+    (K.WARM_TRANSFER, S): handed_over_after_a_word,
+    (K.WARM_TRANSFER, F): taken_back_after_a_word,
+    (K.WARM_TRANSFER, T): nobody_to_consult,
+    (K.BLIND_TRANSFER, S): handed_over,
+    (K.BLIND_TRANSFER, F): handed_to_nobody,
+    (K.BLIND_TRANSFER, T): handed_over_too_slowly,
     (K.CALLBACK, S): callback_arranged,
     (K.CALLBACK, F): callback_refused,
     (K.WAIT, S): waited,
@@ -240,6 +320,23 @@ def test_a_conference_fails_when_whoever_was_sought_leaves() -> None:
     house, id_ = second_agent(timeout_s=60.0)
     house.leave(id_, BOB)
     assert house.path() == [("c", F)]
+
+
+def test_a_blind_transfer_to_a_queue_is_done_at_once() -> None:
+    assert handed_to_a_queue().path() == [("t", S)]
+
+
+def test_a_conference_ends_a_consultation() -> None:
+    house = FlowHouse(flow(CONFER))
+    id_ = house.answered_call()
+    house.ready_expert(EVE)
+    house.step(commands.StartConsult(id_, "alice", EVE))
+    house.accept(EVE)
+    house.connect(id_, EVE)
+    assert house.customer(id_).state is ParticipantState.HELD
+    start(house, id_)
+    assert house.path() == [("c", S)]
+    assert house.customer(id_).state is ParticipantState.IN_SESSION
 
 
 # --- disconnect, and the ends that no branch leads to -----------------------------------------------------
