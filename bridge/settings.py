@@ -62,6 +62,7 @@ class Http(Section):
     certificate: str = ""
     private_key: str = ""
     allowed_origins: tuple[str, ...] = ()
+    public_url: str = ""
     messages_per_second: Annotated[int, Field(ge=1)] = 50
     requests_per_second: Annotated[int, Field(ge=1)] = 50
     idempotency_s: Seconds = 86_400.0
@@ -251,6 +252,9 @@ class Desk(Section):
     offer_timeout_s: Seconds = 20.0
     connect_timeout_s: Seconds = 15.0
     reconnect_grace_s: Seconds = 10.0
+    consult_timeout_s: Seconds = 300.0
+    transfer_timeout_s: Seconds = 60.0
+    companion_link_s: Seconds = 900.0
     attributes_max_bytes: Annotated[int, Field(ge=256)] = 16_384
     max_interactions: Annotated[int, Field(ge=1)] = 1000
     decline_rest_s: Annotated[float, Field(ge=0)] = 30.0

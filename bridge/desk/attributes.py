@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from bridge.desk.policy import DeskPolicy
-from bridge.errors import BridgeError, CapacityError, ForbiddenError
+from bridge.errors import CapacityError, ForbiddenError
 
 # Found out by the bridge and kept current by it.
 CUSTOMER_VIDEO_CAPABLE = "customer_video_capable"
@@ -12,7 +12,13 @@ CUSTOMER_VIDEO_REASON = "customer_video_reason"
 OWN_ATTRIBUTES = frozenset({CUSTOMER_VIDEO_CAPABLE, CUSTOMER_VIDEO_REASON})
 
 
-class AttributesTooLargeError(CapacityError):
+class AttributeLimitError(CapacityError):
+    """A bound on interaction data; trying later does not help."""
+
+    code: ClassVar[str] = "attribute_limit"
+
+
+class AttributesTooLargeError(AttributeLimitError):
     """All attributes together would be over `attributes_max_bytes`. `size_bytes` is what they would take."""
 
     code: ClassVar[str] = "attributes_too_large"
@@ -23,13 +29,13 @@ class AttributesTooLargeError(CapacityError):
         self.max_bytes = max_bytes
 
 
-class TooManyAttributesError(CapacityError):
+class TooManyAttributesError(AttributeLimitError):
     """More names than `attributes_max`."""
 
     code: ClassVar[str] = "too_many_attributes"
 
 
-class AttributeTooLongError(BridgeError):
+class AttributeTooLongError(AttributeLimitError):
     """One name or one value is over its own limit. `name` says which, cut short."""
 
     code: ClassVar[str] = "attribute_too_long"

@@ -3,8 +3,8 @@
 from bridge.desk import commands, events
 from bridge.desk.attributes import merged_attributes
 from bridge.desk.equipment import keep_capabilities
-from bridge.desk.handover import is_held_for_transfer
 from bridge.desk.flowing import lead_call
+from bridge.desk.handover import is_held_for_transfer
 from bridge.desk.participant import MediaType, Participant, ParticipantRole, ParticipantTrigger
 from bridge.desk.queueing import rank_again
 from bridge.desk.settlement import end, fill_seat, settle

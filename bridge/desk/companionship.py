@@ -1,5 +1,7 @@
 """Steps of companion links: made, used up by pressing join, bound to that browser, expired."""
 
+from dataclasses import dataclass
+
 from bridge.desk import commands, events
 from bridge.desk.companion import Companion, LinkState, LinkTrigger
 from bridge.desk.participant import Participant
@@ -11,13 +13,22 @@ UNUSED = "nobody pressed join in time"
 NEWER = "a newer link was used"
 
 
+@dataclass(frozen=True)
+class _Note:
+    """What an event of a link says beside its state."""
+
+    by: str = SYSTEM
+    reason: str = ""
+    binding: str = ""
+
+
 def create_link(step: Step, command: commands.CreateCompanionLink) -> None:
     """An open link that was not used dies by this one; a browser that is bound stays until this one is used."""
     id_, participant_id = command.interaction_id, command.participant_id
     participant = _customer(step, id_, participant_id)
     for link in participant.companions:
         if link.state is LinkState.OPEN:
-            _move(step, id_, participant_id, link, LinkTrigger.REPLACE, command.by)
+            _move(step, id_, participant_id, link, LinkTrigger.REPLACE, _Note(command.by))
     step.record(
         events.CompanionLinkCreated(
             step.now, id_, participant_id, command.link_id, command.expires_at, command.by
@@ -39,8 +50,8 @@ def join_companion(step: Step, command: commands.JoinCompanion) -> None:
     link.next_state(LinkTrigger.JOIN)
     for other in participant.companions:
         if other.state is LinkState.BOUND:
-            _move(step, id_, participant_id, other, LinkTrigger.REPLACE, reason=NEWER)
-    _move(step, id_, participant_id, link, LinkTrigger.JOIN, binding=command.binding)
+            _move(step, id_, participant_id, other, LinkTrigger.REPLACE, _Note(reason=NEWER))
+    _move(step, id_, participant_id, link, LinkTrigger.JOIN, _Note(binding=command.binding))
 
 
 def expire_links(step: Step) -> None:
@@ -49,7 +60,7 @@ def expire_links(step: Step) -> None:
             for link in participant.companions:
                 if link.state is LinkState.OPEN and link.expires_at <= step.now:
                     id_ = participant.participant_id
-                    _move(step, interaction_id, id_, link, LinkTrigger.EXPIRE, reason=UNUSED)
+                    _move(step, interaction_id, id_, link, LinkTrigger.EXPIRE, _Note(reason=UNUSED))
 
 
 def find_link(participant: Participant, link_id: LinkId) -> Companion:
@@ -66,14 +77,19 @@ def _move(
     participant_id: ParticipantId,
     link: Companion,
     trigger: LinkTrigger,
-    by: str = SYSTEM,
-    reason: str = "",
-    binding: str = "",
+    note: _Note = _Note(),
 ) -> None:
     state = link.next_state(trigger)
     step.record(
         events.CompanionLinkMoved(
-            step.now, interaction_id, participant_id, link.link_id, state, reason, by, binding
+            step.now,
+            interaction_id,
+            participant_id,
+            link.link_id,
+            state,
+            note.reason,
+            note.by,
+            note.binding,
         )
     )
 

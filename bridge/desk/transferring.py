@@ -16,7 +16,7 @@ from bridge.desk.settlement import settle
 from bridge.desk.step import SYSTEM, Step
 from bridge.desk.transfer import Transfer, TransferKind, TransferState, TransferTrigger
 from bridge.errors import ConflictError, NotAllowedError
-from bridge.ids import InteractionId, ParticipantId, UserId
+from bridge.ids import InteractionId, UserId
 
 OUT_OF_TIME = "nothing was decided in time"
 

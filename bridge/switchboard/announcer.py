@@ -15,12 +15,13 @@ from bridge.switchboard.event import (
     InteractionUpdated,
     OfferEnded,
     OfferMade,
+    OfferUpdated,
     PositionAnnounced,
     QueueDepthExceeded,
     UserUpdated,
 )
 from bridge.switchboard.ledger import Committed
-from bridge.switchboard.portrait import Portraits, change_name
+from bridge.switchboard.portrait import Portraits, change_name, customer_capabilities
 from bridge.switchboard.principal import INTERACTION_ALL, INTERACTION_READ
 from bridge.switchboard.view import OfferView, UserView
 
@@ -126,6 +127,20 @@ class Announcer:
             view = replace(self._offers.pop(event.offer_id), state=event.state)
             ended = OfferEnded(number, event.interaction_id, view, event.reason)
             yield ended, Audience(frozenset({view.user_id}))
+        elif isinstance(event, events.AttributesSet | events.CapabilitiesChanged):
+            yield from self._ringing_told(number, interaction)
+
+    def _ringing_told(self, number: int, interaction: Interaction) -> Iterator[tuple[DesktopEvent, Audience]]:
+        """Whoever it rings for reads what is true now, before answering."""
+        for offer_id, was in self._offers.items():
+            if was.interaction_id != interaction.interaction_id:
+                continue
+            customer = customer_capabilities(interaction)
+            view = replace(was, attributes=interaction.attributes, customer=customer)
+            if view != was:
+                self._offers[offer_id] = view
+                updated = OfferUpdated(number, interaction.interaction_id, view)
+                yield updated, Audience(frozenset({view.user_id}))
 
     def _offer_view(self, event: events.OfferMade, interaction: Interaction) -> OfferView:
         seat = interaction.seat(event.seat_id)
@@ -144,6 +159,7 @@ class Announcer:
             queue_id=seat.queue_id,
             downgrade_reason=seat.downgrade_reason,
             callback=interaction.live_callback is not None,
+            customer=customer_capabilities(interaction),
         )
 
     def _users_told(self, committed: Committed) -> Iterator[tuple[DesktopEvent, Audience]]:

@@ -51,7 +51,7 @@ class Browsers:
 
     async def offer_media(self, principal: Principal, interaction_id: InteractionId, sdp: str) -> MediaAnswer:
         participant = self._wiring.own_participant(principal, interaction_id)
-        if not participant.is_present:
+        if not (participant.is_present or participant.is_customer):
             raise NotAllowedError(f"participant {participant.participant_id} is {participant.state}")
         leg = self._wiring.legs.browser_of(participant.participant_id, interaction_id)
         if leg is not None:
@@ -117,6 +117,9 @@ class Browsers:
         takes_video = VIDEO_USE in principal.scopes
         if not takes_video:
             preferences = msgspec.structs.replace(preferences, video_codecs=())
+        if participant.is_customer:
+            # The sound stays on the phone: two microphones in one room would be an echo.
+            preferences = msgspec.structs.replace(preferences, audio_codecs=())
         session = BrowserSession(
             fingerprint=self._ready.fingerprint,
             ice_candidates=self._ready.ice_candidates,
@@ -127,6 +130,7 @@ class Browsers:
         place = Place(interaction_id, participant.participant_id, room_id)
         leg = BrowserLeg(wiring.ids.leg(), place, principal.user_id, principal.connection_id, session)
         leg.takes_video = takes_video
+        leg.is_companion = participant.is_customer
         return leg
 
     async def _drop(self, leg: BrowserLeg) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from bridge.ids import LegId, UserId
+from bridge.ids import InteractionId, LegId, LinkId, ParticipantId, UserId
 from bridge.journal.schema import Write
 from bridge.plane import messages
 from bridge.switchboard.event import DesktopEvent
@@ -97,6 +97,24 @@ class Audience:
             or connection_id in self.connections
             or (self.scope != "" and self.scope in scopes)
         )
+
+
+@dataclass(frozen=True)
+class SignedLink:
+    """`url` carries `token` behind its #, so that no server and no scanner that opens links sees it."""
+
+    url: str
+    token: str
+
+
+class CompanionDoor(Protocol):
+    """Signs companion links for whoever sends them to a customer."""
+
+    def sign_link(
+        self, link_id: LinkId, interaction_id: InteractionId, participant_id: ParticipantId, expires_at: float
+    ) -> SignedLink:
+        """`expires_at` is wall time."""
+        ...
 
 
 class DesktopDoor(Protocol):

@@ -34,6 +34,15 @@ class OfferMade:
 
 
 @dataclass(frozen=True)
+class OfferUpdated:
+    """To the user it rings for: what is known of the interaction changed, the customer's video among it."""
+
+    number: int
+    interaction_id: InteractionId
+    offer: OfferView
+
+
+@dataclass(frozen=True)
 class OfferEnded:
     """To the user it was offered to: stop ringing. `offer.state` says how it ended."""
 
@@ -141,6 +150,7 @@ class PositionAnnounced:
 DesktopEvent = (
     InteractionUpdated
     | OfferMade
+    | OfferUpdated
     | OfferEnded
     | UserUpdated
     | MediaOffered

@@ -223,7 +223,9 @@ class Performance:
         self, leg: BrowserLeg, participant: Participant, hidden: frozenset[TrackId] = frozenset()
     ) -> None:
         """Declares the leg if something changed. Called with the leg's lock held."""
-        playback = leg.sounds.playback(participant.state, self._sounds, self._clock.now())
+        playback = None
+        if not leg.is_companion:  # that one's sound is on the phone
+            playback = leg.sounds.playback(participant.state, self._sounds, self._clock.now())
         spec = leg.session.spec(leg.leg_id, leg.participant_id, leg.room_id, playback)
         if hidden:
             shown = tuple(

@@ -3,6 +3,7 @@
 from dataclasses import fields
 
 from bridge.clock import Clock
+from bridge.desk.capability import Ability, Capabilities
 from bridge.desk.events import DeskEvent
 from bridge.desk.expert import Expert
 from bridge.desk.figures import QueueFigures
@@ -10,20 +11,36 @@ from bridge.desk.interaction import Interaction, InteractionState
 from bridge.desk.participant import Participant
 from bridge.desk.queue import DEFAULT_QUEUE, Queue
 from bridge.desk.seat import Seat
+from bridge.desk.supervision import Supervision
+from bridge.desk.transfer import Transfer
 from bridge.journal.record import JournalEntry
 from bridge.switchboard.view import (
+    AbilityView,
     CallbackView,
+    CapabilitiesView,
     InteractionView,
     ParticipantView,
     QueuePlaceView,
     QueueView,
+    SupervisionView,
     TimelineView,
+    TransferView,
     UserView,
 )
 
 # Said by the entry itself, or monotonic instants that mean nothing outside.
 _LEFT_OUT = frozenset(
-    {"at", "interaction_id", "expires_at", "connect_by", "wrap_up_by", "dial_by", "not_before", "queued_at"}
+    {
+        "at",
+        "interaction_id",
+        "expires_at",
+        "connect_by",
+        "wrap_up_by",
+        "dial_by",
+        "not_before",
+        "queued_at",
+        "binding",
+    }
 )
 
 
@@ -60,6 +77,9 @@ class Portraits:
             wrap_up_by=None if participant.wrap_up_by is None else self.wall(participant.wrap_up_by),
             wrap_up_code=participant.wrap_up_code,
             wrap_up_note=participant.wrap_up_note,
+            capabilities=capabilities_view(participant.capabilities),
+            supervision=_supervision(participant.supervision),
+            companion=participant.companions[-1].state if participant.companions else "",
         )
 
     def interaction(self, interaction: Interaction) -> InteractionView:
@@ -80,7 +100,21 @@ class Portraits:
             ended_by=interaction.ended_by,
             waits_in=tuple(self._place(seat) for seat in interaction.seats if seat.waits),
             callback=self.callback(interaction),
+            transfer=self._transfer(interaction.transfer),
             version=interaction.version,
+        )
+
+    def _transfer(self, transfer: Transfer | None) -> TransferView | None:
+        if transfer is None:
+            return None
+        return TransferView(
+            kind=transfer.kind,
+            state=transfer.state,
+            initiator_id=transfer.initiator_id,
+            target_id=transfer.target_id,
+            held=transfer.held,
+            started_at=self.wall(transfer.started_at),
+            expires_at=self.wall(transfer.expires_at),
         )
 
     def _place(self, seat: Seat) -> QueuePlaceView:
@@ -165,7 +199,33 @@ def _facts(event: DeskEvent) -> dict[str, str]:
     return {name: _text(value) for name, value in pairs if name not in _LEFT_OUT and value is not None}
 
 
+def capabilities_view(capabilities: Capabilities) -> CapabilitiesView:
+    def ability(one: Ability) -> AbilityView:
+        return AbilityView(one.send, one.receive)
+
+    return CapabilitiesView(
+        ability(capabilities.audio),
+        ability(capabilities.video),
+        ability(capabilities.screen),
+        capabilities.no_video,
+    )
+
+
+def customer_capabilities(interaction: Interaction) -> CapabilitiesView:
+    """Of the customers together: what an expert can count on."""
+    together = Capabilities()
+    for customer in interaction.customers():
+        together |= customer.capabilities
+    return capabilities_view(together)
+
+
+def _supervision(supervision: Supervision | None) -> SupervisionView | None:
+    return None if supervision is None else SupervisionView(supervision.mode, supervision.coached_id)
+
+
 def _text(value: object) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value))
     if isinstance(value, dict):
         return "; ".join(f"{name}={text}" for name, text in value.items())
     return str(value)

@@ -25,9 +25,10 @@ from bridge.plane import messages
 from bridge.switchboard.announcer import Announcer
 from bridge.switchboard.browsers import Browsers
 from bridge.switchboard.callbacks import Callbacks
+from bridge.switchboard.companions import Companions
 from bridge.switchboard.conductor import Conductor
 from bridge.switchboard.desktops import Desktops
-from bridge.switchboard.doors import ArrivingCall, DesktopDoor, Outbox, PhoneDoor, Plane
+from bridge.switchboard.doors import ArrivingCall, CompanionDoor, DesktopDoor, Outbox, PhoneDoor, Plane
 from bridge.switchboard.intake import Intake
 from bridge.switchboard.ledger import Committed, Ledger
 from bridge.switchboard.leg import Leg, Legs, PhoneLeg
@@ -45,6 +46,7 @@ from bridge.switchboard.principal import (
 from bridge.switchboard.queues import CallbackWish, Queues, Readiness
 from bridge.switchboard.restoration import Restoration
 from bridge.switchboard.search import PAGE_MAX, InteractionFilter, InteractionPage, page_of
+from bridge.switchboard.transfers import Transfers
 from bridge.switchboard.view import (
     CallbackView,
     InteractionView,
@@ -135,14 +137,24 @@ class Switchboard:
         self._callbacks = Callbacks(self._wiring)
         self._queues = Queues(self._wiring, self._callbacks)
         self._desktops = Desktops(self._wiring, self._browsers)
+        self.transfers = Transfers(self._wiring, self._desktops)
+        self.companions = Companions(self._wiring, self._browsers, self._desktops)
         self._intake = Intake(self._wiring, self._phones, self._browsers)
 
-    def attach(self, phone_door: PhoneDoor, desktop_door: DesktopDoor, outbox: Outbox | None = None) -> None:
+    def attach(
+        self,
+        phone_door: PhoneDoor,
+        desktop_door: DesktopDoor,
+        outbox: Outbox | None = None,
+        companion_door: CompanionDoor | None = None,
+    ) -> None:
         """Called once by the composition root, before `run`: the doors need the switchboard first."""
         self._outbox = outbox
         self._wiring.performance.attach(phone_door, self._wiring.phone_memory)
         self._callbacks.attach(phone_door)
         self._wiring.announcer.attach(desktop_door)
+        if companion_door is not None:
+            self.companions.attach(companion_door)
 
     async def restore(self) -> float:
         """Brings the desk to where the journal ends, before anything else. Returns the last instant there."""

@@ -3,7 +3,58 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bridge.ids import CallbackId, InteractionId, LegId, OfferId, ParticipantId, QueueId, UserId
+from bridge.ids import CallbackId, InteractionId, LegId, LinkId, OfferId, ParticipantId, QueueId, UserId
+
+
+@dataclass(frozen=True)
+class AbilityView:
+    """One medium. `send` is endpoint to bridge."""
+
+    send: bool = False
+    receive: bool = False
+
+
+@dataclass(frozen=True)
+class CapabilitiesView:
+    """What a participant can now, with all legs together. `no_video` says why there is no picture, or ""."""
+
+    audio: AbilityView = AbilityView()
+    video: AbilityView = AbilityView()
+    screen: AbilityView = AbilityView()
+    no_video: str = ""
+
+
+@dataclass(frozen=True)
+class SupervisionView:
+    """How a supervisor listens in."""
+
+    mode: str  # monitor | whisper | coach
+    coached_id: ParticipantId | None
+
+
+@dataclass(frozen=True)
+class TransferView:
+    """The transfer under way. `expires_at` is when all is as before, if nothing is decided."""
+
+    kind: str  # consult | blind
+    state: str  # seeking | consulting | transferring
+    initiator_id: ParticipantId
+    target_id: ParticipantId
+    held: tuple[ParticipantId, ...]
+    started_at: float
+    expires_at: float
+
+
+@dataclass(frozen=True)
+class CompanionLinkView:
+    """To be sent to the customer; nobody else is shown the token. Used up by pressing join, not by opening."""
+
+    link_id: LinkId
+    interaction_id: InteractionId
+    participant_id: ParticipantId
+    url: str
+    token: str
+    expires_at: float
 
 
 @dataclass(frozen=True)
@@ -29,6 +80,9 @@ class ParticipantView:
     wrap_up_by: float | None = None
     wrap_up_code: str = ""
     wrap_up_note: str = ""
+    capabilities: CapabilitiesView = CapabilitiesView()
+    supervision: SupervisionView | None = None
+    companion: str = ""  # of a customer's link: open | bound | ""
 
 
 @dataclass(frozen=True)
@@ -102,6 +156,7 @@ class InteractionView:
     ended_by: str = ""
     waits_in: tuple[QueuePlaceView, ...] = ()
     callback: CallbackView | None = None
+    transfer: TransferView | None = None
     version: int = 0  # grows with every change, so that a writer can say which state it has seen
 
 
@@ -123,6 +178,7 @@ class OfferView:
     queue_id: QueueId | None = None
     downgrade_reason: str = ""  # why it is voice although video was asked for
     callback: bool = False  # the customer is called back once one has accepted
+    customer: CapabilitiesView = CapabilitiesView()  # what the customer can now
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,13 @@ from bridge.switchboard.leg import Legs
 from bridge.switchboard.performance import Performance
 from bridge.switchboard.phone_memory import PhoneMemory
 from bridge.switchboard.portrait import Portraits
-from bridge.switchboard.principal import INTERACTION_ALL, INTERACTION_READ, INTERACTION_WRITE, Principal
+from bridge.switchboard.principal import (
+    INTERACTION_ALL,
+    INTERACTION_READ,
+    INTERACTION_SUPERVISE,
+    INTERACTION_WRITE,
+    Principal,
+)
 
 
 @dataclass(frozen=True)

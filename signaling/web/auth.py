@@ -9,10 +9,13 @@ import jwt
 
 from bridge.clock import Clock
 from bridge.errors import SettingsError, UnauthorizedError
-from bridge.ids import UserId
+from bridge.ids import InteractionId, LinkId, ParticipantId, UserId
+from bridge.switchboard.companions import Ticket
+from bridge.switchboard.doors import SignedLink
 from bridge.switchboard.principal import (
     INTERACTION_ALL,
     INTERACTION_READ,
+    INTERACTION_SUPERVISE,
     INTERACTION_WRITE,
     ROUTING_WRITE,
     VIDEO_USE,
@@ -29,6 +32,7 @@ SCOPES = {
     ROUTING_WRITE: "go ready, accept and reject offers",
     VIDEO_USE: "ask for and join with video",
     INTERACTION_ALL: "the same for interactions one takes no part in",
+    INTERACTION_SUPERVISE: "see all interactions, listen in and whisper",
     METRICS_READ: "read /metrics from another machine",
     WEBHOOK_READ: "see webhook subscriptions and dead letters",
     WEBHOOK_WRITE: "subscribe webhooks, change them, send dead letters again",
@@ -37,6 +41,7 @@ DESKTOP_SCOPES = (INTERACTION_READ, INTERACTION_WRITE, ROUTING_WRITE, VIDEO_USE)
 ALGORITHM = "HS256"
 SECRET_MIN_BYTES = 32  # RFC 7518 section 3.2: no shorter than the hash
 LEEWAY_S = 10.0  # RFC 7519 section 4.1.4 allows "no more than a few minutes" of clock skew
+_COMPANION = "warmbridge-companion"  # the audience of links: neither kind of token passes for the other
 _OURS = "warmbridge"  # issuer and audience: a token of another system under the same secret is not for us
 
 
@@ -90,6 +95,31 @@ class Signer:
         return jwt.encode(claims, self._secret, ALGORITHM)
 
 
+class CompanionSigner:
+    """Implements `CompanionDoor`: tokens of a kind of their own, which open no desktop and no API."""
+
+    __slots__ = ("_public_url", "_secret")
+
+    def __init__(self, secret: bytes, public_url: str) -> None:
+        """`public_url` is where customers reach this bridge, "" for an address without a host."""
+        self._secret = secret
+        self._public_url = public_url.rstrip("/")
+
+    def sign_link(
+        self, link_id: LinkId, interaction_id: InteractionId, participant_id: ParticipantId, expires_at: float
+    ) -> SignedLink:
+        claims = {
+            "iss": _OURS,
+            "aud": _COMPANION,
+            "sub": participant_id,
+            "jti": link_id,
+            "interaction": interaction_id,
+            "exp": int(expires_at),
+        }
+        token = jwt.encode(claims, self._secret, ALGORITHM)
+        return SignedLink(f"{self._public_url}/companion#{token}", token)
+
+
 class Verifier:
     """Tells who a token speaks for."""
 
@@ -107,6 +137,16 @@ class Verifier:
         if self._foreign is not None and header.get("alg") != ALGORITHM:
             return self._verify_foreign(self._foreign, token, header, wall)
         return _identity(_claims(token, self._secret, ALGORITHM, audience=_OURS, issuer=_OURS), wall)
+
+    def verify_companion(self, token: str) -> Ticket:
+        """Whose link it is. Whether it can still be used the desk knows: a bound browser may come back later.
+        Raises UnauthorizedError."""
+        claims = _claims(token, self._secret, ALGORITHM, audience=_COMPANION, issuer=_OURS)
+        names = [claims.get("jti"), claims.get("interaction"), claims["sub"]]
+        if not all(isinstance(name, str) and 0 < len(name) <= 128 for name in names):
+            raise UnauthorizedError("the token is not valid: it names no link")
+        link_id, interaction_id, participant_id = names
+        return Ticket(LinkId(link_id), InteractionId(interaction_id), ParticipantId(participant_id))
 
     def lacks_key(self, token: str) -> bool:
         """Whether `prepare` should be awaited before `verify`."""

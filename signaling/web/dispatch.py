@@ -7,6 +7,7 @@ from bridge.ids import InteractionId, LegId, OfferId, ParticipantId, QueueId, Us
 from bridge.switchboard import switchboard, view
 from bridge.switchboard.principal import Principal
 from signaling.web import event, messages
+from signaling.web.handing_over import HandingOver, carry_out_handing_over
 from signaling.web.messages import WireModel
 from signaling.web.queueing import (
     Administration,
@@ -39,7 +40,7 @@ Whole = (
 Reading = messages.GetInteraction | messages.GetTimeline | messages.ListInteractions | messages.ListUsers
 Media = messages.OfferMedia | messages.AnswerMedia | messages.TrickleCandidate
 # What is left of `Command` once the session has answered `authenticate` and `ping`.
-Dispatched = Routing | Party | Whole | Reading | Media | Queueing | Administration | Calling | Working
+Dispatched = Routing | Party | Whole | Reading | Media | Queueing | Administration | Calling | Working | HandingOver
 
 
 class Dispatch:
@@ -53,6 +54,8 @@ class Dispatch:
     async def carry_out(self, principal: Principal, command: Dispatched) -> event.Result | None:
         if isinstance(command, Queueing):
             return await carry_out_queueing(self._switchboard, principal, command)
+        if isinstance(command, HandingOver):
+            return await carry_out_handing_over(self._switchboard, principal, command)
         if isinstance(command, Administration):
             return await carry_out_administration(self._switchboard, principal, command)
         if isinstance(command, Calling):

@@ -61,6 +61,52 @@ class Queue(WireModel):
     average_wrap_up_s: float | None
 
 
+class Ability(WireModel):
+    """One medium. `send` is endpoint to bridge."""
+
+    send: bool
+    receive: bool
+
+
+class Capabilities(WireModel):
+    """What a participant can now, with all legs together. `no_video` says why there is no picture, or ""."""
+
+    audio: Ability
+    video: Ability
+    screen: Ability
+    no_video: str
+
+
+class Supervision(WireModel):
+    """How a supervisor listens in. `coached_id` hears a whisper."""
+
+    mode: str
+    coached_id: str | None
+
+
+class Transfer(WireModel):
+    """The transfer under way. At `expires_at` all is as before, if nothing is decided."""
+
+    kind: str
+    state: str
+    initiator_id: str
+    target_id: str
+    held: tuple[str, ...]
+    started_at: datetime
+    expires_at: datetime
+
+
+class CompanionLink(WireModel):
+    """For whoever sends it to the customer. The token stands behind the # of the address."""
+
+    link_id: str
+    interaction_id: str
+    participant_id: str
+    url: str
+    token: str
+    expires_at: datetime
+
+
 class Participant(WireModel):
     """One party of an interaction. `user_id` is null for a customer, and while one is sought in a queue."""
 
@@ -83,6 +129,9 @@ class Participant(WireModel):
     wrap_up_by: datetime | None
     wrap_up_code: str
     wrap_up_note: str
+    capabilities: Capabilities
+    supervision: Supervision | None
+    companion: str
 
 
 class Interaction(WireModel):
@@ -102,6 +151,7 @@ class Interaction(WireModel):
     ended_by: str
     waits_in: tuple[QueuePlace, ...]
     callback: Callback | None
+    transfer: Transfer | None
     version: int
 
 
@@ -122,6 +172,7 @@ class Offer(WireModel):
     queue_id: str | None
     downgrade_reason: str
     callback: bool
+    customer: Capabilities
 
 
 class User(WireModel):
@@ -174,6 +225,19 @@ class InteractionsResult(WireModel):
     interactions: tuple[Interaction, ...]
 
 
+class CompanionLinkResult(WireModel):
+    link: CompanionLink
+
+
+class CompanionJoined(WireModel):
+    """Result of `joinCompanion`. `offerMedia` for this interaction is next: video only."""
+
+    interaction_id: str
+    participant_id: str
+    connection_id: str
+    expires_at: datetime
+
+
 class ParticipantResult(WireModel):
     participant: Participant
 
@@ -222,6 +286,8 @@ Result = (
     | UserResult
     | UsersResult
     | MediaResult
+    | CompanionLinkResult
+    | CompanionJoined
     | CallbackResult
     | CallbacksResult
     | QueueResult
@@ -260,6 +326,13 @@ class InteractionUpdated(WireModel):
 
 class OfferMade(WireModel):
     event: Literal["offerMade"] = "offerMade"
+    number: int
+    interaction_id: str
+    offer: Offer
+
+
+class OfferUpdated(WireModel):
+    event: Literal["offerUpdated"] = "offerUpdated"
     number: int
     interaction_id: str
     offer: Offer
@@ -363,6 +436,7 @@ class TokenExpiring(WireModel):
 Event = Annotated[
     InteractionUpdated
     | OfferMade
+    | OfferUpdated
     | OfferEnded
     | UserUpdated
     | MediaOffered
@@ -390,6 +464,7 @@ def serialize(message: Reply | Event) -> str:
 _WIRE_EVENTS: dict[type[inner.DesktopEvent], type[WireModel]] = {
     inner.InteractionUpdated: InteractionUpdated,
     inner.OfferMade: OfferMade,
+    inner.OfferUpdated: OfferUpdated,
     inner.OfferEnded: OfferEnded,
     inner.UserUpdated: UserUpdated,
     inner.MediaOffered: MediaOffered,
@@ -401,6 +476,12 @@ _WIRE_EVENTS: dict[type[inner.DesktopEvent], type[WireModel]] = {
     inner.QueueDepthExceeded: QueueDepthExceeded,
     inner.PositionAnnounced: PositionAnnounced,
 }
+
+
+def event_name(event: inner.DesktopEvent) -> str:
+    """What `event` says on the wire."""
+    name: str = _WIRE_EVENTS[type(event)].model_fields["event"].default
+    return name
 
 
 def serialize_event(event: inner.DesktopEvent, part: int | None = None) -> str:

@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
+from bridge.desk.attributes import AttributeLimitError
 from bridge.errors import (
     BridgeError,
     CallFailedError,
@@ -62,6 +63,7 @@ _STATUS: tuple[tuple[type[BridgeError], int], ...] = (
     (ConflictError, 409),
     (NotAllowedError, 409),
     (PreconditionError, 412),
+    (AttributeLimitError, 413),  # before its root: trying again later is no remedy
     (TooLargeError, 413),
     (ReusedKeyError, 422),
     (NegotiationError, 422),

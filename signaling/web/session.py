@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum, auto
 
-from bridge.errors import BridgeError, ForbiddenError, ParseError, UnauthorizedError
+from bridge.errors import BridgeError, ForbiddenError, NotAllowedError, ParseError, UnauthorizedError
+from bridge.ids import UserId
+from bridge.switchboard.companions import Ticket, guest
 from bridge.switchboard.principal import Principal
 from signaling.web.auth import LEEWAY_S, Identity, Verifier
 from signaling.web.event import (
@@ -19,9 +21,18 @@ from signaling.web.event import (
     serialize,
 )
 from signaling.web.history import RESUME_MAX_EVENTS, History, Place, Told
-from signaling.web.messages import Authenticate, Command, Ping, Resume, parse_command, parse_command_id
+from signaling.web.messages import (
+    Authenticate,
+    Command,
+    JoinCompanion,
+    Ping,
+    Resume,
+    parse_command,
+    parse_command_id,
+)
 from signaling.web.rate import RateLimit
 
+GUEST_S = 12 * 3600.0  # longer than a call; who reconnects joins again
 AUTHENTICATION_TIMEOUT_S = 10.0  # a browser on a slow link needs one round trip; a port scanner gets no more
 EXPIRY_WARNING_S = 60.0  # time for a desktop to fetch a fresh token
 QUEUE_MAX_MESSAGES = 1024  # a busy interaction makes some tens of events a second at worst
@@ -157,6 +168,8 @@ class Session:
                 return command
             self.authenticate(command, now, wall)
             return None
+        if isinstance(command, JoinCompanion):
+            return self._joining(command)
         if self._state is State.STRANGER:
             self.refuse(command.id, UnauthorizedError("authenticate first"))
             self._unauthorized("authenticate first")
@@ -185,6 +198,21 @@ class Session:
         if self._state is not State.CLOSED:
             self._state = TRANSITIONS[self._state, Input.DISCONNECT]
         self._empty()
+
+    def _joining(self, command: JoinCompanion) -> Command | None:
+        """A guest's first command: it is the switchboard that knows the link."""
+        if self._state is State.STRANGER:
+            return command
+        self.refuse(command.id, NotAllowedError("this connection has somebody's name already"))
+        return None
+
+    def admit_guest(self, ticket: Ticket, now: float, wall: float) -> Identity:
+        """The link is this browser's. The connection lasts as long as a long call; then it may join again."""
+        scopes = guest(ticket, self.connection_id).scopes
+        identity = Identity(UserId(ticket.link_id), "", scopes, wall + GUEST_S)
+        if self._state is State.STRANGER:
+            self._admit(identity, now, wall)
+        return identity
 
     # --- what the bridge says -----------------------------------------------------------------------------
 

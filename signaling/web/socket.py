@@ -1,6 +1,7 @@
 """The shell around one websocket: reads, carries out, writes; a `Session` decides."""
 
 import asyncio
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import structlog
@@ -15,6 +16,7 @@ from bridge.switchboard.switchboard import Switchboard
 from signaling.web import messages
 from signaling.web.auth import Verifier
 from signaling.web.dispatch import Dispatch
+from signaling.web.event import CompanionJoined
 from signaling.web.metrics import Metrics
 from signaling.web.session import Session, State
 
@@ -127,10 +129,33 @@ class Socket:
             await self._verifier.prepare(command.token)
             self.session.authenticate(command, self._clock.now(), self._clock.wall())
             return
+        if isinstance(command, messages.JoinCompanion):
+            await self._join(command)
+            return
         principal = self.session.principal
         if command is None or principal is None or isinstance(command, messages.Ping):
             return  # answered by the session
         await self._carry_out(principal, command)
+
+    async def _join(self, command: messages.JoinCompanion) -> None:
+        """A customer's browser has no user's token but a link's, and a secret of its own."""
+        try:
+            ticket = self._verifier.verify_companion(command.token)
+            await self._switchboard.companions.join_companion(ticket, command.secret)
+        except BridgeError as error:
+            self.session.refuse(command.id, error)
+            self._log.debug("x companion", code=error.code, reason=error.reason)
+            return
+        identity = self.session.admit_guest(ticket, self._clock.now(), self._clock.wall())
+        self.session.reply(
+            command.id,
+            CompanionJoined(
+                interaction_id=ticket.interaction_id,
+                participant_id=ticket.participant_id,
+                connection_id=self.session.connection_id,
+                expires_at=datetime.fromtimestamp(identity.expires_at, UTC),
+            ),
+        )
 
     async def _carry_out(self, principal: Principal, command: "Dispatched") -> None:
         started = self._clock.now()
