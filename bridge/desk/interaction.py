@@ -1,7 +1,7 @@
 """One object over all legs, from the first ring to the end. Its id never changes, whoever comes and goes."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from bridge.desk.callback import Callback
@@ -11,6 +11,7 @@ from bridge.desk.participant import Participant, ParticipantRole, ParticipantSta
 from bridge.desk.queue import DEFAULT_QUEUE
 from bridge.desk.seat import Seat
 from bridge.desk.transfer import Transfer
+from bridge.desk.value import replace
 from bridge.errors import NotAllowedError, NotFoundError
 from bridge.ids import FlowRunId, InteractionId, ParticipantId, QueueId, RoomId, SeatId, UserId
 

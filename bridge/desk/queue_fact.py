@@ -1,7 +1,6 @@
 """What the events of queues, callbacks, wrap-up and readiness do to the state."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from bridge.desk import events
@@ -9,6 +8,7 @@ from bridge.desk.callback import Callback
 from bridge.desk.figures import QueueFigures
 from bridge.desk.participant import MediaType, Participant, ParticipantState
 from bridge.desk.seat import Seat, SeatState
+from bridge.desk.value import replace
 
 if TYPE_CHECKING:
     from bridge.desk.state import DeskState

@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from bridge.desk import events, flow_fact, party_fact, queue_fact
@@ -21,6 +20,7 @@ from bridge.desk.queue_fact import (
 )
 from bridge.desk.seat import Seat
 from bridge.desk.snapshot import DeskSnapshot
+from bridge.desk.value import replace
 from bridge.errors import NotFoundError
 from bridge.ids import InteractionId, OfferId, ParticipantId, QueueId, SeatId, UserId
 
@@ -158,11 +158,9 @@ class DeskState:
         """The place where an interaction is replaced by what it has become."""
         id_ = interaction.interaction_id
         was = self.interactions.get(id_)
-        for participant in was.participants if was else ():
-            self._forget_work(participant, id_)
-        for participant in interaction.participants:
-            self._note_work(participant, id_)
-        self.lines.move(was, interaction)
+        self._note_parties(was, interaction)
+        if was is None or was.seats is not interaction.seats:
+            self.lines.move(was, interaction)
         self.interactions[id_] = interaction = replace(
             interaction, version=was.version + 1 if was else max(1, interaction.version)
         )
@@ -184,6 +182,15 @@ class DeskState:
             self.linked[id_] = None
         else:
             self.linked.pop(id_, None)
+
+    def _note_parties(self, was: Interaction | None, now: Interaction) -> None:
+        # A value that did not change is the same object: most changes touch either parties or seats.
+        if was is not None and was.participants is now.participants:
+            return
+        for participant in was.participants if was is not None else ():
+            self._forget_work(participant, now.interaction_id)
+        for participant in now.participants:
+            self._note_work(participant, now.interaction_id)
 
     def put_participant(self, event: Any, /, **changes: Any) -> None:
         """Replaces the participant an event is about by one with `changes`."""

@@ -129,8 +129,9 @@ class Walk:
 
     # --- moving -------------------------------------------------------------------------------------------
 
-    def take(self) -> None:
-        (_, deed) = self.chance.choices(self.deeds, self._weights)[0]
+    def take(self, which: int | None = None) -> None:
+        """The deed at `which`, or one by chance."""
+        (_, deed) = self.chance.choices(self.deeds, self._weights)[0] if which is None else self.deeds[which]
         deed()
         self._meet_deadlines(self.now)
 
