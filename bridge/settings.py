@@ -265,6 +265,11 @@ class Desk(Section):
     callback_retry_s: Seconds = 300.0
 
 
+class Flows(Section):
+    folder: str = ""
+    inbound: str = "inbound"
+
+
 class Journal(Section):
     url: str = "sqlite+aiosqlite:///warmbridge.db"
     synchronous: Literal["NORMAL", "FULL"] = "NORMAL"
@@ -313,6 +318,7 @@ class Settings(Section):
     media: Media = Media()
     desk: Desk = Desk()
     queues: tuple[Queue, ...] = Field(default_factory=_queues)
+    flows: Flows = Flows()
     journal: Journal = Journal()
     webhooks: Webhooks = Webhooks()
     worker: Worker = Worker()
@@ -339,6 +345,10 @@ def config_directory() -> Path:
 
 def prompts_directory(media: Media) -> Path:
     return Path(media.prompts) if media.prompts else config_directory() / "prompts"
+
+
+def flows_directory(flows: Flows) -> Path:
+    return Path(flows.folder) if flows.folder else config_directory() / "flows"
 
 
 def load_settings(path: Path | None, overrides: Sequence[str] = ()) -> Settings:

@@ -103,7 +103,8 @@ def _get_participant(scene: Scene) -> Entered:
     participant = _one(scene.interaction.participants, role)
     if participant is None:
         return Entered(Outcome.FAILURE, f"there is no {role}")
-    _put_variables(scene, {f"{role}_{name}": value for name, value in _portrait(participant).items()})
+    portrait = {**_portrait(participant), "callable": "false" if _why_not_called(scene, "") else "true"}
+    _put_variables(scene, {f"{role}_{name}": value for name, value in portrait.items()})
     return DONE
 
 
@@ -119,6 +120,9 @@ def _decide(scene: Scene) -> Entered:
 def _call_back(scene: Scene) -> Entered:
     flow_step = scene.flow_step
     number = filled(flow_step.number, scene.run, scene.interaction)
+    why_not = _why_not_called(scene, number)
+    if why_not:
+        return Entered(Outcome.FAILURE, why_not)
     not_before = scene.step.now + flow_step.delay_s
     reason = flow_step.reason or f"flow {scene.run.flow.flow_id}"
     command = commands.RequestCallback(scene.id_, _by(scene), number, not_before, flow_step.queue, reason)
@@ -368,6 +372,16 @@ def _one(participants: Iterable[Participant], role: ParticipantRole) -> Particip
 def _is_met(interaction: Interaction) -> bool:
     states = (ParticipantState.IN_SESSION, ParticipantState.HELD)
     return any(customer.state in states for customer in interaction.customers())
+
+
+def _why_not_called(scene: Scene, number: str) -> str:
+    """ "" if the customer can be called at `number`, or at where the call came from."""
+    target = number or scene.interaction.caller
+    if not target or "anonymous" in target.lower():  # RFC 3323 section 4.1.1.3
+        return "the caller withheld the number"
+    if not scene.step.policy.dials_numbers and not target.startswith(("sip:", "sips:")):
+        return "the bridge knows no way out for numbers: set sip.dial_target"
+    return ""
 
 
 def _portrait(participant: Participant) -> dict[str, str]:
