@@ -113,6 +113,14 @@ class Outbox:
                 await news.wait()
         news.clear()
 
+    def release(self, task: Task) -> None:
+        """It was not tried after all: it can be claimed again."""
+        self._release(task)
+
+    def wake(self, kind: str) -> None:
+        """Somebody changed tasks of this kind by a write of its own: look again."""
+        self._told(kind).set()
+
     async def _change(self, task: Task, changes: dict[str, object]) -> None:
         statement = update(OUTBOX).where(_O.task_id == task.task_id).values(**changes)
         await self._journal.write(Write(statement))

@@ -35,6 +35,7 @@ class InteractionFilter:
 
 
 EVERY_STATE = tuple(state.value for state in InteractionState)
+STATES = {"live": LIVE, "any": EVERY_STATE}  # words for several states
 
 
 @dataclass(frozen=True)

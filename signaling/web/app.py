@@ -1,5 +1,6 @@
 """The web door: HTTP, websocket and the desktop page on one port."""
 
+import asyncio
 import ipaddress
 import logging
 import socket
@@ -24,10 +25,12 @@ from bridge.switchboard.event import DesktopEvent
 from bridge.switchboard.switchboard import Switchboard
 from signaling.web import openapi
 from signaling.web.auth import METRICS_READ, Verifier
+from signaling.web.dispatch import Dispatch
 from signaling.web.event import serialize_event
 from signaling.web.handshake import bearer_token, is_welcome_origin, offers_subprotocol
 from signaling.web.header import BodyLimit, SecurityHeaders
 from signaling.web.history import History, Numbering, Told
+from signaling.web.hooking import Hooks
 from signaling.web.idempotence import Idempotence
 from signaling.web.messages import MESSAGE_MAX_BYTES, SUBPROTOCOL
 from signaling.web.metrics import Metrics
@@ -37,6 +40,7 @@ from signaling.web.routes import ROUTERS
 from signaling.web.session import CloseCode, Session
 from signaling.web.socket import Socket
 from signaling.web.token import TokenEndpoint
+from signaling.web.webhooks import Webhooks
 
 CONNECTIONS_MAX = 2000  # a descriptor and up to 4 MB of queue each; beyond that more nodes are wanted
 STRANGERS_MAX = 200  # connections that have not authenticated yet
@@ -59,6 +63,7 @@ class WebParts:
     not_ready: Callable[[], Sequence[str]]
     answers: IdempotencyMemory | None = None
     tokens: TokenEndpoint | None = None
+    webhooks: Webhooks | None = None
 
 
 class WebDoor:
@@ -73,6 +78,7 @@ class WebDoor:
         self._closing = False
         self._numbering = Numbering()
         self._history = History(parts.switchboard.boot_id)
+        self._hooks = Hooks(parts.webhooks)
         self.app = self._build()
 
     # --- the switchboard's side ---------------------------------------------------------------------------
@@ -129,8 +135,15 @@ class WebDoor:
         assert self._server is not None
         if self._closing:
             self._listener.close()
-        else:
+            return
+        async with asyncio.TaskGroup() as tasks:
+            couriers = tasks.create_task(self._run_webhooks())
             await self._server.serve(sockets=[self._listener])
+            couriers.cancel()
+
+    async def _run_webhooks(self) -> None:
+        if self._parts.webhooks is not None:
+            await self._parts.webhooks.run()
 
     def close(self) -> None:
         """Begins the end: no new connections, 1001 to every desktop. Twice is fine."""
@@ -198,7 +211,9 @@ class WebDoor:
         if parts.answers is not None:
             idempotence = Idempotence(parts.answers, parts.clock, settings.idempotency_s)
         limits = RequestLimits(settings.requests_per_second)
-        return Api(parts.switchboard, parts.verifier, parts.metrics, parts.clock, limits, idempotence)
+        return Api(
+            parts.switchboard, parts.verifier, parts.metrics, parts.clock, limits, idempotence, self._hooks
+        )
 
     async def _healthz(self) -> dict[str, str]:
         """The process answers."""
@@ -244,7 +259,15 @@ class WebDoor:
             parts.metrics.trouble,
             self._history,
         )
-        connection = Socket(websocket, session, parts.switchboard, parts.verifier, parts.clock, parts.metrics)
+        connection = Socket(
+            websocket,
+            session,
+            parts.switchboard,
+            Dispatch(parts.switchboard, self._hooks),
+            parts.verifier,
+            parts.metrics,
+            parts.clock,
+        )
         self._sockets[connection_id] = connection
         parts.metrics.connections.set(len(self._sockets))
         try:

@@ -8,13 +8,12 @@ from pydantic.alias_generators import to_camel
 from signaling.web.event import Interaction, Participant, TimelineEntry, User
 from signaling.web.messages import (
     Attributes,
-    Identifier,
     MediaType,
     Presence,
     UserRole,
-    WireModel,
-    Words,
 )
+from signaling.web.webhook_message import EventNames, Url
+from signaling.web.wire import Identifier, WireModel, Words
 
 _INTERACTION_EXAMPLE = {
     "escalation_reason": "Complex Case",
@@ -99,6 +98,23 @@ class PresenceWish(Body):
 
 class OfferRefusal(Body):
     reason: Annotated[Words, Field(examples=["lunch"])] = ""
+
+
+class WebhookWish(Body):
+    """Every event named is sent to `url` from now on, as far as the caller might see it."""
+
+    url: Url
+    events: EventNames = ("*",)
+    description: Annotated[Words, Field(examples=["the CRM of the service desk"])] = ""
+
+
+class WebhookChange(Body):
+    """What is left out stays as it is."""
+
+    url: Url | None = None
+    events: EventNames | None = None
+    description: Words | None = None
+    active: Annotated[bool | None, Field(examples=[False])] = None
 
 
 # --- answers ----------------------------------------------------------------------------------------------

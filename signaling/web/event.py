@@ -6,7 +6,13 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from bridge.switchboard import event as inner
-from signaling.web.messages import WireModel
+from signaling.web.webhook_message import (
+    DeadLettersResult,
+    NewWebhookResult,
+    WebhookResult,
+    WebhooksResult,
+)
+from signaling.web.wire import WireModel
 
 
 class QueuePlace(WireModel):
@@ -222,7 +228,10 @@ class InteractionResult(WireModel):
 
 
 class InteractionsResult(WireModel):
+    """`next_cursor` is null on the last page."""
+
     interactions: tuple[Interaction, ...]
+    next_cursor: str | None
 
 
 class CompanionLinkResult(WireModel):
@@ -248,6 +257,10 @@ class TimelineResult(WireModel):
 
 class UserResult(WireModel):
     user: User
+
+
+class PromptsResult(WireModel):
+    prompts: tuple[str, ...]
 
 
 class UsersResult(WireModel):
@@ -285,6 +298,11 @@ Result = (
     | TimelineResult
     | UserResult
     | UsersResult
+    | PromptsResult
+    | WebhookResult
+    | NewWebhookResult
+    | WebhooksResult
+    | DeadLettersResult
     | MediaResult
     | CompanionLinkResult
     | CompanionJoined

@@ -1,24 +1,22 @@
 """Every command of the websocket as a type; replies and events are in `event.py`. PROTOCOL.md is the prose.
 
-camelCase comes from the alias generator here and from nowhere else: Python code keeps snake_case. A message
-with an unknown field is refused, so that a client's typing error is never a silently ignored wish.
+A message with an unknown field is refused, so that a client's typing error is never a silently ignored wish.
 """
 
 from typing import Annotated, Literal, Self
 
 from pydantic import (
     AwareDatetime,
-    BaseModel,
-    ConfigDict,
     Field,
     TypeAdapter,
     ValidationError,
     model_validator,
 )
-from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError, from_json
 
 from bridge.errors import ParseError
+from signaling.web.webhook_message import Hooking
+from signaling.web.wire import COMMAND_ID_MAX, CommandId, Identifier, WireModel, Words
 
 SUBPROTOCOL = "warmbridge.v1"
 MESSAGE_MAX_BYTES = 256 * 1024
@@ -28,24 +26,13 @@ ATTRIBUTES_MAX = 64
 Presence = Literal["ready", "away", "offline"]
 UserRole = Literal["agent", "sme"]
 MediaType = Literal["voice", "video"]
+WantedState = Literal["waiting", "in-progress", "ended", "live", "any"]  # live: waiting and in-progress
 SupervisionMode = Literal["monitor", "whisper", "coach"]
 
-Identifier = Annotated[str, Field(min_length=1, max_length=128)]
-Words = Annotated[str, Field(max_length=512)]
 Sdp = Annotated[str, Field(min_length=1, max_length=SDP_MAX_CHARACTERS)]
 AttributeName = Annotated[str, Field(min_length=1, max_length=64)]
 AttributeValue = Annotated[str, Field(max_length=4096)]
 Attributes = Annotated[dict[AttributeName, AttributeValue], Field(max_length=ATTRIBUTES_MAX)]
-COMMAND_ID_MAX = 2**53 - 1  # the largest integer every JSON parser keeps exactly (RFC 8259 section 6)
-CommandId = Annotated[int, Field(ge=0, le=COMMAND_ID_MAX, strict=True)]
-
-
-class WireModel(BaseModel):
-    """A value as it stands on the wire: camelCase, no unknown fields, never changed after it was made."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel, extra="forbid", frozen=True, validate_by_name=True, validate_by_alias=True
-    )
 
 
 # --- commands: client to bridge ---------------------------------------------------------------------------
@@ -408,15 +395,39 @@ class GetInteraction(WireModel):
 
 
 class GetTimeline(WireModel):
-    """The audit trail: every journaled event of the interaction so far."""
+    """The audit trail: every journaled event of the interaction above the number `after`."""
 
     command: Literal["getTimeline"]
     id: CommandId
     interaction_id: Identifier
+    after: Annotated[int, Field(ge=0, le=COMMAND_ID_MAX)] = 0
+    limit: Annotated[int, Field(ge=1, le=1000)] = 1000
 
 
 class ListInteractions(WireModel):
+    """What is set must all hold; newest first, in pages."""
+
     command: Literal["listInteractions"]
+    id: CommandId
+    state: WantedState = "live"
+    caller: Annotated[str, Field(max_length=256)] = ""
+    called: Annotated[str, Field(max_length=256)] = ""
+    user_id: Annotated[str, Field(max_length=128)] = ""
+    attributes: Attributes = Field(default_factory=dict)
+    cursor: Annotated[str, Field(max_length=512)] = ""
+    limit: Annotated[int, Field(ge=1, le=200)] = 200
+
+
+class GetUser(WireModel):
+    command: Literal["getUser"]
+    id: CommandId
+    user_id: Identifier
+
+
+class ListPrompts(WireModel):
+    """The names `playPrompt` knows."""
+
+    command: Literal["listPrompts"]
     id: CommandId
 
 
@@ -489,6 +500,9 @@ Command = (
     | GetTimeline
     | ListInteractions
     | ListUsers
+    | GetUser
+    | ListPrompts
+    | Hooking
     | OfferMedia
     | AnswerMedia
     | TrickleCandidate

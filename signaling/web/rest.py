@@ -1,6 +1,6 @@
 """The REST API: who asks, may they, did they ask before; the routes themselves are in `signaling.web.routes`."""
 
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -16,17 +16,19 @@ from starlette.responses import Response
 from bridge.clock import Clock
 from bridge.errors import BridgeError, ParseError, UnauthorizedError
 from bridge.ids import InteractionId
+from bridge.journal.schema import Write
 from bridge.switchboard.principal import Principal
 from bridge.switchboard.receipt import receipt_for
 from bridge.switchboard.switchboard import Switchboard
 from bridge.switchboard.view import InteractionView
 from signaling.web.auth import SCOPES, Verifier
 from signaling.web.handshake import bearer_token
+from signaling.web.hooking import Hooks
 from signaling.web.idempotence import Idempotence, PendingAnswer, Render
-from signaling.web.messages import WireModel
 from signaling.web.metrics import Metrics
 from signaling.web.problem import PreconditionError, TooManyRequestsError, refusal
 from signaling.web.rate import RateLimit
+from signaling.web.wire import WireModel
 
 PREFIX = "/api/v2"
 CALLERS_MAX = 4096  # rate limits kept; the one that asked longest ago gives way
@@ -73,6 +75,7 @@ class Api:
     clock: Clock
     limits: RequestLimits
     idempotence: Idempotence | None
+    hooks: Hooks
 
     async def handle(
         self, request: Request, endpoint: Callable[[Request], Coroutine[Any, Any, Response]]
@@ -144,13 +147,14 @@ class CommandRoute(APIRoute):
 class Call:
     """One request as a route sees it: who asks, of what, and how to answer."""
 
-    __slots__ = ("_pending", "_request", "board", "principal")
+    __slots__ = ("_pending", "_request", "board", "hooks", "principal")
 
     def __init__(self, request: Request) -> None:
         api: Api = request.app.state.api
         self._request = request
         self._pending: PendingAnswer = request.state.pending
         self.board = api.switchboard
+        self.hooks = api.hooks
         self.principal: Principal = request.state.principal
 
     async def answer(self, work: Awaitable[object], render: Render) -> Response:
@@ -162,6 +166,14 @@ class Call:
         if self._pending.response is None:
             self._pending.response = render(True)  # noqa: FBT003 - the signature is `Render`
         return self._pending.response
+
+    async def answer_beside(
+        self, work: Callable[[Sequence[Write]], Awaitable[None]], response: Response
+    ) -> Response:
+        """The same for a command that is no step of the desk: `work` takes the rows that keep the answer."""
+        self._pending.render = lambda _changed: response
+        await work(self._pending.writes(changed=True))
+        return response
 
     def require_match(self, interaction_id: InteractionId) -> None:
         """`If-Match`: the caller has seen the present state. No await may come between this and the command."""

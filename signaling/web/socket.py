@@ -51,20 +51,21 @@ class Socket:
         "session",
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - one of each part
         self,
         websocket: WebSocket,
         session: Session,
         switchboard: Switchboard,
+        dispatch: Dispatch,
         verifier: Verifier,
-        clock: Clock,
         metrics: Metrics,
+        clock: Clock,
     ) -> None:
         self.session = session
         self._websocket = websocket
         self._switchboard = switchboard
         self._verifier = verifier
-        self._dispatch = Dispatch(switchboard)
+        self._dispatch = dispatch
         self._clock = clock
         self._metrics = metrics
         self._wake = asyncio.Event()

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from signaling.web.routes import interactions, offers, participants, prompts, users
+from signaling.web.routes import interactions, offers, participants, prompts, users, webhooks
 
 # A new subject is one module and one line here.
 ROUTERS: tuple[APIRouter, ...] = (
@@ -11,4 +11,5 @@ ROUTERS: tuple[APIRouter, ...] = (
     offers.ROUTER,
     users.ROUTER,
     prompts.ROUTER,
+    webhooks.ROUTER,
 )

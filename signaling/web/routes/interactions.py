@@ -1,16 +1,17 @@
 """Interactions over REST: find, read, change, end, leave; their attributes and audit trail."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import Path, Query
 from starlette.responses import Response
 
 from bridge.ids import InteractionId
 from bridge.switchboard.principal import INTERACTION_READ, INTERACTION_WRITE
-from bridge.switchboard.search import EVERY_STATE, LIVE, InteractionFilter
+from bridge.switchboard.search import STATES, InteractionFilter
 from bridge.switchboard.switchboard import TIMELINE_MAX_ENTRIES
 from bridge.switchboard.view import InteractionView
 from signaling.web import body, event
+from signaling.web.messages import WantedState
 from signaling.web.rest import (
     READ_PROBLEMS,
     WRITE_PROBLEMS,
@@ -29,8 +30,6 @@ Writer = Annotated[Call, needs(INTERACTION_WRITE)]
 IdInPath = Annotated[
     str, Path(alias="interactionId", min_length=1, max_length=128, examples=["int_5f0c9a1e2b3d4c5f"])
 ]
-State = Literal["waiting", "in-progress", "ended", "live", "any"]
-_STATES = {"live": LIVE, "any": EVERY_STATE}
 
 
 def interaction_response(view: InteractionView, status: int = 200) -> Response:
@@ -47,7 +46,7 @@ def interaction_response(view: InteractionView, status: int = 200) -> Response:
 )
 async def list_interactions(  # noqa: PLR0913, PLR0917 - one argument for each query parameter
     call: Reader,
-    state: Annotated[State, Query(description="`live` is waiting and in-progress")] = "live",
+    state: Annotated[WantedState, Query(description="`live` is waiting and in-progress")] = "live",
     caller: Annotated[str, Query(max_length=256, examples=["+4930901820"])] = "",
     called: Annotated[str, Query(max_length=256)] = "",
     user_id: Annotated[str, Query(alias="userId", max_length=128, description="who took or takes part")] = "",
@@ -60,7 +59,7 @@ async def list_interactions(  # noqa: PLR0913, PLR0917 - one argument for each q
     cursor: Annotated[str, Query(max_length=512, description="`nextCursor` of the page before")] = "",
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> Response:
-    states = _STATES.get(state, (state,))
+    states = STATES.get(state, (state,))
     attributes = dict(_pair(text) for text in attribute)
     wanted = InteractionFilter(states, caller, called, user_id, attributes)
     page = await call.board.find_interactions(call.principal, wanted, cursor, limit)
