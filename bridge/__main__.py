@@ -44,10 +44,14 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
+    from bridge.flows.library import configured_flows
+
     settings = load_settings(options.config, options.set)
     for warning in warnings_about(settings):
         print(f"warning: {warning}", file=sys.stderr)  # noqa: T201
-    print(f"{options.config or 'the defaults'}: all settings are valid")  # noqa: T201
+    flows = configured_flows(settings)
+    where = options.config or "the defaults"
+    print(f"{where}: all settings are valid, and {len(flows)} flows: {', '.join(f.flow_id for f in flows)}")  # noqa: T201
     return 0
 
 
@@ -108,7 +112,9 @@ def _parser() -> argparse.ArgumentParser:
     serve.set_defaults(command=_serve)
 
     check = commands.add_parser(
-        "check", help="validate a configuration", description="Names every wrong key."
+        "check",
+        help="validate a configuration",
+        description="Names every wrong key, and every mistake in a flow.",
     )
     _settings_arguments(check)
     check.set_defaults(command=_check)

@@ -10,7 +10,7 @@ class Clock(Protocol):
     """A source of time. `now` never goes backwards; `wall` may be set by the administrator."""
 
     def now(self) -> float:
-        """Monotonic seconds; comparable within one machine since boot, also across processes."""
+        """Monotonic seconds; the kernel's are comparable within one machine since boot, also across processes."""
         ...
 
     def wall(self) -> float:
@@ -28,6 +28,38 @@ class SystemClock:
 
     def wall(self) -> float:
         return time.time()  # noqa: TID251 - this is the one place the ban points to
+
+
+class ContinuedClock:
+    """A clock whose `now` goes on over restarts, so that journaled instants mean the same in every process.
+
+    Monotonic within a process, and anchored to the wall clock where the process starts. `base` tells both.
+    """
+
+    __slots__ = ("_base", "_offset")
+
+    def __init__(self, base: Clock) -> None:
+        self._base = base
+        self._offset = _wall_offset(base)
+
+    def now(self) -> float:
+        return self._base.now() + self._offset
+
+    def wall(self) -> float:
+        return self._base.wall()
+
+    def continue_after(self, at: float) -> None:
+        """An earlier process has seen `at`: if the wall clock was set back since, `now` begins there."""
+        self._offset += max(0.0, at - self.now())
+
+
+def _wall_offset(clock: Clock) -> float:
+    """Wall minus monotonic time. Of some tries the one that was interrupted least."""
+    tries = []
+    for _ in range(5):
+        before, wall, after = clock.now(), clock.wall(), clock.now()
+        tries.append((after - before, wall - (before + after) / 2))
+    return min(tries)[1]
 
 
 class ManualClock:

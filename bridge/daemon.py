@@ -6,36 +6,46 @@ import gc
 import resource
 import secrets
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import structlog
 
-from bridge.clock import SystemClock
+from bridge.clock import Clock, ContinuedClock, SystemClock
 from bridge.desk.desk import Desk
+from bridge.desk.participant import ParticipantRole
 from bridge.desk.policy import DeskPolicy
+from bridge.desk.queue import Overflow, OverflowTo, Queue, SkillMatch, Strategy
 from bridge.errors import BridgeError, PlaneLostError, SettingsError
-from bridge.ids import IdSource
+from bridge.ids import IdSource, LegId, QueueId
+from bridge.journal.answer import JournaledAnswers
 from bridge.journal.journal import Journal, JournalError
+from bridge.journal.leg_memory import LegMemory
+from bridge.journal.retention import Retention
 from bridge.negotiation import PhonePreferences
 from bridge.notify import Notifier
 from bridge.plane import messages
 from bridge.plane.host import ProcessPlane
+from bridge.settings import Queue as QueueSection
 from bridge.settings import Settings, prompts_directory
 from bridge.switchboard.doors import Sounds
 from bridge.switchboard.switchboard import Switchboard
 from bridge.switchboard.wiring import SwitchboardPolicy
 from signaling.sip.call import SipDoor
+from signaling.sip.memory import returning_legs
 from signaling.sip.settings import AgentSettings, EndpointSettings
 from signaling.web.app import WebDoor, WebParts
-from signaling.web.auth import Verifier, read_secret
+from signaling.web.auth import CompanionSigner, Signer, Verifier, read_secret
+from signaling.web.issuer import ForeignIssuer
 from signaling.web.metrics import Metrics
+from signaling.web.token import TokenEndpoint
 
 log = structlog.get_logger()
 
 WORKER_RESTARTS = 5  # within WORKER_RESTART_WINDOW_S; a worker that dies at once every time helps nobody
 WORKER_RESTART_WINDOW_S = 60.0
 DRAIN_POLL_S = 0.2
+DAY_S = 86_400.0
 
 
 class Daemon:
@@ -44,7 +54,7 @@ class Daemon:
     def __init__(self, settings: Settings, notifier: Notifier) -> None:
         self._settings = settings
         self._notifier = notifier
-        self._clock = SystemClock()
+        self._clock = ContinuedClock(SystemClock())
         self._metrics = Metrics()
         self._stop = asyncio.Event()
         self._stop_now = asyncio.Event()
@@ -60,19 +70,36 @@ class Daemon:
             self,
             self._clock,
             secrets.token_hex,
-            SwitchboardPolicy(phone=PhonePreferences(codecs=settings.sip.codecs), sounds=_sounds(settings)),
+            SwitchboardPolicy(
+                phone=PhonePreferences(codecs=settings.sip.codecs),
+                sounds=_sounds(settings),
+                dial_target=settings.sip.dial_target,
+                companion_link_s=settings.desk.companion_link_s,
+            ),
+        )
+        self._sip_memory = LegMemory(self._journal, "sip")
+        self._remembered: Mapping[LegId, bytes] = {}
+        self._retention = Retention(
+            self._journal,
+            self._clock,
+            settings.journal.retention_days * DAY_S,
+            self._switchboard.live_interaction_ids,
         )
         self._sip = SipDoor(_endpoint_settings(settings), self._clock, ids, secrets.token_hex)
+        secret = _secret(settings)
         parts = WebParts(
             switchboard=self._switchboard,
-            verifier=Verifier(_secret(settings)),
+            verifier=Verifier(secret, _foreign_issuer(settings, self._clock)),
             metrics=self._metrics,
             clock=self._clock,
             token_hex=secrets.token_hex,
             not_ready=self._not_ready,
+            answers=JournaledAnswers(self._journal),
+            tokens=TokenEndpoint(settings.auth, Signer(secret, self._clock), self._clock),
         )
         self._web = WebDoor(settings.http, parts)
-        self._switchboard.attach(self._sip, self._web)
+        companion_links = CompanionSigner(secret, settings.http.public_url)
+        self._switchboard.attach(self._sip, self._web, companion_door=companion_links)
         self._metrics.add_source("warmbridge", "SIP door", self._sip.counters)
         self._metrics.add_source("warmbridge", "Desk", self._desk_gauges)
 
@@ -94,9 +121,11 @@ class Daemon:
             raise SettingsError(f"journal.url: {error.reason}") from error
         try:
             async with asyncio.TaskGroup() as tasks:
-                work = [
+                work = [tasks.create_task(self._run_worker())]  # it starts up meanwhile
+                await self._restore()
+                work += [
                     tasks.create_task(self._switchboard.run()),
-                    tasks.create_task(self._run_worker()),
+                    tasks.create_task(self._retention.run()),
                 ]
                 async with asyncio.TaskGroup() as doors:
                     try:
@@ -117,13 +146,19 @@ class Daemon:
             self._stop_now.set()
         self._stop.set()
 
+    async def _restore(self) -> None:
+        """The state, the clock and the calls of the process before this one, if it left any."""
+        self._clock.continue_after(await self._switchboard.restore())
+        self._remembered = await self._sip_memory.recall()
+        await self._switchboard.restart(returning_legs(self._remembered))
+
     async def _open_doors(self, doors: asyncio.TaskGroup) -> None:
         settings = self._settings
         http_port = self._web.bind()
         doors.create_task(self._web.run())
         await self._plane_ready.wait()  # a call that comes before could only be refused
         try:
-            await self._sip.open(doors, self._switchboard)
+            await self._sip.open(doors, self._switchboard, self._sip_memory, self._remembered)
         except OSError as error:
             place = f"{settings.sip.address}:{settings.sip.port}"
             raise SettingsError(f"sip on {place}: {error.strerror}; set sip.address or sip.port") from error
@@ -244,6 +279,10 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         yield error
 
 
+def _foreign_issuer(settings: Settings, clock: Clock) -> ForeignIssuer | None:
+    return ForeignIssuer(settings.issuer, clock) if settings.issuer.name else None
+
+
 def _secret(settings: Settings) -> bytes:
     if settings.auth.secret_file:
         return read_secret(Path(settings.auth.secret_file))
@@ -257,7 +296,54 @@ def _desk_policy(settings: Settings) -> DeskPolicy:
         connect_s=desk.connect_timeout_s,
         reconnect_grace_s=desk.reconnect_grace_s,
         attributes_max_bytes=desk.attributes_max_bytes,
+        consult_s=desk.consult_timeout_s,
+        transfer_s=desk.transfer_timeout_s,
         max_interactions=desk.max_interactions,
+        decline_rest_s=desk.decline_rest_s,
+        missed_max=desk.missed_offers_max,
+        proof_s=desk.proof_lifetime_s,
+        dial_s=desk.callback_ring_s,
+        callback_attempts=desk.callback_attempts,
+        callback_retry_s=desk.callback_retry_s,
+        queues=tuple(configured_queue(queue) for queue in settings.queues),
+    )
+
+
+def configured_queue(section: QueueSection) -> Queue:
+    """The desk's value of a `[[queues]]` table."""
+    return Queue(
+        QueueId(section.id),
+        section.name,
+        role=ParticipantRole(section.role),
+        skills=section.skills,
+        skill_match=SkillMatch(section.skill_match),
+        video_enabled=section.video_enabled,
+        strategy=Strategy(section.strategy),
+        priorities=section.priorities,
+        max_depth=section.max_depth or None,
+        offer_s=section.offer_timeout_s or None,
+        timeout_s=section.timeout_s or None,
+        wrap_up_s=section.wrap_up_s,
+        wrap_up_codes=section.wrap_up_codes,
+        announce_every_s=section.announce_every_s,
+        announce_prompt=section.announce_prompt,
+        join_empty=section.join_empty,
+        leave_when_empty=section.leave_when_empty,
+        overflow=_overflow(section),
+        notify_depth=section.notify_depth or None,
+        notify_every_s=section.notify_every_s,
+        answer_target_s=section.answer_target_s,
+    )
+
+
+def _overflow(section: QueueSection) -> Overflow | None:
+    if not section.overflow_to:
+        return None
+    return Overflow(
+        OverflowTo(section.overflow_to),
+        section.overflow_depth or None,
+        section.overflow_wait_s or None,
+        QueueId(section.overflow_queue) if section.overflow_queue else None,
     )
 
 
@@ -298,6 +384,8 @@ def _worker_config(settings: Settings) -> messages.WorkerConfig:
         rtp_advertised_address=rtp.advertised_address,
         rtp_port_min=rtp.port_min,
         rtp_port_max=rtp.port_max,
+        # A worker after another one must not begin with the ports of calls that were just up.
+        rtp_port_first=rtp.port_min + secrets.randbelow(rtp.port_max - rtp.port_min),
         rtp_drain_s=rtp.drain_s,
         rtp_timeout_s=rtp.timeout_s,
         log_level=settings.log.level,

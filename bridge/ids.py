@@ -9,7 +9,13 @@ LegId = NewType("LegId", str)  # leg_
 RoomId = NewType("RoomId", str)  # room_
 OfferId = NewType("OfferId", str)  # off_
 SeatId = NewType("SeatId", str)  # seat_
+QueueId = NewType("QueueId", str)  # as the configuration or the API names it, no prefix
+CallbackId = NewType("CallbackId", str)  # cbk_
+LinkId = NewType("LinkId", str)  # lnk_
+FlowId = NewType("FlowId", str)  # the name of its file, no prefix
+FlowRunId = NewType("FlowRunId", str)  # flow_
 UserId = NewType("UserId", str)  # as the token's subject names it, no prefix
+PromptId = NewType("PromptId", str)  # pmt_, one playing of a prompt that the desk asked for
 TrackId = NewType("TrackId", str)  # "<leg id>/<mid>": one medium of one leg, endpoint to bridge
 
 
@@ -41,6 +47,18 @@ class IdSource:
 
     def seat(self) -> SeatId:
         return SeatId("seat_" + self._token_hex(8))
+
+    def callback(self) -> CallbackId:
+        return CallbackId("cbk_" + self._token_hex(8))
+
+    def link(self) -> LinkId:
+        return LinkId("lnk_" + self._token_hex(8))
+
+    def flow_run(self) -> FlowRunId:
+        return FlowRunId("flow_" + self._token_hex(8))
+
+    def prompt(self) -> PromptId:
+        return PromptId("pmt_" + self._token_hex(8))
 
 
 def track_id(leg_id: LegId, mid: str) -> TrackId:

@@ -62,7 +62,10 @@ class Http(Section):
     certificate: str = ""
     private_key: str = ""
     allowed_origins: tuple[str, ...] = ()
+    public_url: str = ""
     messages_per_second: Annotated[int, Field(ge=1)] = 50
+    requests_per_second: Annotated[int, Field(ge=1)] = 50
+    idempotency_s: Seconds = 86_400.0
 
     @model_validator(mode="after")
     def _certificate_and_key_together(self) -> "Http":
@@ -78,9 +81,46 @@ class Http(Section):
         )
 
 
+class Client(Section):
+    """A machine that gets its tokens at /oauth/token. `warmbridge secret` makes a secret and its hash."""
+
+    id: Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[\x21-\x7e]+$")]
+    secret_hash: Annotated[str, Field(pattern=r"^\$argon2id\$")]
+    scopes: tuple[str, ...]
+    name: str = ""
+
+
+class Issuer(Section):
+    """Somebody else whose tokens are as good as ours: their signatures are checked by the keys at `jwks_url`."""
+
+    name: str = ""
+    audience: str = "warmbridge"
+    jwks_url: str = ""
+    scopes: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _name_and_keys_together(self) -> "Issuer":
+        if bool(self.name) != bool(self.jwks_url):
+            raise ValueError("issuer.name and issuer.jwks_url go together: set both or none")
+        if self.jwks_url and not self.jwks_url.startswith(
+            ("https://", "http://127.0.0.1", "http://localhost")
+        ):
+            raise ValueError("issuer.jwks_url must be https: whoever answers it decides who is let in")
+        return self
+
+
 class Auth(Section):
     secret_file: str = ""
     token_lifetime_s: Seconds = 3600.0
+    clients: tuple[Client, ...] = ()
+
+    @model_validator(mode="after")
+    def _clients_have_names_of_their_own(self) -> "Auth":
+        ids = [client.id for client in self.clients]
+        twice = sorted({id_ for id_ in ids if ids.count(id_) > 1})
+        if twice:
+            raise ValueError(f"auth.clients: more than one has the id {', '.join(twice)}")
+        return self
 
 
 class Sip(Section):
@@ -91,6 +131,7 @@ class Sip(Section):
     allowed_networks: tuple[str, ...] = ("127.0.0.0/8",)
     stranger_treatment: Literal["forbid", "silence"] = "forbid"
     max_calls: Annotated[int, Field(ge=1)] = 500
+    dial_target: str = ""
     codecs: tuple[Literal["OPUS", "G722", "PCMU", "PCMA"], ...] = ("OPUS", "G722", "PCMU", "PCMA")
 
     @field_validator("allowed_networks")
@@ -142,24 +183,118 @@ class Media(Section):
     prompts: str = ""
 
 
+class Queue(Section):
+    """One `[[queues]]`. 0 is no limit, or never."""
+
+    id: Annotated[str, Field(min_length=1, max_length=128)]
+    name: Annotated[str, Field(min_length=1, max_length=128)]
+    role: Literal["agent", "sme"] = "agent"
+    skills: dict[str, Annotated[int, Field(ge=1, le=5)]] = {}
+    skill_match: Literal["all", "best", "none"] = "all"
+    video_enabled: bool = True
+    strategy: Literal["longest-idle", "most-skilled", "fewest-handled"] = "longest-idle"
+    priorities: dict[str, float] = {"High": 300.0, "Normal": 0.0, "Low": -300.0}
+    max_depth: Annotated[int, Field(ge=0)] = 0
+    offer_timeout_s: Annotated[float, Field(ge=0)] = 0.0
+    timeout_s: Annotated[float, Field(ge=0)] = 300.0
+    wrap_up_s: Annotated[float, Field(ge=0)] = 0.0
+    wrap_up_codes: tuple[str, ...] = ()
+    announce_every_s: Annotated[float, Field(ge=0)] = 0.0
+    announce_prompt: str = ""
+    join_empty: bool = True
+    leave_when_empty: bool = False
+    overflow_to: Literal["", "queue", "callback"] = ""
+    overflow_queue: str = ""
+    overflow_depth: Annotated[int, Field(ge=0)] = 0
+    overflow_wait_s: Annotated[float, Field(ge=0)] = 0.0
+    notify_depth: Annotated[int, Field(ge=0)] = 0
+    notify_every_s: Seconds = 300.0
+    answer_target_s: Seconds = 20.0
+
+    @model_validator(mode="after")
+    def _overflow_is_whole(self) -> "Queue":
+        if (self.overflow_to == "queue") != bool(self.overflow_queue):
+            raise ValueError('overflow_to = "queue" and overflow_queue go together')
+        if (self.overflow_depth or self.overflow_wait_s) and not self.overflow_to:
+            raise ValueError("overflow_depth and overflow_wait_s need overflow_to")
+        return self
+
+
+def _queues() -> tuple[Queue, ...]:
+    """The queues of a desk that nobody configured: `config/bridge.toml` explains them."""
+    return (
+        Queue(id="default", name="Waiting list", timeout_s=0.0),
+        Queue(
+            id="escalation-video-sme",
+            name="Escalation - Video SME",
+            role="sme",
+            skills={"Video_Escalation": 1},
+            wrap_up_s=30.0,
+            wrap_up_codes=("Video Session Closed", "Follow-up needed", "Callback arranged"),
+            overflow_to="queue",
+            overflow_queue="escalation-voice-sme",
+            overflow_depth=5,
+            overflow_wait_s=180.0,
+            notify_depth=2,
+        ),
+        Queue(
+            id="escalation-voice-sme",
+            name="Escalation - Voice SME",
+            role="sme",
+            video_enabled=False,
+            wrap_up_s=30.0,
+            wrap_up_codes=("Voice Session Closed", "Follow-up needed", "Callback arranged"),
+        ),
+    )
+
+
 class Desk(Section):
     offer_timeout_s: Seconds = 20.0
     connect_timeout_s: Seconds = 15.0
     reconnect_grace_s: Seconds = 10.0
+    consult_timeout_s: Seconds = 300.0
+    transfer_timeout_s: Seconds = 60.0
+    companion_link_s: Seconds = 900.0
     attributes_max_bytes: Annotated[int, Field(ge=256)] = 16_384
     max_interactions: Annotated[int, Field(ge=1)] = 1000
+    decline_rest_s: Annotated[float, Field(ge=0)] = 30.0
+    missed_offers_max: Annotated[int, Field(ge=1)] = 1
+    proof_lifetime_s: Annotated[float, Field(ge=0)] = 0.0
+    callback_ring_s: Seconds = 40.0
+    callback_attempts: Annotated[int, Field(ge=1)] = 3
+    callback_retry_s: Seconds = 300.0
+
+
+class Flows(Section):
+    folder: str = ""
+    inbound: str = "inbound"
 
 
 class Journal(Section):
     url: str = "sqlite+aiosqlite:///warmbridge.db"
     synchronous: Literal["NORMAL", "FULL"] = "NORMAL"
+    retention_days: Seconds = 30.0
 
     @field_validator("url")
     @classmethod
-    def _is_sqlite(cls, value: str) -> str:
-        if not value.startswith("sqlite+aiosqlite://"):
-            raise ValueError("write sqlite+aiosqlite:///FILE (an absolute path has four slashes)")
+    def _is_known(cls, value: str) -> str:
+        if not value.startswith(("sqlite+aiosqlite://", "postgresql+asyncpg://")):
+            raise ValueError(
+                "write sqlite+aiosqlite:///FILE (an absolute path has four slashes)"
+                " or postgresql+asyncpg://USER:PASSWORD@HOST/DATABASE"
+            )
         return value
+
+
+class Webhooks(Section):
+    max_subscriptions: Annotated[int, Field(ge=0)] = 50
+    max_pending: Annotated[int, Field(ge=1)] = 10_000
+    max_attempts: Annotated[int, Field(ge=1)] = 10
+    first_retry_s: Seconds = 1.0
+    longest_retry_s: Seconds = 300.0
+    timeout_s: Seconds = 10.0
+    allowed_hosts: tuple[str, ...] = ()
+    dead_letters_kept: Annotated[int, Field(ge=0)] = 1000
 
 
 class Worker(Section):
@@ -176,14 +311,30 @@ class Settings(Section):
     log: Log = Log()
     http: Http = Http()
     auth: Auth = Auth()
+    issuer: Issuer = Issuer()
     sip: Sip = Sip()
     rtp: Rtp = Rtp()
     webrtc: Webrtc = Webrtc()
     media: Media = Media()
     desk: Desk = Desk()
+    queues: tuple[Queue, ...] = Field(default_factory=_queues)
+    flows: Flows = Flows()
     journal: Journal = Journal()
+    webhooks: Webhooks = Webhooks()
     worker: Worker = Worker()
     shutdown: Shutdown = Shutdown()
+
+    @model_validator(mode="after")
+    def _queues_know_each_other(self) -> "Settings":
+        ids = [queue.id for queue in self.queues]
+        if len(set(ids)) < len(ids):
+            raise ValueError("two queues have the same id")
+        for queue in self.queues:
+            if queue.overflow_queue and queue.overflow_queue not in (*ids, "default"):
+                raise ValueError(f"queue {queue.id} overflows into {queue.overflow_queue!r}, which is none")
+            if queue.overflow_queue == queue.id:
+                raise ValueError(f"queue {queue.id} overflows into itself")
+        return self
 
 
 def config_directory() -> Path:
@@ -194,6 +345,10 @@ def config_directory() -> Path:
 
 def prompts_directory(media: Media) -> Path:
     return Path(media.prompts) if media.prompts else config_directory() / "prompts"
+
+
+def flows_directory(flows: Flows) -> Path:
+    return Path(flows.folder) if flows.folder else config_directory() / "flows"
 
 
 def load_settings(path: Path | None, overrides: Sequence[str] = ()) -> Settings:
@@ -228,7 +383,7 @@ def _read(path: Path) -> str:
         raise SettingsError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start})") from error
 
 
-_TABLE = re.compile(r"^\s*\[\s*([A-Za-z0-9_.\-]+)\s*\]")
+_TABLE = re.compile(r"^\s*\[\[?\s*([A-Za-z0-9_.\-]+)\s*\]")
 _KEY = re.compile(r"^\s*([A-Za-z0-9_\-.]+)\s*=")
 
 

@@ -2,7 +2,11 @@
 
 from bridge.desk import commands, events
 from bridge.desk.attributes import merged_attributes
+from bridge.desk.equipment import keep_capabilities
+from bridge.desk.flowing import lead_call
+from bridge.desk.handover import is_held_for_transfer
 from bridge.desk.participant import MediaType, Participant, ParticipantRole, ParticipantTrigger
+from bridge.desk.queueing import rank_again
 from bridge.desk.settlement import end, fill_seat, settle
 from bridge.desk.step import SYSTEM, Step
 from bridge.errors import CapacityError, NotAllowedError
@@ -19,6 +23,11 @@ def open_interaction(step: Step, command: commands.OpenInteraction) -> None:
     role, kind = ParticipantRole.CUSTOMER, MediaType.VOICE
     step.record(events.ParticipantAdded(step.now, id_, customer_id, role, kind, None, caller, caller, SYSTEM))
     step.record(events.LegAttached(step.now, id_, customer_id, command.leg_id))
+    if command.capabilities is not None:
+        can = command.capabilities
+        step.record(events.CapabilitiesChanged(step.now, id_, customer_id, command.leg_id, can))
+        keep_capabilities(step, id_, customer_id)
+    lead_call(step, id_)
     settle(step, id_)
 
 
@@ -56,6 +65,8 @@ def hold_participant(step: Step, command: commands.HoldParticipant) -> None:
 
 def resume_participant(step: Step, command: commands.ResumeParticipant) -> None:
     _live_participant(step, command.interaction_id, command.participant_id)
+    if is_held_for_transfer(step.interaction(command.interaction_id), command.participant_id):
+        raise NotAllowedError("on hold for a transfer: complete it, merge, or cancel it")
     step.move(command.interaction_id, command.participant_id, ParticipantTrigger.RESUME, command.by)
 
 
@@ -66,6 +77,7 @@ def set_attributes(step: Step, command: commands.SetAttributes) -> None:
     changed = {name: value for name, value in merged.items() if interaction.attributes.get(name) != value}
     if changed:
         step.record(events.AttributesSet(step.now, command.interaction_id, changed, command.by))
+        rank_again(step, command.interaction_id)
 
 
 def set_remote_hold(step: Step, command: commands.SetRemoteHold) -> None:
@@ -73,14 +85,6 @@ def set_remote_hold(step: Step, command: commands.SetRemoteHold) -> None:
     if participant.held_by_remote != command.held:
         step.record(
             events.RemoteHoldChanged(step.now, command.interaction_id, command.participant_id, command.held)
-        )
-
-
-def set_video(step: Step, command: commands.SetVideo) -> None:
-    participant = _live_participant(step, command.interaction_id, command.participant_id)
-    if participant.sends_video != command.sends_video:
-        step.record(
-            events.VideoChanged(step.now, command.interaction_id, command.participant_id, command.sends_video)
         )
 
 
@@ -100,6 +104,7 @@ def detach_leg(step: Step, command: commands.DetachLeg) -> None:
     if command.leg_id not in participant.leg_ids:
         return
     step.record(events.LegDetached(step.now, id_, participant_id, command.leg_id, command.reason))
+    keep_capabilities(step, id_, participant_id)
     if len(participant.leg_ids) == 1 and participant.is_present and not participant.is_customer:
         step.move(id_, participant_id, ParticipantTrigger.LOSE_MEDIA, reason=command.reason)
         settle(step, id_)
@@ -111,6 +116,8 @@ def connect_media(step: Step, command: commands.ConnectMedia) -> None:
     participant = _live_participant(step, id_, participant_id)
     if participant.is_customer:
         return
+    if not participant.is_present:
+        raise NotAllowedError(f"participant {participant_id} has not accepted the offer yet")
     step.move(id_, participant_id, ParticipantTrigger.JOIN, reason="media connected")
     fill_seat(step, id_, participant)
     settle(step, id_)

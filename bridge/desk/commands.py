@@ -3,9 +3,24 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from bridge.desk.capability import Capabilities
 from bridge.desk.expert import Presence
 from bridge.desk.participant import MediaType, ParticipantRole
-from bridge.ids import InteractionId, LegId, OfferId, ParticipantId, RoomId, UserId
+from bridge.desk.queue import Profile, Queue
+from bridge.desk.supervision import SupervisionMode
+from bridge.ids import (
+    FlowId,
+    FlowRunId,
+    InteractionId,
+    LegId,
+    LinkId,
+    OfferId,
+    ParticipantId,
+    PromptId,
+    QueueId,
+    RoomId,
+    UserId,
+)
 
 
 @dataclass(frozen=True)
@@ -19,6 +34,7 @@ class OpenInteraction:
     caller: str
     called: str
     attributes: Mapping[str, str] = field(default_factory=dict)
+    capabilities: Capabilities | None = None  # of the leg, as far as the offer tells
 
 
 @dataclass(frozen=True)
@@ -81,10 +97,13 @@ class SetRemoteHold:
 
 
 @dataclass(frozen=True)
-class SetVideo:
+class SetCapabilities:
+    """What was found out about a leg, from its negotiation and its connection."""
+
     interaction_id: InteractionId
     participant_id: ParticipantId
-    sends_video: bool
+    leg_id: LegId
+    capabilities: Capabilities
 
 
 @dataclass(frozen=True)
@@ -126,6 +145,187 @@ class SeekParticipant:
 
 
 @dataclass(frozen=True)
+class SeekFromQueue:
+    """Adds whoever the queue sends: opens a seat there, by the interaction's own clock."""
+
+    interaction_id: InteractionId
+    queue_id: QueueId
+    type: MediaType
+    by: str
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    second_expert: bool = False
+
+
+@dataclass(frozen=True)
+class QueueInteraction:
+    """Sends a customer who waits to another queue."""
+
+    interaction_id: InteractionId
+    queue_id: QueueId
+    by: str
+
+
+@dataclass(frozen=True)
+class StartConsult:
+    """Seeks a user, or whoever a queue sends, to talk with while the customers hear music."""
+
+    interaction_id: InteractionId
+    by: str
+    user_id: UserId | None = None
+    queue_id: QueueId | None = None
+    role: ParticipantRole = ParticipantRole.SME
+    type: MediaType = MediaType.VIDEO
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    second_expert: bool = False
+
+
+@dataclass(frozen=True)
+class TransferBlind:
+    """Hands the customer to a user or a queue without asking first."""
+
+    interaction_id: InteractionId
+    by: str
+    user_id: UserId | None = None
+    queue_id: QueueId | None = None
+    role: ParticipantRole = ParticipantRole.AGENT
+    type: MediaType = MediaType.VOICE
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    second_expert: bool = False
+
+
+@dataclass(frozen=True)
+class CompleteTransfer:
+    """After a consultation: who asked leaves, the expert stays with the customer."""
+
+    interaction_id: InteractionId
+    by: str
+
+
+@dataclass(frozen=True)
+class MergeConsult:
+    """After a consultation: all talk together."""
+
+    interaction_id: InteractionId
+    by: str
+
+
+@dataclass(frozen=True)
+class CancelTransfer:
+    """Back to the old place: whoever is sought or consulted goes, the customer is resumed."""
+
+    interaction_id: InteractionId
+    by: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Supervise:
+    """Joins as a supervisor, or changes the mode. `coached_id` None: the agent."""
+
+    interaction_id: InteractionId
+    user_id: UserId
+    name: str
+    mode: SupervisionMode
+    coached_id: ParticipantId | None = None
+    type: MediaType = MediaType.VOICE
+
+
+@dataclass(frozen=True)
+class CreateCompanionLink:
+    interaction_id: InteractionId
+    participant_id: ParticipantId
+    link_id: LinkId
+    expires_at: float
+    by: str
+
+
+@dataclass(frozen=True)
+class JoinCompanion:
+    """`binding` is the hash of the browser's secret; the same again is the same browser."""
+
+    interaction_id: InteractionId
+    participant_id: ParticipantId
+    link_id: LinkId
+    binding: str
+
+
+@dataclass(frozen=True)
+class DeclareQueue:
+    queue: Queue
+    by: str
+
+
+@dataclass(frozen=True)
+class RemoveQueue:
+    queue_id: QueueId
+    by: str
+
+
+@dataclass(frozen=True)
+class SetProfile:
+    """Skills, entitlements and capacity of a user, who need not have shown up yet."""
+
+    profile: Profile
+    by: str
+
+
+@dataclass(frozen=True)
+class ProveReady:
+    """A desktop's report about itself; `detail` says in words what is wrong."""
+
+    user_id: UserId
+    microphone: bool
+    camera: bool
+    ice: bool
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class CompleteWrapUp:
+    interaction_id: InteractionId
+    user_id: UserId
+    code: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class RequestCallback:
+    """Arranges a callback, or schedules the one there is anew. `number` "" is the caller's own."""
+
+    interaction_id: InteractionId
+    by: str
+    number: str = ""
+    not_before: float = 0.0
+    queue_id: QueueId | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class CancelCallback:
+    interaction_id: InteractionId
+    by: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class AnswerCallback:
+    """The call that the desk asked for under `leg_id` was answered."""
+
+    interaction_id: InteractionId
+    leg_id: LegId
+
+
+@dataclass(frozen=True)
+class FailCallback:
+    """`status` is the SIP status of the refusal, 408 for no answer."""
+
+    interaction_id: InteractionId
+    leg_id: LegId
+    reason: str
+    status: int
+
+
+@dataclass(frozen=True)
 class AcceptOffer:
     offer_id: OfferId
     user_id: UserId
@@ -157,8 +357,51 @@ class ReturnDesktop:
 
 
 @dataclass(frozen=True)
+class StartFlow:
+    """`attributes` are set before its first step. The same flow again changes nothing while it runs."""
+
+    interaction_id: InteractionId
+    flow_id: FlowId
+    by: str
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class StopFlow:
+    interaction_id: InteractionId
+    flow_run_id: FlowRunId
+    by: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class DialDigits:
+    """The last keys a participant pressed, newest last: they may be what a flow is bound to."""
+
+    interaction_id: InteractionId
+    participant_id: ParticipantId
+    digits: str
+
+
+@dataclass(frozen=True)
+class FinishPrompt:
+    """A prompt the desk asked for is through; `error` says why it could not be played."""
+
+    interaction_id: InteractionId
+    prompt_id: PromptId
+    error: str = ""
+
+
+@dataclass(frozen=True)
 class ExpireDeadlines:
     """Time passed: ends what was due."""
+
+
+@dataclass(frozen=True)
+class Restart:
+    """The process was started anew on the state of the last one. `legs` are those that may come back."""
+
+    legs: frozenset[LegId]
 
 
 DeskCommand = (
@@ -171,7 +414,7 @@ DeskCommand = (
     | ResumeParticipant
     | SetAttributes
     | SetRemoteHold
-    | SetVideo
+    | SetCapabilities
     | AttachLeg
     | DetachLeg
     | ConnectMedia
@@ -181,5 +424,29 @@ DeskCommand = (
     | SetPresence
     | LoseDesktop
     | ReturnDesktop
+    | StartFlow
+    | StopFlow
+    | DialDigits
+    | FinishPrompt
     | ExpireDeadlines
+    | Restart
+    | SeekFromQueue
+    | QueueInteraction
+    | DeclareQueue
+    | RemoveQueue
+    | SetProfile
+    | ProveReady
+    | CompleteWrapUp
+    | RequestCallback
+    | CancelCallback
+    | AnswerCallback
+    | FailCallback
+    | StartConsult
+    | TransferBlind
+    | CompleteTransfer
+    | MergeConsult
+    | CancelTransfer
+    | Supervise
+    | CreateCompanionLink
+    | JoinCompanion
 )

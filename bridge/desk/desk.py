@@ -2,20 +2,44 @@
 
 import heapq
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
-from bridge.desk import calls, commands, events, presence, seating
+from bridge.desk import (
+    calling_back,
+    calls,
+    commands,
+    companionship,
+    equipment,
+    events,
+    flowing,
+    limit,
+    presence,
+    queue_admin,
+    readiness,
+    seating,
+    supervising,
+    transferring,
+    wrapping_up,
+)
 from bridge.desk.expert import Expert
+from bridge.desk.figures import QueueFigures
 from bridge.desk.interaction import Interaction
+from bridge.desk.interpreter import expire_flows, run_flows
+from bridge.desk.line import Place
 from bridge.desk.offer import Offer
 from bridge.desk.policy import DeskPolicy
+from bridge.desk.queue import Profile, Queue, default_queue
+from bridge.desk.restart import restart
+from bridge.desk.seat import SeatState
 from bridge.desk.seating import miss
 from bridge.desk.settlement import settle
+from bridge.desk.snapshot import DeskSnapshot
 from bridge.desk.state import DeskState
 from bridge.desk.step import SYSTEM, Step
 from bridge.desk.waiting import match_waiting
 from bridge.errors import NotFoundError
-from bridge.ids import IdSource, InteractionId, OfferId, UserId
+from bridge.ids import IdSource, InteractionId, OfferId, QueueId, UserId
 
 MEDIA_MISSING = "no media connection in time"
 
@@ -33,6 +57,7 @@ class Desk:
         self._policy = policy
         self._ids = ids
         self._state = DeskState(policy.ended_kept)
+        self._declare_configured()
         self._deadlines: list[float] = []
 
     def step(self, command: commands.DeskCommand, now: float) -> tuple[events.DeskEvent, ...]:
@@ -41,8 +66,11 @@ class Desk:
         if isinstance(command, commands.ExpireDeadlines):
             self._forget_deadlines(now)
         _STEPS[type(command)](step, command)
+        run_flows(step)
         match_waiting(step)
         self._note_deadlines(step.events)
+        for at in step.wakes:
+            heapq.heappush(self._deadlines, at)
         return tuple(step.events)
 
     def replay(self, events_: Iterable[events.DeskEvent]) -> None:
@@ -50,6 +78,15 @@ class Desk:
         for event in events_:
             self._state.apply(event)
             self._note_deadlines((event,))
+
+    def snapshot(self) -> DeskSnapshot:
+        """The state of this moment; `restore` in a new desk and `replay` of what followed give it back."""
+        return replace(self._state.snapshot(), deadlines=tuple(self._deadlines))
+
+    def restore(self, snapshot: DeskSnapshot) -> None:
+        """Takes over a whole state. Only in a desk that has none."""
+        self._state.restore(snapshot)
+        self._deadlines = list(snapshot.deadlines)  # a heap's order is a heap
 
     def timer(self) -> float | None:
         """The next deadline; early is harmless, for a deadline that was met is still noted."""
@@ -101,20 +138,64 @@ class Desk:
         """How many ended interactions were dropped from memory to stay within `ended_kept`."""
         return self._state.forgotten
 
+    # --- queues -------------------------------------------------------------------------------------------
+
+    def queues(self) -> tuple[Queue, ...]:
+        return tuple(self._state.queues.values())
+
+    def queue(self, queue_id: QueueId) -> Queue:
+        """Raises NotFoundError."""
+        return self._state.queue(queue_id)
+
+    def figures(self, queue_id: QueueId) -> QueueFigures:
+        return self._state.figures.get(queue_id, QueueFigures())
+
+    def waiting(self, queue_id: QueueId) -> tuple[Place, ...]:
+        """Who waits in a queue, in the order of service."""
+        return self._state.lines.waiting(queue_id)
+
+    def profile(self, user_id: UserId) -> Profile:
+        return self._state.profile(user_id)
+
+    def is_wrapping_up(self, user_id: UserId) -> bool:
+        return self._state.is_wrapping_up(user_id)
+
+    def takes_offers(self, user_id: UserId, now: float) -> bool:
+        """Would be offered something if it were idle."""
+        expert = self._state.experts.get(user_id)
+        return expert is not None and self._state.takes_offers(expert, self._policy.proof_s, now)
+
+    def can_show_video(self, user_id: UserId) -> bool:
+        """Has the licence and, where desktops prove themselves, a camera that works."""
+        return self._state.can_show_video(user_id, self._policy.proof_s)
+
+    def _declare_configured(self) -> None:
+        """The configuration's word stands from the start; what the API says comes by events and over it."""
+        for queue in (default_queue(), *self._policy.queues):
+            self._state.queues[queue.queue_id] = queue
+
     def _forget_deadlines(self, now: float) -> None:
         while self._deadlines and self._deadlines[0] <= now:
             heapq.heappop(self._deadlines)
 
     def _note_deadlines(self, recorded: Iterable[events.DeskEvent]) -> None:
         for event in recorded:
-            for at in _deadlines_of(event, self._policy):
+            for at in _deadlines_of(event, self._policy, self._state):
                 heapq.heappush(self._deadlines, at)
 
 
 def _expire_deadlines(step: Step, _command: commands.ExpireDeadlines) -> None:
     seating.expire_offers(step)
     presence.expire_desktops(step)
+    readiness.expire_proofs(step)
     _expire_connections(step)
+    wrapping_up.expire_wrap_ups(step)
+    transferring.expire_transfers(step)
+    companionship.expire_links(step)
+    calling_back.expire_callbacks(step)
+    expire_flows(step)
+    limit.expire_waits(step)
+    limit.announce_positions(step)
 
 
 def _expire_connections(step: Step) -> None:
@@ -133,18 +214,53 @@ def _expire_connections(step: Step) -> None:
             settle(step, interaction_id)
 
 
-def _deadlines_of(event: events.DeskEvent, policy: DeskPolicy) -> Iterator[float]:
+def _deadlines_of(event: events.DeskEvent, policy: DeskPolicy, state: DeskState) -> Iterator[float]:
     match event:
-        case events.OfferMade():
+        case events.SeatOpened() | events.SeatQueued() | events.PositionAnnounced() | events.SeatRanked():
+            yield from _deadlines_in_queue(event, state)
+        case events.CallbackMoved() if event.dial_by is not None:
+            yield event.dial_by
+        case events.FlowWaits() if event.due_at is not None:
+            yield event.due_at
+        case events.ParticipantMoved():
+            yield from (at for at in (event.connect_by, event.wrap_up_by) if at is not None)
+        case events.PresenceChanged() | events.ProfileSet() | events.QueueDeclared():
+            yield event.at  # a queue may have lost the last who serves it, or changed its limits
+        case (
+            events.OfferMade()
+            | events.CompanionLinkCreated()
+            | events.TransferStarted()
+            | events.TransferMoved()
+        ):
             yield event.expires_at
-        case events.ParticipantMoved() if event.connect_by is not None:
-            yield event.connect_by
         case events.DesktopLost():
             yield event.at + policy.reconnect_grace_s
-        case events.SeatMoved() if event.declined_by is not None:
-            yield event.at + policy.decline_rest_s  # then the seat may ring there again
+        case events.SeatMoved() if event.state is SeatState.OPEN:
+            yield event.at  # a limit may have been met while it rang
+            if event.declined_by is not None:
+                yield event.at + policy.decline_rest_s  # then the seat may ring there again
         case _:
             return
+
+
+def _deadlines_in_queue(
+    event: events.SeatOpened | events.SeatQueued | events.PositionAnnounced | events.SeatRanked,
+    state: DeskState,
+) -> Iterator[float]:
+    if isinstance(event, events.SeatRanked):
+        yield event.not_before
+        return
+    queue = state.queues.get(event.queue_id) if event.queue_id is not None else None
+    if queue is None:
+        return
+    if queue.announce_every_s > 0:
+        yield event.at + queue.announce_every_s
+    if isinstance(event, events.PositionAnnounced):
+        return
+    for wait_s in queue.longest_wait_s():
+        yield event.at + wait_s
+    if isinstance(event, events.SeatOpened) and event.not_before > event.at:
+        yield event.not_before
 
 
 # The annotation is wide because each step takes its own command; the keys keep them apart.
@@ -158,7 +274,7 @@ _STEPS: dict[type, Callable[[Step, Any], None]] = {
     commands.ResumeParticipant: calls.resume_participant,
     commands.SetAttributes: calls.set_attributes,
     commands.SetRemoteHold: calls.set_remote_hold,
-    commands.SetVideo: calls.set_video,
+    commands.SetCapabilities: equipment.set_capabilities,
     commands.AttachLeg: calls.attach_leg,
     commands.DetachLeg: calls.detach_leg,
     commands.ConnectMedia: calls.connect_media,
@@ -168,5 +284,29 @@ _STEPS: dict[type, Callable[[Step, Any], None]] = {
     commands.SetPresence: presence.set_presence,
     commands.LoseDesktop: presence.lose_desktop,
     commands.ReturnDesktop: presence.return_desktop,
+    commands.StartFlow: flowing.start_flow,
+    commands.StopFlow: flowing.stop_flow,
+    commands.DialDigits: flowing.dial_digits,
+    commands.FinishPrompt: flowing.report_prompt,
     commands.ExpireDeadlines: _expire_deadlines,
+    commands.Restart: restart,
+    commands.SeekFromQueue: queue_admin.seek_from_queue,
+    commands.QueueInteraction: queue_admin.queue_interaction,
+    commands.DeclareQueue: queue_admin.declare_queue,
+    commands.RemoveQueue: queue_admin.remove_queue,
+    commands.SetProfile: queue_admin.set_profile,
+    commands.ProveReady: readiness.prove_ready,
+    commands.CompleteWrapUp: wrapping_up.complete_wrap_up,
+    commands.RequestCallback: calling_back.request_callback,
+    commands.CancelCallback: calling_back.cancel_callback,
+    commands.AnswerCallback: calling_back.answer_callback,
+    commands.FailCallback: calling_back.fail_callback,
+    commands.StartConsult: transferring.start_consult,
+    commands.TransferBlind: transferring.transfer_blind,
+    commands.CompleteTransfer: transferring.complete_consult,
+    commands.MergeConsult: transferring.merge_consult,
+    commands.CancelTransfer: transferring.cancel_transfer,
+    commands.Supervise: supervising.supervise,
+    commands.CreateCompanionLink: companionship.create_link,
+    commands.JoinCompanion: companionship.join_companion,
 }

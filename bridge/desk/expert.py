@@ -37,8 +37,20 @@ TRANSITIONS: dict[tuple[Presence, PresenceTrigger], Presence] = {
 
 
 @dataclass(frozen=True)
+class Proof:
+    """A desktop showed that it works: microphone and media path, and the camera if there is one."""
+
+    expires_at: float
+    camera: bool
+
+
+@dataclass(frozen=True)
 class Expert:
-    """`idle_since` orders the longest-idle routing; `lost_at` is set while no desktop is connected."""
+    """`idle_since` orders the longest-idle routing; `lost_at` is set while no desktop is connected.
+
+    `missed` counts the offers let ring out since the last answer, `handled` the interactions taken part in.
+    `proved` is the last word on the desktop's readiness; how long it holds is the state's to know.
+    """
 
     user_id: UserId
     name: str
@@ -47,6 +59,10 @@ class Expert:
     idle_since: float
     presence: Presence = Presence.OFFLINE
     lost_at: float | None = None
+    missed: int = 0
+    handled: int = 0
+    proved: bool = False
+    fault: str = ""
 
     @property
     def takes_offers(self) -> bool:

@@ -1,13 +1,19 @@
 """One object over all legs, from the first ring to the end. Its id never changes, whoever comes and goes."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 
+from bridge.desk.callback import Callback
+from bridge.desk.companion import LinkState
+from bridge.desk.flow import FlowKind, FlowRun
 from bridge.desk.participant import Participant, ParticipantRole, ParticipantState
+from bridge.desk.queue import DEFAULT_QUEUE
 from bridge.desk.seat import Seat
+from bridge.desk.transfer import Transfer
+from bridge.desk.value import replace
 from bridge.errors import NotAllowedError, NotFoundError
-from bridge.ids import InteractionId, ParticipantId, RoomId, SeatId, UserId
+from bridge.ids import FlowRunId, InteractionId, ParticipantId, QueueId, RoomId, SeatId, UserId
 
 
 class InteractionState(StrEnum):
@@ -36,6 +42,11 @@ class Interaction:
     ended_at: float | None = None
     end_reason: str = ""
     ended_by: str = ""
+    version: int = 0  # grows with every event of the interaction
+    queue_id: QueueId = DEFAULT_QUEUE  # where the customer waits, or waited last
+    callback: Callback | None = None
+    flows: tuple[FlowRun, ...] = ()  # those that run
+    transfer: Transfer | None = None  # the one under way
 
     @property
     def state(self) -> InteractionState:
@@ -48,12 +59,40 @@ class Interaction:
     def escalation_in_progress(self) -> bool:
         return any(seat.role is ParticipantRole.SME for seat in self.seats)
 
+    @property
+    def live_callback(self) -> Callback | None:
+        return self.callback if self.callback is not None and self.callback.is_live else None
+
+    @property
+    def is_led(self) -> bool:
+        """A flow leads the caller, whom nobody has met yet: it says which queue, and when."""
+        inbound = any(run.flow.kind is FlowKind.INBOUND for run in self.flows)
+        met = any(customer.session_since is not None for customer in self.customers())
+        return inbound and not met and self.live_callback is None
+
+    def flow_run(self, flow_run_id: FlowRunId) -> FlowRun | None:
+        """None when it is over."""
+        return next((run for run in self.flows if run.flow_run_id == flow_run_id), None)
+
+    def awaited_by_flow(self, subject: str) -> FlowRun | None:
+        """The run whose step waits for this seat or prompt."""
+        return next((run for run in self.flows if run.subject == subject), None)
+
+    def with_flow_run(self, run: FlowRun) -> "Interaction":
+        """Puts `run` in the place of its former self, or at the end."""
+        others = tuple(r for r in self.flows if r.flow_run_id != run.flow_run_id)
+        return replace(self, flows=(*others, run))
+
     def customers(self) -> Iterator[Participant]:
         return (p for p in self.participants if p.is_live and p.is_customer)
 
     def staff(self) -> Iterator[Participant]:
         """Live participants who are users of ours."""
         return (p for p in self.participants if p.is_live and not p.is_customer)
+
+    def attendants(self) -> Iterator[Participant]:
+        """Live participants of ours whom a customer can talk with: those who supervise are not."""
+        return (p for p in self.staff() if p.supervision is None)
 
     def participant(self, participant_id: ParticipantId) -> Participant:
         """Raises NotFoundError."""
@@ -73,6 +112,13 @@ class Interaction:
         """The live participant that is `user_id`."""
         return next((p for p in self.staff() if p.user_id == user_id), None)
 
+    def customer_bound_to(self, link_id: str) -> Participant | None:
+        """The customer whose companion browser used this link."""
+        for customer in self.customers():
+            if any(link.link_id == link_id and link.state is LinkState.BOUND for link in customer.companions):
+                return customer
+        return None
+
     def seat(self, seat_id: SeatId) -> Seat:
         """Raises NotFoundError."""
         for seat in self.seats:
@@ -82,6 +128,14 @@ class Interaction:
 
     def seat_of(self, participant_id: ParticipantId) -> Seat | None:
         return next((s for s in self.seats if s.participant_id == participant_id), None)
+
+    def sought_in(self, queue_id: QueueId) -> Participant | None:
+        """Who stands for the live seat for which that queue was asked."""
+        for seat in self.seats:
+            asked = queue_id in (seat.queue_id, seat.asked_queue_id)
+            if seat.escalation and asked and seat.participant_id is not None:
+                return self.participant(seat.participant_id)
+        return None
 
     def with_participant(self, participant: Participant) -> "Interaction":
         """Puts `participant` in the place of its former self, or at the end."""

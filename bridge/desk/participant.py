@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from bridge.desk.capability import Capabilities
+from bridge.desk.companion import Companion
+from bridge.desk.supervision import Supervision
 from bridge.errors import ConflictError, NotAllowedError
-from bridge.ids import LegId, ParticipantId, UserId
+from bridge.ids import LegId, ParticipantId, QueueId, UserId
 
 
 class ParticipantRole(StrEnum):
@@ -51,11 +54,15 @@ TRANSITIONS: dict[tuple[ParticipantState, ParticipantTrigger], ParticipantState]
     (_S.NOT_IN_QUEUE, _T.ACCEPT): _S.CONNECTING,
     (_S.NOT_IN_QUEUE, _T.DISCONNECT): _S.DISCONNECTED,
     (_S.QUEUED, _T.JOIN): _S.IN_SESSION,
+    (_S.QUEUED, _T.ALERT): _S.ALERTING,  # an expert is rung for the queue, or a caller for the callback
     (_S.QUEUED, _T.DISCONNECT): _S.DISCONNECTED,
     (_S.ALERTING, _T.ACCEPT): _S.CONNECTING,
+    (_S.ALERTING, _T.QUEUE): _S.QUEUED,
+    (_S.ALERTING, _T.JOIN): _S.IN_SESSION,  # the caller answered the callback
     (_S.ALERTING, _T.DISCONNECT): _S.DISCONNECTED,
     (_S.CONNECTING, _T.JOIN): _S.IN_SESSION,
     (_S.CONNECTING, _T.LOSE_MEDIA): _S.CONNECTING,
+    (_S.CONNECTING, _T.WRAP_UP): _S.WRAP_UP,  # had been in session before the media went
     (_S.CONNECTING, _T.DISCONNECT): _S.DISCONNECTED,
     (_S.IN_SESSION, _T.JOIN): _S.IN_SESSION,  # a second leg, or the first one connected anew
     (_S.IN_SESSION, _T.LOSE_MEDIA): _S.CONNECTING,
@@ -79,7 +86,11 @@ PRESENT = frozenset({_S.CONNECTING, _S.IN_SESSION, _S.HELD})
 
 @dataclass(frozen=True)
 class Participant:
-    """`user_id` is None for a customer. `connect_by` is the deadline for media that is missing."""
+    """`user_id` is None for a customer, and for whoever is still sought in a queue.
+
+    `connect_by` is the deadline for media that is missing, `wrap_up_by` the one for the work after the call.
+    `session_since` is when the participant was first in session; `queue_id` the queue it came through.
+    """
 
     participant_id: ParticipantId
     role: ParticipantRole
@@ -96,14 +107,33 @@ class Participant:
     connect_by: float | None = None
     disconnect_reason: str = ""
     disconnected_by: str = ""
+    queue_id: QueueId | None = None
+    session_since: float | None = None
+    left_at: float | None = None
+    downgrade_reason: str = ""  # why there is no video although it was asked for
+    wrap_up_by: float | None = None
+    wrap_up_code: str = ""
+    wrap_up_note: str = ""
+    leg_capabilities: tuple[tuple[LegId, Capabilities], ...] = ()
+    supervision: Supervision | None = None  # of a supervisor
+    companions: tuple[Companion, ...] = ()  # a customer's links, open or bound
 
     @property
     def is_live(self) -> bool:
-        return self.state is not ParticipantState.DISCONNECTED
+        """In the interaction or on the way to it. Who is wrapping up has left it."""
+        return self.state not in (ParticipantState.DISCONNECTED, ParticipantState.WRAP_UP)
 
     @property
     def is_present(self) -> bool:
         return self.state in PRESENT
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Of all legs together, now: what one leg cannot, another may."""
+        together = Capabilities()
+        for _, capabilities in self.leg_capabilities:
+            together |= capabilities
+        return together
 
     @property
     def is_customer(self) -> bool:

@@ -1,6 +1,10 @@
 """The durations and bounds of the desk, handed down from the settings."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from bridge.desk.flow import Flow
+from bridge.desk.queue import Queue, default_queue
+from bridge.ids import FlowId
 
 
 @dataclass(frozen=True)
@@ -13,6 +17,20 @@ class DeskPolicy:
     # Without a rest the only agent would be rung again in the same second as the rejection.
     decline_rest_s: float = 30.0
     attributes_max_bytes: int = 16_384
+    attributes_max: int = 64
+    attribute_name_max: int = 64  # characters, as the next
+    attribute_value_max: int = 4096
+    consult_s: float = 300.0  # to find somebody, and then again to talk with them
+    transfer_s: float = 60.0  # for a blind transfer to be answered
     max_interactions: int = 1000
     max_participants: int = 16
+    missed_max: int = 1  # offers let ring out in a row that make somebody not-responding
+    proof_s: float = 0.0  # how long a desktop's proof of readiness holds; 0 asks for none
+    dial_s: float = 40.0  # how long a callback rings
+    callback_attempts: int = 3
+    callback_retry_s: float = 300.0
+    queues: tuple[Queue, ...] = field(default_factory=lambda: (default_queue(),))
+    flows: tuple[Flow, ...] = ()
+    dials_numbers: bool = True  # False: only who has a SIP URI can be called back
+    inbound_flow: FlowId | None = None  # what every call goes through; None: straight into the default queue
     ended_kept: int = 1000  # ended interactions that can still be read; the journal has them all

@@ -3,6 +3,7 @@
 from bridge.desk import commands, events
 from bridge.desk.expert import Expert, Presence, PresenceTrigger
 from bridge.desk.offer import OfferTrigger
+from bridge.desk.readiness import void_proof
 from bridge.desk.seating import return_offer
 from bridge.desk.settlement import settle
 from bridge.desk.step import SYSTEM, Step
@@ -39,6 +40,7 @@ def lose_desktop(step: Step, command: commands.LoseDesktop) -> None:
     if expert is None or expert.lost_at is not None:
         return
     step.record(events.DesktopLost(step.now, command.user_id))
+    void_proof(step, command.user_id, CONNECTION_LOST)
     offer = step.state.offer_to(command.user_id)
     if offer is None:
         return
@@ -64,10 +66,8 @@ def _take_out(step: Step, expert: Expert) -> None:
     step.record(
         events.PresenceChanged(step.now, expert.user_id, expert.name, expert.role, presence, CONNECTION_LOST)
     )
-    interaction_id = step.state.engagement_of(expert.user_id)
-    if interaction_id is None:
-        return
-    participant = step.interaction(interaction_id).participant_of(expert.user_id)
-    if participant is not None:
-        step.disconnect(interaction_id, participant, SYSTEM, CONNECTION_LOST)
-        settle(step, interaction_id)
+    for interaction_id in step.state.engagements_of(expert.user_id):
+        participant = step.interaction(interaction_id).participant_of(expert.user_id)
+        if participant is not None:
+            step.disconnect(interaction_id, participant, SYSTEM, CONNECTION_LOST)
+            settle(step, interaction_id)

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from bridge.desk.participant import MediaType, ParticipantRole
 from bridge.errors import NotAllowedError
-from bridge.ids import ParticipantId, SeatId, UserId
+from bridge.ids import ParticipantId, QueueId, SeatId, UserId
 
 
 class SeatState(StrEnum):
@@ -41,10 +41,13 @@ TRANSITIONS: dict[tuple[SeatState, SeatTrigger], SeatState] = {
 
 @dataclass(frozen=True)
 class Seat:
-    """`user_id` names the one it is for; None means the waiting list: the longest idle agent.
+    """`user_id` names the one it is for; None means a queue: the longest idle of those who serve it.
 
-    `participant_id` is known at once for a named seat, and from acceptance on for one of the waiting list.
-    `declined` holds who turned it down and when.
+    A seat of a queue is either the one a waiting customer waits for, or an `escalation`: one more participant
+    beside those who are there. `participant_id` is known at once for a named seat and an escalation, and from
+    acceptance on for a customer's. `declined` holds who turned it down and when.
+    `queued_at` is the clock that orders the queue, `head_start_s` what priority adds to it; `entered_at` is
+    when it came into this very queue; before `not_before` it is offered to nobody.
     """
 
     seat_id: SeatId
@@ -56,10 +59,35 @@ class Seat:
     user_id: UserId | None = None
     participant_id: ParticipantId | None = None
     declined: tuple[tuple[UserId, float], ...] = ()
+    queue_id: QueueId | None = None
+    escalation: bool = False
+    asked_queue_id: QueueId | None = None  # of the wish, before any overflow
+    queued_at: float = 0.0
+    head_start_s: float = 0.0
+    entered_at: float = 0.0
+    not_before: float = 0.0
+    overflowed: bool = False
+    announced_at: float = 0.0
+    downgrade_reason: str = ""
 
     @property
     def is_live(self) -> bool:
         return self.state not in (SeatState.FILLED, SeatState.CLOSED)
+
+    @property
+    def is_customers(self) -> bool:
+        """The seat a customer waits for."""
+        return self.user_id is None and not self.escalation
+
+    @property
+    def waits(self) -> bool:
+        """In its queue: nobody has accepted it yet."""
+        return self.queue_id is not None and self.state in (SeatState.OPEN, SeatState.OFFERED)
+
+    @property
+    def rank(self) -> float:
+        """Smaller is served first."""
+        return self.queued_at - self.head_start_s
 
     def next_state(self, trigger: SeatTrigger) -> SeatState:
         """Raises NotAllowedError when the table has no such transition."""

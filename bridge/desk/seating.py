@@ -6,10 +6,12 @@ from bridge.desk.expert import Expert, Presence, PresenceTrigger
 from bridge.desk.interaction import Interaction
 from bridge.desk.offer import Offer, OfferTrigger
 from bridge.desk.participant import (
+    MediaType,
     ParticipantConflictError,
     ParticipantRole,
     ParticipantTrigger,
 )
+from bridge.desk.readiness import NO_PROOF
 from bridge.desk.seat import SeatTrigger
 from bridge.desk.settlement import settle
 from bridge.desk.step import SYSTEM, Step
@@ -30,7 +32,7 @@ def seek_participant(step: Step, command: commands.SeekParticipant) -> None:
     expert = step.state.expert(command.user_id)
     role = _role_for(expert, command.role)
     _check_room(step, interaction, role, second_expert=command.second_expert)
-    _check_reachable(step, expert)
+    _check_reachable(step, expert, command.type)
     attributes = merged_attributes(interaction.attributes, command.attributes, step.policy)
     id_, participant_id = command.interaction_id, step.ids.participant()
     changed = {name: value for name, value in attributes.items() if interaction.attributes.get(name) != value}
@@ -67,8 +69,12 @@ def accept_offer(step: Step, command: commands.AcceptOffer) -> None:
                 expert.name,
                 "",
                 command.user_id,
+                seat.queue_id,
             )
         )
+    elif seat.escalation:
+        name = step.state.expert(command.user_id).name
+        step.record(events.ParticipantAssigned(step.now, id_, participant_id, command.user_id, name))
     step.move_seat(id_, seat, SeatTrigger.TAKE, participant_id=participant_id)
     step.move(id_, participant_id, ParticipantTrigger.ACCEPT, command.user_id, "accepted")
 
@@ -79,15 +85,17 @@ def reject_offer(step: Step, command: commands.RejectOffer) -> None:
 
 
 def return_offer(step: Step, offer: Offer, trigger: OfferTrigger, by: str, reason: str) -> None:
-    """The offer came to nothing: a seat of the waiting list seeks the next, a named one is given up."""
+    """The offer came to nothing: a seat of a queue seeks the next, a named one is given up."""
     id_ = offer.interaction_id
     seat = step.interaction(id_).seat(offer.seat_id)
-    step.end_offer(offer, trigger, reason)
-    if seat.participant_id is None:
+    step.end_offer(offer, trigger, reason, missed=trigger is OfferTrigger.TIME_OUT)
+    if seat.user_id is None:
         declined = trigger in (OfferTrigger.REJECT, OfferTrigger.TIME_OUT)
         declined_by = offer.user_id if declined else None
-        step.move_seat(id_, seat, SeatTrigger.RETURN, reason, declined_by=declined_by)
-    else:
+        step.move_seat(id_, seat, SeatTrigger.RETURN, reason, seat.participant_id, declined_by)
+        if seat.participant_id is not None:
+            step.move(id_, seat.participant_id, ParticipantTrigger.QUEUE, reason=reason)
+    elif seat.participant_id is not None:
         step.disconnect(id_, step.interaction(id_).participant(seat.participant_id), by, reason)
     settle(step, id_)
 
@@ -97,7 +105,9 @@ def expire_offers(step: Step) -> None:
     for offer in tuple(step.state.offers.values()):
         if offer.expires_at <= step.now:
             return_offer(step, offer, OfferTrigger.TIME_OUT, SYSTEM, TIMED_OUT)
-            miss(step, offer.user_id, "did not answer an offer")
+            expert = step.state.experts.get(offer.user_id)
+            if expert is not None and expert.missed >= step.policy.missed_max:
+                miss(step, offer.user_id, "did not answer an offer")
 
 
 def miss(step: Step, user_id: UserId, reason: str) -> None:
@@ -131,13 +141,18 @@ def _check_room(step: Step, interaction: Interaction, role: ParticipantRole, *, 
         return
     participant = interaction.participant(sought.participant_id)
     raise ParticipantConflictError(
-        f"an escalation is in progress: {participant.user_id} is {participant.state}", participant
+        f"an escalation is in progress: {participant.user_id or participant.name} is {participant.state}",
+        participant,
     )
 
 
-def _check_reachable(step: Step, expert: Expert) -> None:
-    if not expert.takes_offers:
+def _check_reachable(step: Step, expert: Expert, kind: MediaType) -> None:
+    if not step.state.takes_offers(expert, step.policy.proof_s, step.now):
+        if expert.takes_offers:
+            raise NotAllowedError(f"{expert.user_id} takes no offers now: {expert.fault or NO_PROOF}")
         state = "reconnecting" if expert.presence is Presence.READY else expert.presence
         raise NotAllowedError(f"{expert.user_id} takes no offers now: {state}")
+    if kind is MediaType.VIDEO and not step.state.can_show_video(expert.user_id, step.policy.proof_s):
+        raise ForbiddenError(f"{expert.user_id} cannot join with video: no licence, or no camera that works")
     if step.state.is_busy(expert.user_id):
         raise NotAllowedError(f"{expert.user_id} is busy with another interaction or offer")

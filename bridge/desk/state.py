@@ -2,17 +2,30 @@
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bridge.desk import events
-from bridge.desk.expert import Expert, Presence
+from bridge.desk import events, flow_fact, party_fact, queue_fact
+from bridge.desk.companion import LinkState
+from bridge.desk.expert import Expert, Presence, Proof
 from bridge.desk.interaction import Interaction
-from bridge.desk.offer import Offer
+from bridge.desk.line import Lines
+from bridge.desk.offer import Offer, OfferState
 from bridge.desk.participant import Participant, ParticipantState
+from bridge.desk.queue import Profile, Queue
+from bridge.desk.queue_fact import (
+    add_to_figures,
+    count_participant_moved,
+    count_seat_moved,
+    count_seat_opened,
+)
 from bridge.desk.seat import Seat
+from bridge.desk.snapshot import DeskSnapshot
+from bridge.desk.value import replace
 from bridge.errors import NotFoundError
-from bridge.ids import InteractionId, OfferId, UserId
+from bridge.ids import InteractionId, OfferId, ParticipantId, QueueId, SeatId, UserId
+
+if TYPE_CHECKING:
+    from bridge.desk.figures import QueueFigures
 
 
 class DeskState:
@@ -25,22 +38,49 @@ class DeskState:
         "_ended",
         "_ended_kept",
         "_engaged",
+        "_offer_of_seat",
+        "_offer_to",
+        "_wrapping",
+        "declared",
         "experts",
+        "figures",
+        "flowing",
         "forgotten",
         "interactions",
+        "lines",
+        "linked",
         "live",
+        "notified_at",
         "offers",
+        "profiles",
+        "proofs",
+        "queues",
         "seeking",
+        "transferring",
     )
 
     def __init__(self, ended_kept: int) -> None:
         self.interactions: dict[InteractionId, Interaction] = {}
         self.experts: dict[UserId, Expert] = {}
         self.offers: dict[OfferId, Offer] = {}
+        self.queues: dict[QueueId, Queue] = {}  # the configured ones, with what was declared over them
+        self.declared: dict[QueueId, Queue] = {}
+        self.profiles: dict[UserId, Profile] = {}
+        self.figures: dict[QueueId, QueueFigures] = {}
+        self.notified_at: dict[QueueId, float] = {}
+        # Heartbeats are not journaled: after a restart every desktop proves itself anew.
+        self.proofs: dict[UserId, Proof] = {}
+        self.lines = Lines()
         # Indexes, kept where values are put: live interactions, those with a live seat, who is in which.
         self.live: dict[InteractionId, None] = {}
         self.seeking: dict[InteractionId, None] = {}
-        self._engaged: dict[UserId, InteractionId] = {}
+        self.flowing: dict[InteractionId, None] = {}
+        self.transferring: dict[InteractionId, None] = {}
+        self.linked: dict[InteractionId, None] = {}  # with a companion link that can expire
+        self._engaged: dict[UserId, dict[InteractionId, None]] = {}
+        self._wrapping: dict[UserId, dict[tuple[InteractionId, ParticipantId], None]] = {}
+        self._offer_to: dict[UserId, Offer] = {}
+        self._offer_of_seat: dict[SeatId, Offer] = {}
         self._ended: deque[InteractionId] = deque()
         self._ended_kept = ended_kept
         self.forgotten = 0
@@ -65,41 +105,174 @@ class DeskState:
 
     def offer_to(self, user_id: UserId) -> Offer | None:
         """The live offer to `user_id`; there is at most one."""
-        return next((offer for offer in self.offers.values() if offer.user_id == user_id), None)
+        return self._offer_to.get(user_id)
+
+    def offer_of(self, seat_id: SeatId) -> Offer | None:
+        """The live offer of a seat; there is at most one."""
+        return self._offer_of_seat.get(seat_id)
+
+    def queue(self, queue_id: QueueId) -> Queue:
+        """Raises NotFoundError."""
+        try:
+            return self.queues[queue_id]
+        except KeyError:
+            raise NotFoundError(f"no queue {queue_id}") from None
+
+    def profile(self, user_id: UserId) -> Profile:
+        """A user of whom nothing was said has no skills, the video licence and room for one interaction."""
+        return self.profiles.get(user_id) or Profile(user_id)
 
     def is_busy(self, user_id: UserId) -> bool:
         """Derived, never stored: a flag could stick."""
-        return user_id in self._engaged or self.offer_to(user_id) is not None
+        if user_id in self._offer_to or user_id in self._wrapping:
+            return True
+        engaged = self._engaged.get(user_id)
+        return engaged is not None and len(engaged) >= self.profile(user_id).capacity
 
-    def engagement_of(self, user_id: UserId) -> InteractionId | None:
-        """The interaction `user_id` takes part in; the desk lets nobody into two."""
-        return self._engaged.get(user_id)
+    def is_wrapping_up(self, user_id: UserId) -> bool:
+        return user_id in self._wrapping
+
+    def wrapping_up(self) -> tuple[InteractionId, ...]:
+        """The interactions after which somebody is still at work."""
+        return tuple({id_: None for work in self._wrapping.values() for id_, _ in work})
+
+    def takes_offers(self, expert: Expert, proof_s: float, now: float) -> bool:
+        """Ready, with a desktop that proved itself a moment ago if that is asked for."""
+        if not expert.takes_offers:
+            return False
+        proof = self.proofs.get(expert.user_id)
+        return not proof_s or (proof is not None and proof.expires_at > now)
+
+    def can_show_video(self, user_id: UserId, proof_s: float) -> bool:
+        """Has the licence and, where desktops prove themselves, a camera that works."""
+        if not self.profile(user_id).video:
+            return False
+        proof = self.proofs.get(user_id)
+        return not proof_s or (proof is not None and proof.camera)
+
+    def engagements_of(self, user_id: UserId) -> tuple[InteractionId, ...]:
+        """The interactions `user_id` takes part in, at most the capacity of the profile."""
+        return tuple(self._engaged.get(user_id, ()))
 
     def put(self, interaction: Interaction) -> None:
         """The place where an interaction is replaced by what it has become."""
         id_ = interaction.interaction_id
         was = self.interactions.get(id_)
-        for participant in was.staff() if was else ():
-            if participant.user_id is not None:
-                self._engaged.pop(participant.user_id, None)
-        for participant in interaction.staff():
-            if participant.user_id is not None:
-                self._engaged[participant.user_id] = id_
-        self.interactions[id_] = interaction
+        self._note_parties(was, interaction)
+        if was is None or was.seats is not interaction.seats:
+            self.lines.move(was, interaction)
+        self.interactions[id_] = interaction = replace(
+            interaction, version=was.version + 1 if was else max(1, interaction.version)
+        )
         if interaction.ended_at is None:
             self.live[id_] = None
         if interaction.seats:
             self.seeking[id_] = None
         else:
             self.seeking.pop(id_, None)
+        if interaction.flows:
+            self.flowing[id_] = None
+        else:
+            self.flowing.pop(id_, None)
+        if interaction.transfer is not None:
+            self.transferring[id_] = None
+        else:
+            self.transferring.pop(id_, None)
+        if any(link.state is LinkState.OPEN for p in interaction.participants for link in p.companions):
+            self.linked[id_] = None
+        else:
+            self.linked.pop(id_, None)
+
+    def _note_parties(self, was: Interaction | None, now: Interaction) -> None:
+        # A value that did not change is the same object: most changes touch either parties or seats.
+        if was is not None and was.participants is now.participants:
+            return
+        for participant in was.participants if was is not None else ():
+            self._forget_work(participant, now.interaction_id)
+        for participant in now.participants:
+            self._note_work(participant, now.interaction_id)
+
+    def put_participant(self, event: Any, /, **changes: Any) -> None:
+        """Replaces the participant an event is about by one with `changes`."""
+        interaction = self.interactions[event.interaction_id]
+        was = interaction.participant(event.participant_id)
+        self.put(interaction.with_participant(replace(was, **changes)))
+
+    def put_offer(self, offer: Offer) -> None:
+        self.offers[offer.offer_id] = offer
+        self._offer_to[offer.user_id] = offer
+        self._offer_of_seat[offer.seat_id] = offer
+
+    def take_offer(self, offer_id: OfferId) -> Offer:
+        """It is over."""
+        offer = self.offers.pop(offer_id)
+        del self._offer_to[offer.user_id]
+        del self._offer_of_seat[offer.seat_id]
+        return offer
+
+    def _forget_work(self, participant: Participant, id_: InteractionId) -> None:
+        user_id = participant.user_id
+        if user_id is None:
+            return
+        if participant.is_live:
+            engaged = self._engaged[user_id]
+            engaged.pop(id_, None)
+            if not engaged:
+                del self._engaged[user_id]
+        elif participant.state is ParticipantState.WRAP_UP:
+            wrapping = self._wrapping[user_id]
+            wrapping.pop((id_, participant.participant_id), None)
+            if not wrapping:
+                del self._wrapping[user_id]
+
+    def _note_work(self, participant: Participant, id_: InteractionId) -> None:
+        if participant.user_id is None:
+            return
+        if participant.is_live:
+            self._engaged.setdefault(participant.user_id, {})[id_] = None
+        elif participant.state is ParticipantState.WRAP_UP:
+            self._wrapping.setdefault(participant.user_id, {})[id_, participant.participant_id] = None
 
     def retire(self, interaction_id: InteractionId) -> None:
         """Keeps an ended interaction readable for a while; the oldest gives way."""
         del self.live[interaction_id]
         self._ended.append(interaction_id)
         if len(self._ended) > self._ended_kept:
-            del self.interactions[self._ended.popleft()]
+            gone = self.interactions.pop(self._ended.popleft())
+            for participant in gone.participants:
+                self._forget_work(participant, gone.interaction_id)  # who was still wrapping up is free
             self.forgotten += 1
+
+    # --- over a restart -----------------------------------------------------------------------------------
+
+    def snapshot(self) -> DeskSnapshot:
+        """Cheap: the values never change, so only their containers are copied. Indexes are not in it."""
+        return DeskSnapshot(
+            interactions=tuple(self.interactions.values()),
+            ended=tuple(self._ended),
+            experts=tuple(self.experts.values()),
+            offers=tuple(self.offers.values()),
+            forgotten=self.forgotten,
+            declared=tuple(self.declared.values()),
+            profiles=tuple(self.profiles.values()),
+            figures=tuple(self.figures.items()),
+            notified_at=tuple(self.notified_at.items()),
+        )
+
+    def restore(self, snapshot: DeskSnapshot) -> None:
+        """The counterpart of `snapshot`, in an empty state."""
+        for interaction in snapshot.interactions:
+            self.put(interaction)
+        self._ended.extend(snapshot.ended)
+        self.experts.update((expert.user_id, expert) for expert in snapshot.experts)
+        for offer in snapshot.offers:
+            self.put_offer(offer)
+        self.declared.update((queue.queue_id, queue) for queue in snapshot.declared)
+        self.queues.update(self.declared)
+        self.profiles.update((profile.user_id, profile) for profile in snapshot.profiles)
+        self.figures.update(snapshot.figures)
+        self.notified_at.update(snapshot.notified_at)
+        self.forgotten = snapshot.forgotten
 
 
 # --- one function per event -------------------------------------------------------------------------------
@@ -138,25 +311,38 @@ def _participant_added(state: DeskState, event: events.ParticipantAdded) -> None
         user_id=event.user_id,
         name=event.name,
         address=event.address,
+        queue_id=event.queue_id,
     )
     state.put(state.interactions[event.interaction_id].with_participant(participant))
 
 
 def _participant_moved(state: DeskState, event: events.ParticipantMoved) -> None:
-    gone = event.state is ParticipantState.DISCONNECTED
     was = state.interactions[event.interaction_id].participant(event.participant_id)
+    count_participant_moved(state, was, event)
+    gone = event.state in (ParticipantState.DISCONNECTED, ParticipantState.WRAP_UP)
+    began = event.state is ParticipantState.IN_SESSION and was.session_since is None
+    leaves = gone and was.is_live  # later the words of who left stay as they are
     _put_participant(
         state,
         event,
         state=event.state,
         connect_by=event.connect_by,
-        disconnect_reason=event.reason if gone else "",
-        disconnected_by=event.by if gone else "",
+        wrap_up_by=event.wrap_up_by,
+        session_since=event.at if began else was.session_since,
+        left_at=event.at if leaves else was.left_at,
+        disconnect_reason=event.reason if leaves else was.disconnect_reason,
+        disconnected_by=event.by if leaves else was.disconnected_by,
     )
-    # Idle begins when work ends; an offer that merely rang was no work.
-    if gone and was.is_present and was.user_id in state.experts:
-        expert = state.experts[was.user_id]
-        state.experts[was.user_id] = replace(expert, idle_since=event.at)
+    if was.user_id not in state.experts:
+        return
+    expert = state.experts[was.user_id]
+    if began:
+        expert = replace(expert, handled=expert.handled + 1)
+    # Idle begins when work ends, that after the call included; an offer that merely rang was no work.
+    worked = was.is_present or was.state is ParticipantState.WRAP_UP
+    if event.state is ParticipantState.DISCONNECTED and worked:
+        expert = replace(expert, idle_since=event.at)
+    state.experts[was.user_id] = expert
 
 
 def _participant_muted(state: DeskState, event: events.ParticipantMuted) -> None:
@@ -182,13 +368,16 @@ def _leg_attached(state: DeskState, event: events.LegAttached) -> None:
 
 def _leg_detached(state: DeskState, event: events.LegDetached) -> None:
     was = state.interactions[event.interaction_id].participant(event.participant_id)
-    _put_participant(state, event, leg_ids=tuple(leg for leg in was.leg_ids if leg != event.leg_id))
+    _put_participant(
+        state,
+        event,
+        leg_ids=tuple(leg for leg in was.leg_ids if leg != event.leg_id),
+        leg_capabilities=tuple(entry for entry in was.leg_capabilities if entry[0] != event.leg_id),
+    )
 
 
 def _put_participant(state: DeskState, event: Any, /, **changes: Any) -> None:
-    interaction = state.interactions[event.interaction_id]
-    was = interaction.participant(event.participant_id)
-    state.put(interaction.with_participant(replace(was, **changes)))
+    state.put_participant(event, **changes)
 
 
 def _seat_opened(state: DeskState, event: events.SeatOpened) -> None:
@@ -200,13 +389,28 @@ def _seat_opened(state: DeskState, event: events.SeatOpened) -> None:
         opened_by=event.by,
         user_id=event.user_id,
         participant_id=event.participant_id,
+        queue_id=event.queue_id,
+        escalation=event.escalation,
+        queued_at=event.queued_at,
+        head_start_s=event.head_start_s,
+        entered_at=event.at,
+        not_before=event.not_before,
+        overflowed=event.overflowed,
+        asked_queue_id=event.asked_queue_id,
+        announced_at=event.at,
     )
-    state.put(state.interactions[event.interaction_id].with_seat(seat))
+    interaction = state.interactions[event.interaction_id].with_seat(seat)
+    if seat.is_customers and event.queue_id is not None:
+        interaction = replace(interaction, queue_id=event.queue_id)
+    state.put(interaction)
+    count_seat_opened(state, event)
 
 
 def _seat_moved(state: DeskState, event: events.SeatMoved) -> None:
     interaction = state.interactions[event.interaction_id]
-    seat = replace(interaction.seat(event.seat_id), state=event.state, participant_id=event.participant_id)
+    was = interaction.seat(event.seat_id)
+    count_seat_moved(state, was, event)
+    seat = replace(was, state=event.state, participant_id=event.participant_id)
     if event.declined_by is not None:
         others = tuple(entry for entry in seat.declined if entry[0] != event.declined_by)
         seat = replace(seat, declined=(*others, (event.declined_by, event.at)))
@@ -214,7 +418,7 @@ def _seat_moved(state: DeskState, event: events.SeatMoved) -> None:
 
 
 def _offer_made(state: DeskState, event: events.OfferMade) -> None:
-    state.offers[event.offer_id] = Offer(
+    offer = Offer(
         event.offer_id,
         event.interaction_id,
         event.seat_id,
@@ -222,10 +426,16 @@ def _offer_made(state: DeskState, event: events.OfferMade) -> None:
         offered_at=event.at,
         expires_at=event.expires_at,
     )
+    state.put_offer(offer)
+    seat = state.interactions[event.interaction_id].seat(event.seat_id)
+    add_to_figures(state, seat.queue_id, offered=1)
 
 
 def _offer_ended(state: DeskState, event: events.OfferEnded) -> None:
-    del state.offers[event.offer_id]
+    offer = state.take_offer(event.offer_id)
+    expert = state.experts.get(offer.user_id)
+    if expert is not None and (event.missed or event.state is OfferState.ACCEPTED):
+        state.experts[offer.user_id] = replace(expert, missed=expert.missed + 1 if event.missed else 0)
 
 
 def _presence_changed(state: DeskState, event: events.PresenceChanged) -> None:
@@ -242,6 +452,7 @@ def _presence_changed(state: DeskState, event: events.PresenceChanged) -> None:
         since=was.since if event.presence is was.presence else event.at,
         idle_since=event.at if started else was.idle_since,
         lost_at=None if event.presence is Presence.OFFLINE else was.lost_at,
+        missed=0 if started else was.missed,
     )
 
 
@@ -273,4 +484,7 @@ _APPLY: dict[type, Callable[[DeskState, Any], None]] = {
     events.PresenceChanged: _presence_changed,
     events.DesktopLost: _desktop_lost,
     events.DesktopReturned: _desktop_returned,
+    **queue_fact.APPLY,
+    **flow_fact.APPLY,
+    **party_fact.APPLY,
 }

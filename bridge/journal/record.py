@@ -11,7 +11,7 @@ from bridge.ids import InteractionId
 
 _TYPES: dict[str, type[events.DeskEvent]] = {
     event_type.__name__: event_type
-    for union in (events.InteractionEvent, events.UserEvent)
+    for union in (events.InteractionEvent, events.UserEvent, events.QueueEvent)
     for event_type in get_args(union)
 }
 
@@ -31,7 +31,7 @@ def event_name(event: events.DeskEvent) -> str:
 
 
 def interaction_of(event: events.DeskEvent) -> InteractionId | None:
-    return None if isinstance(event, events.UserEvent) else event.interaction_id
+    return None if isinstance(event, events.UserEvent | events.QueueEvent) else event.interaction_id
 
 
 def serialize_event(event: events.DeskEvent) -> bytes:

@@ -133,6 +133,17 @@ class BrowserSession:
             if section.live and section.kind == "video" and section.receives
         )
 
+    def sends(self, kind: str) -> bool:
+        """Whether the browser sends this medium now. A shared screen is of the kind "screen"."""
+        return any(s.live and s.receives and s.shows == kind for s in self._sections)
+
+    def receives(self, kind: str) -> bool:
+        """Whether the browser takes this medium. Video it takes in sections of our own offers, until it
+        refuses all of them."""
+        if any(s.live and s.may_send and s.kind == kind for s in self._sections):
+            return True
+        return kind == "video" and bool(self._preferences.video_codecs) and not self._refused
+
     def add_down_track(self, source: TrackId, label: str) -> None:
         """Wants the video `source` sent to this browser. `label` becomes the id of its MediaStream there
         (the participant's id). Adding it again only changes the label. CapacityError beyond the bound."""
@@ -276,6 +287,7 @@ class BrowserSession:
             receives=direction.sends,
             may_send=direction.receives,
             reduced_size_rtcp=media.attributes.has("rtcp-rsize"),
+            content=media.attributes.value("content") or "",
             up_ssrcs=ssrcs,
             up_rtx_ssrcs=rtx_ssrcs,
         )

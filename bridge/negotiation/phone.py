@@ -14,7 +14,7 @@ from bridge.negotiation.phone_audio import (
     write_description,
 )
 from bridge.plane.messages import Codec, RtpAudio
-from bridge.wire.sdp import SessionDescription, parse_session_description
+from bridge.wire.sdp import SessionDescription, parse_session_description, serialize_session_description
 from bridge.wire.sdp_section import Direction, MediaSection, make_direction
 
 _FIRST_DYNAMIC = 96  # RFC 3551 section 3
@@ -109,6 +109,41 @@ class PhoneSession:
     def offer_pending(self) -> bool:
         """Our offer is out and not answered."""
         return self._offered is not None
+
+    def remember(self) -> bytes:
+        """What `recall` needs to go on after a restart: what is agreed, not an offer on its way."""
+        agreed = self._agreement
+        memory = _Memory(
+            session_id=self._session_id,
+            version=self._version,
+            wish=self._wish.value,
+            audio=None if agreed is None else agreed.audio,
+            held_by_remote=agreed is not None and agreed.held_by_remote,
+            remote="" if agreed is None else serialize_session_description(agreed.remote),
+            audio_index=0 if agreed is None else agreed.audio_index,
+            dtmf_clock_rate_hz=8000 if agreed is None else agreed.dtmf_clock_rate_hz,
+        )
+        return msgspec.json.encode(memory)
+
+    @classmethod
+    def recall(cls, body: bytes, preferences: PhonePreferences | None = None) -> "PhoneSession":
+        """The session that was remembered, without a place. Raises NegotiationError for bytes it cannot read."""
+        try:
+            memory = msgspec.json.decode(body, type=_Memory)
+        except msgspec.MsgspecError as error:
+            raise NegotiationError(f"what was remembered of the phone cannot be read: {error}") from error
+        session = cls(memory.session_id, preferences)
+        session._version = memory.version
+        session._wish = Direction(memory.wish)
+        if memory.audio is not None:
+            session._agreement = PhoneAgreement(
+                memory.audio,
+                memory.held_by_remote,
+                _parse(memory.remote),
+                memory.audio_index,
+                memory.dtmf_clock_rate_hz,
+            )
+        return session
 
     def place(self, local_address: str, local_port: int) -> None:
         """Where the leg receives RTP (RTCP one higher), from RtpLegDeclared. Again after a new worker."""
@@ -246,6 +281,19 @@ class PhoneSession:
             self._version += 1
             self._last_media = (address, media)
         return write_description(address, self._session_id, self._version, media)
+
+
+class _Memory(msgspec.Struct, frozen=True):
+    """A session on disk."""
+
+    session_id: int
+    version: int
+    wish: str
+    audio: RtpAudio | None
+    held_by_remote: bool
+    remote: str
+    audio_index: int
+    dtmf_clock_rate_hz: int
 
 
 class _Offered(msgspec.Struct, frozen=True):

@@ -79,12 +79,18 @@ class Section(msgspec.Struct, frozen=True):
     receives: bool = False
     may_send: bool = False
     reduced_size_rtcp: bool = False
+    content: str = ""  # "slides" is a shared screen (RFC 4796)
     up_ssrcs: tuple[int, ...] = ()
     up_rtx_ssrcs: tuple[int, ...] = ()
     ssrc: int = 0
     rtx_ssrc: int | None = None
     source: TrackId | None = None
     label: str = ""
+
+    @property
+    def shows(self) -> str:
+        """audio, video or screen."""
+        return "screen" if self.kind == "video" and self.content == "slides" else self.kind
 
     @property
     def codecs(self) -> tuple[Codec, ...]:

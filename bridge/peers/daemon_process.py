@@ -6,7 +6,7 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,6 +41,7 @@ class DaemonProcess:
     sip_port: int
     webrtc_port: int
     rtp_ports: range
+    arguments: tuple[str, ...]
 
     @property
     def websocket_url(self) -> str:
@@ -70,6 +71,19 @@ class DaemonProcess:
             except TimeoutError:
                 self.process.kill()
         return await self.process.wait()
+
+    async def kill(self) -> None:
+        """kill -9: no good-bye to anybody."""
+        with contextlib.suppress(ProcessLookupError):
+            self.process.kill()
+        await self.process.wait()
+
+    async def start_again(self) -> float:
+        """The same command line once more, after the process ended. Returns how long it took to be ready."""
+        began = asyncio.get_running_loop().time()
+        self.process = await _launch(self.arguments, self.log)
+        await _wait_until_ready(self)
+        return asyncio.get_running_loop().time() - began
 
     def last_log_lines(self, count: int = 15) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-count:])
@@ -125,17 +139,22 @@ async def daemon_process(
         **(settings or {}),
     }
     overrides = [part for name, value in chosen.items() for part in ("--set", f"{name}={value}")]
-    with log.open("wb") as output:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "bridge", "serve", *overrides, stdout=output, stderr=output
-        )
+    arguments = (sys.executable, "-m", "bridge", "serve", *overrides)
+    process = await _launch(arguments, log)
     ports = range(base, base + RTP_PORTS)
-    daemon = DaemonProcess(process, directory, log, secret, http_port, sip_port, webrtc_port, ports)
+    daemon = DaemonProcess(
+        process, directory, log, secret, http_port, sip_port, webrtc_port, ports, arguments
+    )
     try:
         await _wait_until_ready(daemon)
         yield daemon
     finally:
         await daemon.stop()
+
+
+async def _launch(arguments: Sequence[str], log: Path) -> asyncio.subprocess.Process:
+    with log.open("ab") as output:
+        return await asyncio.create_subprocess_exec(*arguments, stdout=output, stderr=output)
 
 
 async def _wait_until_ready(daemon: DaemonProcess) -> None:

@@ -143,7 +143,10 @@ class RoomSpec(msgspec.Struct, frozen=True, gc=False):
 
 
 class WorkerConfig(msgspec.Struct, frozen=True, gc=False):
-    """What a worker is given once, before its first command. Durations in seconds, delays in ms."""
+    """What a worker is given once, before its first command. Durations in seconds, delays in ms.
+
+    `rtp_port_first` is where in the range the first leg's port is looked for; 0: at its beginning.
+    """
 
     ice_address: str = "127.0.0.1"
     ice_port: int = 0
@@ -153,6 +156,7 @@ class WorkerConfig(msgspec.Struct, frozen=True, gc=False):
     rtp_advertised_address: str = ""
     rtp_port_min: int = 10_002
     rtp_port_max: int = 20_000
+    rtp_port_first: int = 0
     rtp_drain_s: float = 5.0
     rtp_timeout_s: float = 30.0
     log_level: str = "info"

@@ -68,7 +68,13 @@ class Worker:
         """Opens the ports, starts the metronome and says `WorkerReady`. SettingsError if it cannot."""
         loop = asyncio.get_running_loop()
         config, clock = self._config, self._clock
-        pool = RtpPortPool(config.rtp_port_min, config.rtp_port_max, config.rtp_address, config.rtp_drain_s)
+        pool = RtpPortPool(
+            config.rtp_port_min,
+            config.rtp_port_max,
+            config.rtp_address,
+            config.rtp_drain_s,
+            config.rtp_port_first,
+        )
         packets = packet_io()
         self._sockets = RtpSockets(loop, clock, pool, packets, config.rtp_timeout_s)
         _open_socket("rtp.address", config.rtp_address, 0).close()  # or every call would fail later

@@ -11,6 +11,7 @@ from bridge.errors import BridgeError, ForbiddenError, NotAllowedError, NotFound
 from bridge.ids import InteractionId, LegId, UserId
 from bridge.negotiation import BrowserSession, PeerReplacedError
 from bridge.plane import messages
+from bridge.switchboard.equipment import Equipment
 from bridge.switchboard.event import MediaConnected, MediaOffered, VideoPathChosen
 from bridge.switchboard.leg import BrowserLeg, Place
 from bridge.switchboard.principal import VIDEO_USE, Principal
@@ -29,10 +30,11 @@ _REASONS = {
 class Browsers:
     """One leg for each participant who is a user; whichever connection of the user offers last has it."""
 
-    __slots__ = ("_ready", "_wiring")
+    __slots__ = ("_equipment", "_ready", "_wiring")
 
     def __init__(self, wiring: Wiring) -> None:
         self._wiring = wiring
+        self._equipment = Equipment(wiring)
         self._ready: messages.WorkerReady | None = None
 
     def plane_ready(self, ready: messages.WorkerReady) -> None:
@@ -49,7 +51,7 @@ class Browsers:
 
     async def offer_media(self, principal: Principal, interaction_id: InteractionId, sdp: str) -> MediaAnswer:
         participant = self._wiring.own_participant(principal, interaction_id)
-        if not participant.is_present:
+        if not (participant.is_present or participant.is_customer):
             raise NotAllowedError(f"participant {participant.participant_id} is {participant.state}")
         leg = self._wiring.legs.browser_of(participant.participant_id, interaction_id)
         if leg is not None:
@@ -65,7 +67,7 @@ class Browsers:
             leg.session.receive_answer(sdp)
             leg.offered_at = None
             await self._declare(leg)
-        await self._note_video(leg)
+        await self._equipment.note(leg)
         self._wiring.conductor.touch_again(leg.interaction_id)
 
     def check_own(self, principal: Principal, leg_id: LegId) -> None:
@@ -76,7 +78,7 @@ class Browsers:
             answer = leg.session.receive_offer(sdp)
             leg.connection_id = principal.connection_id
             await self._declare(leg)
-        await self._note_video(leg)
+        await self._equipment.note(leg)
         # Last, and without an await after it: our own offer must not overtake this answer.
         self._wiring.conductor.touch_again(leg.interaction_id)
         return MediaAnswer(leg.leg_id, answer)
@@ -100,7 +102,7 @@ class Browsers:
                 await self._drop(leg)
                 raise
         log.info("= browser leg", interaction=interaction_id, leg=leg.leg_id, user=principal.user_id)
-        await self._note_video(leg)
+        await self._equipment.note(leg)
         self._explain_missing_video(leg, principal, sdp)
         wiring.conductor.touch_again(interaction_id)
         return MediaAnswer(leg.leg_id, answer)
@@ -115,6 +117,9 @@ class Browsers:
         takes_video = VIDEO_USE in principal.scopes
         if not takes_video:
             preferences = msgspec.structs.replace(preferences, video_codecs=())
+        if participant.is_customer:
+            # The sound stays on the phone: two microphones in one room would be an echo.
+            preferences = msgspec.structs.replace(preferences, audio_codecs=())
         session = BrowserSession(
             fingerprint=self._ready.fingerprint,
             ice_candidates=self._ready.ice_candidates,
@@ -125,6 +130,7 @@ class Browsers:
         place = Place(interaction_id, participant.participant_id, room_id)
         leg = BrowserLeg(wiring.ids.leg(), place, principal.user_id, principal.connection_id, session)
         leg.takes_video = takes_video
+        leg.is_companion = participant.is_customer
         return leg
 
     async def _drop(self, leg: BrowserLeg) -> None:
@@ -140,13 +146,6 @@ class Browsers:
         participant = interaction.participant(leg.participant_id)
         hidden = self._wiring.performance.hidden_from(leg, interaction)
         await self._wiring.performance.declare_browser(leg, participant, hidden)
-
-    async def _note_video(self, leg: BrowserLeg) -> None:
-        """Whether the participant sends video is for everybody to see."""
-        sends_video = bool(leg.session.up_track_ids(leg.leg_id))
-        command = commands.SetVideo(leg.interaction_id, leg.participant_id, sends_video)
-        with suppress(NotAllowedError, NotFoundError):  # left meanwhile
-            await self._wiring.ledger.carry_out(command)
 
     def _explain_missing_video(self, leg: BrowserLeg, principal: Principal, sdp: str) -> None:
         """A downgrade to voice is said, never silent."""
@@ -171,6 +170,7 @@ class Browsers:
         self._wiring.announcer.tell_inside(event, leg.interaction_id)
         with suppress(NotAllowedError, NotFoundError):
             self._wiring.ledger.begin(commands.ConnectMedia(leg.interaction_id, leg.participant_id))
+        self._equipment.note_soon(leg)
         self._wiring.conductor.touch_again(leg.interaction_id)
 
     def end(self, leg: BrowserLeg, code: str, reason: str, *, rejoin: bool = True) -> None:

@@ -18,7 +18,7 @@ class Conductor:
     A performance that crashes ends its interaction (`on_crash`) and no other.
     """
 
-    __slots__ = ("_dirty", "_idle", "_on_crash", "_perform", "_performing", "_scores", "_wake")
+    __slots__ = ("_dirty", "_idle", "_on_crash", "_perform", "_performing", "_scores", "_stage", "_wake")
 
     def __init__(
         self,
@@ -32,6 +32,7 @@ class Conductor:
         self._performing: set[InteractionId] = set()
         self._idle: dict[InteractionId, asyncio.Event] = {}
         self._wake = asyncio.Event()
+        self._stage = asyncio.Event()  # there is a media worker to perform on
 
     def __len__(self) -> int:
         """How many interactions are not yet performed to their end."""
@@ -55,7 +56,15 @@ class Conductor:
         self._idle.setdefault(interaction_id, asyncio.Event())
         self._wake.set()
 
+    def note(self, interaction: Interaction) -> None:
+        """`interaction` stands as an earlier process left it: perform it once there is a media worker."""
+        self._scores[interaction.interaction_id] = interaction
+        if self._stage.is_set():
+            self.touch_again(interaction.interaction_id)
+
     def touch_all(self) -> None:
+        """A media worker is there, for the first time or anew."""
+        self._stage.set()
         for interaction_id in tuple(self._scores):
             self.touch_again(interaction_id)
 
@@ -70,8 +79,9 @@ class Conductor:
             await next(iter(self._idle.values())).wait()
 
     async def run(self) -> None:
-        """Performs until cancelled."""
+        """Performs until cancelled; nothing before the first media worker is there."""
         try:
+            await self._stage.wait()
             async with asyncio.TaskGroup() as tasks:
                 while True:
                     await self._wake.wait()

@@ -1,10 +1,11 @@
 """The doors: what each asks of the switchboard, and what the switchboard asks of each."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from bridge.ids import LegId, UserId
+from bridge.ids import InteractionId, LegId, LinkId, ParticipantId, UserId
+from bridge.journal.schema import Write
 from bridge.plane import messages
 from bridge.switchboard.event import DesktopEvent
 
@@ -45,6 +46,26 @@ class Corridor(Protocol):
         """BYE, CANCEL or a dead dialog. Twice is fine, and so is an unknown leg."""
         ...
 
+    def expects(self, leg_id: LegId) -> bool:
+        """Whether the call of a leg from before a restart is to go on; otherwise the door ends it."""
+        ...
+
+
+class LegKeeper(Protocol):
+    """Where a door keeps what it must know of a leg after a restart: bytes of its own making."""
+
+    async def keep(self, leg_id: LegId, body: bytes) -> None:
+        """Returns when it is on disk, in the place of what was kept before."""
+        ...
+
+    def begin_keep(self, leg_id: LegId, body: bytes) -> None:
+        """The same without waiting; what is kept later is on disk later."""
+        ...
+
+    def forget(self, leg_id: LegId) -> None:
+        """Twice is fine."""
+        ...
+
 
 class PhoneDoor(Protocol):
     """What the switchboard calls at the SIP door."""
@@ -78,10 +99,36 @@ class Audience:
         )
 
 
+@dataclass(frozen=True)
+class SignedLink:
+    """`url` carries `token` behind its #, so that no server and no scanner that opens links sees it."""
+
+    url: str
+    token: str
+
+
+class CompanionDoor(Protocol):
+    """Signs companion links for whoever sends them to a customer."""
+
+    def sign_link(
+        self, link_id: LinkId, interaction_id: InteractionId, participant_id: ParticipantId, expires_at: float
+    ) -> SignedLink:
+        """`expires_at` is wall time."""
+        ...
+
+
 class DesktopDoor(Protocol):
     """What the switchboard calls at the web door. Never blocks and never raises."""
 
     def on_event(self, event: DesktopEvent, audience: Audience) -> None: ...
+
+
+class Outbox(Protocol):
+    """What must reach others even if the process dies now: webhooks."""
+
+    def writes(self, told: Sequence[tuple[DesktopEvent, Audience]]) -> Sequence[Write]:
+        """The rows that go into the commit of the step these events tell of. Never blocks."""
+        ...
 
 
 class Plane(Protocol):

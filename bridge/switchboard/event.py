@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from bridge.ids import InteractionId, LegId, ParticipantId
+from bridge.ids import InteractionId, LegId, ParticipantId, QueueId
 from bridge.switchboard.view import InteractionView, OfferView, UserView
 
 
@@ -27,6 +27,15 @@ class InteractionUpdated:
 @dataclass(frozen=True)
 class OfferMade:
     """To the user it is offered to, and nobody else."""
+
+    number: int
+    interaction_id: InteractionId
+    offer: OfferView
+
+
+@dataclass(frozen=True)
+class OfferUpdated:
+    """To the user it rings for: what is known of the interaction changed, the customer's video among it."""
 
     number: int
     interaction_id: InteractionId
@@ -116,9 +125,32 @@ class PromptEnded:
     error: str
 
 
+@dataclass(frozen=True)
+class QueueDepthExceeded:
+    """A line is long; said at most once in the queue's `notify_every_s`. To every holder of interaction:read."""
+
+    number: int
+    queue_id: QueueId
+    depth: int
+    threshold: int
+
+
+@dataclass(frozen=True)
+class PositionAnnounced:
+    """A waiting customer's place, and the wait to be expected where it can be guessed."""
+
+    number: int
+    interaction_id: InteractionId
+    participant_id: ParticipantId
+    queue_id: QueueId
+    position: int
+    wait_s: float | None
+
+
 DesktopEvent = (
     InteractionUpdated
     | OfferMade
+    | OfferUpdated
     | OfferEnded
     | UserUpdated
     | MediaOffered
@@ -127,4 +159,6 @@ DesktopEvent = (
     | VideoPathChosen
     | DigitReceived
     | PromptEnded
+    | QueueDepthExceeded
+    | PositionAnnounced
 )

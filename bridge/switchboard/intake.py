@@ -6,6 +6,7 @@ from bridge.errors import NotAllowedError, NotFoundError
 from bridge.ids import InteractionId, LegId, ParticipantId
 from bridge.plane import messages
 from bridge.switchboard.browsers import Browsers
+from bridge.switchboard.equipment import Equipment
 from bridge.switchboard.event import DigitReceived, PromptEnded, VideoPathChosen
 from bridge.switchboard.leg import BrowserLeg, Leg, PhoneLeg
 from bridge.switchboard.phones import Phones
@@ -16,12 +17,13 @@ from bridge.switchboard.wiring import Wiring
 class Intake:
     """`receive_event` never raises for what the plane says: an event of a leg that is gone is ignored."""
 
-    __slots__ = ("_browsers", "_phones", "_wiring")
+    __slots__ = ("_browsers", "_equipment", "_phones", "_wiring")
 
     def __init__(self, wiring: Wiring, phones: Phones, browsers: Browsers) -> None:
         self._wiring = wiring
         self._phones = phones
         self._browsers = browsers
+        self._equipment = Equipment(wiring)
 
     def receive_event(self, event: messages.Event) -> None:
         match event:
@@ -65,6 +67,14 @@ class Intake:
         self._wiring.conductor.touch_again(interaction_id)
         await self._wiring.conductor.settled(interaction_id)
 
+    def announce(self, interaction_id: InteractionId, participant_id: ParticipantId, name: str) -> None:
+        """A prompt of the queue's own. One that is missing, or a leg that is gone, is no reason to fail."""
+        source = self._wiring.policy.sounds.prompts.get(name)
+        for leg in self._wiring.legs.of(interaction_id):
+            if source is not None and leg.participant_id == participant_id and leg.sounds.prompt is None:
+                leg.sounds.start_prompt(name, source)
+        self._wiring.conductor.touch_again(interaction_id)
+
     def _receive_leg_event(
         self,
         leg: Leg,
@@ -82,6 +92,7 @@ class Intake:
             case messages.PathChosen() if isinstance(leg, BrowserLeg):
                 path = VideoPathChosen(id_, leg.leg_id, event.mid, event.path, event.reason)
                 announcer.tell_connection(path, leg.connection_id)
+                self._equipment.path_chosen(leg, event)
             case messages.PathChosen():
                 return  # phones receive no video yet
             case _:
@@ -102,7 +113,7 @@ class Intake:
     def _leg_of(self, participant_id: ParticipantId, leg_ids: tuple[LegId, ...]) -> Leg:
         for leg_id in leg_ids:
             leg = self._wiring.legs.get(leg_id)
-            if leg is not None:
+            if leg is not None and not (isinstance(leg, BrowserLeg) and leg.is_companion):
                 return leg
         raise NotAllowedError(f"participant {participant_id} has no media to play into")
 

@@ -1,7 +1,7 @@
 """From a command to its effects: one desk step, the journal, and only then what others get to see."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bridge.clock import Clock
@@ -14,6 +14,8 @@ from bridge.desk.interaction import Interaction
 from bridge.ids import InteractionId, OfferId, UserId
 from bridge.journal.journal import Journal
 from bridge.journal.record import interaction_of
+from bridge.journal.schema import Write
+from bridge.switchboard.receipt import current_receipt
 
 
 @dataclass(frozen=True)
@@ -25,15 +27,17 @@ class Committed:
     interactions: Mapping[InteractionId, Interaction]
     experts: Mapping[UserId, Expert]
     busy: frozenset[UserId]
+    wrapping_up: frozenset[UserId] = frozenset()
 
 
 class Ledger:
     """`begin` does the step at once; the future it returns is done when the step is on disk.
 
-    `on_committed` is called in the order of the steps, before those futures are done.
+    `on_committed` is called in the order of the steps, before those futures are done. `on_numbered` is called
+    before the commit, in the same order, and says what belongs into it besides the events.
     """
 
-    __slots__ = ("_clock", "_desk", "_journal", "_on_committed", "_on_stepped")
+    __slots__ = ("_clock", "_desk", "_journal", "_on_committed", "_on_numbered", "_on_stepped")
 
     def __init__(
         self,
@@ -42,22 +46,32 @@ class Ledger:
         clock: Clock,
         on_committed: Callable[[Committed], None],
         on_stepped: Callable[[], None],
+        on_numbered: Callable[[Committed], Sequence[Write]],
     ) -> None:
         self._desk = desk
         self._journal = journal
         self._clock = clock
         self._on_committed = on_committed
         self._on_stepped = on_stepped
+        self._on_numbered = on_numbered
 
-    def begin(self, command: DeskCommand) -> tuple[tuple[DeskEvent, ...], "asyncio.Future[None] | None"]:
-        """Raises what the desk raises; then nothing has changed."""
+    def begin(
+        self, command: DeskCommand, beside: Sequence[Write] = ()
+    ) -> tuple[tuple[DeskEvent, ...], "asyncio.Future[None] | None"]:
+        """Raises what the desk raises; then nothing has changed. `beside` goes into the step's commit."""
         ringing = {offer.offer_id: offer.user_id for offer in self._desk.offers()}
         happened = self._desk.step(command, self._clock.now())
         self._on_stepped()
+        receipt = current_receipt()
+        answer = receipt.writes(changed=bool(happened)) if receipt is not None else ()
         if not happened:
-            return (), None
+            return (), self._journal.append((), _nothing, lambda _numbers: answer) if answer else None
         committed = self._snapshot(happened, ringing)
-        durable = self._journal.append(happened, lambda numbers: self._on_committed(committed(numbers)))
+        durable = self._journal.append(
+            happened,
+            lambda numbers: self._on_committed(committed(numbers)),
+            lambda numbers: (*self._on_numbered(committed(numbers)), *answer, *beside),
+        )
         return happened, durable
 
     async def carry_out(self, command: DeskCommand) -> tuple[DeskEvent, ...]:
@@ -82,7 +96,12 @@ class Ledger:
         users = {user_id for event in happened for user_id in _users_of(event, interactions, ringing)}
         experts = {user_id: expert for user_id in users if (expert := known(user_id)) is not None}
         busy = frozenset(user_id for user_id in experts if self._desk.is_busy(user_id))
-        return lambda numbers: Committed(numbers, happened, interactions, experts, busy)
+        wrapping_up = frozenset(user_id for user_id in experts if self._desk.is_wrapping_up(user_id))
+        return lambda numbers: Committed(numbers, happened, interactions, experts, busy, wrapping_up)
+
+
+def _nothing(_numbers: tuple[int, ...]) -> None:
+    """A step without events has nobody to tell."""
 
 
 def _users_of(
@@ -92,11 +111,18 @@ def _users_of(
 ) -> Iterator[UserId]:
     """Whose view as a user may have changed."""
     match event:
-        case events.OfferMade() | events.PresenceChanged() | events.DesktopLost() | events.DesktopReturned():
+        case (
+            events.OfferMade()
+            | events.PresenceChanged()
+            | events.DesktopLost()
+            | events.DesktopReturned()
+            | events.ReadinessChanged()
+            | events.ProfileSet()
+        ):
             yield event.user_id
         case events.OfferEnded() if event.offer_id in ringing:
             yield ringing[event.offer_id]
-        case events.ParticipantAdded() | events.ParticipantMoved():
+        case events.ParticipantAdded() | events.ParticipantMoved() | events.ParticipantAssigned():
             participant = interactions[event.interaction_id].participant(event.participant_id)
             if participant.user_id is not None:
                 yield participant.user_id

@@ -26,7 +26,8 @@ class PhoneLeg:
     """A SIP leg. `lock` keeps its declarations in turn.
 
     `committed` is False until its interaction is opened, `closing` is True once the call is over: the phone
-    hung up or was told to, and no BYE is owed any more.
+    hung up or was told to, and no BYE is owed any more. `restored` is True from a restart until the phone
+    has agreed to go on.
     """
 
     __slots__ = (
@@ -38,7 +39,9 @@ class PhoneLeg:
         "leg_id",
         "local",
         "lock",
+        "offers_video",
         "participant_id",
+        "restored",
         "room_id",
         "session",
         "sounds",
@@ -53,6 +56,8 @@ class PhoneLeg:
         self.sounds = LegSounds(leg_id)
         self.declared: RtpLegSpec | None = None
         self.local: tuple[str, int] | None = None
+        self.offers_video = False
+        self.restored = False
         self.connected = False
         self.committed = False
         self.closing = False
@@ -63,7 +68,8 @@ class BrowserLeg:
     """A WebRTC leg and the connection it speaks over. `lock` keeps its offers and answers in turn.
 
     `committed` is False until the desk knows the leg, `closing` is True once it is over. `sources` are the
-    videos this browser is to receive, and who shows them.
+    videos this browser is to receive, and who shows them; `paths` says how each is made, and why. A companion
+    is a customer's second leg, beside the phone: video only.
     """
 
     __slots__ = (
@@ -73,10 +79,12 @@ class BrowserLeg:
         "connection_id",
         "declared",
         "interaction_id",
+        "is_companion",
         "leg_id",
         "lock",
         "offered_at",
         "participant_id",
+        "paths",
         "room_id",
         "session",
         "sounds",
@@ -97,6 +105,8 @@ class BrowserLeg:
         self.session = session
         self.sounds = LegSounds(leg_id)
         self.takes_video = True
+        self.is_companion = False
+        self.paths: dict[TrackId, tuple[str, str]] = {}
         self.sources: dict[TrackId, ParticipantId] = {}
         self.declared: WebRtcLegSpec | None = None
         self.connected = False

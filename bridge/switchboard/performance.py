@@ -1,5 +1,6 @@
 """Brings the media plane, the phone and the browsers of one interaction to what was committed."""
 
+import asyncio
 from collections.abc import Callable
 
 import msgspec
@@ -8,7 +9,7 @@ import structlog
 from bridge.clock import Clock
 from bridge.desk.interaction import Interaction
 from bridge.desk.participant import Participant
-from bridge.errors import BridgeError, CapacityError, GlareError, PlaneLostError
+from bridge.errors import BridgeError, CallFailedError, CapacityError, GlareError, PlaneLostError
 from bridge.ids import InteractionId, ParticipantId, TrackId
 from bridge.plane import messages
 from bridge.switchboard.announcer import Announcer
@@ -16,10 +17,12 @@ from bridge.switchboard.doors import PhoneDoor, Plane, Sounds
 from bridge.switchboard.event import MediaEnded, MediaOffered
 from bridge.switchboard.leg import BrowserLeg, Leg, Legs, PhoneLeg
 from bridge.switchboard.matrix import hearings, may_see
+from bridge.switchboard.phone_memory import PhoneMemory
 from bridge.switchboard.sound import RoomSounds
 
 log = structlog.get_logger()
 
+MOVE_TIMEOUT_S = 12.0  # a phone that is there answers at once; commands on its interaction wait meanwhile
 MOVE_ATTEMPTS = 3  # re-INVITEs that cross the phone's own before the call is given up
 
 
@@ -45,11 +48,13 @@ class Performance:
         self._clock = clock
         self._on_leg_failed = on_leg_failed
         self._phone: PhoneDoor | None = None
+        self._memory: PhoneMemory | None = None
         self._rooms: dict[InteractionId, messages.RoomSpec] = {}
         self._room_sounds: dict[InteractionId, RoomSounds] = {}
 
-    def attach(self, phone: PhoneDoor) -> None:
+    def attach(self, phone: PhoneDoor, memory: PhoneMemory) -> None:
         self._phone = phone
+        self._memory = memory
 
     def forget_plane(self) -> None:
         """The worker is gone, and with it all that was declared."""
@@ -72,7 +77,7 @@ class Performance:
                 continue
             participant = interaction.participant(leg.participant_id)
             # Not `leg_ids`: a leg may be newer than the state that is being performed.
-            if participant.is_live and not leg.closing:
+            if participant.is_live and not leg.closing and not _is_released(leg, participant, interaction):
                 staying.append((leg, participant))
             else:
                 leaving.append((leg, participant.disconnect_reason or "leg replaced"))
@@ -112,6 +117,7 @@ class Performance:
                 await self._move_phone(leg)
                 async with leg.lock:
                     await self.declare_phone(leg, participant)
+                await self._remember(leg)
         except PlaneLostError:
             raise
         except BridgeError as error:
@@ -144,8 +150,14 @@ class Performance:
             return
         for attempt in range(MOVE_ATTEMPTS):
             try:
-                leg.session.receive_answer(await self._phone.reoffer(leg.leg_id, leg.session.offer()))
+                async with asyncio.timeout(MOVE_TIMEOUT_S):
+                    answer = await self._phone.reoffer(leg.leg_id, leg.session.offer())
+                leg.session.receive_answer(answer)
+                leg.restored = False
                 return
+            except TimeoutError:
+                leg.session.withdraw_offer()
+                raise CallFailedError("the phone did not answer the new offer in time", 408) from None
             except GlareError:
                 leg.session.withdraw_offer()
                 if attempt == MOVE_ATTEMPTS - 1:
@@ -153,6 +165,10 @@ class Performance:
             except BridgeError:
                 leg.session.withdraw_offer()
                 raise
+
+    async def _remember(self, leg: PhoneLeg) -> None:
+        if self._memory is not None:
+            await self._memory.keep(leg)
 
     # --- browser legs -------------------------------------------------------------------------------------
 
@@ -207,7 +223,9 @@ class Performance:
         self, leg: BrowserLeg, participant: Participant, hidden: frozenset[TrackId] = frozenset()
     ) -> None:
         """Declares the leg if something changed. Called with the leg's lock held."""
-        playback = leg.sounds.playback(participant.state, self._sounds, self._clock.now())
+        playback = None
+        if not leg.is_companion:  # that one's sound is on the phone
+            playback = leg.sounds.playback(participant.state, self._sounds, self._clock.now())
         spec = leg.session.spec(leg.leg_id, leg.participant_id, leg.room_id, playback)
         if hidden:
             shown = tuple(
@@ -241,6 +259,8 @@ class Performance:
             self._legs.remove(leg)
             await self.remove_from_plane(leg)
         for leg, reason in leaving:
+            if isinstance(leg, PhoneLeg) and self._memory is not None:
+                self._memory.forget(leg.leg_id)
             if isinstance(leg, BrowserLeg):
                 self.end_browser(leg, "left", reason, rejoin=False)
             elif not leg.closing:
@@ -272,3 +292,11 @@ class Performance:
         leg.closing = True
         event = MediaEnded(leg.interaction_id, leg.participant_id, leg.leg_id, code, reason, rejoin)
         self._announcer.tell_connection(event, leg.connection_id)
+
+
+def _is_released(leg: Leg, participant: Participant, interaction: Interaction) -> bool:
+    """The customer's call ended for a callback; the call that is being made for it is another leg."""
+    callback = interaction.callback
+    if callback is None or not participant.is_customer or leg.leg_id == callback.leg_id:
+        return False
+    return isinstance(leg, PhoneLeg) and leg.leg_id not in participant.leg_ids

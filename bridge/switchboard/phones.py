@@ -5,11 +5,13 @@ from contextlib import suppress
 import structlog
 
 from bridge.desk import commands
+from bridge.desk.restart import RESTART
 from bridge.desk.step import SYSTEM
 from bridge.errors import CapacityError, NotAllowedError, NotFoundError
 from bridge.ids import LegId
 from bridge.negotiation import PhoneSession
 from bridge.switchboard.doors import ArrivingCall
+from bridge.switchboard.equipment import Equipment, phone_capabilities
 from bridge.switchboard.event import MediaConnected
 from bridge.switchboard.leg import PhoneLeg, Place
 from bridge.switchboard.wiring import Wiring
@@ -23,10 +25,11 @@ MAX_ADDRESS_CHARACTERS = 256
 class Phones:
     """`arrive` and its like for the SIP door. One interaction for each inbound call."""
 
-    __slots__ = ("_draining", "_wiring")
+    __slots__ = ("_draining", "_equipment", "_wiring")
 
     def __init__(self, wiring: Wiring) -> None:
         self._wiring = wiring
+        self._equipment = Equipment(wiring)
         self._draining = False
 
     def drain(self) -> None:
@@ -38,7 +41,7 @@ class Phones:
             raise CapacityError("the bridge is shutting down")
         leg = self._new_leg(call)
         if call.offer:
-            leg.session.receive_offer(call.offer)
+            leg.offers_video = leg.session.receive_offer(call.offer).remote_has_video
         self._wiring.legs.add(leg)
         try:
             return await self._open(leg, call)
@@ -52,17 +55,21 @@ class Phones:
         async with leg.lock:
             if not offer:
                 return leg.session.offer()
-            leg.session.receive_offer(offer)
+            leg.offers_video = leg.session.receive_offer(offer).remote_has_video
             await self._redeclare(leg)
             answer = leg.session.answer()
+        await self._wiring.phone_memory.keep(leg)
         await self._note_remote_hold(leg)
         return answer
 
     async def late_answer(self, leg_id: LegId, answer: str) -> None:
         leg = self._leg(leg_id)
+        if not leg.session.offer_pending:
+            return  # the offer was the process's before this one, and a new one is on its way
         async with leg.lock:
-            leg.session.receive_answer(answer)
+            leg.offers_video = leg.session.receive_answer(answer).remote_has_video
             await self._redeclare(leg)
+        await self._wiring.phone_memory.keep(leg)
         await self._note_remote_hold(leg)
 
     async def hung_up(self, leg_id: LegId, reason: str) -> None:
@@ -72,6 +79,10 @@ class Phones:
             if leg.committed:
                 await self._disconnect(leg, leg.participant_id, reason)
 
+    def expects(self, leg_id: LegId) -> bool:
+        """Whether the call of this leg, known from before a restart, is to go on."""
+        return self._wiring.legs.get(leg_id) is not None
+
     def media_connected(self, leg: PhoneLeg) -> None:
         leg.connected = True
         event = MediaConnected(leg.interaction_id, leg.participant_id, leg.leg_id)
@@ -79,9 +90,12 @@ class Phones:
 
     def fail(self, leg: PhoneLeg, reason: str) -> None:
         """The leg's media is gone for good: the call ends, with a BYE."""
+        if self._is_released(leg):
+            return
+        by = RESTART if leg.restored else SYSTEM
         with suppress(NotAllowedError, NotFoundError):
             self._wiring.ledger.begin(
-                commands.DisconnectParticipant(leg.interaction_id, leg.participant_id, SYSTEM, reason)
+                commands.DisconnectParticipant(leg.interaction_id, leg.participant_id, by, reason)
             )
 
     async def _open(self, leg: PhoneLeg, call: ArrivingCall) -> str:
@@ -98,9 +112,9 @@ class Phones:
                 leg.leg_id,
                 call.caller[:MAX_ADDRESS_CHARACTERS],
                 call.called[:MAX_ADDRESS_CHARACTERS],
-                # A phone's video is not taken yet; whoever answers shall know why there is no picture.
-                {"customer_video_capable": "false"},
-            )
+                capabilities=phone_capabilities(leg),
+            ),
+            (wiring.phone_memory.keeping(leg),),
         )
         leg.committed = True
         await wiring.ledger.finish(durable)
@@ -118,8 +132,18 @@ class Phones:
 
     async def _disconnect(self, leg: PhoneLeg, by: str, reason: str) -> None:
         command = commands.DisconnectParticipant(leg.interaction_id, leg.participant_id, by, reason)
+        if self._is_released(leg):
+            return
         with suppress(NotAllowedError, NotFoundError):  # the interaction ended first
             await self._wiring.ledger.carry_out(command)
+
+    def _is_released(self, leg: PhoneLeg) -> bool:
+        """The call of somebody who will be called back: its end is not the customer's."""
+        with suppress(NotFoundError):
+            interaction = self._wiring.desk.interaction(leg.interaction_id)
+            participant = interaction.participant(leg.participant_id)
+            return interaction.callback is not None and leg.leg_id not in participant.leg_ids
+        return False
 
     async def _redeclare(self, leg: PhoneLeg) -> None:
         interaction = self._wiring.desk.interaction(leg.interaction_id)
@@ -131,6 +155,7 @@ class Phones:
         command = commands.SetRemoteHold(leg.interaction_id, leg.participant_id, held)
         with suppress(NotAllowedError, NotFoundError):
             await self._wiring.ledger.carry_out(command)
+        await self._equipment.note(leg)
 
     def _leg(self, leg_id: LegId) -> PhoneLeg:
         leg = self._wiring.legs.get(leg_id)

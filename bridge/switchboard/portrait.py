@@ -3,15 +3,45 @@
 from dataclasses import fields
 
 from bridge.clock import Clock
+from bridge.desk.capability import Ability, Capabilities
 from bridge.desk.events import DeskEvent
 from bridge.desk.expert import Expert
+from bridge.desk.figures import QueueFigures
 from bridge.desk.interaction import Interaction, InteractionState
 from bridge.desk.participant import Participant
+from bridge.desk.queue import DEFAULT_QUEUE, Queue
+from bridge.desk.seat import Seat
+from bridge.desk.supervision import Supervision
+from bridge.desk.transfer import Transfer
 from bridge.journal.record import JournalEntry
-from bridge.switchboard.view import InteractionView, ParticipantView, TimelineView, UserView
+from bridge.switchboard.view import (
+    AbilityView,
+    CallbackView,
+    CapabilitiesView,
+    InteractionView,
+    ParticipantView,
+    QueuePlaceView,
+    QueueView,
+    SupervisionView,
+    TimelineView,
+    TransferView,
+    UserView,
+)
 
 # Said by the entry itself, or monotonic instants that mean nothing outside.
-_LEFT_OUT = frozenset({"at", "interaction_id", "expires_at", "connect_by"})
+_LEFT_OUT = frozenset(
+    {
+        "at",
+        "interaction_id",
+        "expires_at",
+        "connect_by",
+        "wrap_up_by",
+        "dial_by",
+        "not_before",
+        "queued_at",
+        "binding",
+    }
+)
 
 
 class Portraits:
@@ -42,6 +72,14 @@ class Portraits:
             disconnect_reason=participant.disconnect_reason,
             disconnected_by=participant.disconnected_by,
             sends_video=participant.sends_video,
+            queue_id=participant.queue_id,
+            downgrade_reason=participant.downgrade_reason,
+            wrap_up_by=None if participant.wrap_up_by is None else self.wall(participant.wrap_up_by),
+            wrap_up_code=participant.wrap_up_code,
+            wrap_up_note=participant.wrap_up_note,
+            capabilities=capabilities_view(participant.capabilities),
+            supervision=_supervision(participant.supervision),
+            companion=participant.companions[-1].state if participant.companions else "",
         )
 
     def interaction(self, interaction: Interaction) -> InteractionView:
@@ -60,9 +98,80 @@ class Portraits:
             ended_at=None if ended_at is None else self.wall(ended_at),
             end_reason=interaction.end_reason,
             ended_by=interaction.ended_by,
+            waits_in=tuple(self._place(seat) for seat in interaction.seats if seat.waits),
+            callback=self.callback(interaction),
+            transfer=self._transfer(interaction.transfer),
+            version=interaction.version,
         )
 
-    def user(self, expert: Expert, *, busy: bool) -> UserView:
+    def _transfer(self, transfer: Transfer | None) -> TransferView | None:
+        if transfer is None:
+            return None
+        return TransferView(
+            kind=transfer.kind,
+            state=transfer.state,
+            initiator_id=transfer.initiator_id,
+            target_id=transfer.target_id,
+            held=transfer.held,
+            started_at=self.wall(transfer.started_at),
+            expires_at=self.wall(transfer.expires_at),
+        )
+
+    def _place(self, seat: Seat) -> QueuePlaceView:
+        return QueuePlaceView(
+            queue_id=seat.queue_id or DEFAULT_QUEUE,
+            escalation=seat.escalation,
+            type=seat.type,
+            state=seat.state,
+            since=self.wall(seat.entered_at),
+            downgrade_reason=seat.downgrade_reason,
+        )
+
+    def callback(self, interaction: Interaction) -> CallbackView | None:
+        """The callback of an interaction, live or over."""
+        callback = interaction.callback
+        if callback is None:
+            return None
+        return CallbackView(
+            callback_id=callback.callback_id,
+            interaction_id=interaction.interaction_id,
+            queue_id=interaction.queue_id,
+            number=callback.number,
+            state=callback.state,
+            attempts=callback.attempts,
+            not_before=self.wall(callback.not_before) if callback.not_before else None,
+            requested_at=self.wall(callback.requested_at),
+            requested_by=callback.requested_by,
+        )
+
+    def queue(self, queue: Queue, figures: QueueFigures, waiting: int, longest_wait_s: float) -> QueueView:
+        return QueueView(
+            queue_id=queue.queue_id,
+            name=queue.name,
+            role=queue.role,
+            skills=queue.skills,
+            skill_match=queue.skill_match,
+            video_enabled=queue.video_enabled,
+            strategy=queue.strategy,
+            max_depth=queue.max_depth,
+            timeout_s=queue.timeout_s,
+            wrap_up_s=queue.wrap_up_s,
+            wrap_up_codes=queue.wrap_up_codes,
+            answer_target_s=queue.answer_target_s,
+            waiting=waiting,
+            longest_wait_s=round(longest_wait_s, 3),
+            entered=figures.entered,
+            offered=figures.offered,
+            answered=figures.answered,
+            answered_in_target=figures.answered_in_target,
+            abandoned=figures.abandoned,
+            overflowed=figures.overflowed,
+            average_handle_s=figures.average_handle_s,
+            average_wrap_up_s=figures.average_wrap_up_s,
+        )
+
+    def user(self, expert: Expert, *, busy: bool, wrapping_up: bool = False) -> UserView:
+        status = "wrap-up" if wrapping_up else "busy" if busy else expert.presence
         return UserView(
             user_id=expert.user_id,
             name=expert.name,
@@ -70,6 +179,9 @@ class Portraits:
             presence=expert.presence,
             busy=busy,
             since=self.wall(expert.since),
+            status=status,
+            proved=expert.proved,
+            fault=expert.fault,
         )
 
     def timeline(self, entry: JournalEntry) -> TimelineView:
@@ -87,7 +199,33 @@ def _facts(event: DeskEvent) -> dict[str, str]:
     return {name: _text(value) for name, value in pairs if name not in _LEFT_OUT and value is not None}
 
 
+def capabilities_view(capabilities: Capabilities) -> CapabilitiesView:
+    def ability(one: Ability) -> AbilityView:
+        return AbilityView(one.send, one.receive)
+
+    return CapabilitiesView(
+        ability(capabilities.audio),
+        ability(capabilities.video),
+        ability(capabilities.screen),
+        capabilities.no_video,
+    )
+
+
+def customer_capabilities(interaction: Interaction) -> CapabilitiesView:
+    """Of the customers together: what an expert can count on."""
+    together = Capabilities()
+    for customer in interaction.customers():
+        together |= customer.capabilities
+    return capabilities_view(together)
+
+
+def _supervision(supervision: Supervision | None) -> SupervisionView | None:
+    return None if supervision is None else SupervisionView(supervision.mode, supervision.coached_id)
+
+
 def _text(value: object) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value))
     if isinstance(value, dict):
         return "; ".join(f"{name}={text}" for name, text in value.items())
     return str(value)

@@ -8,9 +8,12 @@ from bridge.ids import UserId
 INTERACTION_READ = "interaction:read"
 INTERACTION_WRITE = "interaction:write"
 ROUTING_WRITE = "routing:write"  # presence, accepting and rejecting offers
+QUEUE_WRITE = "queue:write"  # making, changing and removing queues
+USER_WRITE = "user:write"  # skills, entitlements and capacity of others
 VIDEO_USE = "telephony:video:use"  # starting a video escalation, joining with video
 # Beyond one's own: an integration or a supervisor sees and acts on interactions it takes no part in.
 INTERACTION_ALL = "interaction:all"
+INTERACTION_SUPERVISE = "interaction:supervise"  # seeing all of them, listening in, whispering
 
 
 @dataclass(frozen=True)

@@ -2,31 +2,38 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import structlog
 
 from bridge.clock import Clock
-from bridge.desk import commands
+from bridge.desk import commands, events
 from bridge.desk.desk import Desk
+from bridge.desk.events import DeskEvent
 from bridge.desk.expert import Presence
 from bridge.desk.interaction import Interaction
-from bridge.desk.participant import MediaType, ParticipantRole
+from bridge.desk.participant import MediaType, Participant, ParticipantRole
+from bridge.desk.queue import Profile, Queue
 from bridge.desk.step import SYSTEM
 from bridge.errors import BridgeError, NotAllowedError, NotFoundError
-from bridge.ids import IdSource, InteractionId, LegId, OfferId, ParticipantId, UserId
+from bridge.ids import IdSource, InteractionId, LegId, OfferId, ParticipantId, QueueId, UserId
 from bridge.journal.journal import Journal
+from bridge.journal.schema import Write
+from bridge.journal.snapshots import Snapshots
 from bridge.plane import messages
 from bridge.switchboard.announcer import Announcer
 from bridge.switchboard.browsers import Browsers
+from bridge.switchboard.callbacks import Callbacks
+from bridge.switchboard.companions import Companions
 from bridge.switchboard.conductor import Conductor
 from bridge.switchboard.desktops import Desktops
-from bridge.switchboard.doors import ArrivingCall, DesktopDoor, PhoneDoor, Plane
+from bridge.switchboard.doors import ArrivingCall, CompanionDoor, DesktopDoor, Outbox, PhoneDoor, Plane
 from bridge.switchboard.intake import Intake
 from bridge.switchboard.ledger import Committed, Ledger
 from bridge.switchboard.leg import Leg, Legs, PhoneLeg
 from bridge.switchboard.performance import Performance
+from bridge.switchboard.phone_memory import PhoneMemory
 from bridge.switchboard.phones import Phones
 from bridge.switchboard.portrait import Portraits
 from bridge.switchboard.principal import (
@@ -36,7 +43,19 @@ from bridge.switchboard.principal import (
     VIDEO_USE,
     Principal,
 )
-from bridge.switchboard.view import InteractionView, MediaAnswer, ParticipantView, TimelineView, UserView
+from bridge.switchboard.queues import CallbackWish, Queues, Readiness
+from bridge.switchboard.restoration import Restoration
+from bridge.switchboard.search import PAGE_MAX, InteractionFilter, InteractionPage, page_of
+from bridge.switchboard.transfers import Transfers
+from bridge.switchboard.view import (
+    CallbackView,
+    InteractionView,
+    MediaAnswer,
+    ParticipantView,
+    QueueView,
+    TimelineView,
+    UserView,
+)
 from bridge.switchboard.wiring import SwitchboardPolicy, Wiring
 
 log = structlog.get_logger()
@@ -53,6 +72,24 @@ class AddParticipant:
     role: str = "sme"  # sme | agent
     properties: Mapping[str, str] = field(default_factory=dict)
     second_expert: bool = False
+
+
+@dataclass(frozen=True)
+class AddFromQueue:
+    """A wish for whoever serves a queue. `second_expert` as in `AddParticipant`."""
+
+    queue_id: QueueId
+    type: str = "video"  # voice | video
+    properties: Mapping[str, str] = field(default_factory=dict)
+    second_expert: bool = False
+
+
+@dataclass(frozen=True)
+class Added:
+    """What a wish came to. `created` is False when the user took part or was asked already."""
+
+    participant: ParticipantView
+    created: bool
 
 
 class Switchboard:
@@ -75,12 +112,13 @@ class Switchboard:
         self._clock = clock
         self._journal = journal
         self._wake = asyncio.Event()
+        self._outbox: Outbox | None = None
         portraits = Portraits(clock)
         legs, announcer = Legs(), Announcer(portraits)
         self._wiring = Wiring(
             desk=desk,
             journal=journal,
-            ledger=Ledger(desk, journal, clock, self._committed, self._wake.set),
+            ledger=Ledger(desk, journal, clock, self._committed, self._wake.set, self._numbered),
             legs=legs,
             conductor=Conductor(self._perform, self._crashed),
             performance=Performance(plane, legs, announcer, policy.sounds, clock, self._leg_failed),
@@ -90,22 +128,48 @@ class Switchboard:
             token_hex=token_hex,
             clock=clock,
             policy=policy,
+            phone_memory=PhoneMemory(journal),
         )
+        self._snapshots = Snapshots(journal, desk, clock)
+        self._restoration = Restoration(self._wiring, self._snapshots, self._wiring.phone_memory)
         self._phones = Phones(self._wiring)
         self._browsers = Browsers(self._wiring)
+        self._callbacks = Callbacks(self._wiring)
+        self._queues = Queues(self._wiring, self._callbacks)
         self._desktops = Desktops(self._wiring, self._browsers)
+        self.transfers = Transfers(self._wiring, self._desktops)
+        self.companions = Companions(self._wiring, self._browsers, self._desktops)
         self._intake = Intake(self._wiring, self._phones, self._browsers)
 
-    def attach(self, phone_door: PhoneDoor, desktop_door: DesktopDoor) -> None:
+    def attach(
+        self,
+        phone_door: PhoneDoor,
+        desktop_door: DesktopDoor,
+        outbox: Outbox | None = None,
+        companion_door: CompanionDoor | None = None,
+    ) -> None:
         """Called once by the composition root, before `run`: the doors need the switchboard first."""
-        self._wiring.performance.attach(phone_door)
+        self._outbox = outbox
+        self._wiring.performance.attach(phone_door, self._wiring.phone_memory)
+        self._callbacks.attach(phone_door)
         self._wiring.announcer.attach(desktop_door)
+        if companion_door is not None:
+            self.companions.attach(companion_door)
+
+    async def restore(self) -> float:
+        """Brings the desk to where the journal ends, before anything else. Returns the last instant there."""
+        return await self._restoration.restore()
+
+    async def restart(self, returning: frozenset[LegId]) -> None:
+        """Ends what did not survive the process before this one; `returning` legs may go on. After `restore`."""
+        await self._restoration.restart(returning)
 
     async def run(self) -> None:
         """Keeps deadlines, writes the journal, brings effects out. Ends by cancellation or a JournalError."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._journal.run())
             tasks.create_task(self._wiring.conductor.run())
+            tasks.create_task(self._callbacks.run())
             tasks.create_task(self._keep_deadlines())
 
     def timer(self) -> float | None:
@@ -126,11 +190,24 @@ class Switchboard:
             await self._wiring.read()
             await self._wiring.conductor.all_settled()
 
+    @property
+    def boot_id(self) -> str:
+        """Of this process: a client that sees another one has to build its media anew."""
+        return self._journal.boot_id
+
+    @property
+    def last_number(self) -> int:
+        """Of the newest event."""
+        return self._journal.last_number
+
     # --- going down ---------------------------------------------------------------------------------------
 
     @property
     def open_interactions(self) -> int:
         return len(self._wiring.desk.live_interactions())
+
+    def live_interaction_ids(self) -> frozenset[InteractionId]:
+        return frozenset(i.interaction_id for i in self._wiring.desk.live_interactions())
 
     @property
     def legs(self) -> int:
@@ -163,6 +240,9 @@ class Switchboard:
 
     async def hung_up(self, leg_id: LegId, reason: str) -> None:
         await self._phones.hung_up(leg_id, reason)
+
+    def expects(self, leg_id: LegId) -> bool:
+        return self._phones.expects(leg_id)
 
     # --- the media plane ----------------------------------------------------------------------------------
 
@@ -212,13 +292,17 @@ class Switchboard:
     ) -> ParticipantView:
         """The same user again gives the participant there is. Another one while an escalation is in
         progress raises `ParticipantConflictError` (a ConflictError) with `.participant`."""
+        return (await self.seek(principal, interaction_id, wish)).participant
+
+    async def seek(self, principal: Principal, interaction_id: InteractionId, wish: AddParticipant) -> Added:
+        """`add_participant`, and whether it changed anything."""
         self._write(principal, interaction_id)
         kind, role = MediaType(wish.type), ParticipantRole(wish.role)
         if kind is MediaType.VIDEO:
             principal.require(VIDEO_USE)
         if role not in (ParticipantRole.SME, ParticipantRole.AGENT):
             raise NotAllowedError(f"a participant is added as sme or agent, not as {wish.role}")
-        await self._wiring.do(
+        happened = await self._wiring.do(
             interaction_id,
             commands.SeekParticipant(
                 interaction_id,
@@ -230,10 +314,96 @@ class Switchboard:
                 wish.second_expert,
             ),
         )
-        participant = self._wiring.desk.interaction(interaction_id).participant_of(wish.user_id)
-        if participant is None:
-            raise NotFoundError(f"{wish.user_id} left again")
-        return self._wiring.portraits.participant(participant)
+        return Added(self.peek_participant(interaction_id, wish.user_id), created=bool(happened))
+
+    async def add_from_queue(
+        self, principal: Principal, interaction_id: InteractionId, wish: AddFromQueue
+    ) -> Added:
+        """The participant stands for whoever the queue sends, and has a `user_id` once somebody accepts.
+
+        The same queue again gives the participant there is; another one while an escalation is in progress
+        raises `ParticipantConflictError`. A queue without video makes voice of it: `downgrade_reason` says so.
+        """
+        self._write(principal, interaction_id)
+        command = commands.SeekFromQueue(
+            interaction_id,
+            wish.queue_id,
+            MediaType(wish.type),
+            principal.user_id,
+            wish.properties,
+            wish.second_expert,
+        )
+        created = await self._queues.seek(principal, command)
+        sought = self._wiring.desk.interaction(interaction_id).sought_in(wish.queue_id)
+        if sought is None:
+            raise NotFoundError(f"nobody is sought in {wish.queue_id} any more")
+        return Added(self.describe(sought), created=created)
+
+    # --- desktops: queues, callbacks, the work after a call -----------------------------------------------
+
+    async def prove_ready(self, principal: Principal, readiness: Readiness) -> UserView:
+        """The desktop's report about itself, to be repeated before it expires. After `set_presence`."""
+        self._desktops.seen(principal)
+        await self._queues.prove_ready(principal, readiness)
+        return self._user_view(principal.user_id)
+
+    async def complete_wrap_up(
+        self, principal: Principal, interaction_id: InteractionId, code: str, note: str
+    ) -> UserView:
+        """The work after the principal's own part in a call is done."""
+        self._desktops.seen(principal)
+        await self._queues.complete_wrap_up(principal, interaction_id, code, note)
+        return self._user_view(principal.user_id)
+
+    async def queue_interaction(
+        self, principal: Principal, interaction_id: InteractionId, queue_id: QueueId
+    ) -> InteractionView:
+        """Sends a waiting customer to another queue; place and clock go along."""
+        self._write(principal, interaction_id)
+        await self._queues.queue_interaction(principal, interaction_id, queue_id)
+        return self._interaction_view(interaction_id)
+
+    async def request_callback(
+        self, principal: Principal, interaction_id: InteractionId, wish: CallbackWish
+    ) -> CallbackView:
+        """The call ends and is made again in the same place of the queue. Asked again: scheduled anew."""
+        self._write(principal, interaction_id)
+        return await self._queues.request_callback(principal, interaction_id, wish)
+
+    async def cancel_callback(self, principal: Principal, interaction_id: InteractionId, reason: str) -> None:
+        """Nobody is called back, and the interaction ends."""
+        self._write(principal, interaction_id)
+        await self._queues.cancel_callback(principal, interaction_id, reason)
+
+    async def list_callbacks(self, principal: Principal) -> tuple[CallbackView, ...]:
+        self._desktops.seen(principal)
+        return await self._queues.list_callbacks(principal)
+
+    async def list_queues(self, principal: Principal) -> tuple[QueueView, ...]:
+        """All queues with their figures."""
+        self._desktops.seen(principal)
+        return await self._queues.list_queues(principal)
+
+    async def get_queue(self, principal: Principal, queue_id: QueueId) -> QueueView:
+        self._desktops.seen(principal)
+        return await self._queues.get_queue(principal, queue_id)
+
+    async def declare_queue(self, principal: Principal, queue: Queue) -> QueueView:
+        """Makes or changes a queue, also one of the configuration. Scope queue:write."""
+        self._desktops.seen(principal)
+        return await self._queues.declare_queue(principal, queue)
+
+    async def remove_queue(self, principal: Principal, queue_id: QueueId) -> None:
+        """Only one in which nobody waits. Scope queue:write."""
+        self._desktops.seen(principal)
+        await self._queues.remove_queue(principal, queue_id)
+
+    async def set_profile(self, principal: Principal, profile: Profile) -> None:
+        """Skills, entitlements and capacity of a user. Scope user:write."""
+        self._desktops.seen(principal)
+        await self._queues.set_profile(principal, profile)
+
+    # --- desktops: more of the interaction ----------------------------------------------------------------
 
     async def remove_participant(
         self, principal: Principal, interaction_id: InteractionId, participant_id: ParticipantId
@@ -330,12 +500,73 @@ class Switchboard:
             if self._wiring.may_read(principal, interaction)
         )
 
-    async def timeline(self, principal: Principal, interaction_id: InteractionId) -> tuple[TimelineView, ...]:
-        """The audit trail, oldest first, at most TIMELINE_MAX_ENTRIES."""
+    async def find_interactions(
+        self, principal: Principal, wanted: InteractionFilter, cursor: str = "", limit: int = PAGE_MAX
+    ) -> InteractionPage:
+        """Those the principal may see, newest first, ended ones too while the desk remembers them."""
+        principal.require(INTERACTION_READ)
+        self._desktops.seen(principal)
+        await self._wiring.read()
+        may_read = self._wiring.may_read
+        found = (i for i in self._wiring.desk.interactions() if wanted.matches(i) and may_read(principal, i))
+        page, next_cursor = page_of(found, cursor, limit)
+        return InteractionPage(tuple(map(self._wiring.portraits.interaction, page)), next_cursor)
+
+    def peek(self, principal: Principal, interaction_id: InteractionId) -> InteractionView:
+        """The interaction at this very moment, perhaps not on disk yet: to compare with, not to tell."""
+        return self._wiring.portraits.interaction(self._wiring.readable(principal, interaction_id))
+
+    def snapshot(self, interaction_id: InteractionId) -> InteractionView:
+        """As `peek`, for the answer to a command that was allowed."""
+        return self._interaction_view(interaction_id)
+
+    def user_snapshot(self, user_id: UserId) -> UserView:
+        return self._user_view(user_id)
+
+    def interaction_of_offer(self, offer_id: OfferId) -> InteractionId:
+        """Raises NotFoundError if the offer is over."""
+        return self._wiring.desk.offer(offer_id).interaction_id
+
+    def user_named(self, name: str) -> UserId:
+        """The user whose id this is."""
+        return UserId(name)
+
+    def peek_participant(self, interaction_id: InteractionId, user_id: UserId) -> ParticipantView:
+        """The live part of a user, at this very moment. Raises NotFoundError."""
+        participant = self._wiring.desk.interaction(interaction_id).participant_of(user_id)
+        if participant is None:
+            raise NotFoundError(f"{user_id} left again")
+        return self.describe(participant)
+
+    def describe(self, participant: Participant) -> ParticipantView:
+        """The view of one that an error carries."""
+        return self._wiring.portraits.participant(participant)
+
+    async def get_user(self, principal: Principal, user_id: UserId) -> UserView:
+        principal.require(INTERACTION_READ)
+        self._desktops.seen(principal)
+        await self._wiring.read()
+        return self._user_view(user_id)
+
+    async def list_prompts(self, principal: Principal) -> tuple[str, ...]:
+        """The names `play_prompt` knows."""
+        principal.require(INTERACTION_READ)
+        self._desktops.seen(principal)
+        return tuple(sorted(self._wiring.policy.sounds.prompts))
+
+    async def timeline(
+        self,
+        principal: Principal,
+        interaction_id: InteractionId,
+        after: int = 0,
+        limit: int = TIMELINE_MAX_ENTRIES,
+    ) -> tuple[TimelineView, ...]:
+        """The audit trail above the number `after`, oldest first, at most TIMELINE_MAX_ENTRIES."""
         self._desktops.seen(principal)
         self._wiring.readable(principal, interaction_id)
         await self._wiring.read()
-        entries = await self._journal.read(interaction_id=interaction_id, limit=TIMELINE_MAX_ENTRIES)
+        limit = min(limit, TIMELINE_MAX_ENTRIES)
+        entries = await self._journal.read(after, interaction_id, limit)
         return tuple(self._wiring.portraits.timeline(entry) for entry in entries)
 
     async def list_users(self, principal: Principal) -> tuple[UserView, ...]:
@@ -372,16 +603,38 @@ class Switchboard:
 
     def _user_view(self, user_id: UserId) -> UserView:
         desk = self._wiring.desk
-        return self._wiring.portraits.user(desk.expert(user_id), busy=desk.is_busy(user_id))
+        return self._wiring.portraits.user(
+            desk.expert(user_id), busy=desk.is_busy(user_id), wrapping_up=desk.is_wrapping_up(user_id)
+        )
 
     def _committed(self, committed: Committed) -> None:
         for interaction in committed.interactions.values():
             self._wiring.conductor.touch(interaction)
+        for event in committed.events:
+            self._follow(event, committed)
         try:
-            self._wiring.announcer.announce(committed)
+            self._wiring.announcer.announce()
         except Exception:
             # The journal's writer stands behind this call: a view that fails must not stop every call.
             log.exception("! announcement", numbers=committed.numbers)
+
+    def _follow(self, event: DeskEvent, committed: Committed) -> None:
+        """What a committed event asks for beyond the state that is performed."""
+        if isinstance(event, events.CallbackMoved):
+            self._callbacks.receive(event, committed.interactions[event.interaction_id])
+        elif isinstance(event, events.PositionAnnounced) and event.prompt:
+            self._intake.announce(event.interaction_id, event.participant_id, event.prompt)
+
+    def _numbered(self, committed: Committed) -> Sequence[Write]:
+        """What goes to disk with a step: the copies that the outbox has to bring to others."""
+        try:
+            composed = self._wiring.announcer.compose(committed)
+            copies = self._outbox.writes(composed) if self._outbox is not None else ()
+            return (*copies, *self._snapshots.writes(committed.numbers[-1]))
+        except Exception:
+            # The step has happened; a view that fails must not undo half of it.
+            log.exception("! announcement", numbers=committed.numbers)
+            return ()
 
     async def _perform(self, interaction: Interaction) -> None:
         await self._wiring.performance.perform(interaction)

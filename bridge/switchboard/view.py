@@ -3,7 +3,58 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bridge.ids import InteractionId, LegId, OfferId, ParticipantId, UserId
+from bridge.ids import CallbackId, InteractionId, LegId, LinkId, OfferId, ParticipantId, QueueId, UserId
+
+
+@dataclass(frozen=True)
+class AbilityView:
+    """One medium. `send` is endpoint to bridge."""
+
+    send: bool = False
+    receive: bool = False
+
+
+@dataclass(frozen=True)
+class CapabilitiesView:
+    """What a participant can now, with all legs together. `no_video` says why there is no picture, or ""."""
+
+    audio: AbilityView = AbilityView()
+    video: AbilityView = AbilityView()
+    screen: AbilityView = AbilityView()
+    no_video: str = ""
+
+
+@dataclass(frozen=True)
+class SupervisionView:
+    """How a supervisor listens in."""
+
+    mode: str  # monitor | whisper | coach
+    coached_id: ParticipantId | None
+
+
+@dataclass(frozen=True)
+class TransferView:
+    """The transfer under way. `expires_at` is when all is as before, if nothing is decided."""
+
+    kind: str  # consult | blind
+    state: str  # seeking | consulting | transferring
+    initiator_id: ParticipantId
+    target_id: ParticipantId
+    held: tuple[ParticipantId, ...]
+    started_at: float
+    expires_at: float
+
+
+@dataclass(frozen=True)
+class CompanionLinkView:
+    """To be sent to the customer; nobody else is shown the token. Used up by pressing join, not by opening."""
+
+    link_id: LinkId
+    interaction_id: InteractionId
+    participant_id: ParticipantId
+    url: str
+    token: str
+    expires_at: float
 
 
 @dataclass(frozen=True)
@@ -24,6 +75,67 @@ class ParticipantView:
     disconnect_reason: str = ""
     disconnected_by: str = ""
     sends_video: bool = False
+    queue_id: QueueId | None = None  # the queue one came through, or is sought in
+    downgrade_reason: str = ""  # why it is voice although video was asked for
+    wrap_up_by: float | None = None
+    wrap_up_code: str = ""
+    wrap_up_note: str = ""
+    capabilities: CapabilitiesView = CapabilitiesView()
+    supervision: SupervisionView | None = None
+    companion: str = ""  # of a customer's link: open | bound | ""
+
+
+@dataclass(frozen=True)
+class QueuePlaceView:
+    """Where the customer, or the wish for one more participant, waits."""
+
+    queue_id: QueueId
+    escalation: bool
+    type: str  # voice | video
+    state: str  # open | offered
+    since: float
+    downgrade_reason: str = ""
+
+
+@dataclass(frozen=True)
+class CallbackView:
+    callback_id: CallbackId
+    interaction_id: InteractionId
+    queue_id: QueueId
+    number: str
+    state: str  # waiting | dialing | answered | failed | canceled
+    attempts: int
+    not_before: float | None
+    requested_at: float
+    requested_by: str
+
+
+@dataclass(frozen=True)
+class QueueView:
+    """A queue and its figures: counts since the journal began, seconds where the name says so."""
+
+    queue_id: QueueId
+    name: str
+    role: str
+    skills: Mapping[str, int]
+    skill_match: str
+    video_enabled: bool
+    strategy: str
+    max_depth: int | None
+    timeout_s: float | None
+    wrap_up_s: float
+    wrap_up_codes: tuple[str, ...]
+    answer_target_s: float
+    waiting: int
+    longest_wait_s: float
+    entered: int
+    offered: int
+    answered: int
+    answered_in_target: int
+    abandoned: int
+    overflowed: int
+    average_handle_s: float | None
+    average_wrap_up_s: float | None
 
 
 @dataclass(frozen=True)
@@ -42,6 +154,10 @@ class InteractionView:
     ended_at: float | None = None
     end_reason: str = ""
     ended_by: str = ""
+    waits_in: tuple[QueuePlaceView, ...] = ()
+    callback: CallbackView | None = None
+    transfer: TransferView | None = None
+    version: int = 0  # grows with every change, so that a writer can say which state it has seen
 
 
 @dataclass(frozen=True)
@@ -59,6 +175,10 @@ class OfferView:
     attributes: Mapping[str, str]
     offered_at: float
     expires_at: float
+    queue_id: QueueId | None = None
+    downgrade_reason: str = ""  # why it is voice although video was asked for
+    callback: bool = False  # the customer is called back once one has accepted
+    customer: CapabilitiesView = CapabilitiesView()  # what the customer can now
 
 
 @dataclass(frozen=True)
@@ -71,6 +191,9 @@ class UserView:
     presence: str  # ready | away | offline | not-responding
     busy: bool
     since: float
+    status: str = ""  # presence, or what one who is ready does: busy | wrap-up
+    proved: bool = False  # the desktop has shown that it works
+    fault: str = ""  # what it lacks
 
 
 @dataclass(frozen=True)

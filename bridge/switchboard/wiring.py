@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from bridge.clock import Clock
 from bridge.desk import commands
 from bridge.desk.desk import Desk
+from bridge.desk.events import DeskEvent
 from bridge.desk.interaction import Interaction
 from bridge.desk.participant import Participant
 from bridge.errors import ForbiddenError, NotFoundError
@@ -18,8 +19,15 @@ from bridge.switchboard.doors import Sounds
 from bridge.switchboard.ledger import Ledger
 from bridge.switchboard.leg import Legs
 from bridge.switchboard.performance import Performance
+from bridge.switchboard.phone_memory import PhoneMemory
 from bridge.switchboard.portrait import Portraits
-from bridge.switchboard.principal import INTERACTION_ALL, INTERACTION_READ, INTERACTION_WRITE, Principal
+from bridge.switchboard.principal import (
+    INTERACTION_ALL,
+    INTERACTION_READ,
+    INTERACTION_SUPERVISE,
+    INTERACTION_WRITE,
+    Principal,
+)
 
 
 @dataclass(frozen=True)
@@ -30,6 +38,8 @@ class SwitchboardPolicy:
     browser: BrowserPreferences = field(default_factory=BrowserPreferences)
     sounds: Sounds = field(default_factory=Sounds)
     answer_s: float = 10.0
+    companion_link_s: float = 900.0  # for the customer to press join
+    dial_target: str = ""  # "sip:{number}@trunk.example": where calls go out; "" knows no way
 
 
 @dataclass(frozen=True)
@@ -48,11 +58,13 @@ class Wiring:
     token_hex: Callable[[int], str]
     clock: Clock
     policy: SwitchboardPolicy
+    phone_memory: PhoneMemory
 
-    async def do(self, interaction_id: InteractionId, command: commands.DeskCommand) -> None:
+    async def do(self, interaction_id: InteractionId, command: commands.DeskCommand) -> tuple[DeskEvent, ...]:
         """Carries out a command on an interaction; returns when it is on disk and performed."""
-        await self.ledger.carry_out(command)
+        happened = await self.ledger.carry_out(command)
         await self.conductor.settled(interaction_id)
+        return happened
 
     async def read(self) -> None:
         """Returns at a moment when all that can be read is on disk."""
@@ -69,7 +81,7 @@ class Wiring:
         return interaction
 
     def may_read(self, principal: Principal, interaction: Interaction) -> bool:
-        if INTERACTION_ALL in principal.scopes:
+        if principal.scopes & {INTERACTION_ALL, INTERACTION_SUPERVISE}:
             return True
         if any(p.user_id == principal.user_id for p in interaction.participants):
             return True
@@ -81,15 +93,20 @@ class Wiring:
         principal.require(INTERACTION_WRITE)
         interaction = self.desk.interaction(interaction_id)
         inside = interaction.participant_of(principal.user_id)
-        if INTERACTION_ALL in principal.scopes or (inside is not None and inside.is_present):
+        if INTERACTION_ALL in principal.scopes:
             return interaction
+        if inside is not None and inside.is_present and inside.supervision is None:
+            return interaction  # who supervises listens, and changes nothing
         if self.may_read(principal, interaction):
             raise ForbiddenError(f"{principal.user_id} takes no part in interaction {interaction_id}")
         raise NotFoundError(f"no interaction {interaction_id}")
 
     def own_participant(self, principal: Principal, interaction_id: InteractionId) -> Participant:
-        """The principal's own live part in an interaction."""
-        participant = self.desk.interaction(interaction_id).participant_of(principal.user_id)
+        """The principal's own live part in an interaction, or the customer's whose companion it is."""
+        interaction = self.desk.interaction(interaction_id)
+        participant = interaction.participant_of(principal.user_id)
+        if participant is None:
+            participant = interaction.customer_bound_to(principal.user_id)
         if participant is None:
             raise ForbiddenError(f"{principal.user_id} takes no part in interaction {interaction_id}")
         return participant

@@ -18,17 +18,20 @@ class PortPair:
 
 
 class RtpPortPool:
-    """Lends port pairs of `port_min` to `port_max`, the longest unused first.
+    """Lends port pairs of `port_min` to `port_max`, the longest unused first, from `port_first` on.
 
     A pair that came back rests for `drain_s`: the old phone may still send, and a new call must not hear it.
     """
 
     __slots__ = ("_address", "_drain_s", "_draining", "_free", "_lent", "occupied")
 
-    def __init__(self, port_min: int, port_max: int, address: str, drain_s: float) -> None:
+    def __init__(
+        self, port_min: int, port_max: int, address: str, drain_s: float, port_first: int = 0
+    ) -> None:
         self._address = address
         self._drain_s = drain_s
         self._free = deque(range(port_min + port_min % 2, port_max, 2))
+        self._free.rotate(-(max(0, port_first - port_min) // 2))
         self._draining: deque[tuple[float, int]] = deque()
         self._lent: set[int] = set()
         self.occupied = 0  # times a pair was passed over because another program had it

@@ -11,6 +11,14 @@ from signaling.sip.event import AgentEvent, CallKey
 from signaling.sip.flow import Flow
 from signaling.sip.identity import LocalIdentity
 from signaling.sip.invite_session import CallState
+from signaling.sip.memory import (
+    Phase,
+    parse_memory,
+    remember,
+    remember_answer,
+    remember_calling,
+    serialize_memory,
+)
 from signaling.sip.message import (
     Headers,
     Request,
@@ -18,16 +26,19 @@ from signaling.sip.message import (
     parse_essentials,
     parse_message,
     salvage_request,
+    serialize_message,
     with_top_via,
 )
 from signaling.sip.registry import CallRegistry
 from signaling.sip.response import make_response, retry_after, warning
+from signaling.sip.restoration import Restoration, invite_again
 from signaling.sip.settings import AgentSettings
 from signaling.sip.transaction_layer import (
     AckArrived,
     Outcome,
     RequestArrived,
     ResponseArrived,
+    SuccessUnmatched,
     TransactionEnded,
     TransactionFailed,
     TransactionLayer,
@@ -40,13 +51,14 @@ from signaling.sip.via import annotate_via, parse_via, response_flow
 class UserAgent:
     """All calls of one SIP address. Commands about a call that is over raise NotFoundError."""
 
-    __slots__ = ("_client", "_layer", "_registry", "_server", "malformed", "strangers")
+    __slots__ = ("_client", "_layer", "_registry", "_restoration", "_server", "malformed", "strangers")
 
     def __init__(self, settings: AgentSettings, identity: LocalIdentity) -> None:
         self._layer = TransactionLayer(settings.timing)
         self._registry = CallRegistry(settings.timing, settings.max_calls)
         self._client = UserAgentClient(settings, identity, self._layer, self._registry)
         self._server = UserAgentServer(identity, self._layer, self._registry, self._client)
+        self._restoration = Restoration(self._layer, self._registry)
         self.malformed = 0
         self.strangers = 0
 
@@ -150,7 +162,48 @@ class UserAgent:
         """From now on no new call is taken: 503 with Retry-After."""
         self._server.draining = True
 
+    # --- over a restart -----------------------------------------------------------------------------------
+
+    def remember(self, call: CallKey) -> bytes:
+        """What `restore` needs; b"" if nothing of the call is worth keeping."""
+        session = self._registry.get(call)
+        memory = remember(session) or remember_calling(session, self._layer.sent_request(session.client_key))
+        return b"" if memory is None else serialize_memory(memory)
+
+    def remember_answer(self, call: CallKey, sdp: str) -> bytes:
+        """The same for the moment after `accept` with this `sdp`, which is still to be called."""
+        session = self._registry.get(call)
+        pending = session.pending
+        success = b"" if pending is None else self._server.make_success(session, pending.request, sdp)
+        memory = remember_answer(session, success)
+        return b"" if memory is None else serialize_memory(memory)
+
+    def restore(self, body: bytes, now: float) -> CallKey | None:
+        """Takes up a call of an earlier process. An INVITE that it had not answered arrives once more, as a
+        new call, and one of its own that still rang is canceled: None.
+
+        Raises ParseError for what is no memory, CapacityError at the bound.
+        """
+        memory = parse_memory(body)
+        if memory.phase is Phase.CALLING:
+            self._restoration.cancel(memory, now)
+            return None
+        if memory.phase is Phase.ARRIVING:
+            request, flow = invite_again(memory)
+            self.receive_message(serialize_message(request), flow, now)
+            return None
+        return self._restoration.restore(memory, now)
+
     # --- looks inside -------------------------------------------------------------------------------------
+
+    def is_confirmed(self, call: CallKey) -> bool:
+        """Answered, acknowledged, and not about to end."""
+        return self._registry.get(call).state is CallState.CONFIRMED
+
+    def call_id(self, call: CallKey) -> str:
+        """The Call-ID of an established call, "" before."""
+        dialog = self._registry.get(call).dialog
+        return "" if dialog is None else dialog.call_id
 
     def calls(self) -> tuple[CallKey, ...]:
         """Those that have not ended."""
@@ -179,6 +232,8 @@ class UserAgent:
                     self._server.receive_ack(outcome, now)
                 case ResponseArrived():
                     self._client.receive_response(outcome, now)
+                case SuccessUnmatched():
+                    self._client.receive_unmatched(outcome.essentials)
                 case TransactionFailed():
                     self._client.receive_failure(outcome, now)
                 case TransactionEnded():

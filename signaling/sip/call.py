@@ -4,7 +4,9 @@ Each call has one task that sees its events in order, inside a guard that ends t
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from types import MappingProxyType
 from typing import Protocol, assert_never, runtime_checkable
 
 import structlog
@@ -20,7 +22,8 @@ from bridge.errors import (
     NotFoundError,
 )
 from bridge.ids import IdSource, LegId
-from bridge.switchboard.doors import ArrivingCall, Corridor
+from bridge.switchboard.doors import ArrivingCall, Corridor, LegKeeper
+from signaling.sip.call_leg import CallLeg, Forgetful
 from signaling.sip.endpoint import SipEndpoint
 from signaling.sip.event import (
     AgentEvent,
@@ -41,7 +44,6 @@ from signaling.sip.settings import EndpointSettings
 CORRIDOR_TIMEOUT_S = 10.0  # a caller hears nothing while the switchboard thinks
 RETRY_AFTER_S = 5
 GLARE_PAUSE_S = 0.2
-MAX_INBOX = 32  # the core lets one offer through at a time, so a call never has more than a few events
 
 _log = structlog.get_logger("sip")
 
@@ -59,23 +61,6 @@ class LateOfferCorridor(Protocol):
 _Response = CallAnswered | CallRefused | ReofferAnswered | ReofferRefused
 
 
-class _Leg:
-    """A call and who waits for it."""
-
-    __slots__ = ("acknowledged", "attended", "call", "dialing", "inbox", "leg_id", "log", "reoffering")
-
-    def __init__(self, leg_id: LegId, call: CallKey, call_id: str) -> None:
-        self.leg_id = leg_id
-        self.call = call
-        self.attended = False  # a task reads the inbox
-        self.acknowledged = asyncio.Event()  # no 200 of ours waits for its ACK
-        self.acknowledged.set()
-        self.inbox: asyncio.Queue[AgentEvent] = asyncio.Queue(MAX_INBOX)
-        self.dialing: asyncio.Future[str] | None = None
-        self.reoffering: asyncio.Future[ReofferAnswered | ReofferRefused] | None = None
-        self.log = _log.bind(leg=leg_id, call_id=call_id)
-
-
 class SipDoor:
     """Implements `PhoneDoor`. `open` it with the corridor, `drain` it, `close` it."""
 
@@ -91,14 +76,27 @@ class SipDoor:
         self._corridor: Corridor | None = None
         self._tasks: asyncio.TaskGroup | None = None
         self._running: set[asyncio.Task[None]] = set()
-        self._legs: dict[LegId, _Leg] = {}
-        self._by_call: dict[CallKey, _Leg] = {}
+        self._legs: dict[LegId, CallLeg] = {}
+        self._by_call: dict[CallKey, CallLeg] = {}
+        self._keeper: LegKeeper = Forgetful()
+        self._opened = asyncio.Event()
 
-    async def open(self, tasks: asyncio.TaskGroup, corridor: Corridor) -> None:
-        """Takes calls from now on; their tasks run in `tasks`. Raises OSError if the port is taken."""
+    async def open(
+        self,
+        tasks: asyncio.TaskGroup,
+        corridor: Corridor,
+        keeper: LegKeeper | None = None,
+        remembered: Mapping[LegId, bytes] = MappingProxyType({}),
+    ) -> None:
+        """Takes calls from now on; their tasks run in `tasks`. Raises OSError if the port is taken.
+
+        `keeper` is told what a restart needs of each call, `remembered` is what an earlier process told it.
+        """
         self._tasks = tasks
         self._corridor = corridor
-        await self._endpoint.open(tasks)
+        self._keeper = keeper or Forgetful()
+        await self._endpoint.open(tasks, lambda: self._restore(remembered))
+        self._opened.set()
 
     @property
     def port(self) -> int:
@@ -128,6 +126,7 @@ class SipDoor:
 
     async def hang_up(self, leg_id: LegId, reason: str) -> None:
         """Sends BYE, CANCEL or a final refusal, as the call's state asks. An unknown leg is fine."""
+        await self._opened.wait()
         leg = self._legs.get(leg_id)
         if leg is not None:
             self._hang_up(leg, reason)
@@ -137,6 +136,7 @@ class SipDoor:
 
         Cancelling it cancels the call.
         """
+        await self._opened.wait()
         if leg_id in self._legs:
             raise ConflictError(f"leg {leg_id} has a call already")
         agent = self._endpoint.agent
@@ -144,8 +144,9 @@ class SipDoor:
         leg = self._enter(leg_id, call, "")
         leg.dialing = asyncio.get_running_loop().create_future()
         leg.log.info("> call", target=target)
-        self._endpoint.flush()
         try:
+            await self._keep(leg, agent.remember(call))
+            self._endpoint.flush()
             answer = await leg.dialing
         except asyncio.CancelledError:
             self._hang_up(leg, "")
@@ -160,12 +161,14 @@ class SipDoor:
         Raises GlareError when the phone offered at the same moment: it has been waited long enough then
         (RFC 3261 section 14.1), and a new offer may go out at once. Otherwise CallFailedError.
         """
+        await self._opened.wait()
         leg = self._legs.get(leg_id)
         if leg is None:
             raise NotFoundError(f"leg {leg_id} has no SIP call")
         if leg.reoffering is not None:
             raise ConflictError("another offer is on its way in this call")
         await leg.acknowledged.wait()
+        await self._keep(leg, self._endpoint.agent.remember(leg.call))
         try:
             self._endpoint.agent.reinvite(leg.call, offer, self._endpoint.now())
         except ConflictError as error:
@@ -199,6 +202,7 @@ class SipDoor:
             case CallReoffered():
                 self._put(leg, event)
             case CallAcknowledged():
+                self._begin_keep(leg)
                 leg.acknowledged.set()
                 self._put(leg, event)
             case CallEnded():
@@ -208,16 +212,18 @@ class SipDoor:
             case _:
                 assert_never(event)
 
-    def _responded(self, leg: _Leg, event: _Response) -> None:
+    def _responded(self, leg: CallLeg, event: _Response) -> None:
         match event:
             case CallAnswered():
                 leg.log.info("= answered")
+                self._begin_keep(leg)
                 if leg.dialing is not None and not leg.dialing.done():
                     leg.dialing.set_result(event.answer)
                 self._spawn(leg, None)
             case CallRefused():
                 self._refused(leg, f"{event.status} {event.reason}", event.status)
             case ReofferAnswered() | ReofferRefused():
+                self._begin_keep(leg)  # the phone may have moved, and a number is used
                 if leg.reoffering is not None and not leg.reoffering.done():
                     leg.reoffering.set_result(event)
             case _:
@@ -226,15 +232,16 @@ class SipDoor:
     def _arrived(self, event: CallArrived) -> None:
         leg = self._enter(self._ids.leg(), event.call, event.call_id)
         leg.log.info("< call")
+        self._begin_keep(leg)
         self._spawn(leg, event)
 
-    def _refused(self, leg: _Leg, reason: str, status: int) -> None:
+    def _refused(self, leg: CallLeg, reason: str, status: int) -> None:
         leg.log.info("x call", reason=reason)
         self._forget(leg)
         if leg.dialing is not None and not leg.dialing.done():
             leg.dialing.set_exception(CallFailedError(reason, status))
 
-    def _ended(self, leg: _Leg, event: CallEnded) -> None:
+    def _ended(self, leg: CallLeg, event: CallEnded) -> None:
         if leg.reoffering is not None and not leg.reoffering.done():
             leg.reoffering.set_result(ReofferRefused(event.call, 481, "the call ended", 0.0))
         if not leg.attended:
@@ -244,7 +251,7 @@ class SipDoor:
         leg.log.info("x call", by=event.by, reason=event.reason)
         self._put(leg, event)
 
-    def _put(self, leg: _Leg, event: AgentEvent) -> None:
+    def _put(self, leg: CallLeg, event: AgentEvent) -> None:
         try:
             leg.inbox.put_nowait(event)
         except asyncio.QueueFull:
@@ -252,7 +259,7 @@ class SipDoor:
 
     # --- the task of a call -------------------------------------------------------------------------------
 
-    def _spawn(self, leg: _Leg, arrived: CallArrived | None) -> None:
+    def _spawn(self, leg: CallLeg, arrived: CallArrived | None) -> None:
         if self._tasks is None:
             raise RuntimeError("the SIP door is not open")
         leg.attended = True
@@ -260,7 +267,7 @@ class SipDoor:
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
-    async def _guard(self, leg: _Leg, arrived: CallArrived | None) -> None:
+    async def _guard(self, leg: CallLeg, arrived: CallArrived | None) -> None:
         """A mistake of ours ends this call and no other."""
         try:
             if arrived is None or await self._take(leg, arrived):
@@ -271,7 +278,7 @@ class SipDoor:
         finally:
             self._forget(leg)
 
-    async def _give_up(self, leg: _Leg) -> None:
+    async def _give_up(self, leg: CallLeg) -> None:
         """What is left to do for a call after a mistake, which may well meet the same mistake."""
         try:
             self._hang_up(leg, "internal error")
@@ -279,7 +286,7 @@ class SipDoor:
         except Exception:
             leg.log.exception("! call given up")
 
-    async def _take(self, leg: _Leg, arrived: CallArrived) -> bool:
+    async def _take(self, leg: CallLeg, arrived: CallArrived) -> bool:
         """Answers or refuses a new call; False if there is nothing more to attend to."""
         if not arrived.offer and not isinstance(self._corridor, LateOfferCorridor):
             self._reject(leg, 488, "an INVITE needs an offer here")
@@ -296,6 +303,8 @@ class SipDoor:
             self._reject(leg, status_of(error), error.reason)
             return False
         try:
+            # On disk before it is on the wire: whoever was answered is answered again by the next process.
+            await self._keep(leg, self._endpoint.agent.remember_answer(leg.call, answer))
             self._endpoint.agent.accept(leg.call, answer, self._endpoint.now())
         except (NotFoundError, NotAllowedError):
             return True  # canceled meanwhile: CallEnded is in the inbox
@@ -304,7 +313,7 @@ class SipDoor:
         leg.log.info("= answered")
         return True
 
-    async def _attend(self, leg: _Leg) -> None:
+    async def _attend(self, leg: CallLeg) -> None:
         while True:
             event = await leg.inbox.get()
             if isinstance(event, CallReoffered):
@@ -316,7 +325,7 @@ class SipDoor:
                     await self._tell_hung_up(leg, event.reason)
                 return
 
-    async def _take_late_answer(self, leg: _Leg, event: CallAcknowledged) -> None:
+    async def _take_late_answer(self, leg: CallLeg, event: CallAcknowledged) -> None:
         """The ACK cannot be refused, so an answer nobody can use ends the call (RFC 3261 section 14.2)."""
         if not event.answer or not isinstance(self._corridor, LateOfferCorridor):
             return
@@ -326,7 +335,7 @@ class SipDoor:
             self._hang_up(leg, error.reason)
             await self._tell_hung_up(leg, error.reason)
 
-    async def _take_reoffer(self, leg: _Leg, event: CallReoffered) -> None:
+    async def _take_reoffer(self, leg: CallLeg, event: CallReoffered) -> None:
         answer, status, reason = "", 200, ""
         try:
             if not event.offer and not isinstance(self._corridor, LateOfferCorridor):
@@ -350,6 +359,42 @@ class SipDoor:
             return  # hung up or taken back meanwhile
         self._endpoint.flush()
 
+    # --- over a restart -----------------------------------------------------------------------------------
+
+    def _restore(self, remembered: Mapping[LegId, bytes]) -> None:
+        agent, now = self._endpoint.agent, self._endpoint.now()
+        for leg_id, body in remembered.items():
+            try:
+                call = agent.restore(body, now)
+            except BridgeError as error:
+                _log.warning("! call not restored", leg=leg_id, reason=error.reason)
+                call = None
+            if call is None:
+                self._keeper.forget(leg_id)
+            else:
+                self._take_up(self._enter(leg_id, call, agent.call_id(call)))
+
+    def _take_up(self, leg: CallLeg) -> None:
+        leg.log.info("= call restored")
+        self._begin_keep(leg)
+        if not self._endpoint.agent.is_confirmed(leg.call):
+            leg.acknowledged.clear()
+        if self._through().expects(leg.leg_id):
+            self._spawn(leg, None)
+        else:
+            self._hang_up(leg, "the bridge restarted")
+
+    async def _keep(self, leg: CallLeg, body: bytes) -> None:
+        if body:
+            await self._keeper.keep(leg.leg_id, body)
+
+    def _begin_keep(self, leg: CallLeg) -> None:
+        """The call as it is now; nobody waits for it. One that is over, or a disk that is, keeps nothing."""
+        with suppress(BridgeError):
+            body = self._endpoint.agent.remember(leg.call)
+            if body:
+                self._keeper.begin_keep(leg.leg_id, body)
+
     # --- inside -------------------------------------------------------------------------------------------
 
     def _through(self) -> Corridor:
@@ -357,20 +402,22 @@ class SipDoor:
             raise RuntimeError("the SIP door is not open")
         return self._corridor
 
-    async def _tell_hung_up(self, leg: _Leg, reason: str) -> None:
+    async def _tell_hung_up(self, leg: CallLeg, reason: str) -> None:
         await self._through().hung_up(leg.leg_id, reason)
 
-    def _enter(self, leg_id: LegId, call: CallKey, call_id: str) -> _Leg:
-        leg = _Leg(leg_id, call, call_id)
+    def _enter(self, leg_id: LegId, call: CallKey, call_id: str) -> CallLeg:
+        leg = CallLeg(leg_id, call, call_id)
         self._legs[leg_id] = leg
         self._by_call[call] = leg
         return leg
 
-    def _forget(self, leg: _Leg) -> None:
-        self._legs.pop(leg.leg_id, None)
+    def _forget(self, leg: CallLeg) -> None:
+        if self._legs.pop(leg.leg_id, None) is not None:
+            with suppress(BridgeError):
+                self._keeper.forget(leg.leg_id)
         self._by_call.pop(leg.call, None)
 
-    def _reject(self, leg: _Leg, status: int, reason: str) -> None:
+    def _reject(self, leg: CallLeg, status: int, reason: str) -> None:
         leg.log.info("x call refused", status=status, reason=reason)
         try:
             self._endpoint.agent.reject(
@@ -384,7 +431,7 @@ class SipDoor:
             return  # canceled meanwhile
         self._endpoint.flush()
 
-    def _hang_up(self, leg: _Leg, reason: str) -> None:
+    def _hang_up(self, leg: CallLeg, reason: str) -> None:
         try:
             self._endpoint.agent.hang_up(leg.call, reason, self._endpoint.now())
         except NotFoundError:

@@ -38,6 +38,10 @@ class TaskOwner(Protocol):
     def create_task(self, coro: Coroutine[None, None, None], /) -> asyncio.Task[None]: ...
 
 
+def _restore_nothing() -> None:
+    """There are no calls of an earlier process."""
+
+
 class SipEndpoint:
     """Opens the port, feeds the agent, sends what it says, and hands its events to `on_event`.
 
@@ -88,25 +92,33 @@ class SipEndpoint:
     def now(self) -> float:
         return self._clock.now()
 
-    async def open(self, tasks: TaskOwner) -> None:
-        """Binds the port. Connections to others are opened by tasks in `tasks`. Raises OSError."""
+    async def open(self, tasks: TaskOwner, restore: Callable[[], None] = _restore_nothing) -> None:
+        """Binds the port. Connections to others are opened by tasks in `tasks`. Raises OSError.
+
+        `restore` is called when the agent is there and no message has reached it yet.
+        """
         self._tasks = tasks
         settings = self._settings
         if UDP in settings.transports:
             self._datagrams = DatagramPort(settings.address, self.port, self._receive_datagram, self.flush)
             self.port = self._datagrams.port
         if TCP in settings.transports:
-            loop = asyncio.get_running_loop()
-            try:
-                self._server = await loop.create_server(self._make_connection, settings.address, self.port)
-            except OSError:
-                self.close()
-                raise
-            self.port = self._server.sockets[0].getsockname()[1]
+            await self._listen()
         host = settings.advertised_address or settings.address
         identity = LocalIdentity(host, self.port, self._token_hex, self._user)
         self._agent = UserAgent(settings.agent, identity)
+        restore()
         self._sweep = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep_connections)
+        self.flush()
+
+    async def _listen(self) -> None:
+        loop, address = asyncio.get_running_loop(), self._settings.address
+        try:
+            self._server = await loop.create_server(self._make_connection, address, self.port)
+        except OSError:
+            self.close()
+            raise
+        self.port = self._server.sockets[0].getsockname()[1]
 
     def close(self) -> None:
         """Closes all sockets at once; calls are not ended."""
@@ -126,7 +138,9 @@ class SipEndpoint:
         """Sends what the agent has to send, tells its events, and arms the timer."""
         if self._flushing:
             return  # an event's listener commands the agent: the loop below sees to it
-        agent = self.agent
+        agent = self._agent
+        if agent is None:
+            return
         self._flushing = True
         try:
             while True:
@@ -155,6 +169,8 @@ class SipEndpoint:
     # --- in -----------------------------------------------------------------------------------------------
 
     def _receive_datagram(self, data: bytes, host: str, port: int) -> None:
+        if self._agent is None:
+            return  # while the other transport opens; whoever sent it sends it again
         if len(data) < 12 or not self._admission.takes(host, self._clock.now()):
             return  # a keep-alive (RFC 5626 section 3.5.2) or a flood
         self._receive(data, Flow(UDP, host, port))

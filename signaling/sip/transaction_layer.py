@@ -9,7 +9,7 @@ import msgspec
 from bridge.errors import NotFoundError
 from signaling.sip.deadlines import Deadlines
 from signaling.sip.flow import DEFAULT_PORT, Flow
-from signaling.sip.message import Essentials, Request, Response, serialize_message, with_top_via
+from signaling.sip.message import Essentials, Headers, Request, Response, serialize_message, with_top_via
 from signaling.sip.response import make_response, retry_after
 from signaling.sip.transaction import (
     INVITE_CLIENT,
@@ -26,6 +26,7 @@ from signaling.sip.via import annotate_via, response_flow
 
 TransactionKey = tuple[str, ...]
 
+_CANCEL_COPIES = frozenset({"Via", "From", "To", "Call-ID", "Route"})  # section 9.1
 MAX_TRANSACTIONS = 100_000  # each lingers up to 32 s over UDP: 1500 calls a second with two each
 
 
@@ -57,6 +58,12 @@ class ResponseArrived(msgspec.Struct, frozen=True, gc=False):
     flow: Flow
 
 
+class SuccessUnmatched(msgspec.Struct, frozen=True, gc=False):
+    """A 2xx to an INVITE that no transaction here waits for: maybe one of an earlier process."""
+
+    essentials: Essentials
+
+
 class TransactionFailed(msgspec.Struct, frozen=True, gc=False):
     """A client transaction is over without a final response: 408 nobody answered, 503 cannot be sent."""
 
@@ -70,7 +77,9 @@ class TransactionEnded(msgspec.Struct, frozen=True, gc=False):
     key: TransactionKey
 
 
-Outcome = RequestArrived | AckArrived | ResponseArrived | TransactionFailed | TransactionEnded
+Outcome = (
+    RequestArrived | AckArrived | ResponseArrived | SuccessUnmatched | TransactionFailed | TransactionEnded
+)
 
 
 class _ServerExchange:
@@ -186,7 +195,8 @@ class TransactionLayer:
         exchange = self._clients.get(key)
         if exchange is None:
             self.unmatched += 1
-            return []
+            success = essentials.cseq_method == "INVITE" and response.status // 100 == 2
+            return [SuccessUnmatched(essentials)] if success else []
         actions = exchange.transaction.handle(_RECEIVED[min(response.status // 100, 3)], now)
         if Action.SEND_ACK in actions:
             exchange.ack = exchange.ack or make_ack(exchange.request, response)
@@ -321,3 +331,14 @@ def make_ack(request: Request, response: Response) -> bytes:
     headers += [("CSeq", f"{request.first('CSeq').split(' ')[0]} ACK"), ("Max-Forwards", "70")]
     headers += [(name, value) for name, value in request.headers if name == "Route"]
     return serialize_message(Request(headers=tuple(headers), method="ACK", uri=request.uri))
+
+
+def make_cancel(invite: Request, headers: Headers = ()) -> Request:
+    """The CANCEL of an INVITE of ours: the same transaction, but for the method (section 9.1)."""
+    kept = [(name, value) for name, value in invite.headers if name in _CANCEL_COPIES]
+    number = invite.first("CSeq").partition(" ")[0]
+    return Request(
+        method="CANCEL",
+        uri=invite.uri,
+        headers=(*kept, ("CSeq", f"{number} CANCEL"), ("Max-Forwards", "70"), *headers),
+    )

@@ -16,7 +16,15 @@ from signaling.sip.flow import TRANSPORTS, Flow, flow_to
 from signaling.sip.identity import LocalIdentity
 from signaling.sip.inspection import ACCEPT, ALLOW, SDP_TYPE, read_sdp
 from signaling.sip.invite_session import CallEvent, CallState, ExchangeEvent, InviteSession
-from signaling.sip.message import Headers, Request, Response, quote, readable, serialize_message
+from signaling.sip.message import (
+    Essentials,
+    Headers,
+    Request,
+    Response,
+    quote,
+    readable,
+    serialize_message,
+)
 from signaling.sip.registry import CallRegistry
 from signaling.sip.settings import AgentSettings
 from signaling.sip.transaction_layer import (
@@ -25,6 +33,7 @@ from signaling.sip.transaction_layer import (
     TransactionFailed,
     TransactionKey,
     TransactionLayer,
+    make_cancel,
 )
 from signaling.sip.uri import parse_uri
 
@@ -169,6 +178,16 @@ class UserAgentClient:
             ours.session.step(CallEvent.BYE_FINISHED)
         self._registry.settle(ours.session)
 
+    def receive_unmatched(self, essentials: Essentials) -> None:
+        """A 2xx to a re-INVITE of the process before this one: without its ACK the phone would hang up."""
+        session = self._registry.by_response(essentials)
+        if session is None or session.dialog is None:
+            return
+        flow = session.dialog.next_hop()
+        number, branch = essentials.cseq_number, self._identity.new_branch()
+        request = self._dialog_request(session.dialog, "ACK", number, branch, flow)
+        self._layer.send(serialize_message(request), flow)
+
     def receive_failure(self, outcome: TransactionFailed, now: float) -> None:
         """No response at all: the same as a 408 or 503 (section 8.1.3.1)."""
         ours = self._ours.get(outcome.key)
@@ -290,13 +309,7 @@ class UserAgentClient:
         if sent is None:
             return
         invite, flow = sent
-        kept = [(name, value) for name, value in invite.headers if name in _CANCEL_COPIES]
-        number = invite.first("CSeq").partition(" ")[0]
-        request = Request(
-            method="CANCEL",
-            uri=invite.uri,
-            headers=(*kept, ("CSeq", f"{number} CANCEL"), ("Max-Forwards", "70"), *_reason(session)),
-        )
+        request = make_cancel(invite, _reason(session))
         self._send(_Purpose.CANCEL, session, request, session.client_key[0], flow, now)
 
     def _send_in_dialog(
@@ -340,9 +353,6 @@ class UserAgentClient:
         key = self._layer.request(request, branch, flow, now)
         self._ours[key] = _Ours(purpose, session, request)
         return key
-
-
-_CANCEL_COPIES = frozenset({"Via", "From", "To", "Call-ID", "Route"})  # section 9.1
 
 
 def _reason(session: InviteSession) -> Headers:

@@ -229,18 +229,20 @@ class UserAgentServer:
             raise NotAllowedError("no INVITE waits for an answer")
         session.step_exchange(ExchangeEvent.ACCEPT)
         self._invites.pop(pending.key, None)
+        data = self.make_success(session, pending.request, sdp)
+        flow = self._layer.respond(pending.key, 200, data, now)
+        session.await_ack(data, flow, now)
+        self._registry.settle(session)
+
+    def make_success(self, session: InviteSession, invite: Request, sdp: str) -> bytes:
+        """Our 200 to an INVITE, always the same for the same call."""
         headers = (
-            *self._contact(pending.request, session),
+            *self._contact(invite, session),
             ALLOW,
             ("User-Agent", self._identity.product),
             ("Content-Type", SDP_TYPE),
         )
-        data = make_response(
-            pending.request, 200, to_tag=self._tag(session), headers=headers, body=sdp.encode()
-        )
-        flow = self._layer.respond(pending.key, 200, data, now)
-        session.await_ack(data, flow, now)
-        self._registry.settle(session)
+        return make_response(invite, 200, to_tag=self._tag(session), headers=headers, body=sdp.encode())
 
     def _contact(self, request: Request, session: InviteSession) -> Headers:
         """What makes a dialog: the proxies that want to stay on its way, and where we are (section 12.1.1)."""

@@ -22,6 +22,7 @@ const state = {
   users: new Map(),
   legs: new Map(),
   figures: new Map(),
+  bootId: null, // of the bridge that the media connections were made with
   events: [],
   notices: [],
 };
@@ -84,10 +85,14 @@ async function refresh() {
   const listed = await attempt("listInteractions");
   state.interactions.clear();
   for (const interaction of listed?.interactions ?? []) takeInteraction(interaction);
+  const anew = state.bootId !== null && state.bootId !== socket.identity.bootId;
+  state.bootId = socket.identity.bootId;
   for (const [id, leg] of [...state.legs]) {
-    if (!state.interactions.has(id)) dropLeg(id);
+    // Media of a bridge that was started anew are dead, even if the browser has not noticed yet.
+    if (!state.interactions.has(id) || anew) dropLeg(id);
     else if (leg?.legId) leg.restart();
   }
+  if (anew) for (const interaction of [...state.interactions.values()]) takeInteraction(interaction);
   const users = await attempt("listUsers");
   state.users = new Map((users?.users ?? []).map((user) => [user.userId, user]));
   // After a reload of the page the bridge still knows what this desktop was.

@@ -1,5 +1,6 @@
 """The web door: HTTP, websocket and the desktop page on one port."""
 
+import asyncio
 import ipaddress
 import logging
 import socket
@@ -17,20 +18,30 @@ from starlette.staticfiles import StaticFiles
 import signaling
 from bridge.clock import Clock
 from bridge.errors import ForbiddenError, SettingsError, UnauthorizedError
+from bridge.journal.answer import IdempotencyMemory
 from bridge.settings import Http
 from bridge.switchboard.doors import Audience
 from bridge.switchboard.event import DesktopEvent
 from bridge.switchboard.switchboard import Switchboard
+from signaling.web import openapi
 from signaling.web.auth import METRICS_READ, Verifier
 from signaling.web.connection import bounded_http, bounded_websocket
+from signaling.web.dispatch import Dispatch
 from signaling.web.event import serialize_event
 from signaling.web.handshake import bearer_token, is_welcome_origin, offers_subprotocol
-from signaling.web.header import SecurityHeaders
+from signaling.web.header import BodyLimit, SecurityHeaders
+from signaling.web.history import History, Numbering, Told
+from signaling.web.hooking import Hooks
+from signaling.web.idempotence import Idempotence
 from signaling.web.messages import MESSAGE_MAX_BYTES, SUBPROTOCOL
 from signaling.web.metrics import Metrics
 from signaling.web.problem import install_problems, problem
+from signaling.web.rest import Api, RequestLimits, install_api
+from signaling.web.routes import ROUTERS
 from signaling.web.session import CloseCode, Session
 from signaling.web.socket import Socket
+from signaling.web.token import TokenEndpoint
+from signaling.web.webhooks import Webhooks
 
 CONNECTIONS_MAX = 2000  # a descriptor and up to 4 MB of queue each; beyond that more nodes are wanted
 STRANGERS_MAX = 200  # connections that have not authenticated yet
@@ -51,6 +62,9 @@ class WebParts:
     clock: Clock
     token_hex: Callable[[int], str]
     not_ready: Callable[[], Sequence[str]]
+    answers: IdempotencyMemory | None = None
+    tokens: TokenEndpoint | None = None
+    webhooks: Webhooks | None = None
 
 
 class WebDoor:
@@ -63,6 +77,9 @@ class WebDoor:
         self._listener: socket.socket | None = None
         self._server: uvicorn.Server | None = None
         self._closing = False
+        self._numbering = Numbering()
+        self._history = History(parts.switchboard.boot_id)
+        self._hooks = Hooks(parts.webhooks)
         self.app = self._build()
 
     # --- the switchboard's side ---------------------------------------------------------------------------
@@ -71,14 +88,18 @@ class WebDoor:
         """Queues an event at every connection that may see it. Never blocks and never raises."""
         # Most events of a waiting call are nobody's: writing those down cost a quarter of a call's CPU (measured).
         viewers = [connection for connection in self._sockets.values() if connection.may_see(audience)]
-        if not viewers:
+        number: int | None = getattr(event, "number", None)
+        place = self._numbering.place(number) if number is not None else None
+        if not viewers and place is None:
             return
         try:
-            text = serialize_event(event)
+            text = serialize_event(event, place.part if place else None)
         except Exception:
             # Our own mistake must not stop the desk, whose event is on disk already.
             log.exception("! event", event_type=type(event).__name__)
             return
+        if place is not None:
+            self._history.add(Told(place, text, audience))
         for connection in viewers:
             connection.push(text)
 
@@ -100,6 +121,7 @@ class WebDoor:
             place = f"{self._settings.address}:{self._settings.port}"
             reason = str(error.strerror or error).partition(" (while")[0]  # the library repeats the address
             raise SettingsError(f"http.address and http.port: cannot listen on {place}: {reason}") from error
+        self._history.begin(self._parts.switchboard.last_number)
         port: int = self._listener.getsockname()[1]
         return port
 
@@ -118,8 +140,15 @@ class WebDoor:
         assert self._server is not None
         if self._closing:
             self._listener.close()
-        else:
+            return
+        async with asyncio.TaskGroup() as tasks:
+            couriers = tasks.create_task(self._run_webhooks())
             await self._server.serve(sockets=[self._listener])
+            couriers.cancel()
+
+    async def _run_webhooks(self) -> None:
+        if self._parts.webhooks is not None:
+            await self._parts.webhooks.run()
 
     def close(self) -> None:
         """Begins the end: no new connections, 1001 to every desktop. Twice is fine."""
@@ -155,15 +184,42 @@ class WebDoor:
     # --- HTTP ---------------------------------------------------------------------------------------------
 
     def _build(self) -> FastAPI:
-        app = FastAPI(title="warmbridge", docs_url=None, redoc_url=None, openapi_url="/openapi.json")
+        app = FastAPI(
+            title=openapi.TITLE,
+            version=openapi.VERSION,
+            description=openapi.DESCRIPTION,
+            docs_url=None,
+            redoc_url=None,
+            openapi_url="/openapi.json",
+            # A slash too many is a wrong path, not a second request.
+            redirect_slashes=False,
+        )
         install_problems(app)
+        app.add_middleware(BodyLimit)
         app.add_middleware(SecurityHeaders)
-        app.add_api_route("/healthz", self._healthz, methods=["GET"])
-        app.add_api_route("/readyz", self._readyz, methods=["GET"], response_model=None)
-        app.add_api_route("/metrics", self._metrics, methods=["GET"], response_model=None)
+        for path, endpoint in (
+            ("/healthz", self._healthz),
+            ("/readyz", self._readyz),
+            ("/metrics", self._metrics),
+        ):
+            app.add_api_route(path, endpoint, methods=["GET"], response_model=None, include_in_schema=False)
+        install_api(app, self._api(), ROUTERS)
+        if self._parts.tokens is not None:
+            app.include_router(self._parts.tokens.router())
+        openapi.install_openapi(app)
         app.add_api_websocket_route("/ws", self._websocket)
         app.mount("/", StaticFiles(directory=Path(signaling.__path__[0]) / "static", html=True))
         return app
+
+    def _api(self) -> Api:
+        parts, settings = self._parts, self._settings
+        idempotence = None
+        if parts.answers is not None:
+            idempotence = Idempotence(parts.answers, parts.clock, settings.idempotency_s)
+        limits = RequestLimits(settings.requests_per_second)
+        return Api(
+            parts.switchboard, parts.verifier, parts.metrics, parts.clock, limits, idempotence, self._hooks
+        )
 
     async def _healthz(self) -> dict[str, str]:
         """The process answers."""
@@ -179,13 +235,14 @@ class WebDoor:
     async def _metrics(self, request: Request) -> Response:
         """From this machine, or with a token that has metrics:read."""
         if not _is_local(request):
-            self._require_metrics_scope(bearer_token(request))
+            await self._require_metrics_scope(bearer_token(request))
         body = self._parts.metrics.exposition()
         return Response(body, media_type="text/plain; version=0.0.4; charset=utf-8")
 
-    def _require_metrics_scope(self, token: str) -> None:
+    async def _require_metrics_scope(self, token: str) -> None:
         if not token:
             raise UnauthorizedError(f"from another machine /metrics wants a token with {METRICS_READ}")
+        await self._parts.verifier.prepare(token)
         identity = self._parts.verifier.verify(token, self._parts.clock.wall())
         if METRICS_READ not in identity.scopes:
             raise ForbiddenError(f"the token of {identity.user_id} lacks the scope {METRICS_READ}")
@@ -206,8 +263,17 @@ class WebDoor:
             self._settings.messages_per_second,
             parts.clock.now(),
             parts.metrics.trouble,
+            self._history,
         )
-        connection = Socket(websocket, session, parts.switchboard, parts.clock, parts.metrics)
+        connection = Socket(
+            websocket,
+            session,
+            parts.switchboard,
+            Dispatch(parts.switchboard, self._hooks),
+            parts.verifier,
+            parts.metrics,
+            parts.clock,
+        )
         self._sockets[connection_id] = connection
         parts.metrics.connections.set(len(self._sockets))
         try:

@@ -1,7 +1,7 @@
-"""Access tokens: JWT (RFC 7519) signed with HS256 under one secret, issued and verified here."""
+"""Access tokens: JWT (RFC 7519). Ours are signed with HS256 under one secret; a foreign issuer's by its keys."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,29 +9,39 @@ import jwt
 
 from bridge.clock import Clock
 from bridge.errors import SettingsError, UnauthorizedError
-from bridge.ids import UserId
+from bridge.ids import InteractionId, LinkId, ParticipantId, UserId
+from bridge.switchboard.companions import Ticket
+from bridge.switchboard.doors import SignedLink
 from bridge.switchboard.principal import (
     INTERACTION_ALL,
     INTERACTION_READ,
+    INTERACTION_SUPERVISE,
     INTERACTION_WRITE,
     ROUTING_WRITE,
     VIDEO_USE,
     Principal,
 )
+from signaling.web.issuer import ForeignIssuer
 
 METRICS_READ = "metrics:read"
+WEBHOOK_READ = "webhook:read"
+WEBHOOK_WRITE = "webhook:write"
 SCOPES = {
     INTERACTION_READ: "see interactions and users",
     INTERACTION_WRITE: "change interactions and take part with media",
     ROUTING_WRITE: "go ready, accept and reject offers",
     VIDEO_USE: "ask for and join with video",
     INTERACTION_ALL: "the same for interactions one takes no part in",
+    INTERACTION_SUPERVISE: "see all interactions, listen in and whisper",
     METRICS_READ: "read /metrics from another machine",
+    WEBHOOK_READ: "see webhook subscriptions and dead letters",
+    WEBHOOK_WRITE: "subscribe webhooks, change them, send dead letters again",
 }
 DESKTOP_SCOPES = (INTERACTION_READ, INTERACTION_WRITE, ROUTING_WRITE, VIDEO_USE)
 ALGORITHM = "HS256"
 SECRET_MIN_BYTES = 32  # RFC 7518 section 3.2: no shorter than the hash
 LEEWAY_S = 10.0  # RFC 7519 section 4.1.4 allows "no more than a few minutes" of clock skew
+_COMPANION = "warmbridge-companion"  # the audience of links: neither kind of token passes for the other
 _OURS = "warmbridge"  # issuer and audience: a token of another system under the same secret is not for us
 
 
@@ -85,34 +95,118 @@ class Signer:
         return jwt.encode(claims, self._secret, ALGORITHM)
 
 
+class CompanionSigner:
+    """Implements `CompanionDoor`: tokens of a kind of their own, which open no desktop and no API."""
+
+    __slots__ = ("_public_url", "_secret")
+
+    def __init__(self, secret: bytes, public_url: str) -> None:
+        """`public_url` is where customers reach this bridge, "" for an address without a host."""
+        self._secret = secret
+        self._public_url = public_url.rstrip("/")
+
+    def sign_link(
+        self, link_id: LinkId, interaction_id: InteractionId, participant_id: ParticipantId, expires_at: float
+    ) -> SignedLink:
+        claims = {
+            "iss": _OURS,
+            "aud": _COMPANION,
+            "sub": participant_id,
+            "jti": link_id,
+            "interaction": interaction_id,
+            "exp": int(expires_at),
+        }
+        token = jwt.encode(claims, self._secret, ALGORITHM)
+        return SignedLink(f"{self._public_url}/companion#{token}", token)
+
+
 class Verifier:
     """Tells who a token speaks for."""
 
-    __slots__ = ("_secret",)
+    __slots__ = ("_foreign", "_secret")
 
-    def __init__(self, secret: bytes) -> None:
+    def __init__(self, secret: bytes, foreign: ForeignIssuer | None = None) -> None:
         self._secret = secret
+        self._foreign = foreign
 
     def verify(self, token: str, wall: float) -> Identity:
         """Raises UnauthorizedError; the reason never quotes the token."""
+        header = _header(token)
+        # Which key is used follows from the algorithm, and no key serves two: a token that names HS256 is
+        # never checked against a public key, which everybody has.
+        if self._foreign is not None and header.get("alg") != ALGORITHM:
+            return self._verify_foreign(self._foreign, token, header, wall)
+        return _identity(_claims(token, self._secret, ALGORITHM, audience=_OURS, issuer=_OURS), wall)
+
+    def verify_companion(self, token: str) -> Ticket:
+        """Whose link it is. Whether it can still be used the desk knows: a bound browser may come back later.
+        Raises UnauthorizedError."""
+        claims = _claims(token, self._secret, ALGORITHM, audience=_COMPANION, issuer=_OURS)
+        names = [claims.get("jti"), claims.get("interaction"), claims["sub"]]
+        if not all(isinstance(name, str) and 0 < len(name) <= 128 for name in names):
+            raise UnauthorizedError("the token is not valid: it names no link")
+        link_id, interaction_id, participant_id = names
+        return Ticket(LinkId(link_id), InteractionId(interaction_id), ParticipantId(participant_id))
+
+    def lacks_key(self, token: str) -> bool:
+        """Whether `prepare` should be awaited before `verify`."""
+        if self._foreign is None:
+            return False
         try:
-            # The library would ask its own clock about the times, so they are looked at below.
-            claims = jwt.decode(
-                token,
-                self._secret,
-                algorithms=[ALGORITHM],
-                audience=_OURS,
-                issuer=_OURS,
-                options={
-                    "require": ["exp", "sub", "iss", "aud"],
-                    "verify_exp": False,
-                    "verify_nbf": False,
-                    "verify_iat": False,
-                },
-            )
-        except jwt.InvalidTokenError as error:
-            raise UnauthorizedError(f"the token is not valid: {error}") from None
-        return _identity(claims, wall)
+            return self._foreign.lacks(_header(token))
+        except UnauthorizedError:
+            return False
+
+    async def prepare(self, token: str) -> None:
+        """Fetches the foreign issuer's key if this token needs one that is not here."""
+        if self._foreign is not None and self.lacks_key(token):
+            await self._foreign.prepare(_header(token))
+
+    def _verify_foreign(
+        self, foreign: ForeignIssuer, token: str, header: dict[str, Any], wall: float
+    ) -> Identity:
+        key = foreign.key(header)
+        if key is None:
+            raise UnauthorizedError("the token is not valid: its issuer has no such key")
+        settings, algorithm = foreign.settings, str(header["alg"])
+        claims = _claims(token, key, algorithm, audience=settings.audience, issuer=settings.name)
+        # `scope` is RFC 8693; `scp`, as text or list, is what some issuers write instead.
+        scope = claims.get("scope", claims.get("scp", ""))
+        if isinstance(scope, list) and all(isinstance(one, str) for one in scope):
+            scope = " ".join(scope)
+        identity = _identity({**claims, "scope": scope}, wall)
+        if not settings.scopes:
+            return identity
+        return replace(identity, scopes=identity.scopes & frozenset(settings.scopes))
+
+
+def _header(token: str) -> dict[str, Any]:
+    try:
+        return jwt.get_unverified_header(token)
+    except jwt.InvalidTokenError as error:
+        raise UnauthorizedError(f"the token is not valid: {error}") from None
+
+
+def _claims(
+    token: str, key: bytes | jwt.PyJWK, algorithm: str, *, audience: str, issuer: str
+) -> dict[str, Any]:
+    try:
+        # The library would ask its own clock about the times, so they are looked at by the caller.
+        return jwt.decode(
+            token,
+            key,
+            algorithms=[algorithm],
+            audience=audience,
+            issuer=issuer,
+            options={
+                "require": ["exp", "sub", "iss", "aud"],
+                "verify_exp": False,
+                "verify_nbf": False,
+                "verify_iat": False,
+            },
+        )
+    except (jwt.InvalidTokenError, jwt.InvalidKeyError) as error:
+        raise UnauthorizedError(f"the token is not valid: {error}") from None
 
 
 def _identity(claims: dict[str, Any], wall: float) -> Identity:

@@ -3,11 +3,25 @@
 from collections.abc import Iterable
 from typing import TypeVar, assert_never
 
-from bridge.ids import InteractionId, LegId, OfferId, ParticipantId, UserId
+from bridge.ids import InteractionId, LegId, OfferId, ParticipantId, QueueId, UserId
 from bridge.switchboard import switchboard, view
 from bridge.switchboard.principal import Principal
+from bridge.switchboard.search import STATES, InteractionFilter
 from signaling.web import event, messages
-from signaling.web.messages import WireModel
+from signaling.web.handing_over import HandingOver, carry_out_handing_over
+from signaling.web.hooking import Hooks
+from signaling.web.queueing import (
+    Administration,
+    Calling,
+    Queueing,
+    Working,
+    carry_out_administration,
+    carry_out_calling,
+    carry_out_queueing,
+    carry_out_working,
+)
+from signaling.web.webhook_message import Hooking
+from signaling.web.wire import WireModel
 
 ModelT = TypeVar("ModelT", bound=WireModel)
 
@@ -26,21 +40,32 @@ Whole = (
     | messages.SetAttributes
     | messages.PlayPrompt
 )
-Reading = messages.GetInteraction | messages.GetTimeline | messages.ListInteractions | messages.ListUsers
+Reading = (
+    messages.GetInteraction
+    | messages.GetTimeline
+    | messages.ListInteractions
+    | messages.ListUsers
+    | messages.GetUser
+    | messages.ListPrompts
+)
 Media = messages.OfferMedia | messages.AnswerMedia | messages.TrickleCandidate
+Desk = Queueing | Administration | Calling | Working | HandingOver | Hooking
 # What is left of `Command` once the session has answered `authenticate` and `ping`.
-Dispatched = Routing | Party | Whole | Reading | Media
+Dispatched = Routing | Party | Whole | Reading | Media | Desk
 
 
 class Dispatch:
     """Carries out the commands of one principal after another. Raises `BridgeError` as the switchboard does."""
 
-    __slots__ = ("_switchboard",)
+    __slots__ = ("_hooks", "_switchboard")
 
-    def __init__(self, switchboard: switchboard.Switchboard) -> None:
+    def __init__(self, switchboard: switchboard.Switchboard, hooks: Hooks) -> None:
         self._switchboard = switchboard
+        self._hooks = hooks
 
     async def carry_out(self, principal: Principal, command: Dispatched) -> event.Result | None:
+        if isinstance(command, Desk):
+            return await self._desk(principal, command)
         if isinstance(command, Routing):
             return await self._routing(principal, command)
         if isinstance(command, Party):
@@ -51,6 +76,20 @@ class Dispatch:
         if isinstance(command, Reading):
             return await self._reading(principal, command)
         return await self._media(principal, command)
+
+    async def _desk(self, principal: Principal, command: Desk) -> event.Result | None:
+        """What has a module of its own."""
+        if isinstance(command, Hooking):
+            return await self._hooks.carry_out(principal, command)
+        if isinstance(command, Queueing):
+            return await carry_out_queueing(self._switchboard, principal, command)
+        if isinstance(command, HandingOver):
+            return await carry_out_handing_over(self._switchboard, principal, command)
+        if isinstance(command, Administration):
+            return await carry_out_administration(self._switchboard, principal, command)
+        if isinstance(command, Calling):
+            return await carry_out_calling(self._switchboard, principal, command)
+        return await carry_out_working(self._switchboard, principal, command)
 
     async def _routing(self, principal: Principal, command: Routing) -> event.Result | None:
         board = self._switchboard
@@ -92,7 +131,7 @@ class Dispatch:
         interaction_id = InteractionId(command.interaction_id)
         match command:
             case messages.AddParticipant():
-                participant = await board.add_participant(principal, interaction_id, _wish(command))
+                participant = await self._add(principal, interaction_id, command)
                 return event.ParticipantResult(participant=_wire(event.Participant, participant))
             case messages.LeaveInteraction():
                 await board.leave(principal, interaction_id)
@@ -108,6 +147,17 @@ class Dispatch:
                 assert_never(command)
         return None
 
+    async def _add(
+        self, principal: Principal, interaction_id: InteractionId, command: messages.AddParticipant
+    ) -> view.ParticipantView:
+        board = self._switchboard
+        if command.queue_id is None:
+            return await board.add_participant(principal, interaction_id, _wish(command))
+        wish = switchboard.AddFromQueue(
+            QueueId(command.queue_id), command.type, command.properties, command.second_expert
+        )
+        return (await board.add_from_queue(principal, interaction_id, wish)).participant
+
     async def _reading(self, principal: Principal, command: Reading) -> event.Result:
         board = self._switchboard
         match command:
@@ -115,11 +165,22 @@ class Dispatch:
                 interaction = await board.get_interaction(principal, InteractionId(command.interaction_id))
                 return event.InteractionResult(interaction=_wire(event.Interaction, interaction))
             case messages.GetTimeline():
-                entries = await board.timeline(principal, InteractionId(command.interaction_id))
+                id_ = InteractionId(command.interaction_id)
+                entries = await board.timeline(principal, id_, command.after, command.limit)
                 return event.TimelineResult(timeline=_wires(event.TimelineEntry, entries))
             case messages.ListInteractions():
-                interactions = await board.list_interactions(principal)
-                return event.InteractionsResult(interactions=_wires(event.Interaction, interactions))
+                page = await board.find_interactions(
+                    principal, _filter(command), command.cursor, command.limit
+                )
+                return event.InteractionsResult(
+                    interactions=_wires(event.Interaction, page.interactions),
+                    next_cursor=page.next_cursor or None,
+                )
+            case messages.GetUser():
+                user = await board.get_user(principal, UserId(command.user_id))
+                return event.UserResult(user=_wire(event.User, user))
+            case messages.ListPrompts():
+                return event.PromptsResult(prompts=await board.list_prompts(principal))
             case messages.ListUsers():
                 return event.UsersResult(users=_wires(event.User, await board.list_users(principal)))
             case _:
@@ -142,9 +203,19 @@ class Dispatch:
         return None
 
 
+def _filter(command: messages.ListInteractions) -> InteractionFilter:
+    return InteractionFilter(
+        STATES.get(command.state, (command.state,)),
+        command.caller,
+        command.called,
+        command.user_id,
+        command.attributes,
+    )
+
+
 def _wish(command: messages.AddParticipant) -> switchboard.AddParticipant:
     return switchboard.AddParticipant(
-        user_id=UserId(command.user_id),
+        user_id=UserId(command.user_id or ""),
         type=command.type,
         role=command.role,
         properties=command.properties,

@@ -6,11 +6,115 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from bridge.switchboard import event as inner
-from signaling.web.messages import WireModel
+from signaling.web.webhook_message import (
+    DeadLettersResult,
+    NewWebhookResult,
+    WebhookResult,
+    WebhooksResult,
+)
+from signaling.web.wire import WireModel
+
+
+class QueuePlace(WireModel):
+    """Where the customer, or the wish for one more participant (`escalation`), waits."""
+
+    queue_id: str
+    escalation: bool
+    type: str
+    state: str
+    since: datetime
+    downgrade_reason: str
+
+
+class Callback(WireModel):
+    """A callback of an interaction, live or over."""
+
+    callback_id: str
+    interaction_id: str
+    queue_id: str
+    number: str
+    state: str
+    attempts: int
+    not_before: datetime | None
+    requested_at: datetime
+    requested_by: str
+
+
+class Queue(WireModel):
+    """A queue and its figures: counts since the journal began, seconds where the name says so."""
+
+    queue_id: str
+    name: str
+    role: str
+    skills: dict[str, int]
+    skill_match: str
+    video_enabled: bool
+    strategy: str
+    max_depth: int | None
+    timeout_s: float | None
+    wrap_up_s: float
+    wrap_up_codes: tuple[str, ...]
+    answer_target_s: float
+    waiting: int
+    longest_wait_s: float
+    entered: int
+    offered: int
+    answered: int
+    answered_in_target: int
+    abandoned: int
+    overflowed: int
+    average_handle_s: float | None
+    average_wrap_up_s: float | None
+
+
+class Ability(WireModel):
+    """One medium. `send` is endpoint to bridge."""
+
+    send: bool
+    receive: bool
+
+
+class Capabilities(WireModel):
+    """What a participant can now, with all legs together. `no_video` says why there is no picture, or ""."""
+
+    audio: Ability
+    video: Ability
+    screen: Ability
+    no_video: str
+
+
+class Supervision(WireModel):
+    """How a supervisor listens in. `coached_id` hears a whisper."""
+
+    mode: str
+    coached_id: str | None
+
+
+class Transfer(WireModel):
+    """The transfer under way. At `expires_at` all is as before, if nothing is decided."""
+
+    kind: str
+    state: str
+    initiator_id: str
+    target_id: str
+    held: tuple[str, ...]
+    started_at: datetime
+    expires_at: datetime
+
+
+class CompanionLink(WireModel):
+    """For whoever sends it to the customer. The token stands behind the # of the address."""
+
+    link_id: str
+    interaction_id: str
+    participant_id: str
+    url: str
+    token: str
+    expires_at: datetime
 
 
 class Participant(WireModel):
-    """One party of an interaction. `user_id` is null for a customer."""
+    """One party of an interaction. `user_id` is null for a customer, and while one is sought in a queue."""
 
     participant_id: str
     role: str
@@ -26,6 +130,14 @@ class Participant(WireModel):
     joined_at: datetime
     disconnect_reason: str
     disconnected_by: str
+    queue_id: str | None
+    downgrade_reason: str
+    wrap_up_by: datetime | None
+    wrap_up_code: str
+    wrap_up_note: str
+    capabilities: Capabilities
+    supervision: Supervision | None
+    companion: str
 
 
 class Interaction(WireModel):
@@ -43,6 +155,10 @@ class Interaction(WireModel):
     ended_at: datetime | None
     end_reason: str
     ended_by: str
+    waits_in: tuple[QueuePlace, ...]
+    callback: Callback | None
+    transfer: Transfer | None
+    version: int
 
 
 class Offer(WireModel):
@@ -59,6 +175,10 @@ class Offer(WireModel):
     attributes: dict[str, str]
     offered_at: datetime
     expires_at: datetime
+    queue_id: str | None
+    downgrade_reason: str
+    callback: bool
+    customer: Capabilities
 
 
 class User(WireModel):
@@ -70,6 +190,9 @@ class User(WireModel):
     presence: str
     busy: bool
     since: datetime
+    status: str
+    proved: bool
+    fault: str
 
 
 class TimelineEntry(WireModel):
@@ -83,13 +206,21 @@ class TimelineEntry(WireModel):
 
 
 class Authenticated(WireModel):
-    """Result of `authenticate`. Without a fresh token the connection is closed at `expires_at`."""
+    """Result of `authenticate`. Without a fresh token the connection is closed at `expires_at`.
+
+    `resumed` answers `resume`: true when what was missed follows, false when it cannot be told any more. Without
+    a wish to resume, `number` and `part` are where the events of this connection begin.
+    """
 
     user_id: str
     name: str
     scopes: tuple[str, ...]
     connection_id: str
     expires_at: datetime
+    boot_id: str
+    number: int
+    part: int
+    resumed: bool = False
 
 
 class InteractionResult(WireModel):
@@ -97,7 +228,23 @@ class InteractionResult(WireModel):
 
 
 class InteractionsResult(WireModel):
+    """`next_cursor` is null on the last page."""
+
     interactions: tuple[Interaction, ...]
+    next_cursor: str | None
+
+
+class CompanionLinkResult(WireModel):
+    link: CompanionLink
+
+
+class CompanionJoined(WireModel):
+    """Result of `joinCompanion`. `offerMedia` for this interaction is next: video only."""
+
+    interaction_id: str
+    participant_id: str
+    connection_id: str
+    expires_at: datetime
 
 
 class ParticipantResult(WireModel):
@@ -112,6 +259,10 @@ class UserResult(WireModel):
     user: User
 
 
+class PromptsResult(WireModel):
+    prompts: tuple[str, ...]
+
+
 class UsersResult(WireModel):
     users: tuple[User, ...]
 
@@ -123,6 +274,22 @@ class MediaResult(WireModel):
     sdp: str
 
 
+class CallbackResult(WireModel):
+    callback: Callback
+
+
+class CallbacksResult(WireModel):
+    callbacks: tuple[Callback, ...]
+
+
+class QueueResult(WireModel):
+    queue: Queue
+
+
+class QueuesResult(WireModel):
+    queues: tuple[Queue, ...]
+
+
 Result = (
     Authenticated
     | InteractionResult
@@ -131,7 +298,18 @@ Result = (
     | TimelineResult
     | UserResult
     | UsersResult
+    | PromptsResult
+    | WebhookResult
+    | NewWebhookResult
+    | WebhooksResult
+    | DeadLettersResult
     | MediaResult
+    | CompanionLinkResult
+    | CompanionJoined
+    | CallbackResult
+    | CallbacksResult
+    | QueueResult
+    | QueuesResult
 )
 
 
@@ -166,6 +344,13 @@ class InteractionUpdated(WireModel):
 
 class OfferMade(WireModel):
     event: Literal["offerMade"] = "offerMade"
+    number: int
+    interaction_id: str
+    offer: Offer
+
+
+class OfferUpdated(WireModel):
+    event: Literal["offerUpdated"] = "offerUpdated"
     number: int
     interaction_id: str
     offer: Offer
@@ -234,6 +419,24 @@ class PromptEnded(WireModel):
     error: str
 
 
+class QueueDepthExceeded(WireModel):
+    event: Literal["queueDepthExceeded"] = "queueDepthExceeded"
+    number: int
+    queue_id: str
+    depth: int
+    threshold: int
+
+
+class PositionAnnounced(WireModel):
+    event: Literal["positionAnnounced"] = "positionAnnounced"
+    number: int
+    interaction_id: str
+    participant_id: str
+    queue_id: str
+    position: int
+    wait_s: float | None
+
+
 class AuthenticatedByHeader(WireModel):
     """First message to a client whose handshake carried `Authorization: Bearer`."""
 
@@ -251,6 +454,7 @@ class TokenExpiring(WireModel):
 Event = Annotated[
     InteractionUpdated
     | OfferMade
+    | OfferUpdated
     | OfferEnded
     | UserUpdated
     | MediaOffered
@@ -259,6 +463,8 @@ Event = Annotated[
     | VideoPathChosen
     | DigitReceived
     | PromptEnded
+    | QueueDepthExceeded
+    | PositionAnnounced
     | AuthenticatedByHeader
     | TokenExpiring,
     Field(discriminator="event"),
@@ -276,6 +482,7 @@ def serialize(message: Reply | Event) -> str:
 _WIRE_EVENTS: dict[type[inner.DesktopEvent], type[WireModel]] = {
     inner.InteractionUpdated: InteractionUpdated,
     inner.OfferMade: OfferMade,
+    inner.OfferUpdated: OfferUpdated,
     inner.OfferEnded: OfferEnded,
     inner.UserUpdated: UserUpdated,
     inner.MediaOffered: MediaOffered,
@@ -284,10 +491,19 @@ _WIRE_EVENTS: dict[type[inner.DesktopEvent], type[WireModel]] = {
     inner.VideoPathChosen: VideoPathChosen,
     inner.DigitReceived: DigitReceived,
     inner.PromptEnded: PromptEnded,
+    inner.QueueDepthExceeded: QueueDepthExceeded,
+    inner.PositionAnnounced: PositionAnnounced,
 }
 
 
-def serialize_event(event: inner.DesktopEvent) -> str:
-    """The text of an event of the switchboard."""
+def event_name(event: inner.DesktopEvent) -> str:
+    """What `event` says on the wire."""
+    name: str = _WIRE_EVENTS[type(event)].model_fields["event"].default
+    return name
+
+
+def serialize_event(event: inner.DesktopEvent, part: int | None = None) -> str:
+    """The text of an event of the switchboard; `part` tells those with one number apart."""
     wire = _WIRE_EVENTS[type(event)]
-    return wire.model_validate(event, from_attributes=True).model_dump_json(by_alias=True)
+    text = wire.model_validate(event, from_attributes=True).model_dump_json(by_alias=True)
+    return text if part is None else f'{text[:-1]},"part":{part}}}'

@@ -1,7 +1,11 @@
-"""Security headers on every HTTP response (OWASP Secure Headers), as plain ASGI."""
+"""Bounds of every HTTP exchange, as plain ASGI: security headers (OWASP Secure Headers) and the largest body."""
 
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from signaling.web.problem import TooLargeError, refusal
+
+BODY_MAX_BYTES = 256 * 1024  # as a websocket message
 
 # No inline script or style, nothing from elsewhere: a token pasted into the page must have no way out.
 _CONTENT_SECURITY_POLICY = "; ".join(
@@ -53,3 +57,36 @@ class SecurityHeaders:
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
+
+
+class BodyLimit:
+    """Refuses a larger request body: by its announced length, and by what really comes."""
+
+    __slots__ = ("_app",)
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        announced = Headers(scope=scope).get("content-length", "")
+        if announced.isdecimal() and int(announced[:12]) > BODY_MAX_BYTES:
+            await refusal(_too_large())(scope, receive, send)
+            return
+        received = 0
+
+        async def receive_within_limit() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > BODY_MAX_BYTES:
+                raise _too_large()
+            return message
+
+        await self._app(scope, receive_within_limit, send)
+
+
+def _too_large() -> TooLargeError:
+    return TooLargeError(f"the body is larger than {BODY_MAX_BYTES} bytes")

@@ -1,16 +1,22 @@
 """Every command of the websocket as a type; replies and events are in `event.py`. PROTOCOL.md is the prose.
 
-camelCase comes from the alias generator here and from nowhere else: Python code keeps snake_case. A message
-with an unknown field is refused, so that a client's typing error is never a silently ignored wish.
+A message with an unknown field is refused, so that a client's typing error is never a silently ignored wish.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
-from pydantic.alias_generators import to_camel
-from pydantic_core import from_json
+from pydantic import (
+    AwareDatetime,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError, from_json
 
 from bridge.errors import ParseError
+from signaling.web.webhook_message import Hooking
+from signaling.web.wire import COMMAND_ID_MAX, CommandId, Identifier, WireModel, Words
 
 SUBPROTOCOL = "warmbridge.v1"
 MESSAGE_MAX_BYTES = 256 * 1024
@@ -20,26 +26,24 @@ ATTRIBUTES_MAX = 64
 Presence = Literal["ready", "away", "offline"]
 UserRole = Literal["agent", "sme"]
 MediaType = Literal["voice", "video"]
+WantedState = Literal["waiting", "in-progress", "ended", "live", "any"]  # live: waiting and in-progress
+SupervisionMode = Literal["monitor", "whisper", "coach"]
 
-Identifier = Annotated[str, Field(min_length=1, max_length=128)]
-Words = Annotated[str, Field(max_length=512)]
 Sdp = Annotated[str, Field(min_length=1, max_length=SDP_MAX_CHARACTERS)]
 AttributeName = Annotated[str, Field(min_length=1, max_length=64)]
 AttributeValue = Annotated[str, Field(max_length=4096)]
 Attributes = Annotated[dict[AttributeName, AttributeValue], Field(max_length=ATTRIBUTES_MAX)]
-COMMAND_ID_MAX = 2**53 - 1  # the largest integer every JSON parser keeps exactly (RFC 8259 section 6)
-CommandId = Annotated[int, Field(ge=0, le=COMMAND_ID_MAX, strict=True)]
-
-
-class WireModel(BaseModel):
-    """A value as it stands on the wire: camelCase, no unknown fields, never changed after it was made."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel, extra="forbid", frozen=True, validate_by_name=True, validate_by_alias=True
-    )
 
 
 # --- commands: client to bridge ---------------------------------------------------------------------------
+
+
+class Resume(WireModel):
+    """The last numbered event the client has got, on a connection that dropped."""
+
+    boot_id: Annotated[str, Field(max_length=64)]
+    number: Annotated[int, Field(ge=0, le=COMMAND_ID_MAX)]
+    part: Annotated[int, Field(ge=0, le=COMMAND_ID_MAX)] = 0
 
 
 class Authenticate(WireModel):
@@ -48,6 +52,7 @@ class Authenticate(WireModel):
     command: Literal["authenticate"]
     id: CommandId
     token: Annotated[str, Field(min_length=1, max_length=8192)]
+    resume: Resume | None = None
 
 
 class Ping(WireModel):
@@ -77,17 +82,155 @@ class RejectOffer(WireModel):
     reason: Words = ""
 
 
+class ProveReady(WireModel):
+    """What the desktop found out about itself, said again before it expires. `detail` says what is wrong."""
+
+    command: Literal["proveReady"]
+    id: CommandId
+    microphone: bool
+    camera: bool
+    ice: bool
+    detail: Words = ""
+
+
+class CompleteWrapUp(WireModel):
+    """The work after one's own part in a call is done."""
+
+    command: Literal["completeWrapUp"]
+    id: CommandId
+    interaction_id: Identifier
+    code: Annotated[str, Field(max_length=128)] = ""
+    note: Annotated[str, Field(max_length=4096)] = ""
+
+
 class AddParticipant(WireModel):
-    """Seeks `user_id` for the interaction: an offer goes out to that user's desktop."""
+    """Seeks `user_id` for the interaction, or whoever serves `queue_id`: an offer goes out to a desktop."""
 
     command: Literal["addParticipant"]
     id: CommandId
     interaction_id: Identifier
-    user_id: Identifier
+    user_id: Identifier | None = None
+    queue_id: Identifier | None = None
     type: MediaType = "video"
     role: UserRole = "sme"
     properties: Attributes = Field(default_factory=dict)
     second_expert: bool = False
+
+    @model_validator(mode="after")
+    def _one_of_user_and_queue(self) -> Self:
+        if (self.user_id is None) == (self.queue_id is None):
+            raise PydanticCustomError("user_or_queue", "give one of userId and queueId")
+        return self
+
+
+class QueueInteraction(WireModel):
+    """Sends a waiting customer to another queue; place and clock go along."""
+
+    command: Literal["queueInteraction"]
+    id: CommandId
+    interaction_id: Identifier
+    queue_id: Identifier
+
+
+class RequestCallback(WireModel):
+    """The call ends and is made again later, in the same place of the queue. Said again: scheduled anew."""
+
+    command: Literal["requestCallback"]
+    id: CommandId
+    interaction_id: Identifier
+    number: Annotated[str, Field(max_length=256)] = ""
+    not_before: AwareDatetime | None = None
+    queue_id: Identifier | None = None
+    reason: Words = ""
+
+
+class CancelCallback(WireModel):
+    """Nobody is called back, and the interaction ends."""
+
+    command: Literal["cancelCallback"]
+    id: CommandId
+    interaction_id: Identifier
+    reason: Words = ""
+
+
+class ListCallbacks(WireModel):
+    command: Literal["listCallbacks"]
+    id: CommandId
+
+
+class ListQueues(WireModel):
+    """All queues with their figures."""
+
+    command: Literal["listQueues"]
+    id: CommandId
+
+
+class GetQueue(WireModel):
+    command: Literal["getQueue"]
+    id: CommandId
+    queue_id: Identifier
+
+
+class QueueOverflow(WireModel):
+    """Where to when more than `depth` wait or one waits longer than `wait_s`."""
+
+    to: Literal["queue", "callback"]
+    depth: Annotated[int, Field(ge=0)] | None = None
+    wait_s: Annotated[float, Field(gt=0)] | None = None
+    queue_id: Identifier | None = None
+
+
+class QueueSettings(WireModel):
+    """A queue as one declares it; the words are those of `[[queues]]` in the configuration."""
+
+    queue_id: Identifier
+    name: Annotated[str, Field(min_length=1, max_length=128)]
+    role: UserRole = "agent"
+    skills: dict[AttributeName, Annotated[int, Field(ge=1, le=5)]] = Field(default_factory=dict)
+    skill_match: Literal["all", "best", "none"] = "all"
+    video_enabled: bool = True
+    strategy: Literal["longest-idle", "most-skilled", "fewest-handled"] = "longest-idle"
+    priorities: dict[AttributeName, float] | None = None
+    max_depth: Annotated[int, Field(ge=1)] | None = None
+    offer_s: Annotated[float, Field(gt=0)] | None = None
+    timeout_s: Annotated[float, Field(gt=0)] | None = 300.0
+    wrap_up_s: Annotated[float, Field(ge=0)] = 0.0
+    wrap_up_codes: Annotated[tuple[AttributeName, ...], Field(max_length=64)] = ()
+    announce_every_s: Annotated[float, Field(ge=0)] = 0.0
+    announce_prompt: Annotated[str, Field(max_length=128)] = ""
+    join_empty: bool = True
+    leave_when_empty: bool = False
+    overflow: QueueOverflow | None = None
+    notify_depth: Annotated[int, Field(ge=0)] | None = None
+    notify_every_s: Annotated[float, Field(gt=0)] = 300.0
+    answer_target_s: Annotated[float, Field(gt=0)] = 20.0
+
+
+class DeclareQueue(WireModel):
+    """Makes the queue, or changes it for everybody who waits there."""
+
+    command: Literal["declareQueue"]
+    id: CommandId
+    queue: QueueSettings
+
+
+class RemoveQueue(WireModel):
+    """Only one in which nobody waits."""
+
+    command: Literal["removeQueue"]
+    id: CommandId
+    queue_id: Identifier
+
+
+class SetProfile(WireModel):
+    """Skills (1 to 5), entitlements and capacity of a user, who need not have shown up yet."""
+
+    command: Literal["setProfile"]
+    id: CommandId
+    user_id: Identifier
+    skills: dict[AttributeName, Annotated[int, Field(ge=1, le=5)]] = Field(default_factory=dict)
+    video: bool = True
+    capacity: Annotated[int, Field(ge=1, le=16)] = 1
 
 
 class RemoveParticipant(WireModel):
@@ -145,6 +288,87 @@ class ResumeParticipant(WireModel):
     participant_id: Identifier
 
 
+class ConsultParticipant(WireModel):
+    """Seeks a user, or whoever a queue sends, to talk with alone; the customer hears music meanwhile."""
+
+    command: Literal["consultParticipant"]
+    id: CommandId
+    interaction_id: Identifier
+    user_id: Identifier | None = None
+    queue_id: Identifier | None = None
+    type: MediaType = "voice"
+    role: UserRole = "sme"
+    properties: Attributes = Field(default_factory=dict)
+    second_expert: bool = False
+
+
+class TransferBlind(WireModel):
+    """Hands the customer to a user or a queue without talking to anybody first."""
+
+    command: Literal["transferBlind"]
+    id: CommandId
+    interaction_id: Identifier
+    user_id: Identifier | None = None
+    queue_id: Identifier | None = None
+    type: MediaType = "voice"
+    role: UserRole = "agent"
+    properties: Attributes = Field(default_factory=dict)
+    second_expert: bool = False
+
+
+class CompleteTransfer(WireModel):
+    """After a consultation: whoever asked leaves, the expert stays with the customer."""
+
+    command: Literal["completeTransfer"]
+    id: CommandId
+    interaction_id: Identifier
+
+
+class MergeConsult(WireModel):
+    """After a consultation: a conference of all."""
+
+    command: Literal["mergeConsult"]
+    id: CommandId
+    interaction_id: Identifier
+
+
+class CancelTransfer(WireModel):
+    """Back to the old place: whoever is sought or consulted goes, the customer is resumed."""
+
+    command: Literal["cancelTransfer"]
+    id: CommandId
+    interaction_id: Identifier
+    reason: Words = ""
+
+
+class SuperviseInteraction(WireModel):
+    """Listens in, or changes how. `participant_id` is who hears a whisper; without it, the agent."""
+
+    command: Literal["superviseInteraction"]
+    id: CommandId
+    interaction_id: Identifier
+    mode: SupervisionMode
+    participant_id: Identifier | None = None
+
+
+class CreateCompanionLink(WireModel):
+    """A link for a caller who shall show video in a browser beside the phone."""
+
+    command: Literal["createCompanionLink"]
+    id: CommandId
+    interaction_id: Identifier
+    participant_id: Identifier | None = None
+
+
+class JoinCompanion(WireModel):
+    """Instead of `authenticate`: the customer pressed join. `secret` is the browser's own, made once and kept."""
+
+    command: Literal["joinCompanion"]
+    id: CommandId
+    token: Annotated[str, Field(min_length=1, max_length=2048)]
+    secret: Annotated[str, Field(min_length=32, max_length=128)]
+
+
 class SetAttributes(WireModel):
     """Merges into the interaction's attributes; an empty value is a value."""
 
@@ -171,15 +395,39 @@ class GetInteraction(WireModel):
 
 
 class GetTimeline(WireModel):
-    """The audit trail: every journaled event of the interaction so far."""
+    """The audit trail: every journaled event of the interaction above the number `after`."""
 
     command: Literal["getTimeline"]
     id: CommandId
     interaction_id: Identifier
+    after: Annotated[int, Field(ge=0, le=COMMAND_ID_MAX)] = 0
+    limit: Annotated[int, Field(ge=1, le=1000)] = 1000
 
 
 class ListInteractions(WireModel):
+    """What is set must all hold; newest first, in pages."""
+
     command: Literal["listInteractions"]
+    id: CommandId
+    state: WantedState = "live"
+    caller: Annotated[str, Field(max_length=256)] = ""
+    called: Annotated[str, Field(max_length=256)] = ""
+    user_id: Annotated[str, Field(max_length=128)] = ""
+    attributes: Attributes = Field(default_factory=dict)
+    cursor: Annotated[str, Field(max_length=512)] = ""
+    limit: Annotated[int, Field(ge=1, le=200)] = 200
+
+
+class GetUser(WireModel):
+    command: Literal["getUser"]
+    id: CommandId
+    user_id: Identifier
+
+
+class ListPrompts(WireModel):
+    """The names `playPrompt` knows."""
+
+    command: Literal["listPrompts"]
     id: CommandId
 
 
@@ -238,15 +486,37 @@ Command = (
     | UnmuteParticipant
     | HoldParticipant
     | ResumeParticipant
+    | ConsultParticipant
+    | TransferBlind
+    | CompleteTransfer
+    | MergeConsult
+    | CancelTransfer
+    | SuperviseInteraction
+    | CreateCompanionLink
+    | JoinCompanion
     | SetAttributes
     | PlayPrompt
     | GetInteraction
     | GetTimeline
     | ListInteractions
     | ListUsers
+    | GetUser
+    | ListPrompts
+    | Hooking
     | OfferMedia
     | AnswerMedia
     | TrickleCandidate
+    | ProveReady
+    | CompleteWrapUp
+    | QueueInteraction
+    | RequestCallback
+    | CancelCallback
+    | ListCallbacks
+    | ListQueues
+    | GetQueue
+    | DeclareQueue
+    | RemoveQueue
+    | SetProfile
 )
 
 _COMMANDS: TypeAdapter[Command] = TypeAdapter(Annotated[Command, Field(discriminator="command")])

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum, auto
 
-from bridge.errors import BridgeError, ForbiddenError, ParseError, UnauthorizedError
+from bridge.errors import BridgeError, ForbiddenError, NotAllowedError, ParseError, UnauthorizedError
+from bridge.ids import UserId
+from bridge.switchboard.companions import Ticket, guest
 from bridge.switchboard.principal import Principal
 from signaling.web.auth import LEEWAY_S, Identity, Verifier
 from signaling.web.event import (
@@ -18,9 +20,19 @@ from signaling.web.event import (
     Trouble,
     serialize,
 )
-from signaling.web.messages import Authenticate, Command, Ping, parse_command, parse_command_id
+from signaling.web.history import RESUME_MAX_EVENTS, History, Place, Told
+from signaling.web.messages import (
+    Authenticate,
+    Command,
+    JoinCompanion,
+    Ping,
+    Resume,
+    parse_command,
+    parse_command_id,
+)
 from signaling.web.rate import RateLimit
 
+GUEST_S = 12 * 3600.0  # longer than a call; who reconnects joins again
 AUTHENTICATION_TIMEOUT_S = 10.0  # a browser on a slow link needs one round trip; a port scanner gets no more
 EXPIRY_WARNING_S = 60.0  # time for a desktop to fetch a fresh token
 QUEUE_MAX_MESSAGES = 1024  # a busy interaction makes some tens of events a second at worst
@@ -89,6 +101,7 @@ class Session:
         "_count",
         "_expires_at",
         "_flood",
+        "_history",
         "_malformed",
         "_messages",
         "_queue",
@@ -107,12 +120,14 @@ class Session:
         messages_per_second: float,
         now: float,
         count: Callable[[str], None],
+        history: History | None = None,
     ) -> None:
         self.connection_id = connection_id
         self.identity: Identity | None = None
         self.close_frame: Close | None = None
         self._verifier = verifier
         self._count = count
+        self._history = history or History()
         self._state = State.STRANGER
         self._auth_deadline = now + AUTHENTICATION_TIMEOUT_S
         self._warn_at: float | None = None
@@ -134,7 +149,10 @@ class Session:
     # --- what the client does -----------------------------------------------------------------------------
 
     def receive_text(self, text: str, now: float, wall: float) -> Command | None:
-        """A command for the switchboard, or None when the session has answered by itself."""
+        """A command for the switchboard, or None when the session has answered by itself.
+
+        `Authenticate` comes back when its key must be fetched first; then it is for `authenticate`.
+        """
         if self._state not in (State.STRANGER, State.OPEN):
             return None
         if not self._messages.take(now):
@@ -146,8 +164,12 @@ class Session:
             self._refuse_malformed(text, error, now)
             return None
         if isinstance(command, Authenticate):
-            self._authenticate(command, now, wall)
+            if self._verifier.lacks_key(command.token):
+                return command
+            self.authenticate(command, now, wall)
             return None
+        if isinstance(command, JoinCompanion):
+            return self._joining(command)
         if self._state is State.STRANGER:
             self.refuse(command.id, UnauthorizedError("authenticate first"))
             self._unauthorized("authenticate first")
@@ -176,6 +198,21 @@ class Session:
         if self._state is not State.CLOSED:
             self._state = TRANSITIONS[self._state, Input.DISCONNECT]
         self._empty()
+
+    def _joining(self, command: JoinCompanion) -> Command | None:
+        """A guest's first command: it is the switchboard that knows the link."""
+        if self._state is State.STRANGER:
+            return command
+        self.refuse(command.id, NotAllowedError("this connection has somebody's name already"))
+        return None
+
+    def admit_guest(self, ticket: Ticket, now: float, wall: float) -> Identity:
+        """The link is this browser's. The connection lasts as long as a long call; then it may join again."""
+        scopes = guest(ticket, self.connection_id).scopes
+        identity = Identity(UserId(ticket.link_id), "", scopes, wall + GUEST_S)
+        if self._state is State.STRANGER:
+            self._admit(identity, now, wall)
+        return identity
 
     # --- what the bridge says -----------------------------------------------------------------------------
 
@@ -236,7 +273,9 @@ class Session:
 
     # --- inside -------------------------------------------------------------------------------------------
 
-    def _authenticate(self, command: Authenticate, now: float, wall: float) -> None:
+    def authenticate(self, command: Authenticate, now: float, wall: float) -> None:
+        if self._state not in (State.STRANGER, State.OPEN):
+            return
         try:
             identity = self._verifier.verify(command.token, wall)
         except UnauthorizedError as error:
@@ -248,8 +287,24 @@ class Session:
         if self.identity is not None and identity.user_id != self.identity.user_id:
             self.refuse(command.id, ForbiddenError(f"this connection belongs to {self.identity.user_id}"))
             return
+        resume = command.resume if self._state is State.STRANGER else None
+        missed = self._missed(resume, identity) if resume is not None else None
         self._admit(identity, now, wall)
-        self.reply(command.id, self._described(identity))
+        self.reply(command.id, self._described(identity, resumed=missed is not None))
+        # From here on events come as they happen: nothing lies between the two.
+        for told in missed or ():
+            self._put(told.text)
+
+    def _missed(self, resume: Resume, identity: Identity) -> tuple[Told, ...] | None:
+        """What happened between two connections; None when that cannot be told completely."""
+        if resume.boot_id != self._history.boot_id:
+            return None
+        told = self._history.since(Place(resume.number, resume.part))
+        if told is None:
+            return None
+        who = (identity.user_id, self.connection_id, identity.scopes)
+        missed = tuple(one for one in told if one.audience.includes(*who))
+        return missed if len(missed) <= RESUME_MAX_EVENTS else None
 
     def _admit(self, identity: Identity, now: float, wall: float) -> None:
         self._state = TRANSITIONS[self._state, Input.AUTHENTICATE]
@@ -258,13 +313,18 @@ class Session:
         self._expires_at = now + remaining_s + LEEWAY_S  # as long as it would be accepted
         self._warn_at = max(now, now + remaining_s - EXPIRY_WARNING_S)
 
-    def _described(self, identity: Identity) -> Authenticated:
+    def _described(self, identity: Identity, *, resumed: bool = False) -> Authenticated:
+        newest = self._history.newest
         return Authenticated(
             user_id=identity.user_id,
             name=identity.name,
             scopes=tuple(sorted(identity.scopes)),
             connection_id=self.connection_id,
             expires_at=_date(identity.expires_at),
+            boot_id=self._history.boot_id,
+            number=newest.number,
+            part=newest.part,
+            resumed=resumed,
         )
 
     def _unauthorized(self, reason: str) -> None:

@@ -1,6 +1,7 @@
 """The shell around one websocket: reads, carries out, writes; a `Session` decides."""
 
 import asyncio
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import structlog
@@ -13,7 +14,9 @@ from bridge.switchboard.doors import Audience
 from bridge.switchboard.principal import Principal
 from bridge.switchboard.switchboard import Switchboard
 from signaling.web import messages
+from signaling.web.auth import Verifier
 from signaling.web.dispatch import Dispatch
+from signaling.web.event import CompanionJoined
 from signaling.web.metrics import Metrics
 from signaling.web.session import Session, State
 
@@ -42,18 +45,27 @@ class Socket:
         "_reader",
         "_receiving",
         "_switchboard",
+        "_verifier",
         "_wake",
         "_websocket",
         "session",
     )
 
-    def __init__(
-        self, websocket: WebSocket, session: Session, switchboard: Switchboard, clock: Clock, metrics: Metrics
+    def __init__(  # noqa: PLR0913, PLR0917 - one of each part
+        self,
+        websocket: WebSocket,
+        session: Session,
+        switchboard: Switchboard,
+        dispatch: Dispatch,
+        verifier: Verifier,
+        metrics: Metrics,
+        clock: Clock,
     ) -> None:
         self.session = session
         self._websocket = websocket
         self._switchboard = switchboard
-        self._dispatch = Dispatch(switchboard)
+        self._verifier = verifier
+        self._dispatch = dispatch
         self._clock = clock
         self._metrics = metrics
         self._wake = asyncio.Event()
@@ -80,6 +92,7 @@ class Socket:
     async def run(self, bearer: str) -> None:
         """Returns when the connection is over and the switchboard knows it."""
         if bearer:
+            await self._verifier.prepare(bearer)
             self.session.receive_authorization(bearer, self._clock.now(), self._clock.wall())
             self._wake.set()
         try:
@@ -118,12 +131,37 @@ class Socket:
     async def _receive(self, text: str) -> None:
         self._metrics.messages_received.inc()
         command = self.session.receive_text(text, self._clock.now(), self._clock.wall())
-        principal = self.session.principal
-        if command is None or principal is None:
+        if isinstance(command, messages.Authenticate):
+            await self._verifier.prepare(command.token)
+            self.session.authenticate(command, self._clock.now(), self._clock.wall())
             return
-        if isinstance(command, messages.Authenticate | messages.Ping):
+        if isinstance(command, messages.JoinCompanion):
+            await self._join(command)
+            return
+        principal = self.session.principal
+        if command is None or principal is None or isinstance(command, messages.Ping):
             return  # answered by the session
         await self._carry_out(principal, command)
+
+    async def _join(self, command: messages.JoinCompanion) -> None:
+        """A customer's browser has no user's token but a link's, and a secret of its own."""
+        try:
+            ticket = self._verifier.verify_companion(command.token)
+            await self._switchboard.companions.join_companion(ticket, command.secret)
+        except BridgeError as error:
+            self.session.refuse(command.id, error)
+            self._log.debug("x companion", code=error.code, reason=error.reason)
+            return
+        identity = self.session.admit_guest(ticket, self._clock.now(), self._clock.wall())
+        self.session.reply(
+            command.id,
+            CompanionJoined(
+                interaction_id=ticket.interaction_id,
+                participant_id=ticket.participant_id,
+                connection_id=self.session.connection_id,
+                expires_at=datetime.fromtimestamp(identity.expires_at, UTC),
+            ),
+        )
 
     async def _carry_out(self, principal: Principal, command: "Dispatched") -> None:
         started = self._clock.now()

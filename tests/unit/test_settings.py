@@ -11,11 +11,17 @@ from bridge.settings import Settings, config_directory, load_settings
 CONFIG = config_directory() / "bridge.toml"
 
 
+def _tables(section: dict[str, object] | tuple[dict[str, object], ...]) -> tuple[dict[str, object], ...]:
+    """A section is one table, or as many as there are."""
+    return section if isinstance(section, tuple) else (section,)
+
+
 def test_the_file_that_explains_the_settings_holds_exactly_their_defaults() -> None:
     assert load_settings(CONFIG) == Settings()
     lines = CONFIG.read_text(encoding="utf-8").splitlines()
     explained = {match.group(1) for line in lines if (match := re.match(r"([a-z0-9_]+) = .+ # .+", line))}
-    known = {key for section in Settings().model_dump().values() for key in section}
+    tables = [table for section in Settings().model_dump().values() for table in _tables(section)]
+    known = {key for table in tables for key in table}
     assert explained == known
 
 
@@ -47,6 +53,13 @@ def test_every_wrong_key_is_named_at_once(tmp_path: Path) -> None:
         ('[rtp]\nadvertised_address = "bridge.example"\n', "2: rtp.advertised_address: "),
         ('[rtp]\naddress = "0.0.0.0"\n', "needs rtp.advertised_address"),
         ('[webrtc]\naddress = "::"\n', "needs webrtc.advertised_address"),
+        ('[[queues]]\nid = "a"\nname = "A"\noverflow_to = "queue"\n', "go together"),
+        (
+            '[[queues]]\nid = "a"\nname = "A"\noverflow_to = "queue"\noverflow_queue = "b"\n',
+            "'b', which is none",
+        ),
+        ('[[queues]]\nid = "a"\nname = "A"\n[[queues]]\nid = "a"\nname = "B"\n', "the same id"),
+        ('[[queues]]\nid = "a"\nname = "A"\nrole = "boss"\n', "4: queues.role: "),
         ('[journal]\nurl = "mysql://db/bridge"\n', "2: journal.url: "),
     ],
 )

@@ -72,6 +72,9 @@ class Hall:
     async def late_answer(self, leg_id: LegId, answer: str) -> None:
         self.late_answers.append(answer)
 
+    def expects(self, leg_id: LegId) -> bool:
+        return False
+
     async def hung_up(self, leg_id: LegId, reason: str) -> None:
         self.hung.append((leg_id, reason))
         if reason == "internal error":

@@ -164,3 +164,11 @@ async def test_a_crash_in_the_leg_is_handed_to_its_owner(pair: PortPair) -> None
         await turn()
     assert [str(error) for error in crashes] == ["a bug", "a bug"]
     port.close()
+
+
+def test_a_pool_may_begin_in_the_middle_and_still_lends_every_pair() -> None:
+    pool = RtpPortPool(PORT_MIN, PORT_MAX, "127.0.0.1", drain_s=5.0, port_first=22_304)
+    pairs = [pool.take(0.0), pool.take(0.0)]
+    assert [pair.port for pair in pairs] == [22_304, 22_302]
+    for pair in pairs:
+        pool.give_back(pair, 0.0)

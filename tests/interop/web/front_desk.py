@@ -7,18 +7,22 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+import httpx
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from bridge.clock import SystemClock
-from bridge.settings import Http
+from bridge.journal.answer import JournaledAnswers
+from bridge.settings import Auth, Client, Http
 from bridge.switchboard.doors import Audience, DesktopDoor
 from bridge.switchboard.event import DesktopEvent
 from signaling.web.app import WebDoor, WebParts
 from signaling.web.auth import Signer, Verifier
 from signaling.web.messages import SUBPROTOCOL
 from signaling.web.metrics import Metrics
+from signaling.web.secret import hash_secret
+from signaling.web.token import TokenEndpoint
 from tests.unit.switchboard.theatre import ALL_SCOPES, Theatre, theatre
 
 if TYPE_CHECKING:
@@ -26,13 +30,24 @@ if TYPE_CHECKING:
 
 SECRET = secrets.token_bytes(32)
 REPLY_S = 10.0
+CRM_SECRET = secrets.token_urlsafe(24)
+CRM_SCOPES = (*ALL_SCOPES, "interaction:all", "webhook:read", "webhook:write")
+CLIENTS = (
+    Client(
+        id="crm",
+        secret_hash=hash_secret(CRM_SECRET),
+        scopes=("interaction:read", "interaction:write", "routing:write", "webhook:read", "webhook:write"),
+        name="The CRM",
+    ),
+    Client(id="wallboard", secret_hash=hash_secret("wallboard secret"), scopes=("interaction:read",)),
+)
 
 
 def token(subject: str, *scopes: str, lifetime_s: float = 600.0) -> str:
     return Signer(SECRET, SystemClock()).issue(subject, scopes or ALL_SCOPES, lifetime_s, subject.title())
 
 
-class Client:
+class Visitor:
     """One websocket: replies by id, the rest in `events`."""
 
     def __init__(self, websocket: ClientConnection) -> None:
@@ -90,20 +105,29 @@ class FrontDesk:
         return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
 
     @asynccontextmanager
-    async def stranger(self, **headers: str) -> AsyncIterator[Client]:
+    async def stranger(self, **headers: str) -> AsyncIterator[Visitor]:
         """A connection that has said nothing yet."""
         address = self.url.replace("http", "ws", 1) + "/ws"
         protocols = [Subprotocol(SUBPROTOCOL)]
         async with connect(
             address, subprotocols=protocols, additional_headers=headers, ssl=self.tls, proxy=None
         ) as websocket:
-            yield Client(websocket)
+            yield Visitor(websocket)
 
     @asynccontextmanager
-    async def desktop(self, user: str, *scopes: str) -> AsyncIterator[Client]:
+    async def desktop(self, user: str, *scopes: str) -> AsyncIterator[Visitor]:
         async with self.stranger() as client:
             reply = await client.say("authenticate", token=token(user, *scopes))
             assert reply["ok"], reply
+            yield client
+
+    @asynccontextmanager
+    async def crm(self, bearer: str = "") -> AsyncIterator[httpx.AsyncClient]:
+        """An HTTP client with a token of its own."""
+        headers = {"Authorization": f"Bearer {bearer or token('crm', *CRM_SCOPES)}"}
+        async with httpx.AsyncClient(
+            base_url=self.url, headers=headers, verify=self.tls or False, trust_env=False, timeout=REPLY_S
+        ) as client:
             yield client
 
     def troubles(self, kind: str) -> float:
@@ -132,6 +156,8 @@ async def front_desk(settings: Mapping[str, object] | None = None) -> AsyncItera
             clock=SystemClock(),
             token_hex=secrets.token_hex,
             not_ready=lambda: not_ready,
+            answers=JournaledAnswers(stage.journal),
+            tokens=TokenEndpoint(Auth(clients=CLIENTS), Signer(SECRET, SystemClock()), SystemClock()),
         )
         door = WebDoor(Http.model_validate({"port": 0, **(settings or {})}), parts)
         stage.board.attach(stage.doors, _Both(stage.doors, door))

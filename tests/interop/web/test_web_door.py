@@ -14,7 +14,7 @@ from bridge.plane import messages
 from bridge.switchboard.doors import Audience
 from bridge.switchboard.event import MediaOffered
 from tests.interop.programs import eventually
-from tests.interop.web.front_desk import Client, FrontDesk, front_desk, token
+from tests.interop.web.front_desk import FrontDesk, Visitor, front_desk, token
 from tests.unit.switchboard.theatre import browser_offer
 
 
@@ -161,7 +161,7 @@ async def test_what_is_no_message_ends_only_its_own_connection(
 
 
 async def test_a_flood_is_closed_while_others_are_served(desk: FrontDesk) -> None:
-    async def flood(client: Client) -> None:
+    async def flood(client: Visitor) -> None:
         with suppress(ConnectionClosed):
             for _ in range(5000):
                 await client.websocket.send('{"id": 1, "command": "ping"}')

@@ -460,3 +460,26 @@ def test_no_offer_breaks_a_session_and_every_answer_fits_its_offer(offers: list[
         theirs, ours = asked.direction(asked.media[index]), answered.direction(answered.media[index])
         assert not (ours.sends and not theirs.receives)
         assert not (ours.receives and not theirs.sends)
+
+
+def test_a_remembered_session_goes_on_where_it_was() -> None:
+    session = PhoneSession(7)
+    session.place("192.0.2.1", 30_000)
+    session.receive_offer(offer(PCMU))
+    session.answer()
+    again = PhoneSession.recall(session.remember())
+    assert again.audio == session.audio
+    again.place("192.0.2.1", 30_002)
+    session.place("192.0.2.1", 30_002)
+    assert again.offer() == session.offer()
+    again.receive_answer(offer(PCMU))
+
+
+def test_a_session_that_agreed_to_nothing_can_be_remembered_too() -> None:
+    again = PhoneSession.recall(PhoneSession(7).remember())
+    assert again.audio is None
+
+
+def test_a_memory_that_is_none_is_refused() -> None:
+    with pytest.raises(NegotiationError, match="remembered"):
+        PhoneSession.recall(b"{}")

@@ -68,7 +68,10 @@ async def test_the_offer_shows_caller_and_attributes_to_its_user_only() -> None:
         await stage.call()
         offer = stage.offer_to(ALICE)
         assert offer.caller == "+4930123"
-        assert offer.attributes == {"customer_video_capable": "false"}
+        assert offer.attributes == {
+            "customer_video_capable": "false",
+            "customer_video_reason": "the phone offers no video",
+        }
         assert offer.expires_at - offer.offered_at == 20.0
 
 

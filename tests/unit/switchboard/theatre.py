@@ -12,7 +12,7 @@ from pathlib import Path
 from bridge.clock import ManualClock
 from bridge.desk.desk import Desk
 from bridge.desk.policy import DeskPolicy
-from bridge.errors import BridgeError, CallFailedError
+from bridge.errors import BridgeError
 from bridge.ids import IdSource, InteractionId, LegId, ParticipantId, UserId
 from bridge.journal.journal import Journal
 from bridge.plane import messages
@@ -93,13 +93,21 @@ class WrittenDoors:
         self.hung_up: list[tuple[LegId, str]] = []
         self.reoffers: list[tuple[LegId, str]] = []
         self.reoffer_outcomes: list[str | BridgeError] = []
+        self.dialed: list[tuple[LegId, str]] = []
+        self.dial_outcomes: list[str | BridgeError] = []
         self.events: list[tuple[DesktopEvent, Audience]] = []
 
     async def hang_up(self, leg_id: LegId, reason: str) -> None:
         self.hung_up.append((leg_id, reason))
 
     async def dial(self, leg_id: LegId, target: str, offer: str) -> str:
-        raise CallFailedError("nobody dials here", 404)
+        self.dialed.append((leg_id, target))
+        outcome = self.dial_outcomes.pop(0) if self.dial_outcomes else None
+        if outcome is None:
+            await asyncio.Event().wait()  # it rings and rings
+        if isinstance(outcome, BridgeError):
+            raise outcome
+        return outcome or ""
 
     async def reoffer(self, leg_id: LegId, offer: str) -> str:
         self.reoffers.append((leg_id, offer))
@@ -126,9 +134,12 @@ ALICE, BOB, EVE = who("alice"), who("bob"), who("eve")
 class Theatre:
     """The parts, and the steps most stories begin with."""
 
-    def __init__(self, switchboard: Switchboard, plane: WrittenPlane, clock: ManualClock) -> None:
+    def __init__(
+        self, switchboard: Switchboard, plane: WrittenPlane, clock: ManualClock, journal: Journal
+    ) -> None:
         self.board = switchboard
         self.plane = plane
+        self.journal = journal
         self.doors = WrittenDoors()
         self.clock = clock
         switchboard.attach(self.doors, self.doors)
@@ -224,9 +235,14 @@ async def theatre(policy: DeskPolicy | None = None, answer_s: float = 10.0) -> A
     await journal.open()
     desk = Desk(policy or DeskPolicy(), IdSource(token_hex))
     board = Switchboard(
-        desk, journal, plane, clock, token_hex, SwitchboardPolicy(sounds=SOUNDS, answer_s=answer_s)
+        desk,
+        journal,
+        plane,
+        clock,
+        token_hex,
+        SwitchboardPolicy(sounds=SOUNDS, answer_s=answer_s, dial_target="sip:{number}@trunk.example"),
     )
-    stage = Theatre(board, plane, clock)
+    stage = Theatre(board, plane, clock, journal)
     board.plane_event(READY)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(board.run())

@@ -13,7 +13,7 @@ from bridge.switchboard import event as inner
 from bridge.switchboard import view
 from signaling.web import event as wire
 from signaling.web.event import Reply, Trouble, serialize, serialize_event
-from signaling.web.messages import WireModel
+from signaling.web.wire import WireModel
 
 PARTICIPANT = view.ParticipantView(
     participant_id=ParticipantId("prt_1"),

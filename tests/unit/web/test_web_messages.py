@@ -14,6 +14,7 @@ import signaling
 from bridge.errors import ParseError
 from signaling.web import event, messages
 from signaling.web.messages import Command, parse_command, parse_command_id
+from signaling.web.wire import WireModel
 
 PROTOCOL = (Path(signaling.__path__[0]) / "PROTOCOL.md").read_text(encoding="utf-8")
 
@@ -168,7 +169,7 @@ def test_the_protocol_lists_every_event() -> None:
 
 
 @pytest.mark.parametrize("model", [event.Interaction, event.Participant, event.Offer, event.User])
-def test_the_protocol_lists_every_field_of_a_value(model: type[messages.WireModel]) -> None:
+def test_the_protocol_lists_every_field_of_a_value(model: type[WireModel]) -> None:
     section = re.split(r"^### Values", PROTOCOL, flags=re.MULTILINE)[1].split("\n## ")[0]
     for field in model.model_fields.values():
         assert f"`{field.alias}`" in section

@@ -1,0 +1,41 @@
+"""What a participant can do now, found out from the legs: hear, speak, see, show, share a screen."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Ability:
+    """One medium. Directions are the participant's: `send` is endpoint to bridge."""
+
+    send: bool = False
+    receive: bool = False
+
+    def __or__(self, other: "Ability") -> "Ability":
+        return Ability(self.send or other.send, self.receive or other.receive)
+
+    def __str__(self) -> str:
+        words = [word for word, can in (("send", self.send), ("receive", self.receive)) if can]
+        return "+".join(words) or "none"
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """Of one leg, or of all legs of a participant together. `no_video` says why there is no picture, or ""."""
+
+    audio: Ability = Ability()
+    video: Ability = Ability()
+    screen: Ability = Ability()
+    no_video: str = ""
+
+    def __or__(self, other: "Capabilities") -> "Capabilities":
+        video = self.video | other.video
+        reasons = (reason for reason in (self.no_video, other.no_video) if reason)
+        return Capabilities(
+            self.audio | other.audio,
+            video,
+            self.screen | other.screen,
+            "" if video.send else "; ".join(dict.fromkeys(reasons)),
+        )
+
+    def __str__(self) -> str:
+        return f"audio {self.audio}, video {self.video}, screen {self.screen}"

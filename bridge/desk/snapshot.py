@@ -1,0 +1,29 @@
+"""The whole state of the desk as one value: what a restart begins with, instead of every event ever."""
+
+from dataclasses import dataclass
+
+from bridge.desk.expert import Expert
+from bridge.desk.figures import QueueFigures
+from bridge.desk.interaction import Interaction
+from bridge.desk.offer import Offer
+from bridge.desk.queue import Profile, Queue
+from bridge.ids import InteractionId, QueueId
+
+
+@dataclass(frozen=True)
+class DeskSnapshot:
+    """`ended` are the interactions that ended and are still readable, oldest first.
+
+    `deadlines` are the instants the desk wants to look at the clock again, whatever they are for.
+    """
+
+    interactions: tuple[Interaction, ...] = ()
+    ended: tuple[InteractionId, ...] = ()
+    experts: tuple[Expert, ...] = ()
+    offers: tuple[Offer, ...] = ()
+    forgotten: int = 0
+    deadlines: tuple[float, ...] = ()
+    declared: tuple[Queue, ...] = ()
+    profiles: tuple[Profile, ...] = ()
+    figures: tuple[tuple[QueueId, QueueFigures], ...] = ()
+    notified_at: tuple[tuple[QueueId, float], ...] = ()

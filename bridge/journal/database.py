@@ -1,0 +1,121 @@
+"""The database behind the journal: SQLite in WAL mode by default, PostgreSQL by URL, at the newest schema."""
+
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, inspect, text
+from sqlalchemy import event as sqlalchemy_event
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from bridge.errors import BridgeError
+from bridge.journal import migrations
+from bridge.journal.schema import METADATA
+
+HEAD = "0002"  # the newest file in migrations/versions; a test keeps the two equal
+_FIRST = "0001"  # what a journal has that was made before migrations were counted
+
+
+class JournalError(BridgeError):
+    """An event could not be made durable. The process stops: what it would do next, nobody would remember."""
+
+    code = "journal_failed"
+
+
+class Database:
+    """`open` once; then connections. Every trouble of the driver's becomes a JournalError that names the URL."""
+
+    def __init__(self, url: str, synchronous: str) -> None:
+        self._engine: AsyncEngine = create_async_engine(url)
+        self._synchronous = synchronous
+
+    @property
+    def dialect(self) -> str:
+        """sqlite or postgresql."""
+        return self._engine.dialect.name
+
+    @property
+    def is_in_memory(self) -> bool:
+        """Everything is forgotten at the end, and all connections are the same one."""
+        return self.dialect == "sqlite" and self._engine.url.database in (None, "", ":memory:")
+
+    async def open(self) -> None:
+        """Connects and brings the tables to the newest schema. Raises JournalError."""
+        self._require_file()
+        sqlalchemy_event.listen(self._engine.sync_engine, "connect", self._set_up_connection)
+        async with self.translated("the journal cannot be opened"), self._engine.begin() as connection:
+            if self.is_in_memory:
+                await connection.run_sync(METADATA.create_all)
+            else:
+                await connection.run_sync(migrate)
+
+    async def connect(self) -> AsyncConnection:
+        """A connection of the caller's own, to be closed by it."""
+        return await self._engine.connect()
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        async with self.translated("the journal cannot be read"), self._engine.connect() as connection:
+            yield connection
+
+    async def aclose(self) -> None:
+        await self._engine.dispose()
+
+    @asynccontextmanager
+    async def translated(self, what: str) -> AsyncIterator[None]:
+        try:
+            yield
+        except (SQLAlchemyError, OSError) as error:
+            cause = getattr(error, "orig", None) or error
+            url = self._engine.url.render_as_string(hide_password=True)
+            raise JournalError(f"{what} ({url}): {cause}") from error
+
+    def _set_up_connection(self, connection: Any, _record: Any) -> None:
+        if self.dialect != "sqlite":
+            return
+        cursor = connection.cursor()
+        # WAL with NORMAL survives kill -9; FULL survives a power cut too, for a sync per commit.
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute(f"PRAGMA synchronous={self._synchronous}")
+        cursor.close()
+
+    def _require_file(self) -> None:
+        """What cannot be opened is told before a driver's thread is started for it: it would outlive the failure."""
+        if self.dialect != "sqlite" or self.is_in_memory:
+            return
+        path = Path(str(self._engine.url.database)).absolute()
+        if not path.parent.is_dir():
+            raise JournalError(
+                f"the journal cannot be opened: there is no folder {path.parent}; see journal.url"
+            )
+        try:
+            sqlite3.connect(path).close()
+        except sqlite3.Error as error:
+            raise JournalError(f"the journal cannot be opened: {path}: {error}; see journal.url") from error
+
+
+def migrate(connection: Connection) -> None:
+    """Brings the schema up to HEAD. Raises JournalError for a journal of a newer bridge."""
+    tables = set(inspect(connection).get_table_names())
+    present = _version(connection) if "alembic_version" in tables else None
+    if present == HEAD:
+        return  # the usual start: it need not wait for Alembic to be imported
+    if present is not None and present > HEAD:
+        raise JournalError(f"the journal has schema {present}, this bridge knows {HEAD}: start a newer one")
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__path__[0])).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    if present is None and "events" in tables:
+        command.stamp(config, _FIRST)
+    command.upgrade(config, "head")
+
+
+def _version(connection: Connection) -> str | None:
+    found: str | None = connection.execute(text("select version_num from alembic_version")).scalar()
+    return found

@@ -1,0 +1,46 @@
+"""What an owner must know of a leg to take it up after a restart: bytes of the owner's own making, by leg id."""
+
+from sqlalchemy import bindparam, delete, select
+
+from bridge.ids import LegId
+from bridge.journal.journal import Journal
+from bridge.journal.schema import LEG_MEMORIES, Write
+from bridge.journal.upsert import upsert
+
+_M = LEG_MEMORIES.c
+
+
+class LegMemory:
+    """The memories of one owner (`sip`, `switchboard`). One for each leg; the newest replaces the one before."""
+
+    def __init__(self, journal: Journal, owner: str) -> None:
+        self._journal = journal
+        self._owner = owner
+        self._upsert = upsert(LEG_MEMORIES, journal.dialect)
+        self._delete = delete(LEG_MEMORIES).where(
+            _M.owner == bindparam("its_owner"), _M.leg_id == bindparam("its_leg")
+        )
+
+    def keeping(self, leg_id: LegId, body: bytes) -> Write:
+        """The write that keeps it, to go into the commit of a step."""
+        return Write(self._upsert, {"owner": self._owner, "leg_id": leg_id, "body": body})
+
+    def forgetting(self, leg_id: LegId) -> Write:
+        return Write(self._delete, {"its_owner": self._owner, "its_leg": leg_id})
+
+    async def keep(self, leg_id: LegId, body: bytes) -> None:
+        """Returns when it is on disk. Raises JournalError."""
+        await self._journal.write(self.keeping(leg_id, body))
+
+    def begin_keep(self, leg_id: LegId, body: bytes) -> None:
+        """Keeps it with one of the next commits, which nobody waits for."""
+        self._journal.begin_write(self.keeping(leg_id, body))
+
+    def forget(self, leg_id: LegId) -> None:
+        """The leg is over. Twice is fine."""
+        self._journal.begin_write(self.forgetting(leg_id))
+
+    async def recall(self) -> dict[LegId, bytes]:
+        """All there is, from this process or an earlier one."""
+        query = select(_M.leg_id, _M.body).where(_M.owner == self._owner).order_by(_M.leg_id)
+        return {LegId(row.leg_id): row.body for row in await self._journal.read_rows(query)}

@@ -1,0 +1,114 @@
+"""The tables of the journal: the events, and what must be on disk in the same commit as the step that caused it.
+
+What is changed here needs a step in `migrations/versions` and `HEAD` in `bridge.journal.database`; a test
+compares the two. `JOURNAL.md` says what each column is for.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, Float, Index, Integer, LargeBinary, MetaData, String, Table
+from sqlalchemy.sql import Executable
+
+METADATA = MetaData()
+_COUNTER = BigInteger().with_variant(Integer, "sqlite")  # SQLite's INTEGER has 64 bits, PostgreSQL's 32
+
+BOOTS = Table(
+    "boots",
+    METADATA,
+    Column("boot_id", String(64), primary_key=True),
+    Column("wall", Float, nullable=False),
+)
+EVENTS = Table(
+    "events",
+    METADATA,
+    Column("number", _COUNTER, primary_key=True, autoincrement=False),
+    Column("boot_id", String(64), nullable=False),
+    Column("interaction_id", String(64), nullable=True, index=True),
+    Column("wall", Float, nullable=False, index=True),
+    Column("name", String(64), nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+
+# The desk's whole state after the event `number`: a restart reads it and the events that follow.
+SNAPSHOTS = Table(
+    "snapshots",
+    METADATA,
+    Column("number", _COUNTER, primary_key=True, autoincrement=False),
+    Column("wall", Float, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+
+# What each owner (a door, the switchboard) must know of a leg to take it up again: bytes of its own making.
+LEG_MEMORIES = Table(
+    "leg_memories",
+    METADATA,
+    Column("owner", String(32), primary_key=True),
+    Column("leg_id", String(64), primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+)
+
+# Work for the world outside (a notification, a dial): from the commit of its event until it was done.
+OUTBOX = Table(
+    "outbox",
+    METADATA,
+    Column("task_id", _COUNTER, primary_key=True, autoincrement=False),
+    Column("kind", String(32), nullable=False),
+    Column("lane", String(128), nullable=False),
+    Column("due_at", Float, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("dead", Integer, nullable=False),
+    Column("reason", String(512), nullable=False),
+    Column("wall", Float, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Index("ix_outbox_lane", "kind", "lane", "task_id"),
+)
+
+# The answer given to a request with an Idempotency-Key, kept to be given again.
+IDEMPOTENCY_ANSWERS = Table(
+    "idempotency_answers",
+    METADATA,
+    Column("owner", String(128), primary_key=True),
+    Column("key", String(255), primary_key=True),
+    Column("fingerprint", String(64), nullable=False),  # SHA-256 of method, path and body
+    Column("status", Integer, nullable=False),
+    Column("headers", LargeBinary, nullable=False),  # JSON object
+    Column("body", LargeBinary, nullable=False),
+    Column("wall", Float, nullable=False, index=True),
+)
+
+WEBHOOK_SUBSCRIPTIONS = Table(
+    "webhook_subscriptions",
+    METADATA,
+    Column("subscription_id", String(64), primary_key=True),
+    Column("wall", Float, nullable=False),
+    Column("body", LargeBinary, nullable=False),  # JSON: owner, URL, secret, events, scopes
+)
+
+# A delivery is a row from the commit of its event until it was delivered; one that was given up stays as
+# a dead letter.
+WEBHOOK_DELIVERIES = Table(
+    "webhook_deliveries",
+    METADATA,
+    Column("delivery_id", String(64), primary_key=True),
+    Column("subscription_id", String(64), nullable=False),
+    Column("lane", String(64), nullable=False),  # what keeps its order: an interaction, or ""
+    Column("number", Integer, nullable=False),
+    Column("part", Integer, nullable=False),
+    Column("wall", Float, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("dead", Integer, nullable=False),
+    Column("reason", String(512), nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Index("webhook_deliveries_order", "number", "part"),
+    Index("webhook_deliveries_dead", "subscription_id", "dead"),
+)
+
+
+@dataclass(frozen=True)
+class Write:
+    """One statement that is carried out in the commit of a step, after its events."""
+
+    statement: Executable
+    parameters: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,132 @@
+"""Callbacks: the calls that the desk asks for, made through the SIP door and told back to the desk."""
+
+import asyncio
+from contextlib import suppress
+
+import structlog
+
+from bridge.desk import commands
+from bridge.desk.callback import CallbackState
+from bridge.desk.events import CallbackMoved, DeskEvent
+from bridge.desk.interaction import Interaction
+from bridge.errors import BridgeError, CallFailedError, NotAllowedError
+from bridge.ids import InteractionId, LegId
+from bridge.negotiation import PhoneSession
+from bridge.switchboard.doors import PhoneDoor
+from bridge.switchboard.leg import PhoneLeg, Place
+from bridge.switchboard.wiring import Wiring
+
+log = structlog.get_logger()
+
+NO_ROUTE = "no way out for calls: set sip.dial_target, or give a SIP URI"
+
+
+class Callbacks:
+    """`receive` is told of every committed event; `run` owns one task for each call that is being made.
+
+    A callback that is canceled, or whose time is over, cancels its call.
+    """
+
+    __slots__ = ("_calls", "_door", "_due", "_wake", "_wiring")
+
+    def __init__(self, wiring: Wiring) -> None:
+        self._wiring = wiring
+        self._door: PhoneDoor | None = None
+        self._due: dict[InteractionId, Interaction] = {}
+        self._calls: dict[LegId, asyncio.Task[None]] = {}
+        self._wake = asyncio.Event()
+
+    def attach(self, door: PhoneDoor) -> None:
+        self._door = door
+
+    @property
+    def busy(self) -> bool:
+        """A call is to be made or rings."""
+        return bool(self._due or self._calls)
+
+    def target(self, number: str) -> str:
+        """The SIP URI to dial. Raises NotAllowedError when the bridge knows no way out."""
+        if number.startswith(("sip:", "sips:")):
+            return number
+        if not self._wiring.policy.dial_target:
+            raise NotAllowedError(NO_ROUTE)
+        return self._wiring.policy.dial_target.replace("{number}", number)
+
+    def receive(self, event: DeskEvent, interaction: Interaction | None) -> None:
+        if not isinstance(event, CallbackMoved) or interaction is None:
+            return
+        if event.state is CallbackState.DIALING:
+            self._due[event.interaction_id] = interaction
+            self._wake.set()
+        elif event.state is not CallbackState.ANSWERED:
+            self._due.pop(event.interaction_id, None)
+            for leg_id, call in tuple(self._calls.items()):
+                leg = self._wiring.legs.get(leg_id)
+                if leg is not None and leg.interaction_id == event.interaction_id:
+                    call.cancel()
+
+    async def run(self) -> None:
+        """Makes calls until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                due, self._due = self._due, {}
+                for interaction in due.values():
+                    callback = interaction.live_callback
+                    if callback is not None and callback.leg_id is not None:
+                        call = tasks.create_task(self._call(interaction, callback.leg_id, callback.number))
+                        self._calls[callback.leg_id] = call
+
+    async def _call(self, interaction: Interaction, leg_id: LegId, number: str) -> None:
+        leg = self._new_leg(interaction, leg_id)
+        try:
+            await self._dial(leg, number)
+        except BridgeError as error:
+            status = error.status if isinstance(error, CallFailedError) else 0
+            log.info("x callback", interaction=leg.interaction_id, reason=error.reason, status=status)
+            await self._drop(leg)
+            failed = commands.FailCallback(leg.interaction_id, leg_id, error.reason, status)
+            with suppress(BridgeError):  # it was canceled meanwhile
+                await self._wiring.ledger.carry_out(failed)
+        except asyncio.CancelledError:
+            if not leg.committed:
+                await asyncio.shield(self._drop(leg))
+            raise
+        finally:
+            self._calls.pop(leg_id, None)
+
+    async def _dial(self, leg: PhoneLeg, number: str) -> None:
+        wiring, door = self._wiring, self._door
+        if door is None:
+            raise NotAllowedError("there is no SIP door")
+        target = self.target(number)
+        wiring.legs.add(leg)
+        async with leg.lock:
+            await wiring.performance.declare_phone(leg, None)
+            offer = leg.session.offer()
+        log.info("> callback", interaction=leg.interaction_id, leg=leg.leg_id)
+        answer = await door.dial(leg.leg_id, target, offer)
+        async with leg.lock:
+            leg.session.receive_answer(answer)
+            await wiring.performance.declare_phone(leg, None)
+        _, durable = wiring.ledger.begin(commands.AnswerCallback(leg.interaction_id, leg.leg_id))
+        leg.committed = True
+        await wiring.ledger.finish(durable)
+
+    async def _drop(self, leg: PhoneLeg) -> None:
+        """The call came to nothing: no leg, no media, and a BYE or CANCEL if it had got that far."""
+        leg.closing = True
+        self._wiring.legs.remove(leg)
+        if self._door is not None:
+            with suppress(BridgeError):
+                await self._door.hang_up(leg.leg_id, "the callback is over")
+        await self._wiring.performance.remove_from_plane(leg)
+
+    def _new_leg(self, interaction: Interaction, leg_id: LegId) -> PhoneLeg:
+        wiring = self._wiring
+        customer = next(interaction.customers())
+        place = Place(interaction.interaction_id, customer.participant_id, interaction.room_id)
+        # RFC 8866 section 5.2: numeric; below 2^62, where every phone can read it.
+        session_id = int(wiring.token_hex(7), 16)
+        return PhoneLeg(leg_id, place, PhoneSession(session_id, wiring.policy.phone))

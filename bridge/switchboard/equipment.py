@@ -1,0 +1,104 @@
+"""What legs can, read off their negotiation, their connection and the paths of their video; told to the desk."""
+
+from contextlib import suppress
+
+from bridge.desk import commands
+from bridge.desk.capability import Ability, Capabilities
+from bridge.errors import NotAllowedError, NotFoundError
+from bridge.ids import TrackId
+from bridge.plane import messages
+from bridge.switchboard.leg import BrowserLeg, Leg, PhoneLeg
+from bridge.switchboard.principal import VIDEO_USE
+from bridge.switchboard.wiring import Wiring
+
+NOT_OFFERED = "the phone offers no video"
+NOT_TAKEN = "the phone offers video, but the bridge takes only audio from phones"
+NOT_CONNECTED = "the browser is not connected"
+NO_CAMERA = "the browser sends no camera"
+NO_SCOPE = f"the token lacks the scope {VIDEO_USE}: voice only"
+_NONE = "none"  # PathChosen's word for a picture that cannot be shown
+
+
+class Equipment:
+    """`note` is called whenever something about a leg may have changed; the desk keeps what is new."""
+
+    __slots__ = ("_wiring",)
+
+    def __init__(self, wiring: Wiring) -> None:
+        self._wiring = wiring
+
+    async def note(self, leg: Leg) -> None:
+        """Returns when it is on disk."""
+        with suppress(NotAllowedError, NotFoundError):  # left meanwhile
+            await self._wiring.ledger.carry_out(self._command(leg))
+
+    def note_soon(self, leg: Leg) -> None:
+        """For callers that must not wait."""
+        with suppress(NotAllowedError, NotFoundError):
+            self._wiring.ledger.begin(self._command(leg))
+
+    def path_chosen(self, viewer: BrowserLeg, event: messages.PathChosen) -> None:
+        """A picture that no viewer can be shown is none, whatever was negotiated."""
+        source = self._source(viewer, event.mid)
+        if source is None:
+            return
+        viewer.paths[source] = (event.path, event.reason)
+        self.note_soon(viewer)
+        shown = next((leg for leg in self._wiring.legs if source in _sources(leg)), None)
+        if shown is not None:
+            self.note_soon(shown)
+
+    def capabilities(self, leg: Leg) -> Capabilities:
+        return phone_capabilities(leg) if isinstance(leg, PhoneLeg) else self._browser_capabilities(leg)
+
+    def _command(self, leg: Leg) -> commands.SetCapabilities:
+        capabilities = self.capabilities(leg)
+        return commands.SetCapabilities(leg.interaction_id, leg.participant_id, leg.leg_id, capabilities)
+
+    def _browser_capabilities(self, leg: BrowserLeg) -> Capabilities:
+        if not leg.connected:
+            return Capabilities(no_video=NOT_CONNECTED)
+        session, blocked = leg.session, self._blocked(leg)
+        sees = leg.takes_video and session.receives("video") and not _blind(leg)
+        camera = session.sends("video")
+        return Capabilities(
+            Ability(session.sends("audio"), session.receives("audio")),
+            Ability(camera and not blocked, sees),
+            Ability(session.sends("screen"), sees),
+            blocked if camera else (NO_CAMERA if leg.takes_video else NO_SCOPE),
+        )
+
+    def _blocked(self, leg: BrowserLeg) -> str:
+        """Why none of those who should see this leg's camera can, or ""."""
+        sources = _sources(leg)
+        paths = [
+            path
+            for viewer in self._wiring.legs.of(leg.interaction_id)
+            if isinstance(viewer, BrowserLeg) and viewer is not leg and not viewer.closing
+            for source, path in viewer.paths.items()
+            if source in sources
+        ]
+        if not paths or any(path != _NONE for path, _ in paths):
+            return ""
+        return paths[0][1]
+
+    def _source(self, viewer: BrowserLeg, mid: str) -> TrackId | None:
+        declared = viewer.declared.down_tracks if viewer.declared is not None else ()
+        return next((down.source for down in declared if down.mid == mid), None)
+
+
+def phone_capabilities(leg: PhoneLeg) -> Capabilities:
+    """Audio as negotiated now, hold included."""
+    audio = leg.session.audio
+    speaks = Ability() if audio is None else Ability(audio.receives, audio.sends)
+    return Capabilities(speaks, no_video=NOT_TAKEN if leg.offers_video else NOT_OFFERED)
+
+
+def _sources(leg: Leg) -> tuple[TrackId, ...]:
+    return leg.session.up_track_ids(leg.leg_id) if isinstance(leg, BrowserLeg) else ()
+
+
+def _blind(leg: BrowserLeg) -> bool:
+    """There are pictures for it, and none it can be shown."""
+    paths = [path for source, (path, _) in leg.paths.items() if source in leg.sources]
+    return bool(paths) and all(path == _NONE for path in paths)

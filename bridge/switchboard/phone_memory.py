@@ -1,0 +1,37 @@
+"""What the switchboard must know of a phone leg to take it up after a restart: what was agreed with it."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+
+from bridge.errors import BridgeError
+from bridge.ids import LegId
+from bridge.journal.journal import Journal
+from bridge.journal.leg_memory import LegMemory
+from bridge.journal.schema import Write
+from bridge.switchboard.leg import PhoneLeg
+
+OWNER = "switchboard"
+
+
+class PhoneMemory:
+    """One memory for each phone leg, from its interaction's first commit to its end."""
+
+    __slots__ = ("_memory",)
+
+    def __init__(self, journal: Journal) -> None:
+        self._memory = LegMemory(journal, OWNER)
+
+    def keeping(self, leg: PhoneLeg) -> Write:
+        """For the commit that opens the leg's interaction."""
+        return self._memory.keeping(leg.leg_id, leg.session.remember())
+
+    async def keep(self, leg: PhoneLeg) -> None:
+        """Returns when what is agreed now is on disk."""
+        await self._memory.keep(leg.leg_id, leg.session.remember())
+
+    def forget(self, leg_id: LegId) -> None:
+        with suppress(BridgeError):  # the disk refuses: the process stops, and the next one forgets
+            self._memory.forget(leg_id)
+
+    async def recall(self) -> Mapping[LegId, bytes]:
+        return await self._memory.recall()

@@ -1,0 +1,146 @@
+"""Use cases of handing over: consult, warm and blind transfer, conference; and of supervisors who listen in."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from bridge.desk import commands
+from bridge.desk.participant import MediaType, Participant, ParticipantRole
+from bridge.desk.supervision import SupervisionMode
+from bridge.errors import NotAllowedError, NotFoundError
+from bridge.ids import InteractionId, ParticipantId, QueueId, UserId
+from bridge.switchboard.desktops import Desktops
+from bridge.switchboard.principal import INTERACTION_ALL, INTERACTION_SUPERVISE, VIDEO_USE, Principal
+from bridge.switchboard.view import InteractionView, ParticipantView
+from bridge.switchboard.wiring import Wiring
+
+_ROLES = (ParticipantRole.SME, ParticipantRole.AGENT)
+
+
+@dataclass(frozen=True)
+class TransferWish:
+    """To whom: a user, or whoever serves a queue; exactly one of them is given."""
+
+    user_id: UserId | None = None
+    queue_id: QueueId | None = None
+    type: str = "voice"  # voice | video
+    role: str = "sme"  # sme | agent
+    properties: Mapping[str, str] = field(default_factory=dict)
+    second_expert: bool = False
+
+
+class Transfers:
+    """Each method returns when it is on disk and performed. Raises a `BridgeError` and has changed nothing."""
+
+    __slots__ = ("_desktops", "_wiring")
+
+    def __init__(self, wiring: Wiring, desktops: Desktops) -> None:
+        self._wiring = wiring
+        self._desktops = desktops
+
+    async def consult(
+        self, principal: Principal, interaction_id: InteractionId, wish: TransferWish
+    ) -> ParticipantView:
+        """The customers hear music from now on; whoever is sought talks with the agent alone. The same again
+        gives the participant there is; another one raises `ParticipantConflictError`."""
+        self._may_start(principal, interaction_id, wish)
+        await self._wiring.do(
+            interaction_id,
+            commands.StartConsult(
+                interaction_id,
+                principal.user_id,
+                wish.user_id,
+                wish.queue_id,
+                ParticipantRole(wish.role),
+                MediaType(wish.type),
+                wish.properties,
+                wish.second_expert,
+            ),
+        )
+        return self._target(interaction_id)
+
+    async def transfer_blind(
+        self, principal: Principal, interaction_id: InteractionId, wish: TransferWish
+    ) -> InteractionView:
+        """To a user: the agent is out once that one is there, and has the customer back if not. To a queue:
+        the agent is out at once and the customer waits there, by the interaction's own clock."""
+        self._may_start(principal, interaction_id, wish)
+        await self._wiring.do(
+            interaction_id,
+            commands.TransferBlind(
+                interaction_id,
+                principal.user_id,
+                wish.user_id,
+                wish.queue_id,
+                ParticipantRole(wish.role),
+                MediaType(wish.type),
+                wish.properties,
+                wish.second_expert,
+            ),
+        )
+        return self._view(interaction_id)
+
+    async def complete_transfer(self, principal: Principal, interaction_id: InteractionId) -> InteractionView:
+        """Warm: the agent who consults leaves, the expert stays with the customer."""
+        self._write(principal, interaction_id)
+        command = commands.CompleteTransfer(interaction_id, principal.user_id)
+        await self._wiring.do(interaction_id, command)
+        return self._view(interaction_id)
+
+    async def merge_consult(self, principal: Principal, interaction_id: InteractionId) -> InteractionView:
+        """Conference: everybody talks with everybody."""
+        self._write(principal, interaction_id)
+        await self._wiring.do(interaction_id, commands.MergeConsult(interaction_id, principal.user_id))
+        return self._view(interaction_id)
+
+    async def cancel_transfer(
+        self, principal: Principal, interaction_id: InteractionId, reason: str = ""
+    ) -> InteractionView:
+        """Back to the old place."""
+        self._write(principal, interaction_id)
+        command = commands.CancelTransfer(interaction_id, principal.user_id, reason)
+        await self._wiring.do(interaction_id, command)
+        return self._view(interaction_id)
+
+    async def supervise(
+        self,
+        principal: Principal,
+        interaction_id: InteractionId,
+        mode: str,
+        coached_id: ParticipantId | None = None,
+    ) -> ParticipantView:
+        """`mode`: monitor | whisper | coach; again with another one to change it. Then `offer_media`."""
+        self._desktops.seen(principal)
+        if not principal.scopes & {INTERACTION_ALL, INTERACTION_SUPERVISE}:
+            principal.require(INTERACTION_SUPERVISE)
+        kind = MediaType.VIDEO if VIDEO_USE in principal.scopes else MediaType.VOICE
+        command = commands.Supervise(
+            interaction_id, principal.user_id, principal.name, SupervisionMode(mode), coached_id, kind
+        )
+        await self._wiring.do(interaction_id, command)
+        participant = self._wiring.desk.interaction(interaction_id).participant_of(principal.user_id)
+        if participant is None:
+            raise NotFoundError(f"{principal.user_id} left again")
+        return self._wiring.portraits.participant(participant)
+
+    def _may_start(self, principal: Principal, interaction_id: InteractionId, wish: TransferWish) -> None:
+        self._write(principal, interaction_id)
+        if (wish.user_id is None) == (wish.queue_id is None):
+            raise NotAllowedError("name either a user or a queue to transfer to")
+        if ParticipantRole(wish.role) not in _ROLES:
+            raise NotAllowedError(f"a transfer goes to an sme or an agent, not to a {wish.role}")
+        if MediaType(wish.type) is MediaType.VIDEO:
+            principal.require(VIDEO_USE)
+
+    def _write(self, principal: Principal, interaction_id: InteractionId) -> None:
+        self._desktops.seen(principal)
+        self._wiring.writable(principal, interaction_id)
+
+    def _target(self, interaction_id: InteractionId) -> ParticipantView:
+        interaction = self._wiring.desk.interaction(interaction_id)
+        if interaction.transfer is None:
+            raise NotAllowedError("the consultation was over at once")
+        target: Participant = interaction.participant(interaction.transfer.target_id)
+        return self._wiring.portraits.participant(target)
+
+    def _view(self, interaction_id: InteractionId) -> InteractionView:
+        return self._wiring.portraits.interaction(self._wiring.desk.interaction(interaction_id))

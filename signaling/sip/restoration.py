@@ -1,0 +1,82 @@
+"""Calls of an earlier process, taken up where it was killed."""
+
+from bridge.errors import CapacityError, ParseError
+from signaling.sip.dialog import Dialog
+from signaling.sip.event import CallKey
+from signaling.sip.flow import DEFAULT_PORT, UDP, Flow
+from signaling.sip.invite_session import CallState, ExchangeState
+from signaling.sip.memory import CallMemory, Phase, continued
+from signaling.sip.message import Request, parse_essentials, parse_message
+from signaling.sip.registry import CallRegistry
+from signaling.sip.transaction_layer import RequestArrived, TransactionLayer, make_cancel
+
+
+class Restoration:
+    """Puts remembered calls back into the registry and the transaction layer of a new agent."""
+
+    __slots__ = ("_layer", "_registry")
+
+    def __init__(self, layer: TransactionLayer, registry: CallRegistry) -> None:
+        self._layer = layer
+        self._registry = registry
+
+    def restore(self, memory: CallMemory, now: float) -> CallKey:
+        """Raises ParseError for a memory without sense, CapacityError at the bound."""
+        if memory.dialog is None:
+            raise ParseError("a SIP call was remembered without its dialog")
+        if self._registry.full:
+            raise CapacityError("all SIP calls are taken")
+        dialog = continued(memory.dialog)
+        if memory.phase is Phase.ANSWERED:
+            return self._restore_answered(memory, dialog, now)
+        session = self._registry.open(outbound=memory.outbound)
+        session.dialog = dialog
+        session.state, session.exchange = CallState.CONFIRMED, ExchangeState.IDLE
+        self._registry.enter_dialog(session)
+        self._registry.settle(session)
+        return session.key
+
+    def cancel(self, memory: CallMemory, now: float) -> None:
+        """Nobody waits any more for whom our INVITE rings (section 9.1). Raises ParseError.
+
+        If it was answered meanwhile, no ACK comes, and the phone ends the call itself (section 13.3.1.4).
+        """
+        invite, flow = invite_again(memory)
+        branch = parse_essentials(invite).via.branch
+        self._layer.request(make_cancel(invite), branch, flow, now)
+
+    def _restore_answered(self, memory: CallMemory, dialog: Dialog, now: float) -> CallKey:
+        """The phone gets its 200 again, until its ACK; a retransmitted INVITE is none the wiser."""
+        arrived = self._arrive_again(memory, now)
+        session = self._registry.open(outbound=False)
+        session.dialog = dialog
+        session.state, session.exchange = CallState.ANSWERED, ExchangeState.UNACKNOWLEDGED
+        session.pending, session.late_offer = arrived, memory.late_offer
+        self._registry.enter_dialog(session)
+        flow = self._layer.respond(arrived.key, 200, memory.success, now)
+        session.await_ack(memory.success, flow, now)
+        self._registry.settle(session)
+        return session.key
+
+    def _arrive_again(self, memory: CallMemory, now: float) -> RequestArrived:
+        message, flow = invite_again(memory)
+        outcomes = self._layer.receive_request(message, parse_essentials(message), flow, now)
+        arrived = outcomes[0] if outcomes else None
+        if not isinstance(arrived, RequestArrived):
+            raise ParseError("the remembered INVITE is there twice")
+        return arrived
+
+
+def invite_again(memory: CallMemory) -> tuple[Request, Flow]:
+    """The INVITE that waits for its end and where its responses go now. Raises ParseError."""
+    message = parse_message(memory.invite)
+    if not isinstance(message, Request) or memory.flow is None:
+        raise ParseError("a SIP call was remembered without its INVITE")
+    flow = memory.flow
+    if flow.transport == UDP:
+        return message, Flow(UDP, flow.host, flow.port)
+    if memory.phase is Phase.CALLING:
+        return message, Flow(flow.transport, flow.host, flow.port)
+    # The connection is gone, and its port with it: the one in Via is the fallback (section 18.2.2).
+    port = parse_essentials(message).via.port or DEFAULT_PORT
+    return message, Flow(flow.transport, flow.host, port)

@@ -1,0 +1,68 @@
+"""The commands of transfers, supervisors and companion links, carried out."""
+
+from typing import assert_never
+
+from bridge.ids import InteractionId, ParticipantId, QueueId, UserId
+from bridge.switchboard.principal import Principal
+from bridge.switchboard.switchboard import Switchboard
+from bridge.switchboard.transfers import TransferWish
+from signaling.web import event, messages
+
+HandingOver = (
+    messages.ConsultParticipant
+    | messages.TransferBlind
+    | messages.CompleteTransfer
+    | messages.MergeConsult
+    | messages.CancelTransfer
+    | messages.SuperviseInteraction
+    | messages.CreateCompanionLink
+)
+
+
+async def carry_out_handing_over(
+    board: Switchboard, principal: Principal, command: HandingOver
+) -> event.Result:
+    interaction_id = InteractionId(command.interaction_id)
+    transfers = board.transfers
+    match command:
+        case messages.ConsultParticipant():
+            target = await transfers.consult(principal, interaction_id, _wish(command))
+            return _participant(target)
+        case messages.TransferBlind():
+            return _interaction(await transfers.transfer_blind(principal, interaction_id, _wish(command)))
+        case messages.CompleteTransfer():
+            return _interaction(await transfers.complete_transfer(principal, interaction_id))
+        case messages.MergeConsult():
+            return _interaction(await transfers.merge_consult(principal, interaction_id))
+        case messages.CancelTransfer():
+            return _interaction(await transfers.cancel_transfer(principal, interaction_id, command.reason))
+        case messages.SuperviseInteraction():
+            coached = ParticipantId(command.participant_id) if command.participant_id else None
+            return _participant(await transfers.supervise(principal, interaction_id, command.mode, coached))
+        case messages.CreateCompanionLink():
+            customer = ParticipantId(command.participant_id) if command.participant_id else None
+            link = await board.companions.create_companion_link(principal, interaction_id, customer)
+            return event.CompanionLinkResult(
+                link=event.CompanionLink.model_validate(link, from_attributes=True)
+            )
+        case _:
+            assert_never(command)
+
+
+def _wish(command: messages.ConsultParticipant | messages.TransferBlind) -> TransferWish:
+    return TransferWish(
+        user_id=UserId(command.user_id) if command.user_id else None,
+        queue_id=QueueId(command.queue_id) if command.queue_id else None,
+        type=command.type,
+        role=command.role,
+        properties=command.properties,
+        second_expert=command.second_expert,
+    )
+
+
+def _participant(view: object) -> event.ParticipantResult:
+    return event.ParticipantResult(participant=event.Participant.model_validate(view, from_attributes=True))
+
+
+def _interaction(view: object) -> event.InteractionResult:
+    return event.InteractionResult(interaction=event.Interaction.model_validate(view, from_attributes=True))

@@ -1,0 +1,113 @@
+"""From the commands of queues and callbacks to the methods of the switchboard; `dispatch` hands them here."""
+
+from typing import assert_never
+
+from bridge.desk.participant import ParticipantRole
+from bridge.desk.queue import Overflow, OverflowTo, Profile, Queue, SkillMatch, Strategy
+from bridge.ids import InteractionId, QueueId, UserId
+from bridge.switchboard.principal import Principal
+from bridge.switchboard.queues import CallbackWish, Readiness
+from bridge.switchboard.switchboard import Switchboard
+from signaling.web import event, messages
+
+Queueing = messages.QueueInteraction | messages.ListQueues | messages.GetQueue
+Administration = messages.DeclareQueue | messages.RemoveQueue | messages.SetProfile
+Calling = messages.RequestCallback | messages.CancelCallback | messages.ListCallbacks
+Working = messages.ProveReady | messages.CompleteWrapUp
+
+
+async def carry_out_queueing(
+    board: Switchboard, principal: Principal, command: Queueing
+) -> event.Result | None:
+    match command:
+        case messages.QueueInteraction():
+            interaction = await board.queue_interaction(
+                principal, InteractionId(command.interaction_id), QueueId(command.queue_id)
+            )
+            return event.InteractionResult(
+                interaction=event.Interaction.model_validate(interaction, from_attributes=True)
+            )
+        case messages.ListQueues():
+            queues = await board.list_queues(principal)
+            found = tuple(event.Queue.model_validate(queue, from_attributes=True) for queue in queues)
+            return event.QueuesResult(queues=found)
+        case messages.GetQueue():
+            queue = await board.get_queue(principal, QueueId(command.queue_id))
+            return event.QueueResult(queue=event.Queue.model_validate(queue, from_attributes=True))
+        case _:
+            assert_never(command)
+
+
+async def carry_out_administration(
+    board: Switchboard, principal: Principal, command: Administration
+) -> event.Result | None:
+    match command:
+        case messages.DeclareQueue():
+            queue = await board.declare_queue(principal, queue_of(command.queue))
+            return event.QueueResult(queue=event.Queue.model_validate(queue, from_attributes=True))
+        case messages.RemoveQueue():
+            await board.remove_queue(principal, QueueId(command.queue_id))
+        case messages.SetProfile():
+            profile = Profile(UserId(command.user_id), command.skills, command.video, command.capacity)
+            await board.set_profile(principal, profile)
+        case _:
+            assert_never(command)
+    return None
+
+
+async def carry_out_calling(
+    board: Switchboard, principal: Principal, command: Calling
+) -> event.Result | None:
+    match command:
+        case messages.RequestCallback():
+            at = command.not_before.timestamp() if command.not_before is not None else 0.0
+            queue_id = QueueId(command.queue_id) if command.queue_id is not None else None
+            wish = CallbackWish(command.number, at, queue_id, command.reason)
+            callback = await board.request_callback(principal, InteractionId(command.interaction_id), wish)
+            return event.CallbackResult(
+                callback=event.Callback.model_validate(callback, from_attributes=True)
+            )
+        case messages.CancelCallback():
+            await board.cancel_callback(principal, InteractionId(command.interaction_id), command.reason)
+            return None
+        case messages.ListCallbacks():
+            callbacks = await board.list_callbacks(principal)
+            found = tuple(event.Callback.model_validate(c, from_attributes=True) for c in callbacks)
+            return event.CallbacksResult(callbacks=found)
+        case _:
+            assert_never(command)
+
+
+async def carry_out_working(board: Switchboard, principal: Principal, command: Working) -> event.Result:
+    match command:
+        case messages.ProveReady():
+            readiness = Readiness(command.microphone, command.camera, command.ice, command.detail)
+            user = await board.prove_ready(principal, readiness)
+        case messages.CompleteWrapUp():
+            interaction_id = InteractionId(command.interaction_id)
+            user = await board.complete_wrap_up(principal, interaction_id, command.code, command.note)
+        case _:
+            assert_never(command)
+    return event.UserResult(user=event.User.model_validate(user, from_attributes=True))
+
+
+def queue_of(settings: messages.QueueSettings) -> Queue:
+    """The desk's value of what was declared."""
+    overflow = settings.overflow
+    fields = settings.model_dump(exclude={"overflow", "role", "skill_match", "strategy", "priorities"})
+    if settings.priorities is not None:
+        fields["priorities"] = settings.priorities
+    return Queue(
+        **fields,
+        role=ParticipantRole(settings.role),
+        skill_match=SkillMatch(settings.skill_match),
+        strategy=Strategy(settings.strategy),
+        overflow=None
+        if overflow is None
+        else Overflow(
+            OverflowTo(overflow.to),
+            overflow.depth,
+            overflow.wait_s,
+            QueueId(overflow.queue_id) if overflow.queue_id is not None else None,
+        ),
+    )

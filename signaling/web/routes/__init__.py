@@ -1,0 +1,15 @@
+"""The routes of the REST API, one module per subject. Each has a `ROUTER`; `ROUTERS` is what the door opens."""
+
+from fastapi import APIRouter
+
+from signaling.web.routes import interactions, offers, participants, prompts, users, webhooks
+
+# A new subject is one module and one line here.
+ROUTERS: tuple[APIRouter, ...] = (
+    interactions.ROUTER,
+    participants.ROUTER,
+    offers.ROUTER,
+    users.ROUTER,
+    prompts.ROUTER,
+    webhooks.ROUTER,
+)

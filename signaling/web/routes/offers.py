@@ -1,0 +1,44 @@
+"""Offers over REST: accept and reject those made to oneself. Media then comes over the websocket."""
+
+from typing import Annotated
+
+from fastapi import Path
+from starlette.responses import Response
+
+from bridge.ids import OfferId
+from bridge.switchboard.principal import ROUTING_WRITE
+from signaling.web import body, event
+from signaling.web.rest import WRITE_PROBLEMS, Call, api_router, needs, problems
+from signaling.web.routes.interactions import interaction_response
+
+ROUTER = api_router("offers", "/offers")
+
+Router = Annotated[Call, needs(ROUTING_WRITE)]
+OfferInPath = Annotated[
+    str, Path(alias="offerId", min_length=1, max_length=128, examples=["off_5f0c9a1e2b3d4c5f"])
+]
+
+
+@ROUTER.post(
+    "/{offerId}/accept",
+    operation_id="acceptOffer",
+    summary="Join; the user's desktop brings the media",
+    response_model=event.Interaction,
+    responses=problems(WRITE_PROBLEMS),
+)
+async def accept_offer(call: Router, offer_id: OfferInPath) -> Response:
+    interaction_id = call.board.interaction_of_offer(OfferId(offer_id))
+    work = call.board.accept_offer(call.principal, OfferId(offer_id))
+    return await call.answer(work, lambda _changed: interaction_response(call.board.snapshot(interaction_id)))
+
+
+@ROUTER.post(
+    "/{offerId}/reject",
+    operation_id="rejectOffer",
+    summary="Let somebody else take it",
+    status_code=204,
+    responses=problems(WRITE_PROBLEMS),
+)
+async def reject_offer(call: Router, offer_id: OfferInPath, wish: body.OfferRefusal) -> Response:
+    work = call.board.reject_offer(call.principal, OfferId(offer_id), wish.reason)
+    return await call.answer(work, lambda _changed: Response(status_code=204))

@@ -1,0 +1,68 @@
+"""Users over REST: who is there, and one's own presence."""
+
+from typing import Annotated
+
+from fastapi import Path
+from starlette.responses import Response
+
+from bridge.ids import UserId
+from bridge.switchboard.principal import ROUTING_WRITE
+from bridge.switchboard.view import UserView
+from signaling.web import body, event
+from signaling.web.rest import (
+    READ_PROBLEMS,
+    WRITE_PROBLEMS,
+    Call,
+    api_router,
+    model_response,
+    needs,
+    problems,
+)
+from signaling.web.routes.interactions import Reader
+
+ROUTER = api_router("users", "/users")
+
+Router = Annotated[Call, needs(ROUTING_WRITE)]
+UserInPath = Annotated[str, Path(alias="userId", min_length=1, max_length=128, examples=["eve"])]
+
+
+@ROUTER.get(
+    "",
+    operation_id="listUsers",
+    summary="Everybody who can be offered work",
+    response_model=body.Users,
+    responses=problems(READ_PROBLEMS),
+)
+async def list_users(call: Reader) -> Response:
+    users = await call.board.list_users(call.principal)
+    found = tuple(event.User.model_validate(user, from_attributes=True) for user in users)
+    return model_response(body.Users(users=found))
+
+
+@ROUTER.put(
+    "/me/presence",
+    operation_id="setPresence",
+    summary="Go ready, away or offline",
+    response_model=event.User,
+    responses=problems(WRITE_PROBLEMS),
+)
+async def set_presence(call: Router, wish: body.PresenceWish) -> Response:
+    work = call.board.set_presence(call.principal, wish.presence, wish.role)
+    return await call.answer(
+        work, lambda _changed: _user_response(call.board.user_snapshot(call.principal.user_id))
+    )
+
+
+@ROUTER.get(
+    "/{userId}",
+    operation_id="getUser",
+    summary="One user",
+    response_model=event.User,
+    responses=problems(READ_PROBLEMS),
+)
+async def get_user(call: Reader, user_id: UserInPath) -> Response:
+    return _user_response(await call.board.get_user(call.principal, UserId(user_id)))
+
+
+def _user_response(view: UserView) -> Response:
+    return model_response(event.User.model_validate(view, from_attributes=True))

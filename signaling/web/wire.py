@@ -1,0 +1,19 @@
+"""What all messages of the web door are made of. camelCase comes from the alias generator here and nowhere else."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+Identifier = Annotated[str, Field(min_length=1, max_length=128)]
+Words = Annotated[str, Field(max_length=512)]
+COMMAND_ID_MAX = 2**53 - 1  # the largest integer every JSON parser keeps exactly (RFC 8259 section 6)
+CommandId = Annotated[int, Field(ge=0, le=COMMAND_ID_MAX, strict=True)]
+
+
+class WireModel(BaseModel):
+    """A value as it stands on the wire: camelCase, no unknown fields, never changed after it was made."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, extra="forbid", frozen=True, validate_by_name=True, validate_by_alias=True
+    )

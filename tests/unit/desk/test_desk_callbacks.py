@@ -1,0 +1,159 @@
+"""Callbacks at the desk: the caller hangs up, the place stays; somebody is found first, then it rings."""
+
+import pytest
+
+from bridge.desk import commands, events
+from bridge.desk.callback import TRANSITIONS, CallbackState, CallbackTrigger
+from bridge.desk.interaction import InteractionState
+from bridge.desk.participant import ParticipantState
+from bridge.desk.policy import DeskPolicy
+from bridge.desk.queue import Overflow, OverflowTo, Queue, default_queue
+from bridge.errors import NotAllowedError, NotFoundError
+from bridge.ids import InteractionId, LegId, QueueId
+from tests.unit.desk.house import ALICE, BOB, House
+
+S, C = ParticipantState, CallbackState
+
+
+def arranged(house: House, not_before: float = 0.0) -> InteractionId:
+    id_ = house.call()
+    house.step(commands.RequestCallback(id_, "ivr", not_before=not_before))
+    return id_
+
+
+def dialed(house: House, id_: InteractionId) -> LegId:
+    callback = house.interaction(id_).callback
+    assert callback is not None
+    assert callback.state is C.DIALING
+    assert callback.leg_id is not None
+    return callback.leg_id
+
+
+def state(house: House, id_: InteractionId) -> CallbackState:
+    callback = house.interaction(id_).callback
+    assert callback is not None
+    return callback.state
+
+
+def reached(house: House) -> InteractionId:
+    """Alice took the callback; the phone rings."""
+    id_ = arranged(house)
+    house.ready(ALICE)
+    house.accept(ALICE)
+    house.connect(id_, ALICE)
+    return id_
+
+
+@pytest.mark.parametrize("current", list(CallbackState))
+@pytest.mark.parametrize("trigger", list(CallbackTrigger))
+def test_the_table_is_whole(current: CallbackState, trigger: CallbackTrigger) -> None:
+    ends = (C.ANSWERED, C.FAILED, C.CANCELED)
+    assert ((current, trigger) in TRANSITIONS) <= (current not in ends)
+
+
+def test_the_call_ends_and_the_customer_keeps_the_place() -> None:
+    house = House()
+    first = arranged(house)
+    house.pass_time(60)
+    second = house.call()
+    assert house.customer(first).leg_ids == ()
+    assert house.interaction(first).state is InteractionState.WAITING
+    waiting = house.desk.waiting(default_queue().queue_id)
+    assert [place.interaction_id for place in waiting] == [first, second]
+    house.ready(ALICE)
+    offer = house.offer_to(ALICE)
+    assert offer is not None
+    assert offer.interaction_id == first
+
+
+def test_somebody_is_there_before_the_phone_rings_and_both_meet() -> None:
+    house = House()
+    id_ = reached(house)
+    leg_id = dialed(house, id_)
+    assert house.customer(id_).state is S.ALERTING
+    house.step(commands.AnswerCallback(id_, leg_id))
+    assert house.customer(id_).state is S.IN_SESSION
+    assert house.customer(id_).leg_ids == (leg_id,)
+    assert state(house, id_) is C.ANSWERED
+
+
+def test_an_unanswered_callback_is_tried_again_by_rule_and_then_given_up() -> None:
+    house = House(DeskPolicy(callback_attempts=2, callback_retry_s=100.0))
+    id_ = reached(house)
+    house.step(commands.FailCallback(id_, dialed(house, id_), "busy", 486))
+    assert state(house, id_) is C.WAITING
+    assert house.interaction(id_).participant_of(ALICE) is None
+    assert not house.desk.is_busy(ALICE)
+    house.pass_time(99)
+    assert house.offer_to(ALICE) is None
+    house.pass_time(1)
+    house.accept(ALICE)
+    house.connect(id_, ALICE)
+    house.pass_time(house.policy.dial_s)
+    assert state(house, id_) is C.FAILED
+    assert house.interaction(id_).state is InteractionState.ENDED
+    assert "after 2 attempts" in house.interaction(id_).end_reason
+
+
+def test_a_number_that_does_not_exist_is_not_tried_again() -> None:
+    house = House()
+    id_ = reached(house)
+    house.step(commands.FailCallback(id_, dialed(house, id_), "Not Found", 404))
+    assert house.interaction(id_).state is InteractionState.ENDED
+
+
+def test_a_scheduled_callback_waits_for_its_time_and_can_be_moved() -> None:
+    house = House()
+    house.ready(ALICE)
+    house.step(commands.LoseDesktop(ALICE))
+    id_ = arranged(house, not_before=house.now + 600)
+    house.step(commands.ReturnDesktop(ALICE))
+    assert house.offer_to(ALICE) is None
+    house.step(commands.RequestCallback(id_, "crm", not_before=house.now + 60))
+    house.pass_time(60)
+    assert house.offer_to(ALICE) is not None
+
+
+def test_an_agent_arranges_a_callback_out_of_the_conversation() -> None:
+    house = House()
+    id_ = house.answered_call()
+    house.step(commands.RequestCallback(id_, "alice", "+49301", house.now + 60))
+    assert house.interaction(id_).participant_of(ALICE) is None
+    assert house.customer(id_).state is S.QUEUED
+    assert house.interaction(id_).interaction_id == id_
+
+
+def test_a_customer_who_answers_when_the_agent_has_left_waits_in_the_old_place() -> None:
+    house = House()
+    id_ = reached(house)
+    leg_id = dialed(house, id_)
+    house.leave(id_, ALICE)
+    house.step(commands.AnswerCallback(id_, leg_id))
+    assert house.customer(id_).state is S.QUEUED
+    house.ready(BOB)
+    assert {offer.interaction_id for offer in house.desk.offers()} == {id_}
+
+
+def test_canceling_ends_it_and_what_is_over_cannot_be_answered() -> None:
+    house = House()
+    id_ = reached(house)
+    leg_id = dialed(house, id_)
+    house.step(commands.CancelCallback(id_, "alice"))
+    assert state(house, id_) is C.CANCELED
+    with pytest.raises(NotAllowedError):
+        house.step(commands.AnswerCallback(id_, leg_id))
+    with pytest.raises(NotFoundError):
+        house.step(commands.CancelCallback(house.call(), "alice"))
+
+
+def test_a_queue_that_overflows_into_callbacks_hangs_up_and_keeps_the_place() -> None:
+    queue = Queue(QueueId("calls"), "Calls", overflow=Overflow(OverflowTo.CALLBACK, depth=1, wait_s=90.0))
+    house = House(DeskPolicy(queues=(default_queue(), queue)))
+    id_ = house.call()
+    house.step(commands.QueueInteraction(id_, queue.queue_id, "flow"))
+    house.pass_time(90)
+    assert state(house, id_) is C.WAITING
+    assert house.customer(id_).leg_ids == ()
+    requested = [event for event in house.journal if isinstance(event, events.CallbackRequested)]
+    assert "waited 90 s" in requested[0].reason
+    assert house.interaction(id_).queue_id == queue.queue_id

@@ -1,0 +1,109 @@
+"""A desk that starts anew: what a snapshot keeps, what a restart ends, and what it leaves alone."""
+
+from bridge.desk.commands import Restart, ReturnDesktop
+from bridge.desk.desk import Desk
+from bridge.desk.expert import Presence
+from bridge.desk.offer import OfferState
+from bridge.desk.participant import ParticipantState
+from bridge.desk.policy import DeskPolicy
+from bridge.desk.restart import RESTART
+from bridge.desk.snapshot import DeskSnapshot
+from bridge.desk.state import DeskState
+from bridge.ids import IdSource, InteractionId, LegId
+from tests.unit.desk.house import ALICE, EVE, House
+
+# Indexes that `put` keeps, the configured queues, a bound, and proofs, which a restart voids.
+DERIVED = {
+    "live",
+    "seeking",
+    "flowing",
+    "linked",
+    "transferring",
+    "lines",
+    "queues",
+    "proofs",
+    "_engaged",
+    "_ended_kept",
+    "_offer_of_seat",
+    "_offer_to",
+    "_wrapping",
+}
+
+
+def conference(house: House) -> InteractionId:
+    id_ = house.answered_call()
+    house.ready_expert(EVE)
+    house.seek(id_, EVE)
+    house.accept(EVE)
+    house.connect(id_, EVE)
+    return id_
+
+
+def test_everything_the_state_holds_is_in_its_snapshot() -> None:
+    """Whoever adds a container to the state must say here whether a restart has to keep it."""
+    kept = {name.lstrip("_") for name in DeskState.__slots__ if name not in DERIVED}
+    assert kept == set(DeskSnapshot.__dataclass_fields__) - {"deadlines"}
+
+
+def test_a_desk_restored_from_a_snapshot_goes_on_like_the_old_one() -> None:
+    house = House()
+    conference(house)
+    house.call()
+    again = Desk(DeskPolicy(), IdSource(lambda size: "0" * size))
+    again.restore(house.desk.snapshot())
+    assert again.snapshot() == house.desk.snapshot()
+    assert again.timer() == house.desk.timer()
+    before = len(house.journal)
+    house.call()
+    again.replay(house.journal[before:])
+    assert again.snapshot() == house.desk.snapshot()
+
+
+def legs_of(house: House, id_: InteractionId) -> dict[str, frozenset[LegId]]:
+    return {p.role: frozenset(p.leg_ids) for p in house.desk.interaction(id_).participants}
+
+
+def test_a_restart_keeps_whose_leg_returns_and_gives_the_others_time() -> None:
+    house = House()
+    id_ = conference(house)
+    legs = legs_of(house, id_)
+    house.step(Restart(legs["customer"]))
+    interaction = house.desk.interaction(id_)
+    states = {p.role: p.state for p in interaction.participants}
+    assert states == {
+        "customer": ParticipantState.IN_SESSION,
+        "agent": ParticipantState.CONNECTING,
+        "sme": ParticipantState.CONNECTING,
+    }
+    assert [p.leg_ids for p in interaction.participants] == [tuple(legs["customer"]), (), ()]
+    assert all(expert.presence is Presence.READY for expert in house.desk.experts())
+    assert all(expert.lost_at == house.now for expert in house.desk.experts())
+
+
+def test_what_cannot_come_back_is_reported_as_ended_by_the_restart() -> None:
+    house = House()
+    id_ = conference(house)
+    house.step(Restart(frozenset()))
+    interaction = house.desk.interaction(id_)
+    assert interaction.ended_by == RESTART
+    assert interaction.participants[0].disconnected_by == RESTART
+
+
+def test_offers_expire_and_the_queue_keeps_its_order() -> None:
+    house = House()
+    house.ready(ALICE)
+    first = house.call()
+    house.pass_time(3)
+    second = house.call()
+    offer = house.desk.offers()[0]
+    all_legs = frozenset(
+        leg for id_ in (first, second) for legs in legs_of(house, id_).values() for leg in legs
+    )
+    created = [house.desk.interaction(id_).created_at for id_ in (first, second)]
+    happened = house.step(Restart(all_legs))
+    ended = [event for event in happened if getattr(event, "offer_id", None) == offer.offer_id]
+    assert [getattr(event, "state", None) for event in ended] == [OfferState.TIMED_OUT]
+    assert house.desk.offers() == ()
+    assert [house.desk.interaction(id_).created_at for id_ in (first, second)] == created
+    house.step(ReturnDesktop(ALICE))
+    assert house.desk.offers()[0].interaction_id == first  # at once, and the oldest first

@@ -1,0 +1,228 @@
+"""What a journal must do on every database: told once, proved on SQLite and on a real PostgreSQL."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, func, select
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from bridge.clock import ManualClock
+from bridge.desk.desk import Desk
+from bridge.desk.events import InteractionEnded, LegAttached
+from bridge.desk.policy import DeskPolicy
+from bridge.ids import IdSource, InteractionId, LegId, ParticipantId
+from bridge.journal.journal import Journal
+from bridge.journal.leg_memory import LegMemory
+from bridge.journal.outbox import Outbox
+from bridge.journal.retention import Retention
+from bridge.journal.schema import EVENTS, METADATA, SNAPSHOTS
+from bridge.journal.snapshots import Snapshots
+from tests.unit.desk.house import EVE, House
+
+ID = InteractionId("int_1")
+
+
+def attached(number: int, id_: InteractionId = ID) -> LegAttached:
+    return LegAttached(float(number), id_, ParticipantId("prt_1"), LegId(f"leg_{number}"))
+
+
+@asynccontextmanager
+async def running(
+    url: str, boot_id: str = "boot_1", clock: ManualClock | None = None
+) -> AsyncIterator[Journal]:
+    """An open journal with its writer; what is pending when the block ends is written."""
+    journal = Journal(url, clock or ManualClock(), boot_id)
+    await journal.open()
+    async with asyncio.TaskGroup() as tasks:
+        writer = tasks.create_task(journal.run())
+        try:
+            yield journal
+        finally:
+            writer.cancel()
+            with suppress(asyncio.CancelledError):
+                await writer
+            await journal.aclose()
+
+
+async def check_schema(url: str) -> None:
+    """The migrations make exactly the tables the code uses."""
+    async with running(url):
+        pass
+    engine = create_async_engine(url)
+    async with engine.connect() as connection:
+        assert await connection.run_sync(_differences) == []
+    await engine.dispose()
+
+
+def _differences(connection: Connection) -> list[object]:
+    context = MigrationContext.configure(connection, opts={"compare_type": True})
+    return list(compare_metadata(context, METADATA))
+
+
+async def check_events(url: str) -> None:
+    """Read back in order, numbered on over a restart, of one interaction or of all."""
+    other = attached(9, InteractionId("int_2"))
+    async with running(url) as journal:
+        seen: list[tuple[int, ...]] = []
+        await journal.append([attached(1), other], seen.append)
+        await journal.append([InteractionEnded(3.0, ID, "hung up", "customer")], seen.append)
+        assert seen == [(1, 2), (3,)]
+    async with running(url, "boot_2") as journal:
+        await journal.append([attached(4)], seen.append)
+        entries = await journal.read()
+        assert [(entry.number, entry.boot_id) for entry in entries] == [
+            (1, "boot_1"),
+            (2, "boot_1"),
+            (3, "boot_1"),
+            (4, "boot_2"),
+        ]
+        assert [e.event for e in await journal.read(interaction_id=InteractionId("int_2"))] == [other]
+
+
+async def check_cancelled_commits(url: str) -> None:
+    """A writer that is cancelled in the middle of a commit loses nothing and writes nothing twice."""
+    journal = Journal(url, ManualClock(), "boot_1")
+    await journal.open()
+    seen: list[int] = []
+    for round_ in range(20):
+        for n in range(5):
+            journal.append([attached(n)], seen.extend)
+        writer = asyncio.get_running_loop().create_task(journal.run())
+        for _ in range(round_):
+            await asyncio.sleep(0)
+        writer.cancel()
+        with suppress(asyncio.CancelledError):
+            await writer
+    await journal.aclose()
+    assert seen == list(range(1, 101))
+    async with running(url, "boot_2") as again:
+        assert [entry.number for entry in await again.read()] == seen
+
+
+async def check_leg_memory(url: str) -> None:
+    async with running(url) as journal:
+        sip, board = LegMemory(journal, "sip"), LegMemory(journal, "switchboard")
+        await sip.keep(LegId("leg_1"), b"old")
+        await sip.keep(LegId("leg_1"), b"new \x00\xff")
+        await board.keep(LegId("leg_1"), b"of another owner")
+        sip.begin_keep(LegId("leg_2"), b"over")
+        sip.forget(LegId("leg_2"))
+        sip.forget(LegId("leg_none"))
+    async with running(url, "boot_2") as journal:
+        assert await LegMemory(journal, "sip").recall() == {LegId("leg_1"): b"new \x00\xff"}
+
+
+async def check_outbox(url: str) -> None:
+    clock = ManualClock(100.0)
+    async with running(url, clock=clock) as journal:
+        outbox = Outbox(journal, clock)
+        await outbox.open()
+        journal.append(
+            [attached(1)],
+            lambda _: None,
+            lambda _: (
+                outbox.put("mail", b"1", lane="queue"),
+                outbox.put("mail", b"2", lane="queue"),
+                outbox.put("mail", b"3"),
+                outbox.put("mail", b"later", due_at=200.0),
+                outbox.put("dial", b"4"),
+            ),
+        )
+        await outbox.wait("mail", 1.0)
+        first, third = await outbox.claim("mail", clock.now())
+        assert (first.body, third.body) == (b"1", b"3")  # the second waits for the first of its lane
+        assert await outbox.claim("mail", clock.now()) == ()
+        assert await outbox.next_due("mail") == 200.0
+        await outbox.retry(first, 110.0, "no answer")
+        await outbox.done(third)
+        assert await outbox.claim("mail", clock.now()) == ()
+        (again,) = await outbox.claim("mail", 110.0)
+        assert (again.body, again.attempts, again.reason) == (b"1", 1, "no answer")
+        await outbox.give_up(again, "gone")
+        assert [task.body for task in await outbox.claim("mail", 110.0)] == [b"2"]
+    async with running(url, "boot_2", clock) as journal:
+        outbox = Outbox(journal, clock)
+        await outbox.open()
+        # Claimed and not done when the process ended: claimed again.
+        assert [task.body for task in await outbox.claim("mail", 200.0)] == [b"2", b"later"]
+        assert [(task.body, task.reason) for task in await outbox.dead("mail")] == [(b"1", "gone")]
+        await journal.write(outbox.put("dial", b"5"))
+        assert [task.body for task in await outbox.claim("dial", 200.0)] == [b"4", b"5"]
+
+
+def new_desk() -> Desk:
+    return Desk(DeskPolicy(), IdSource(lambda size: "0" * size))
+
+
+async def check_restoring(url: str) -> None:
+    """At every point of a story, with snapshots here and there, a new desk becomes the old one."""
+    house = House()
+    snapshot_after = 7
+    async with running(url) as journal:
+        snapshots = Snapshots(journal, house.desk, ManualClock(), every=snapshot_after)
+        told = 0
+
+        async def write() -> None:
+            nonlocal told
+            events, told = house.journal[told:], len(house.journal)
+            journal.append(events, lambda _: None, lambda numbers: snapshots.writes(numbers[-1]))
+            again = new_desk()
+            await journal.settled()
+            restored = Snapshots(journal, again, ManualClock())
+            assert await restored.restore() == house.journal[-1].at
+            assert again.snapshot() == house.desk.snapshot()
+            assert restored.replayed <= snapshot_after + len(events)
+
+        for act in story(house):
+            act()
+            await write()
+        kept = await journal.read_rows(select(func.count()).select_from(SNAPSHOTS))
+        assert kept[0][0] == 2
+
+
+def story(house: House) -> list[Callable[[], object]]:
+    return [
+        house.answered_call,
+        lambda: house.ready_expert(EVE),
+        lambda: house.seek(ID, EVE),
+        lambda: house.accept(EVE),
+        lambda: house.connect(ID, EVE),
+        house.call,
+        lambda: house.leave(ID, EVE),
+        house.call,
+    ]
+
+
+async def check_retention(url: str) -> None:
+    """Old events go; those of living interactions and those after the snapshot stay."""
+    clock = ManualClock()
+    async with running(url, clock=clock) as journal:
+        snapshots = Snapshots(journal, new_desk(), clock, every=3)
+        for n in range(1, 4):
+            id_ = InteractionId("int_living" if n == 2 else "int_over")
+            await journal.append(
+                [attached(n, id_)], lambda _: None, lambda numbers: snapshots.writes(numbers[-1])
+            )
+        await journal.append([attached(4)], lambda _: None)
+        retention = Retention(journal, clock, 10.0, lambda: {InteractionId("int_living")})
+        await retention.sweep()
+        assert retention.removed == 0
+        clock.advance(11.0)
+        await retention.sweep()
+        assert retention.removed == 2
+        numbers = await journal.read_rows(select(EVENTS.c.number).order_by(EVENTS.c.number))
+        assert [row.number for row in numbers] == [2, 4]
+
+
+CHECKS: tuple[Callable[[str], Awaitable[None]], ...] = (
+    check_schema,
+    check_events,
+    check_cancelled_commits,
+    check_leg_memory,
+    check_outbox,
+    check_restoring,
+    check_retention,
+)

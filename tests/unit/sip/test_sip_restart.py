@@ -1,0 +1,162 @@
+"""An agent that is killed and started anew on what it remembered: calls go on, or end cleanly."""
+
+import pytest
+
+from bridge.errors import ParseError
+from signaling.sip.event import (
+    CallAcknowledged,
+    CallArrived,
+    CallEnded,
+    CallKey,
+    CallReoffered,
+    ReofferAnswered,
+)
+from signaling.sip.memory import CSEQ_GAP
+from tests.unit.sip.line import ALICE, ANSWER, BOB, OFFER, Line, make_agent
+from tests.unit.sip.test_sip_calls import connect, dial
+
+
+def reborn(line: Line, body: bytes) -> CallKey | None:
+    """Bob forgets everything but `body`."""
+    line.agents[BOB] = make_agent(BOB)
+    return line.bob.restore(body, line.now)
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_a_call_goes_on_with_numbers_that_were_not_used_yet(transport: str) -> None:
+    line = Line(transport)
+    ours, theirs = connect(line)
+    line.bob.reinvite(theirs, OFFER, line.now)
+    line.settle()
+    line.take(ALICE)
+    body = line.bob.remember(theirs)
+    call = reborn(line, body)
+    assert call is not None
+    line.alice.answer_reinvite(ours, ANSWER, line.now)  # of the offer before the crash: nobody takes it
+    line.settle()
+    line.run(40)
+    line.bob.reinvite(call, OFFER, line.now)
+    line.settle()
+    assert CallReoffered(ours, OFFER) in line.take(ALICE)
+    line.alice.answer_reinvite(ours, ANSWER, line.now)
+    line.settle()
+    assert ReofferAnswered(call, ANSWER) in line.take(BOB)
+    line.bob.hang_up(call, "", line.now)
+    line.settle()
+    assert line.take(ALICE)[-1] == CallEnded(ours, "remote", "hung up")
+
+
+def test_each_restart_leaves_a_gap_in_the_numbers() -> None:
+    line = Line()
+    _, theirs = connect(line)
+    body = line.bob.remember(theirs)
+    for expected in (CSEQ_GAP, 2 * CSEQ_GAP):
+        call = reborn(line, body)
+        assert call is not None
+        body = line.bob.remember(call)
+        assert f'"local_cseq": {expected}'.encode() in body
+
+
+def test_the_phone_may_go_on_with_its_own_requests() -> None:
+    line = Line()
+    ours, theirs = connect(line)
+    call = reborn(line, line.bob.remember(theirs))
+    line.alice.hang_up(ours, "", line.now)
+    line.settle()
+    assert call is not None
+    assert line.take(BOB) == [CallEnded(call, "remote", "hung up")]
+
+
+def test_a_200_that_was_not_acknowledged_is_sent_again() -> None:
+    line = Line()
+    ours, theirs = dial(line)
+    body = line.bob.remember_answer(theirs, ANSWER)
+    line.lost = lambda entry: entry == "bob 200 INVITE"
+    line.bob.accept(theirs, ANSWER, line.now)
+    line.settle()
+    line.lost = lambda _: False
+    call = reborn(line, body)
+    line.settle()
+    assert call is not None
+    assert line.take(BOB) == [CallAcknowledged(call, "")]
+    line.alice.hang_up(ours, "", line.now)
+    line.settle()
+    assert line.take(BOB) == [CallEnded(call, "remote", "hung up")]
+
+
+def test_a_retransmitted_invite_meets_the_restored_call() -> None:
+    line = Line()
+    _, theirs = dial(line)
+    body = line.bob.remember_answer(theirs, ANSWER)
+    line.lost = lambda entry: entry.startswith("bob")
+    reborn(line, body)
+    line.run(1.0)  # Alice heard nothing and asks again
+    assert line.take(BOB) == []
+    line.lost = lambda _: False
+    line.run(4.0)
+    assert [type(event) for event in line.take(BOB)] == [CallAcknowledged]
+
+
+def test_a_call_that_was_acknowledged_but_not_noted_so_is_acknowledged_again() -> None:
+    line = Line()
+    _, theirs = dial(line)
+    body = line.bob.remember_answer(theirs, ANSWER)
+    line.bob.accept(theirs, ANSWER, line.now)
+    line.settle()
+    call = reborn(line, body)
+    line.settle()
+    assert call is not None
+    assert CallAcknowledged(call, "") in line.take(BOB)
+
+
+def test_an_invite_without_an_answer_arrives_once_more() -> None:
+    line = Line()
+    ours, theirs = dial(line)
+    line.run(0.3)  # the 100 is out: Alice will not ask again by herself
+    body = line.bob.remember(theirs)
+    assert reborn(line, body) is None
+    line.settle()
+    (arrived,) = line.take(BOB)
+    assert isinstance(arrived, CallArrived)
+    line.bob.accept(arrived.call, ANSWER, line.now)
+    line.settle()
+    assert line.take(BOB) == [CallAcknowledged(arrived.call, "")]
+    line.alice.hang_up(ours, "", line.now)
+    line.settle()
+
+
+def test_a_call_that_was_hung_up_meanwhile_ends_at_the_first_question() -> None:
+    line = Line()
+    ours, theirs = connect(line)
+    body = line.bob.remember(theirs)
+    line.lost = lambda _: True
+    line.alice.hang_up(ours, "", line.now)
+    line.run(40)
+    line.lost = lambda _: False
+    call = reborn(line, body)
+    assert call is not None
+    line.bob.reinvite(call, OFFER, line.now)
+    line.run(5)
+    assert isinstance(line.take(BOB)[-1], CallEnded)
+
+
+def test_a_call_of_ours_that_still_rings_is_canceled() -> None:
+    line = Line()
+    call = line.bob.invite("sip:alice@192.0.2.1", OFFER, line.now)
+    line.settle()
+    (arrived,) = line.take(ALICE)
+    assert isinstance(arrived, CallArrived)
+    line.alice.ring(arrived.call, line.now)
+    line.settle()
+    body = line.bob.remember(call)
+    assert reborn(line, body) is None
+    line.settle()
+    assert line.take(ALICE) == [CallEnded(arrived.call, "remote", "canceled")]
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{}", b"[1]", b'{"phase": "confirmed"}', b'{"phase": "arriving"}', b"\xff"]
+)
+def test_what_is_no_memory_is_refused(body: bytes) -> None:
+    with pytest.raises(ParseError):
+        make_agent(BOB).restore(body, 0.0)

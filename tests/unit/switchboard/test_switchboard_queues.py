@@ -1,0 +1,210 @@
+"""Queues, callbacks, wrap-up and readiness through the switchboard: what desktops and phones get to know."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from bridge.desk.policy import DeskPolicy
+from bridge.desk.queue import Profile, Queue, default_queue
+from bridge.errors import CallFailedError, ForbiddenError, NotFoundError
+from bridge.ids import InteractionId, LegId, QueueId
+from bridge.switchboard.event import InteractionUpdated, PositionAnnounced, QueueDepthExceeded
+from bridge.switchboard.queues import CallbackWish, Readiness
+from bridge.switchboard.switchboard import AddFromQueue
+from tests.unit.desk.test_desk_queues import DESK_QUEUE, DESKS, VIDEO, VIDEO_QUEUE, VOICE, VOICE_QUEUE
+from tests.unit.switchboard.theatre import ALICE, ALL_SCOPES, EVE, PHONE_OFFER, Theatre, theatre, who
+
+POLICY = DeskPolicy(queues=(default_queue(), VIDEO_QUEUE, VOICE_QUEUE, DESK_QUEUE))
+ADMIN = who("admin", scopes=ALL_SCOPES | {"queue:write", "user:write", "interaction:all"})
+
+
+async def eventually(stage: Theatre, what: str) -> None:
+    """Lets the tasks of calls run until nothing more happens; `what` is for the reader."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+        await stage.board.settled()
+
+
+async def expert(stage: Theatre) -> None:
+    await stage.board.set_profile(ADMIN, Profile(EVE.user_id, {"Video_Escalation": 5}))
+    await stage.board.set_presence(EVE, "ready", "sme")
+
+
+async def called_back(stage: Theatre) -> InteractionId:
+    """The caller asked for a callback; Alice took it; the phone is being dialed."""
+    await stage.call()
+    (live,) = await stage.board.list_interactions(ADMIN)
+    await stage.board.request_callback(ADMIN, live.interaction_id, CallbackWish())
+    await stage.board.settled()
+    await stage.board.set_presence(ALICE, "ready", "agent")
+    await stage.accept(ALICE)
+    await stage.join(ALICE, live.interaction_id)
+    await eventually(stage, "dialed")
+    return live.interaction_id
+
+
+async def test_an_expert_of_a_queue_joins_under_the_participant_that_was_answered() -> None:
+    async with theatre(POLICY) as stage:
+        id_ = await stage.answered_call()
+        added = await stage.board.add_from_queue(ALICE, id_, AddFromQueue(VIDEO))
+        assert added.created
+        assert (added.participant.state, added.participant.user_id) == ("queued", None)
+        again = await stage.board.add_from_queue(ALICE, id_, AddFromQueue(VIDEO))
+        assert not again.created
+        assert again.participant.participant_id == added.participant.participant_id
+        await expert(stage)
+        offer = stage.offer_to(EVE)
+        assert (offer.participant_id, offer.queue_id) == (added.participant.participant_id, VIDEO)
+        await stage.accept(EVE)
+        await stage.join(EVE, id_)
+        sme = await stage.participant(id_, "sme")
+        assert (sme.participant_id, sme.user_id, sme.state) == (offer.participant_id, "eve", "in-session")
+
+
+async def test_a_downgrade_is_told_in_view_event_offer_and_timeline() -> None:
+    async with theatre(POLICY) as stage:
+        id_ = await stage.answered_call()
+        added = await stage.board.add_from_queue(ALICE, id_, AddFromQueue(VOICE))
+        assert (added.participant.type, "no video" in added.participant.downgrade_reason) == ("voice", True)
+        changes = [e.change for e in stage.doors.seen_by(ALICE) if isinstance(e, InteractionUpdated)]
+        assert "video_downgraded" in changes
+        assert "video_downgraded" in [entry.event for entry in await stage.board.timeline(ALICE, id_)]
+        assert (await stage.view(id_)).waits_in[0].downgrade_reason == added.participant.downgrade_reason
+        await expert(stage)
+        assert stage.offer_to(EVE).type == "voice"
+        assert stage.offer_to(EVE).downgrade_reason == added.participant.downgrade_reason
+
+
+async def test_the_user_is_told_wrapping_up_and_idle_again() -> None:
+    async with theatre(POLICY) as stage:
+        id_ = await stage.answered_call()
+        await expert(stage)
+        await stage.board.add_from_queue(ALICE, id_, AddFromQueue(VIDEO))
+        await stage.accept(EVE)
+        await stage.join(EVE, id_)
+        await stage.board.leave(EVE, id_)
+        assert [u.status for u in await stage.board.list_users(EVE) if u.user_id == "eve"] == ["wrap-up"]
+        assert (await stage.participant(id_, "sme")).state == "wrap-up"
+        user = await stage.board.complete_wrap_up(EVE, id_, "Video Session Closed", "done")
+        assert user.status == "ready"
+        assert (await stage.participant(id_, "sme")).wrap_up_code == "Video Session Closed"
+
+
+async def test_queues_show_their_figures() -> None:
+    async with theatre(POLICY) as stage:
+        await stage.call()
+        stage.clock.advance(7.0)
+        queues = {queue.queue_id: queue for queue in await stage.board.list_queues(ALICE)}
+        default = queues[default_queue().queue_id]
+        assert (default.waiting, default.longest_wait_s, default.entered) == (1, 7.0, 1)
+        assert (await stage.board.get_queue(ALICE, VIDEO)).wrap_up_codes == ("Video Session Closed",)
+        with pytest.raises(NotFoundError):
+            await stage.board.get_queue(ALICE, QueueId("none"))
+
+
+async def test_queues_are_administered_with_their_own_scope() -> None:
+    async with theatre(POLICY) as stage:
+        night = Queue(QueueId("night"), "Night")
+        with pytest.raises(ForbiddenError, match="queue:write"):
+            await stage.board.declare_queue(ALICE, night)
+        assert (await stage.board.declare_queue(ADMIN, night)).name == "Night"
+        await stage.board.remove_queue(ADMIN, night.queue_id)
+        with pytest.raises(ForbiddenError, match="user:write"):
+            await stage.board.set_profile(ALICE, Profile(EVE.user_id))
+
+
+async def test_a_long_line_is_told_to_desktops() -> None:
+    async with theatre(replace(POLICY, queues=(replace(default_queue(), notify_depth=2),))) as stage:
+        for number in range(4):
+            await stage.call(f"leg_{number}")
+        told = [e for e in stage.doors.seen_by(ALICE) if isinstance(e, QueueDepthExceeded)]
+        assert [(event.depth, event.threshold) for event in told] == [(3, 2)]
+
+
+async def test_a_waiting_caller_is_told_the_place_and_hears_the_prompt() -> None:
+    queue = replace(DESK_QUEUE, announce_prompt="greeting")
+    async with theatre(replace(POLICY, queues=(default_queue(), queue))) as stage:
+        await stage.call()
+        (live,) = await stage.board.list_interactions(ADMIN)
+        view = await stage.board.queue_interaction(ADMIN, live.interaction_id, DESKS)
+        assert view.waits_in[0].queue_id == DESKS
+        await stage.pass_time(31)
+        told = [e for e in stage.doors.seen_by(ADMIN) if isinstance(e, PositionAnnounced)]
+        assert [event.position for event in told] == [1]
+        playback = stage.phone_leg().playback
+        assert playback is not None
+        assert playback.source == "greeting.wav"
+
+
+async def test_a_proof_that_is_missing_keeps_offers_away() -> None:
+    async with theatre(replace(POLICY, proof_s=30.0)) as stage:
+        await stage.board.set_presence(ALICE, "ready", "agent")
+        await stage.call()
+        user = await stage.board.prove_ready(ALICE, Readiness(False, True, True, "denied"))
+        assert (user.proved, user.fault) == (False, "no microphone: denied")
+        with pytest.raises(IndexError):
+            stage.offer_to(ALICE)
+        assert (await stage.board.prove_ready(ALICE, Readiness(True, True, True))).proved
+        assert stage.offer_to(ALICE).state == "pending"
+
+
+async def test_a_callback_ends_the_call_dials_and_brings_both_together() -> None:
+    async with theatre(POLICY) as stage:
+        stage.doors.dial_outcomes = [PHONE_OFFER]
+        id_ = await called_back(stage)
+        assert [leg_id for leg_id, _ in stage.doors.hung_up] == ["leg_phone"]
+        ((leg_id, target),) = stage.doors.dialed
+        assert target == "sip:+4930123@trunk.example"
+        customer = await stage.participant(id_, "customer")
+        assert (customer.state, customer.leg_ids) == ("in-session", (leg_id,))
+        view = await stage.view(id_)
+        assert view.callback is not None
+        assert (view.callback.state, view.callback.attempts) == ("answered", 1)
+        agent = await stage.participant(id_, "agent")
+        assert stage.hears(id_)[customer.participant_id] == {agent.participant_id}
+        await stage.board.hung_up(leg_id, "hung up")
+        assert (await stage.view(id_)).state == "ended"
+
+
+async def test_the_bye_of_the_call_that_gave_way_ends_nothing() -> None:
+    async with theatre(POLICY) as stage:
+        await stage.call()
+        (live,) = await stage.board.list_interactions(ADMIN)
+        await stage.board.request_callback(ADMIN, live.interaction_id, CallbackWish())
+        await stage.board.hung_up(LegId("leg_phone"), "hung up")
+        assert (await stage.view(live.interaction_id)).state == "waiting"
+        assert [c.state for c in await stage.board.list_callbacks(ADMIN)] == ["waiting"]
+        assert not stage.plane.legs
+
+
+async def test_a_busy_callback_frees_the_agent_and_leaves_no_leg() -> None:
+    async with theatre(POLICY) as stage:
+        stage.doors.dial_outcomes = [CallFailedError("486 Busy Here", 486)]
+        id_ = await called_back(stage)
+        assert (await stage.view(id_)).state == "waiting"
+        assert not stage.plane.legs
+        assert stage.board.legs == 0
+        assert not (await stage.board.list_users(ALICE))[0].busy
+
+
+async def test_a_callback_that_rings_too_long_is_taken_back() -> None:
+    async with theatre(POLICY) as stage:
+        id_ = await called_back(stage)
+        assert (await stage.view(id_)).callback is not None
+        await stage.pass_time(POLICY.dial_s)
+        await eventually(stage, "canceled")
+        view = await stage.view(id_)
+        assert view.callback is not None
+        assert (view.callback.state, stage.board.legs) == ("waiting", 0)
+
+
+async def test_canceling_while_it_rings_hangs_up() -> None:
+    async with theatre(POLICY) as stage:
+        id_ = await called_back(stage)
+        (leg_id, _) = stage.doors.dialed[0]
+        await stage.board.cancel_callback(ADMIN, id_, "changed my mind")
+        await eventually(stage, "canceled")
+        assert leg_id in [hung for hung, _ in stage.doors.hung_up]
+        assert (await stage.view(id_)).state == "ended"
+        assert stage.board.legs == 0
