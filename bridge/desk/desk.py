@@ -24,6 +24,7 @@ from bridge.desk import (
 )
 from bridge.desk.expert import Expert
 from bridge.desk.figures import QueueFigures
+from bridge.desk.flow import Flow
 from bridge.desk.interaction import Interaction
 from bridge.desk.interpreter import expire_flows, run_flows
 from bridge.desk.line import Place
@@ -169,6 +170,10 @@ class Desk:
         """Has the licence and, where desktops prove themselves, a camera that works."""
         return self._state.can_show_video(user_id, self._policy.proof_s)
 
+    def flows(self) -> tuple[Flow, ...]:
+        """Those that can be run."""
+        return self._policy.flows
+
     def _declare_configured(self) -> None:
         """The configuration's word stands from the start; what the API says comes by events and over it."""
         for queue in (default_queue(), *self._policy.queues):
@@ -226,7 +231,12 @@ def _deadlines_of(event: events.DeskEvent, policy: DeskPolicy, state: DeskState)
             yield from (at for at in (event.connect_by, event.wrap_up_by) if at is not None)
         case events.PresenceChanged() | events.ProfileSet() | events.QueueDeclared():
             yield event.at  # a queue may have lost the last who serves it, or changed its limits
-        case events.OfferMade() | events.CompanionLinkCreated() | events.TransferStarted() | events.TransferMoved():
+        case (
+            events.OfferMade()
+            | events.CompanionLinkCreated()
+            | events.TransferStarted()
+            | events.TransferMoved()
+        ):
             yield event.expires_at
         case events.DesktopLost():
             yield event.at + policy.reconnect_grace_s

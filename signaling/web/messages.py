@@ -15,6 +15,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError, from_json
 
 from bridge.errors import ParseError
+from signaling.web.flow_message import Flowing
 from signaling.web.webhook_message import Hooking
 from signaling.web.wire import COMMAND_ID_MAX, CommandId, Identifier, WireModel, Words
 
@@ -503,6 +504,7 @@ Command = (
     | GetUser
     | ListPrompts
     | Hooking
+    | Flowing
     | OfferMedia
     | AnswerMedia
     | TrickleCandidate
