@@ -20,6 +20,7 @@ from bridge.ids import IdSource, LegId, QueueId
 from bridge.journal.answer import JournaledAnswers
 from bridge.journal.journal import Journal, JournalError
 from bridge.journal.leg_memory import LegMemory
+from bridge.journal.outbox import Outbox
 from bridge.journal.retention import Retention
 from bridge.negotiation import PhonePreferences
 from bridge.notify import Notifier
@@ -38,6 +39,7 @@ from signaling.web.auth import CompanionSigner, Signer, Verifier, read_secret
 from signaling.web.issuer import ForeignIssuer
 from signaling.web.metrics import Metrics
 from signaling.web.token import TokenEndpoint
+from signaling.web.webhooks import WebhookParts, Webhooks
 
 log = structlog.get_logger()
 
@@ -85,6 +87,9 @@ class Daemon:
             self._switchboard.live_interaction_ids,
         )
         self._sip = SipDoor(_endpoint_settings(settings), self._clock, ids, secrets.token_hex)
+        self._outbox = Outbox(self._journal, self._clock)
+        hooks = WebhookParts(self._journal, self._outbox, self._clock, secrets.token_hex)
+        self._webhooks = Webhooks(settings.webhooks, hooks)
         secret = _secret(settings)
         parts = WebParts(
             switchboard=self._switchboard,
@@ -95,10 +100,12 @@ class Daemon:
             not_ready=self._not_ready,
             answers=JournaledAnswers(self._journal),
             tokens=TokenEndpoint(settings.auth, Signer(secret, self._clock), self._clock),
+            webhooks=self._webhooks,
         )
         self._web = WebDoor(settings.http, parts)
         companion_links = CompanionSigner(secret, settings.http.public_url)
-        self._switchboard.attach(self._sip, self._web, companion_door=companion_links)
+        self._switchboard.attach(self._sip, self._web, self._webhooks, companion_links)
+        self._metrics.add_source("warmbridge_webhooks", "Webhooks", self._webhooks.counters)
         self._metrics.add_source("warmbridge", "SIP door", self._sip.counters)
         self._metrics.add_source("warmbridge", "Desk", self._desk_gauges)
 
@@ -116,6 +123,8 @@ class Daemon:
         """Starts everything, serves, and returns after a stop."""
         try:
             await self._journal.open()
+            await self._outbox.open()
+            await self._webhooks.open()
         except JournalError as error:
             raise SettingsError(f"journal.url: {error.reason}") from error
         try:
