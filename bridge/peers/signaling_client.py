@@ -143,3 +143,15 @@ async def signaling_client(url: str, token: str) -> AsyncIterator[SignalingClien
         async with beside(client.run()):
             client.identity = await client.command("authenticate", token=token)
             yield client
+
+
+@contextlib.asynccontextmanager
+async def guest_client(url: str, token: str, secret: str) -> AsyncIterator[SignalingClient]:
+    """Connects and presses join on a companion link; `identity` says whose companion it is."""
+    async with connect(
+        url, subprotocols=[Subprotocol(SUBPROTOCOL)], max_size=EVENT_MAX_BYTES, proxy=None
+    ) as websocket:
+        client = SignalingClient(websocket)
+        async with beside(client.run()):
+            client.identity = await client.command("joinCompanion", token=token, secret=secret)
+            yield client
