@@ -237,11 +237,15 @@ def main() -> int:
     parser.add_argument("--phones", type=int, default=6)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 30))
     parser.add_argument("--journal", default="", help="its URL; default: a new SQLite file")
+    parser.add_argument("--directory", type=Path, help="where journal and logs stay; default: they do not")
     parser.add_argument("--off", action="store_true", help="only the run without a journal")
     options = parser.parse_args()
     figures: dict[str, object] = {"seed": options.seed}
     complaints: list[str] = []
-    with tempfile.TemporaryDirectory(prefix="warmbridge-crash-") as folder:
+    with contextlib.ExitStack() as stack:
+        folder = options.directory or stack.enter_context(
+            tempfile.TemporaryDirectory(prefix="warmbridge-crash-")
+        )
         if not options.off:
             report = asyncio.run(
                 crash(Path(folder), options.kills, options.seed, options.phones, options.journal)
