@@ -16,7 +16,8 @@ from bridge.desk.participant import ParticipantRole
 from bridge.desk.policy import DeskPolicy
 from bridge.desk.queue import Overflow, OverflowTo, Queue, SkillMatch, Strategy
 from bridge.errors import BridgeError, PlaneLostError, SettingsError
-from bridge.ids import IdSource, LegId, QueueId
+from bridge.flows.library import configured_flows
+from bridge.ids import FlowId, IdSource, LegId, QueueId
 from bridge.journal.answer import JournaledAnswers
 from bridge.journal.journal import Journal, JournalError
 from bridge.journal.leg_memory import LegMemory
@@ -60,6 +61,7 @@ class Daemon:
         self._stop = asyncio.Event()
         self._stop_now = asyncio.Event()
         self._plane_ready = asyncio.Event()
+        self._http_port = 0
         self._plane: ProcessPlane | None = None
         self._journal = Journal(
             settings.journal.url, self._clock, secrets.token_hex(8), settings.journal.synchronous
@@ -130,6 +132,7 @@ class Daemon:
         try:
             async with asyncio.TaskGroup() as tasks:
                 work = [tasks.create_task(self._run_worker())]  # it starts up meanwhile
+                self._http_port = self._web.bind()
                 await self._restore()
                 work += [
                     tasks.create_task(self._switchboard.run()),
@@ -156,22 +159,22 @@ class Daemon:
         """The state, the clock and the calls of the process before this one, if it left any."""
         self._clock.continue_after(await self._switchboard.restore())
         self._remembered = await self._sip_memory.recall()
+        await self._plane_ready.wait()
+        # Not before: the time that desktops have to come back begins when they can.
         await self._switchboard.restart(returning_legs(self._remembered))
 
     async def _open_doors(self, doors: asyncio.TaskGroup) -> None:
         settings = self._settings
-        http_port = self._web.bind()
-        doors.create_task(self._web.run())
-        await self._plane_ready.wait()  # a call that comes before could only be refused
         try:
             await self._sip.open(doors, self._switchboard, self._sip_memory, self._remembered)
         except OSError as error:
             place = f"{settings.sip.address}:{settings.sip.port}"
             raise SettingsError(f"sip on {place}: {error.strerror}; set sip.address or sip.port") from error
+        doors.create_task(self._web.run())
         gc.collect()
         gc.freeze()
         scheme = "https" if settings.http.certificate else "http"
-        desktop = f"{scheme}://{settings.http.address}:{http_port}/"
+        desktop = f"{scheme}://{settings.http.address}:{self._http_port}/"
         log.info("= serving", desktop=desktop, sip=f"{settings.sip.address}:{self._sip.port}")
         self._notifier.ready(f"desktop at {desktop}")
 
@@ -301,6 +304,9 @@ def _desk_policy(settings: Settings) -> DeskPolicy:
         callback_attempts=desk.callback_attempts,
         callback_retry_s=desk.callback_retry_s,
         queues=tuple(configured_queue(queue) for queue in settings.queues),
+        flows=configured_flows(settings),
+        inbound_flow=FlowId(settings.flows.inbound) if settings.flows.inbound else None,
+        dials_numbers=bool(settings.sip.dial_target),
     )
 
 
