@@ -155,6 +155,13 @@ class Desk:
         """Who waits in a queue, in the order of service."""
         return self._state.lines.waiting(queue_id)
 
+    def user_named(self, name: str) -> UserId:
+        """The user whose id this is, ours or another system's; a name nobody has stands for itself."""
+        if name in self._state.experts or name in self._state.profiles:
+            return UserId(name)
+        known = (p.user_id for p in self._state.profiles.values() if name in p.external_ids)
+        return next(known, UserId(name))
+
     def profile(self, user_id: UserId) -> Profile:
         return self._state.profile(user_id)
 

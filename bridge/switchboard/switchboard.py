@@ -530,8 +530,8 @@ class Switchboard:
         return self._wiring.desk.offer(offer_id).interaction_id
 
     def user_named(self, name: str) -> UserId:
-        """The user whose id this is."""
-        return UserId(name)
+        """The user whose id this is, ours or another system's."""
+        return self._wiring.desk.user_named(name)
 
     def peek_participant(self, interaction_id: InteractionId, user_id: UserId) -> ParticipantView:
         """The live part of a user, at this very moment. Raises NotFoundError."""

@@ -232,6 +232,7 @@ class SetProfile(WireModel):
     skills: dict[AttributeName, Annotated[int, Field(ge=1, le=5)]] = Field(default_factory=dict)
     video: bool = True
     capacity: Annotated[int, Field(ge=1, le=16)] = 1
+    external_ids: Annotated[tuple[Identifier, ...], Field(max_length=16)] = ()
 
 
 class RemoveParticipant(WireModel):
