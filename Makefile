@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench soak install peers clean
+.PHONY: help demo test lint bench crash soak install peers clean
 
 help:  ## show this help
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,6 +25,9 @@ bench: install  ## figures of this machine, side by side with stock aiortc
 
 soak: install  ## ten million transitions of the desk in virtual time, checked as they go
 	@$(BIN)/python -m tests.sim.desk.soak --transitions 10000000
+
+crash: install  ## kill -9 ten times, under load: what callers and clients were told must still be true
+	@$(BIN)/python -m tests.load.crash
 
 install: .venv/.installed
 

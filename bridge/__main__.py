@@ -1,4 +1,4 @@
-"""The command line: `warmbridge serve | check | token | demo`."""
+"""The command line: `warmbridge serve | check | token | secret | demo`."""
 
 import argparse
 import asyncio
@@ -89,6 +89,19 @@ def _token(options: argparse.Namespace) -> int:
     return 0
 
 
+def _secret(_options: argparse.Namespace) -> int:
+    import secrets
+
+    from signaling.web.secret import hash_secret
+
+    secret = secrets.token_urlsafe(32)
+    print(f"secret (tell it the client, once): {secret}")  # noqa: T201
+    print('in bridge.toml:\n\n[[auth.clients]]\nid = "crm"')  # noqa: T201
+    print(f'secret_hash = "{hash_secret(secret)}"')  # noqa: T201
+    print('scopes = ["interaction:read", "interaction:write", "routing:write"]')  # noqa: T201
+    return 0
+
+
 def _demo(options: argparse.Namespace) -> int:
     try:
         from bridge.peers.demo import run_demo
@@ -138,6 +151,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     token.add_argument("--lifetime", type=float, help="seconds; default: auth.token_lifetime_s")
     token.set_defaults(command=_token)
+
+    secret = commands.add_parser(
+        "secret",
+        help="make a secret for a machine",
+        description="Prints a new secret for a client of /oauth/token, and the hash of it for the configuration.",
+    )
+    secret.set_defaults(command=_secret)
 
     demo = commands.add_parser(
         "demo",

@@ -17,10 +17,12 @@ from bridge.desk.participant import ParticipantRole
 from bridge.desk.policy import DeskPolicy
 from bridge.desk.queue import Overflow, OverflowTo, Queue, SkillMatch, Strategy
 from bridge.errors import BridgeError, PlaneLostError, SettingsError
-from bridge.ids import IdSource, LegId, QueueId
+from bridge.flows.library import configured_flows
+from bridge.ids import FlowId, IdSource, LegId, QueueId
 from bridge.journal.answer import JournaledAnswers
 from bridge.journal.journal import Journal, JournalError
 from bridge.journal.leg_memory import LegMemory
+from bridge.journal.outbox import Outbox
 from bridge.journal.retention import Retention
 from bridge.negotiation import PhonePreferences
 from bridge.notify import Notifier
@@ -39,6 +41,7 @@ from signaling.web.auth import CompanionSigner, Signer, Verifier, read_secret
 from signaling.web.issuer import ForeignIssuer
 from signaling.web.metrics import Metrics
 from signaling.web.token import TokenEndpoint
+from signaling.web.webhooks import WebhookParts, Webhooks
 
 log = structlog.get_logger()
 
@@ -59,6 +62,7 @@ class Daemon:
         self._stop = asyncio.Event()
         self._stop_now = asyncio.Event()
         self._plane_ready = asyncio.Event()
+        self._http_port = 0
         self._plane: ProcessPlane | None = None
         self._journal = Journal(
             settings.journal.url, self._clock, secrets.token_hex(8), settings.journal.synchronous
@@ -86,6 +90,9 @@ class Daemon:
             self._switchboard.live_interaction_ids,
         )
         self._sip = SipDoor(_endpoint_settings(settings), self._clock, ids, secrets.token_hex)
+        self._outbox = Outbox(self._journal, self._clock)
+        hooks = WebhookParts(self._journal, self._outbox, self._clock, secrets.token_hex)
+        self._webhooks = Webhooks(settings.webhooks, hooks)
         secret = _secret(settings)
         parts = WebParts(
             switchboard=self._switchboard,
@@ -96,10 +103,12 @@ class Daemon:
             not_ready=self._not_ready,
             answers=JournaledAnswers(self._journal),
             tokens=TokenEndpoint(settings.auth, Signer(secret, self._clock), self._clock),
+            webhooks=self._webhooks,
         )
         self._web = WebDoor(settings.http, parts)
         companion_links = CompanionSigner(secret, settings.http.public_url)
-        self._switchboard.attach(self._sip, self._web, companion_door=companion_links)
+        self._switchboard.attach(self._sip, self._web, self._webhooks, companion_links)
+        self._metrics.add_source("warmbridge_webhooks", "Webhooks", self._webhooks.counters)
         self._metrics.add_source("warmbridge", "SIP door", self._sip.counters)
         self._metrics.add_source("warmbridge", "Desk", self._desk_gauges)
 
@@ -117,11 +126,14 @@ class Daemon:
         """Starts everything, serves, and returns after a stop."""
         try:
             await self._journal.open()
+            await self._outbox.open()
+            await self._webhooks.open()
         except JournalError as error:
             raise SettingsError(f"journal.url: {error.reason}") from error
         try:
             async with asyncio.TaskGroup() as tasks:
                 work = [tasks.create_task(self._run_worker())]  # it starts up meanwhile
+                self._http_port = self._web.bind()
                 await self._restore()
                 work += [
                     tasks.create_task(self._switchboard.run()),
@@ -150,22 +162,22 @@ class Daemon:
         """The state, the clock and the calls of the process before this one, if it left any."""
         self._clock.continue_after(await self._switchboard.restore())
         self._remembered = await self._sip_memory.recall()
+        await self._plane_ready.wait()
+        # Not before: the time that desktops have to come back begins when they can.
         await self._switchboard.restart(returning_legs(self._remembered))
 
     async def _open_doors(self, doors: asyncio.TaskGroup) -> None:
         settings = self._settings
-        http_port = self._web.bind()
-        doors.create_task(self._web.run())
-        await self._plane_ready.wait()  # a call that comes before could only be refused
         try:
             await self._sip.open(doors, self._switchboard, self._sip_memory, self._remembered)
         except OSError as error:
             place = f"{settings.sip.address}:{settings.sip.port}"
             raise SettingsError(f"sip on {place}: {error.strerror}; set sip.address or sip.port") from error
+        doors.create_task(self._web.run())
         gc.collect()
         gc.freeze()
         scheme = "https" if settings.http.certificate else "http"
-        desktop = f"{scheme}://{settings.http.address}:{http_port}/"
+        desktop = f"{scheme}://{settings.http.address}:{self._http_port}/"
         log.info("= serving", desktop=desktop, sip=f"{settings.sip.address}:{self._sip.port}")
         self._notifier.ready(f"desktop at {desktop}")
 
@@ -306,6 +318,9 @@ def _desk_policy(settings: Settings) -> DeskPolicy:
         callback_attempts=desk.callback_attempts,
         callback_retry_s=desk.callback_retry_s,
         queues=tuple(configured_queue(queue) for queue in settings.queues),
+        flows=configured_flows(settings),
+        inbound_flow=FlowId(settings.flows.inbound) if settings.flows.inbound else None,
+        dials_numbers=bool(settings.sip.dial_target),
     )
 
 

@@ -24,6 +24,7 @@ from bridge.desk import (
 )
 from bridge.desk.expert import Expert
 from bridge.desk.figures import QueueFigures
+from bridge.desk.flow import Flow
 from bridge.desk.interaction import Interaction
 from bridge.desk.interpreter import expire_flows, run_flows
 from bridge.desk.line import Place
@@ -154,6 +155,13 @@ class Desk:
         """Who waits in a queue, in the order of service."""
         return self._state.lines.waiting(queue_id)
 
+    def user_named(self, name: str) -> UserId:
+        """The user whose id this is, ours or another system's; a name nobody has stands for itself."""
+        if name in self._state.experts or name in self._state.profiles:
+            return UserId(name)
+        known = (p.user_id for p in self._state.profiles.values() if name in p.external_ids)
+        return next(known, UserId(name))
+
     def profile(self, user_id: UserId) -> Profile:
         return self._state.profile(user_id)
 
@@ -168,6 +176,10 @@ class Desk:
     def can_show_video(self, user_id: UserId) -> bool:
         """Has the licence and, where desktops prove themselves, a camera that works."""
         return self._state.can_show_video(user_id, self._policy.proof_s)
+
+    def flows(self) -> tuple[Flow, ...]:
+        """Those that can be run."""
+        return self._policy.flows
 
     def _declare_configured(self) -> None:
         """The configuration's word stands from the start; what the API says comes by events and over it."""

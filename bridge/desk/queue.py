@@ -50,6 +50,7 @@ class Profile:
     video: bool = True  # the licence to join, or to ask for, video
     capacity: int = 1  # interactions at once
     permissions: tuple[str, ...] | None = None  # None: whatever the token says
+    external_ids: tuple[str, ...] = ()  # what other systems call the user
 
     def has(self, skills: Mapping[str, int]) -> bool:
         return all(self.skills.get(name, 0) >= level for name, level in skills.items())

@@ -9,7 +9,7 @@ from bridge.desk.queue import DEFAULT_QUEUE
 from bridge.desk.queueing import Wish, admit, move_to_queue, open_seat
 from bridge.desk.seat import SeatTrigger
 from bridge.desk.step import StandIn, Step
-from bridge.errors import CapacityError, NotAllowedError
+from bridge.errors import CapacityError, ConflictError, NotAllowedError
 
 
 def declare_queue(step: Step, command: commands.DeclareQueue) -> None:
@@ -42,6 +42,10 @@ def set_profile(step: Step, command: commands.SetProfile) -> None:
     profile = command.profile
     if profile.capacity < 1:
         raise NotAllowedError("a capacity below 1 would take nothing: disable the user instead")
+    for other in step.state.profiles.values():
+        taken = set(profile.external_ids) & {*other.external_ids, other.user_id}
+        if taken and other.user_id != profile.user_id:
+            raise ConflictError(f"{other.user_id} has the external id {min(taken)} already")
     if step.state.profiles.get(profile.user_id) != profile:
         step.record(events.ProfileSet(step.now, profile.user_id, profile, command.by))
 

@@ -178,6 +178,14 @@ class Journal:
 
     async def read_rows(self, query: Select[Any]) -> Sequence[Row[Any]]:
         """Rows of any table of the schema."""
+        reading = asyncio.get_running_loop().create_task(self._read_rows(query))
+        try:
+            return await asyncio.shield(reading)
+        except asyncio.CancelledError:
+            await asyncio.wait((reading,))  # a query cut off in the middle would cost its connection
+            raise
+
+    async def _read_rows(self, query: Select[Any]) -> Sequence[Row[Any]]:
         async with self._connection_in_turn(), self._database.reading() as connection:
             rows: Sequence[Row[Any]] = (await connection.execute(query)).all()
         return rows

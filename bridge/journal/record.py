@@ -18,12 +18,17 @@ _TYPES: dict[str, type[events.DeskEvent]] = {
 
 @dataclass(frozen=True)
 class JournalEntry:
-    """`number` counts on over all boots. `event.at` is comparable within one `boot_id` only."""
+    """`number` counts on over all boots."""
 
     number: int
     boot_id: str
     wall: float
     event: events.DeskEvent
+
+
+def event_types() -> tuple[type[events.DeskEvent], ...]:
+    """Every event there is, in the order of `bridge.desk.events`."""
+    return tuple(_TYPES.values())
 
 
 def event_name(event: events.DeskEvent) -> str:

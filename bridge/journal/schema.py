@@ -86,25 +86,6 @@ WEBHOOK_SUBSCRIPTIONS = Table(
     Column("body", LargeBinary, nullable=False),  # JSON: owner, URL, secret, events, scopes
 )
 
-# A delivery is a row from the commit of its event until it was delivered; one that was given up stays as
-# a dead letter.
-WEBHOOK_DELIVERIES = Table(
-    "webhook_deliveries",
-    METADATA,
-    Column("delivery_id", String(64), primary_key=True),
-    Column("subscription_id", String(64), nullable=False),
-    Column("lane", String(64), nullable=False),  # what keeps its order: an interaction, or ""
-    Column("number", Integer, nullable=False),
-    Column("part", Integer, nullable=False),
-    Column("wall", Float, nullable=False),
-    Column("attempts", Integer, nullable=False),
-    Column("dead", Integer, nullable=False),
-    Column("reason", String(512), nullable=False),
-    Column("body", LargeBinary, nullable=False),
-    Index("webhook_deliveries_order", "number", "part"),
-    Index("webhook_deliveries_dead", "subscription_id", "dead"),
-)
-
 
 @dataclass(frozen=True)
 class Write:

@@ -106,6 +106,11 @@ class PhoneSession:
         return self._agreement is not None and self._agreement.held_by_remote
 
     @property
+    def remote_has_video(self) -> bool:
+        """The phone's last description has video, which this leg does not carry."""
+        return self._agreement is not None and self._agreement.remote_has_video
+
+    @property
     def offer_pending(self) -> bool:
         """Our offer is out and not answered."""
         return self._offered is not None

@@ -25,7 +25,7 @@ from bridge.peers.beside import beside
 from bridge.peers.camera import AUDIO_RATE_HZ, Camera, Microphone, never
 from bridge.peers.hearing import Hearing
 from bridge.peers.picture import FrameTally, read_frame
-from bridge.peers.signaling_client import Event, SignalingClient, signaling_client
+from bridge.peers.signaling_client import Event, SignalingClient, guest_client, signaling_client
 from bridge.peers.tone import Samples, Tone
 
 STATISTICS_S = 0.2
@@ -36,8 +36,8 @@ OFFERS_WAITING = 16  # of the bridge, one after the other; more than this at onc
 class Appearance:
     """What a synthetic browser plays and shows, and for which tones it listens.
 
-    `listens_for` maps a name to a frequency. Without a `picture_id` there is no camera. A frame whose
-    counter `skips` is lost before the encoder.
+    `listens_for` maps a name to a frequency. Without tones there is no microphone, without a `picture_id` no
+    camera. A frame whose counter `skips` is lost before the encoder.
     """
 
     tones_hz: tuple[float, ...]
@@ -131,9 +131,10 @@ class SyntheticBrowser:
         )
         connection.on("track", self._receive_track)
         connection.on("connectionstatechange", self._note_connection_state)
-        self.microphone = Microphone(Tone(self.appearance.tones_hz, AUDIO_RATE_HZ))
-        connection.addTrack(self.microphone)
         look = self.appearance
+        if look.tones_hz:
+            self.microphone = Microphone(Tone(look.tones_hz, AUDIO_RATE_HZ))
+            connection.addTrack(self.microphone)
         if look.picture_id is not None:
             self.camera = Camera(look.picture_id, look.first_counter, look.skips)
             connection.addTrack(self.camera)
@@ -224,5 +225,17 @@ async def synthetic_browser(url: str, token: str, appearance: Appearance) -> Asy
     async with signaling_client(url, token) as client:
         hearing = Hearing(appearance.listens_for, AUDIO_RATE_HZ)
         browser = SyntheticBrowser(client, appearance, hearing)
+        async with beside(browser.run()):
+            yield browser
+
+
+@contextlib.asynccontextmanager
+async def synthetic_companion(
+    url: str, token: str, secret: str, picture_id: int
+) -> AsyncIterator[SyntheticBrowser]:
+    """The browser of a caller who pressed join on a companion link: a camera and no microphone."""
+    async with guest_client(url, token, secret) as client:
+        look = Appearance((), {}, picture_id)
+        browser = SyntheticBrowser(client, look, Hearing({}, AUDIO_RATE_HZ))
         async with beside(browser.run()):
             yield browser

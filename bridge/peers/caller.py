@@ -35,12 +35,13 @@ BYE_TIMEOUT_S = 5.0
 
 @dataclass(frozen=True)
 class CallerSettings:
-    """`user` stands in From and Contact. `sip_port` 0 takes any free one."""
+    """`user` stands in From and Contact. `sip_port` 0 takes any free one. `patience_s` is for an answer."""
 
     address: str = "127.0.0.1"
     sip_port: int = 0
     transport: str = "udp"
     user: str = "caller"
+    patience_s: float = CALL_TIMEOUT_S
 
 
 class SyntheticCaller:
@@ -80,7 +81,7 @@ class SyntheticCaller:
             target = f"{target};transport={self._settings.transport}"
         self._call = self._endpoint.agent.invite(target, self._session.offer(), self._endpoint.now())
         try:
-            self._agree(await self._outcome(CALL_TIMEOUT_S))
+            self._agree(await self._outcome(self._settings.patience_s))
         except TimeoutError:
             self._say_goodbye()
             raise CallFailedError("the call was not answered in time", 408) from None

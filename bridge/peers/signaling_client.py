@@ -77,6 +77,7 @@ class SignalingClient:
         self.alter: Callable[[Event], Event] = unaltered
         self.events: list[Heard] = []
         self.dropped = 0
+        self.identity: Event = {}  # what `authenticate` said
 
     async def command(self, command: str, **fields: object) -> Event:
         """Sends one command with its camelCase fields and returns the result of its reply."""
@@ -87,7 +88,7 @@ class SignalingClient:
         try:
             await self._websocket.send(json.dumps({"id": identifier, "command": command, **fields}))
             answer = await asyncio.wait_for(reply, REPLY_S)
-        except (TimeoutError, ConnectionClosed) as error:
+        except (TimeoutError, ConnectionClosed, ConnectionResetError) as error:
             raise CommandFailedError(command, "no_reply", str(error) or "no reply in time") from error
         finally:
             del self._waiting[identifier]
@@ -109,10 +110,13 @@ class SignalingClient:
                 await self._changed.wait()
 
     async def run(self) -> None:
-        """Reads until the websocket closes."""
+        """Reads until the websocket closes; commands that still wait then have failed."""
         with contextlib.suppress(ConnectionClosed):
             async for text in self._websocket:
                 self._receive(json.loads(text))
+        for reply in self._waiting.values():
+            if not reply.done():
+                reply.set_exception(ConnectionResetError("the bridge closed the connection"))
 
     def _receive(self, message: Event) -> None:
         if "event" not in message:
@@ -137,5 +141,17 @@ async def signaling_client(url: str, token: str) -> AsyncIterator[SignalingClien
     ) as websocket:
         client = SignalingClient(websocket)
         async with beside(client.run()):
-            await client.command("authenticate", token=token)
+            client.identity = await client.command("authenticate", token=token)
+            yield client
+
+
+@contextlib.asynccontextmanager
+async def guest_client(url: str, token: str, secret: str) -> AsyncIterator[SignalingClient]:
+    """Connects and presses join on a companion link; `identity` says whose companion it is."""
+    async with connect(
+        url, subprotocols=[Subprotocol(SUBPROTOCOL)], max_size=EVENT_MAX_BYTES, proxy=None
+    ) as websocket:
+        client = SignalingClient(websocket)
+        async with beside(client.run()):
+            client.identity = await client.command("joinCompanion", token=token, secret=secret)
             yield client

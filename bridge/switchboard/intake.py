@@ -8,6 +8,7 @@ from bridge.plane import messages
 from bridge.switchboard.browsers import Browsers
 from bridge.switchboard.equipment import Equipment
 from bridge.switchboard.event import DigitReceived, PromptEnded, VideoPathChosen
+from bridge.switchboard.flows import REPLACED, Flows
 from bridge.switchboard.leg import BrowserLeg, Leg, PhoneLeg
 from bridge.switchboard.phones import Phones
 from bridge.switchboard.sound import Prompt
@@ -17,10 +18,11 @@ from bridge.switchboard.wiring import Wiring
 class Intake:
     """`receive_event` never raises for what the plane says: an event of a leg that is gone is ignored."""
 
-    __slots__ = ("_browsers", "_equipment", "_phones", "_wiring")
+    __slots__ = ("_browsers", "_equipment", "_flows", "_phones", "_wiring")
 
-    def __init__(self, wiring: Wiring, phones: Phones, browsers: Browsers) -> None:
+    def __init__(self, wiring: Wiring, phones: Phones, browsers: Browsers, flows: Flows) -> None:
         self._wiring = wiring
+        self._flows = flows
         self._phones = phones
         self._browsers = browsers
         self._equipment = Equipment(wiring)
@@ -60,10 +62,11 @@ class Intake:
         if interaction.ended_at is not None:
             raise NotAllowedError(f"interaction {interaction_id} has ended")
         if participant_id is None:
-            self._wiring.performance.room_sounds(interaction).start_prompt(name, source)
+            replaced = self._wiring.performance.room_sounds(interaction).start_prompt(name, source)
         else:
             participant = interaction.live_participant(participant_id)
-            self._leg_of(participant_id, participant.leg_ids).sounds.start_prompt(name, source)
+            replaced = self._leg_of(participant_id, participant.leg_ids).sounds.start_prompt(name, source)
+        self._flows.finished(interaction_id, replaced, REPLACED)
         self._wiring.conductor.touch_again(interaction_id)
         await self._wiring.conductor.settled(interaction_id)
 
@@ -89,6 +92,7 @@ class Intake:
             case messages.DtmfReceived():
                 digit = DigitReceived(id_, leg.participant_id, event.digit, event.duration_ms)
                 announcer.tell_inside(digit, id_)
+                self._flows.dialed(leg, event.digit)
             case messages.PathChosen() if isinstance(leg, BrowserLeg):
                 path = VideoPathChosen(id_, leg.leg_id, event.mid, event.path, event.reason)
                 announcer.tell_connection(path, leg.connection_id)
@@ -145,4 +149,5 @@ class Intake:
         if prompt is not None:
             ended = PromptEnded(interaction_id, participant_id, prompt.name, error)
             self._wiring.announcer.tell_inside(ended, interaction_id)
+        self._flows.finished(interaction_id, prompt, error)
         self._wiring.conductor.touch_again(interaction_id)

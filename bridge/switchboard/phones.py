@@ -39,6 +39,9 @@ class Phones:
     async def arrive(self, call: ArrivingCall) -> str:
         if self._draining:
             raise CapacityError("the bridge is shutting down")
+        known = self._wiring.legs.get(call.leg_id)
+        if isinstance(known, PhoneLeg) and known.restored:
+            return await self._answer_again(known, call)
         leg = self._new_leg(call)
         if call.offer:
             leg.offers_video = leg.session.receive_offer(call.offer).remote_has_video
@@ -120,6 +123,23 @@ class Phones:
         await wiring.ledger.finish(durable)
         log.info("= call arrived", interaction=leg.interaction_id, leg=leg.leg_id)
         self._check_still_there(leg)
+        return text
+
+    async def _answer_again(self, leg: PhoneLeg, call: ArrivingCall) -> str:
+        """The bridge was killed between opening the interaction and answering: the caller keeps the place."""
+        try:
+            async with leg.lock:
+                if call.offer:
+                    leg.offers_video = leg.session.receive_offer(call.offer).remote_has_video
+                await self._redeclare(leg)
+                text = leg.session.answer() if call.offer else leg.session.offer()
+            await self._wiring.phone_memory.keep(leg)
+            self._check_still_there(leg)
+        except BaseException:
+            self.fail(leg, "the call could not be answered after the restart")
+            raise
+        leg.restored = False
+        log.info("= call arrived again", interaction=leg.interaction_id, leg=leg.leg_id)
         return text
 
     async def _drop(self, leg: PhoneLeg) -> None:

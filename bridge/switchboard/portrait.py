@@ -7,6 +7,7 @@ from bridge.desk.capability import Ability, Capabilities
 from bridge.desk.events import DeskEvent
 from bridge.desk.expert import Expert
 from bridge.desk.figures import QueueFigures
+from bridge.desk.flow import Flow, FlowRun
 from bridge.desk.interaction import Interaction, InteractionState
 from bridge.desk.participant import Participant
 from bridge.desk.queue import DEFAULT_QUEUE, Queue
@@ -18,6 +19,7 @@ from bridge.switchboard.view import (
     AbilityView,
     CallbackView,
     CapabilitiesView,
+    FlowRunView,
     InteractionView,
     ParticipantView,
     QueuePlaceView,
@@ -37,6 +39,7 @@ _LEFT_OUT = frozenset(
         "connect_by",
         "wrap_up_by",
         "dial_by",
+        "due_at",
         "not_before",
         "queued_at",
         "binding",
@@ -101,7 +104,21 @@ class Portraits:
             waits_in=tuple(self._place(seat) for seat in interaction.seats if seat.waits),
             callback=self.callback(interaction),
             transfer=self._transfer(interaction.transfer),
+            flows=tuple(self.flow_run(run) for run in interaction.flows),
             version=interaction.version,
+        )
+
+    def flow_run(self, run: FlowRun) -> FlowRunView:
+        due_at = None if run.due_at is None else self.wall(run.due_at)
+        return FlowRunView(
+            run.flow_run_id,
+            run.flow.flow_id,
+            run.flow.kind,
+            run.step,
+            run.by,
+            run.trigger,
+            self.wall(run.started_at),
+            due_at,
         )
 
     def _transfer(self, transfer: Transfer | None) -> TransferView | None:
@@ -224,6 +241,8 @@ def _supervision(supervision: Supervision | None) -> SupervisionView | None:
 
 
 def _text(value: object) -> str:
+    if isinstance(value, Flow):
+        return value.flow_id
     if isinstance(value, tuple):
         return ", ".join(map(str, value))
     if isinstance(value, dict):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from bridge.desk.participant import ParticipantState
-from bridge.ids import LegId, RoomId
+from bridge.ids import LegId, PromptId, RoomId
 from bridge.plane.messages import Playback
 from bridge.switchboard.doors import Sounds
 
@@ -13,10 +13,11 @@ SHORTEST_S = 0.25
 
 @dataclass(frozen=True)
 class Prompt:
-    """A sound played once because a desktop asked for it."""
+    """A sound played once because a desktop asked for it, or the desk: then it has a `prompt_id`."""
 
     name: str
     playback: Playback
+    prompt_id: PromptId | None = None
 
 
 class LegSounds:
@@ -33,9 +34,19 @@ class LegSounds:
         self._state: ParticipantState | None = None
         self.prompt: Prompt | None = None
 
-    def start_prompt(self, name: str, source: str) -> None:
+    def start_prompt(self, name: str, source: str, prompt_id: PromptId | None = None) -> Prompt | None:
+        """Returns the one that gives way."""
         self._serial += 1
-        self.prompt = Prompt(name, Playback(f"{self._leg_id}/prompt/{self._serial}", source))
+        playback = Playback(f"{self._leg_id}/prompt/{self._serial}", source)
+        replaced, self.prompt = self.prompt, Prompt(name, playback, prompt_id)
+        return replaced
+
+    def stop_prompt(self, prompt_id: PromptId) -> bool:
+        """True if it was playing."""
+        if self.prompt is None or self.prompt.prompt_id != prompt_id:
+            return False
+        self.prompt = None
+        return True
 
     def playback(self, state: ParticipantState, sounds: Sounds, now: float) -> Playback | None:
         """The wanted playback. A change of state starts the state's sound from its beginning."""
@@ -75,9 +86,19 @@ class RoomSounds:
         self._serial = 0
         self.prompt: Prompt | None = None
 
-    def start_prompt(self, name: str, source: str) -> None:
+    def start_prompt(self, name: str, source: str, prompt_id: PromptId | None = None) -> Prompt | None:
+        """Returns the one that gives way."""
         self._serial += 1
-        self.prompt = Prompt(name, Playback(f"{self._room_id}/prompt/{self._serial}", source))
+        playback = Playback(f"{self._room_id}/prompt/{self._serial}", source)
+        replaced, self.prompt = self.prompt, Prompt(name, playback, prompt_id)
+        return replaced
+
+    def stop_prompt(self, prompt_id: PromptId) -> bool:
+        """True if it was playing."""
+        if self.prompt is None or self.prompt.prompt_id != prompt_id:
+            return False
+        self.prompt = None
+        return True
 
     def ended(self, playback_id: str) -> Prompt | None:
         if self.prompt is None or self.prompt.playback.playback_id != playback_id:

@@ -29,6 +29,7 @@ from bridge.switchboard.companions import Companions
 from bridge.switchboard.conductor import Conductor
 from bridge.switchboard.desktops import Desktops
 from bridge.switchboard.doors import ArrivingCall, CompanionDoor, DesktopDoor, Outbox, PhoneDoor, Plane
+from bridge.switchboard.flows import Flows
 from bridge.switchboard.intake import Intake
 from bridge.switchboard.ledger import Committed, Ledger
 from bridge.switchboard.leg import Leg, Legs, PhoneLeg
@@ -137,9 +138,10 @@ class Switchboard:
         self._callbacks = Callbacks(self._wiring)
         self._queues = Queues(self._wiring, self._callbacks)
         self._desktops = Desktops(self._wiring, self._browsers)
+        self.flows = Flows(self._wiring, self._desktops)
         self.transfers = Transfers(self._wiring, self._desktops)
         self.companions = Companions(self._wiring, self._browsers, self._desktops)
-        self._intake = Intake(self._wiring, self._phones, self._browsers)
+        self._intake = Intake(self._wiring, self._phones, self._browsers, self.flows)
 
     def attach(
         self,
@@ -528,8 +530,8 @@ class Switchboard:
         return self._wiring.desk.offer(offer_id).interaction_id
 
     def user_named(self, name: str) -> UserId:
-        """The user whose id this is."""
-        return UserId(name)
+        """The user whose id this is, ours or another system's."""
+        return self._wiring.desk.user_named(name)
 
     def peek_participant(self, interaction_id: InteractionId, user_id: UserId) -> ParticipantView:
         """The live part of a user, at this very moment. Raises NotFoundError."""
@@ -624,6 +626,8 @@ class Switchboard:
             self._callbacks.receive(event, committed.interactions[event.interaction_id])
         elif isinstance(event, events.PositionAnnounced) and event.prompt:
             self._intake.announce(event.interaction_id, event.participant_id, event.prompt)
+        elif isinstance(event, events.PromptStarted | events.PromptStopped):
+            self.flows.receive(event, committed.interactions[event.interaction_id])
 
     def _numbered(self, committed: Committed) -> Sequence[Write]:
         """What goes to disk with a step: the copies that the outbox has to bring to others."""

@@ -3,7 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bridge.ids import CallbackId, InteractionId, LegId, LinkId, OfferId, ParticipantId, QueueId, UserId
+from bridge.ids import (
+    CallbackId,
+    FlowId,
+    FlowRunId,
+    InteractionId,
+    LegId,
+    LinkId,
+    OfferId,
+    ParticipantId,
+    QueueId,
+    UserId,
+)
 
 
 @dataclass(frozen=True)
@@ -139,6 +150,31 @@ class QueueView:
 
 
 @dataclass(frozen=True)
+class FlowView:
+    """A flow that can be run."""
+
+    flow_id: FlowId
+    name: str
+    kind: str  # inbound | escalation | transfer
+    digits: str
+    asks_for_video: bool
+
+
+@dataclass(frozen=True)
+class FlowRunView:
+    """A flow on its way through an interaction; `step` is "" once it is through."""
+
+    flow_run_id: FlowRunId
+    flow_id: FlowId
+    kind: str
+    step: str
+    started_by: str
+    trigger: str  # call | user | digits
+    started_at: float
+    waits_until: float | None
+
+
+@dataclass(frozen=True)
 class InteractionView:
     """One interaction from first ring to the end; its id never changes."""
 
@@ -157,6 +193,7 @@ class InteractionView:
     waits_in: tuple[QueuePlaceView, ...] = ()
     callback: CallbackView | None = None
     transfer: TransferView | None = None
+    flows: tuple[FlowRunView, ...] = ()  # those that run
     version: int = 0  # grows with every change, so that a writer can say which state it has seen
 
 

@@ -179,8 +179,8 @@ class UserAgent:
         return b"" if memory is None else serialize_memory(memory)
 
     def restore(self, body: bytes, now: float) -> CallKey | None:
-        """Takes up a call of an earlier process. An INVITE that it had not answered arrives once more, as a
-        new call, and one of its own that still rang is canceled: None.
+        """Takes up a call of an earlier process. An INVITE that it had not answered arrives once more, with
+        the Call-ID that `arriving_call_id` tells, and one of its own that still rang is canceled: None.
 
         Raises ParseError for what is no memory, CapacityError at the bound.
         """

@@ -38,6 +38,7 @@ from signaling.sip.event import (
     ReofferAnswered,
     ReofferRefused,
 )
+from signaling.sip.memory import arriving_call_id
 from signaling.sip.refusal import status_of
 from signaling.sip.settings import EndpointSettings
 
@@ -79,6 +80,7 @@ class SipDoor:
         self._legs: dict[LegId, CallLeg] = {}
         self._by_call: dict[CallKey, CallLeg] = {}
         self._keeper: LegKeeper = Forgetful()
+        self._arriving_again: dict[str, LegId] = {}  # by Call-ID: their interactions are open already
         self._opened = asyncio.Event()
 
     async def open(
@@ -230,8 +232,11 @@ class SipDoor:
                 assert_never(event)
 
     def _arrived(self, event: CallArrived) -> None:
-        leg = self._enter(self._ids.leg(), event.call, event.call_id)
-        leg.log.info("< call")
+        again = self._arriving_again.pop(event.call_id, None)
+        leg = self._enter(again or self._ids.leg(), event.call, event.call_id)
+        if again is not None:
+            leg.acknowledged.clear()  # an offer of ours waits until this call is up
+        leg.log.info("< call", again=again is not None)
         self._begin_keep(leg)
         self._spawn(leg, event)
 
@@ -364,6 +369,9 @@ class SipDoor:
     def _restore(self, remembered: Mapping[LegId, bytes]) -> None:
         agent, now = self._endpoint.agent, self._endpoint.now()
         for leg_id, body in remembered.items():
+            arriving = arriving_call_id(body)
+            if arriving and self._through().expects(leg_id):
+                self._arriving_again[arriving] = leg_id
             try:
                 call = agent.restore(body, now)
             except BridgeError as error:

@@ -28,7 +28,7 @@ class Phase(StrEnum):
     CALLING = "calling"  # our INVITE has no final response yet
 
 
-RETURNING = frozenset({Phase.ANSWERED, Phase.CONFIRMED})
+RETURNING = frozenset({Phase.ARRIVING, Phase.ANSWERED, Phase.CONFIRMED})
 
 
 class CallMemory(msgspec.Struct, frozen=True):
@@ -85,13 +85,22 @@ def serialize_memory(memory: CallMemory) -> bytes:
 
 
 def returning_legs(memories: Mapping[LegId, bytes]) -> frozenset[LegId]:
-    """The legs among those remembered whose calls `UserAgent.restore` can take up."""
+    """The legs among those remembered whose calls can go on: taken up, or arriving once more."""
     returning = set()
     for leg_id, body in memories.items():
         with suppress(ParseError):
             if parse_memory(body).phase in RETURNING:
                 returning.add(leg_id)
     return frozenset(returning)
+
+
+def arriving_call_id(body: bytes) -> str:
+    """The Call-ID of the INVITE that will arrive once more, "" if this is another memory."""
+    with suppress(ParseError):
+        memory = parse_memory(body)
+        if memory.phase is Phase.ARRIVING and memory.dialog is not None:
+            return memory.dialog.call_id
+    return ""
 
 
 def parse_memory(body: bytes) -> CallMemory:

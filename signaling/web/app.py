@@ -36,7 +36,8 @@ from signaling.web.idempotence import Idempotence
 from signaling.web.messages import MESSAGE_MAX_BYTES, SUBPROTOCOL
 from signaling.web.metrics import Metrics
 from signaling.web.problem import install_problems, problem
-from signaling.web.rest import Api, RequestLimits, install_api
+from signaling.web.rate import RateLimits
+from signaling.web.rest import Api, install_api
 from signaling.web.routes import ROUTERS
 from signaling.web.session import CloseCode, Session
 from signaling.web.socket import Socket
@@ -216,7 +217,7 @@ class WebDoor:
         idempotence = None
         if parts.answers is not None:
             idempotence = Idempotence(parts.answers, parts.clock, settings.idempotency_s)
-        limits = RequestLimits(settings.requests_per_second)
+        limits = RateLimits(settings.requests_per_second, 2 * settings.requests_per_second)
         return Api(
             parts.switchboard, parts.verifier, parts.metrics, parts.clock, limits, idempotence, self._hooks
         )

@@ -8,6 +8,8 @@ from bridge.switchboard import switchboard, view
 from bridge.switchboard.principal import Principal
 from bridge.switchboard.search import STATES, InteractionFilter
 from signaling.web import event, messages
+from signaling.web.flow_message import Flowing
+from signaling.web.flowing import carry_out_flowing
 from signaling.web.handing_over import HandingOver, carry_out_handing_over
 from signaling.web.hooking import Hooks
 from signaling.web.queueing import (
@@ -49,7 +51,7 @@ Reading = (
     | messages.ListPrompts
 )
 Media = messages.OfferMedia | messages.AnswerMedia | messages.TrickleCandidate
-Desk = Queueing | Administration | Calling | Working | HandingOver | Hooking
+Desk = Queueing | Administration | Calling | Working | HandingOver | Hooking | Flowing
 # What is left of `Command` once the session has answered `authenticate` and `ping`.
 Dispatched = Routing | Party | Whole | Reading | Media | Desk
 
@@ -81,6 +83,8 @@ class Dispatch:
         """What has a module of its own."""
         if isinstance(command, Hooking):
             return await self._hooks.carry_out(principal, command)
+        if isinstance(command, Flowing):
+            return await carry_out_flowing(self._switchboard, principal, command)
         if isinstance(command, Queueing):
             return await carry_out_queueing(self._switchboard, principal, command)
         if isinstance(command, HandingOver):

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from bridge.switchboard import event as inner
+from signaling.web.flow_message import FlowRun, FlowRunResult, FlowsResult
 from signaling.web.webhook_message import (
     DeadLettersResult,
     NewWebhookResult,
@@ -158,6 +159,7 @@ class Interaction(WireModel):
     waits_in: tuple[QueuePlace, ...]
     callback: Callback | None
     transfer: Transfer | None
+    flows: tuple[FlowRun, ...]
     version: int
 
 
@@ -310,6 +312,8 @@ Result = (
     | CallbacksResult
     | QueueResult
     | QueuesResult
+    | FlowRunResult
+    | FlowsResult
 )
 
 

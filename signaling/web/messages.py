@@ -15,6 +15,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError, from_json
 
 from bridge.errors import ParseError
+from signaling.web.flow_message import Flowing
 from signaling.web.webhook_message import Hooking
 from signaling.web.wire import COMMAND_ID_MAX, CommandId, Identifier, WireModel, Words
 
@@ -231,6 +232,7 @@ class SetProfile(WireModel):
     skills: dict[AttributeName, Annotated[int, Field(ge=1, le=5)]] = Field(default_factory=dict)
     video: bool = True
     capacity: Annotated[int, Field(ge=1, le=16)] = 1
+    external_ids: Annotated[tuple[Identifier, ...], Field(max_length=16)] = ()
 
 
 class RemoveParticipant(WireModel):
@@ -503,6 +505,7 @@ Command = (
     | GetUser
     | ListPrompts
     | Hooking
+    | Flowing
     | OfferMedia
     | AnswerMedia
     | TrickleCandidate

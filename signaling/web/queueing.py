@@ -48,7 +48,13 @@ async def carry_out_administration(
         case messages.RemoveQueue():
             await board.remove_queue(principal, QueueId(command.queue_id))
         case messages.SetProfile():
-            profile = Profile(UserId(command.user_id), command.skills, command.video, command.capacity)
+            profile = Profile(
+                UserId(command.user_id),
+                command.skills,
+                command.video,
+                command.capacity,
+                external_ids=command.external_ids,
+            )
             await board.set_profile(principal, profile)
         case _:
             assert_never(command)

@@ -27,11 +27,10 @@ from signaling.web.hooking import Hooks
 from signaling.web.idempotence import Idempotence, PendingAnswer, Render
 from signaling.web.metrics import Metrics
 from signaling.web.problem import PreconditionError, TooManyRequestsError, refusal
-from signaling.web.rate import RateLimit
+from signaling.web.rate import RateLimits
 from signaling.web.wire import WireModel
 
 PREFIX = "/api/v2"
-CALLERS_MAX = 4096  # rate limits kept; the one that asked longest ago gives way
 _CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 log = structlog.get_logger()
@@ -48,23 +47,6 @@ class Problem(WireModel):
     reason: Annotated[str, Field(examples=["no interaction int_5f0c9a1e2b3d4c5f"])]
 
 
-class RequestLimits:
-    """One token bucket for each user and client."""
-
-    __slots__ = ("_buckets", "_per_second")
-
-    def __init__(self, per_second: float) -> None:
-        self._per_second = per_second
-        self._buckets: dict[str, RateLimit] = {}
-
-    def take(self, caller: str, now: float) -> bool:
-        bucket = self._buckets.pop(caller, None) or RateLimit(self._per_second, 2 * self._per_second, now)
-        self._buckets[caller] = bucket  # the newest last
-        if len(self._buckets) > CALLERS_MAX:
-            del self._buckets[next(iter(self._buckets))]
-        return bucket.take(now)
-
-
 @dataclass(frozen=True)
 class Api:
     """What a request needs besides itself; lies in `app.state.api`."""
@@ -73,7 +55,7 @@ class Api:
     verifier: Verifier
     metrics: Metrics
     clock: Clock
-    limits: RequestLimits
+    limits: RateLimits
     idempotence: Idempotence | None
     hooks: Hooks
 

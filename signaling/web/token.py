@@ -15,13 +15,13 @@ from bridge.clock import Clock
 from bridge.settings import Auth, Client
 from bridge.switchboard.principal import INTERACTION_ALL, INTERACTION_WRITE, ROUTING_WRITE, VIDEO_USE
 from signaling.web.auth import Signer
-from signaling.web.rate import RateLimit
+from signaling.web.rate import RateLimits
 from signaling.web.secret import SecretCheck
 
 BODY_MAX_BYTES = 16 * 1024
 # A secret is guessed by trying; a machine needs one token an hour.
-TRIES_PER_SECOND = 1.0
-TRIES_BURST = 20.0
+TRIES_PER_SECOND = 0.2
+TRIES_BURST = 10.0
 _NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}  # RFC 6749 section 5.1
 
 
@@ -72,8 +72,7 @@ class TokenEndpoint:
         self._signer = signer
         self._clock = clock
         self._check = SecretCheck()
-        self._tries = {client.id: self._new_limit() for client in settings.clients}
-        self._strangers = self._new_limit()
+        self._tries = RateLimits(TRIES_PER_SECOND, TRIES_BURST)
 
     def router(self) -> APIRouter:
         router = APIRouter(tags=["tokens"])
@@ -99,7 +98,7 @@ class TokenEndpoint:
 
     async def _answer(self, request: Request) -> dict[str, Any]:
         form = _parse(request.headers, await _read(request))
-        client = await self._authenticated(form)
+        client = await self._authenticated(form, request.client.host if request.client else "")
         if form.grant_type != "client_credentials":
             raise RefusedError(400, "unsupported_grant_type", "grant_type must be client_credentials")
         scopes = _granted(client, form.scope)
@@ -110,19 +109,17 @@ class TokenEndpoint:
             "scope": " ".join(sorted(scopes)),
         }
 
-    async def _authenticated(self, form: _Form) -> Client:
+    async def _authenticated(self, form: _Form, host: str) -> Client:
         if not form.client_id or not form.client_secret:
             raise RefusedError(401, "invalid_client", "the client's id and secret are missing")
-        if not self._tries.get(form.client_id, self._strangers).take(self._clock.now()):
+        # Counted by who asks, too: a stranger must not be able to lock a client out by failing in its name.
+        if not self._tries.take(f"{host} {form.client_id[:128]}", self._clock.now()):
             raise RefusedError(429, "slow_down", "too many requests for tokens; keep the one you have")
         client = self._clients.get(form.client_id)
         if not await self._check.matches(form.client_secret, client.secret_hash if client else None):
             raise RefusedError(401, "invalid_client", "no such client, or its secret is another one")
         assert client is not None
         return client
-
-    def _new_limit(self) -> RateLimit:
-        return RateLimit(TRIES_PER_SECOND, TRIES_BURST, self._clock.now())
 
 
 _REFUSALS = {

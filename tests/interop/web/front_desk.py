@@ -14,15 +14,19 @@ from websockets.typing import Subprotocol
 
 from bridge.clock import SystemClock
 from bridge.journal.answer import JournaledAnswers
+from bridge.journal.outbox import Outbox
 from bridge.settings import Auth, Client, Http
+from bridge.settings import Webhooks as WebhookSettings
 from bridge.switchboard.doors import Audience, DesktopDoor
 from bridge.switchboard.event import DesktopEvent
 from signaling.web.app import WebDoor, WebParts
 from signaling.web.auth import Signer, Verifier
+from signaling.web.issuer import ForeignIssuer
 from signaling.web.messages import SUBPROTOCOL
 from signaling.web.metrics import Metrics
 from signaling.web.secret import hash_secret
 from signaling.web.token import TokenEndpoint
+from signaling.web.webhooks import WebhookParts, Webhooks
 from tests.unit.switchboard.theatre import ALL_SCOPES, Theatre, theatre
 
 if TYPE_CHECKING:
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
 
 SECRET = secrets.token_bytes(32)
 REPLY_S = 10.0
+HOOK_SETTINGS = WebhookSettings(first_retry_s=0.05, longest_retry_s=0.1, max_attempts=3, timeout_s=2.0)
 CRM_SECRET = secrets.token_urlsafe(24)
 CRM_SCOPES = (*ALL_SCOPES, "interaction:all", "webhook:read", "webhook:write")
 CLIENTS = (
@@ -146,21 +151,28 @@ class _Both:
 
 
 @asynccontextmanager
-async def front_desk(settings: Mapping[str, object] | None = None) -> AsyncIterator[FrontDesk]:
+async def front_desk(
+    settings: Mapping[str, object] | None = None, foreign: ForeignIssuer | None = None
+) -> AsyncIterator[FrontDesk]:
     async with theatre() as stage:
         not_ready: list[str] = []
+        outbox = Outbox(stage.journal, SystemClock())
+        await outbox.open()
+        hooks = Webhooks(HOOK_SETTINGS, WebhookParts(stage.journal, outbox, SystemClock(), secrets.token_hex))
+        await hooks.open()
         parts = WebParts(
             switchboard=stage.board,
-            verifier=Verifier(SECRET),
+            verifier=Verifier(SECRET, foreign),
             metrics=Metrics(),
             clock=SystemClock(),
             token_hex=secrets.token_hex,
             not_ready=lambda: not_ready,
             answers=JournaledAnswers(stage.journal),
             tokens=TokenEndpoint(Auth(clients=CLIENTS), Signer(SECRET, SystemClock()), SystemClock()),
+            webhooks=hooks,
         )
         door = WebDoor(Http.model_validate({"port": 0, **(settings or {})}), parts)
-        stage.board.attach(stage.doors, _Both(stage.doors, door))
+        stage.board.attach(stage.doors, _Both(stage.doors, door), hooks)
         port = door.bind()
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(door.run())

@@ -296,3 +296,16 @@ async def test_bodies_and_rates_have_bounds() -> None:
         wrong = await crm.post("/api/v2/users")
         assert wrong.status_code == 405
         assert "GET" in wrong.headers["allow"]
+
+
+async def test_a_crm_names_users_by_its_own_ids(desk: FrontDesk, crm: httpx.AsyncClient) -> None:
+    path = await answered(desk)
+    async with desk.desktop("admin", "user:write") as admin:
+        assert (await admin.say("setProfile", userId="eve", externalIds=["crm-77"]))["ok"]
+        taken = await admin.say("setProfile", userId="bob", externalIds=["crm-77"])
+        assert taken["error"]["code"] == "conflict"
+    first = await crm.post(f"{path}/participants", json={**MISSION, "participantId": "crm-77"})
+    assert first.status_code == 201, first.text
+    assert (first.json()["userId"], first.json()["requestedParticipantId"]) == ("eve", "crm-77")
+    again = await crm.post(f"{path}/participants", json=MISSION)
+    assert (again.status_code, again.json()["participantId"]) == (200, first.json()["participantId"])

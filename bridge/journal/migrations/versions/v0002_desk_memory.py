@@ -75,18 +75,3 @@ def _create_webhooks() -> None:
         sa.Column("wall", sa.Float, nullable=False),
         sa.Column("body", sa.LargeBinary, nullable=False),
     )
-    op.create_table(
-        "webhook_deliveries",
-        sa.Column("delivery_id", sa.String(64), primary_key=True),
-        sa.Column("subscription_id", sa.String(64), nullable=False),
-        sa.Column("lane", sa.String(64), nullable=False),
-        sa.Column("number", sa.Integer, nullable=False),
-        sa.Column("part", sa.Integer, nullable=False),
-        sa.Column("wall", sa.Float, nullable=False),
-        sa.Column("attempts", sa.Integer, nullable=False),
-        sa.Column("dead", sa.Integer, nullable=False),
-        sa.Column("reason", sa.String(512), nullable=False),
-        sa.Column("body", sa.LargeBinary, nullable=False),
-    )
-    op.create_index("webhook_deliveries_order", "webhook_deliveries", ["number", "part"])
-    op.create_index("webhook_deliveries_dead", "webhook_deliveries", ["subscription_id", "dead"])

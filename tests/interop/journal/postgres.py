@@ -1,0 +1,55 @@
+"""A PostgreSQL cluster of one's own: made, started and thrown away with the block, by an unprivileged user."""
+
+import contextlib
+import os
+import pwd
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from bridge.peers.daemon_process import HOST, free_port
+
+INSTALLED = Path("/usr/lib/postgresql")
+USER = "warmbridge"
+
+
+def program(name: str) -> str:
+    """The newest installed one. A missing server fails the test: a skipped proof is no proof."""
+    found = sorted(INSTALLED.glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3]))
+    if not found:
+        pytest.fail(f"{name} is not installed: apt-get install postgresql")
+    return str(found[-1])
+
+
+def as_nobody(arguments: Sequence[str]) -> list[str]:
+    """PostgreSQL refuses to run as root."""
+    return list(arguments) if os.geteuid() else ["setpriv", "--reuid=nobody", "--clear-groups", *arguments]
+
+
+def run(arguments: Sequence[str]) -> None:
+    done = subprocess.run(as_nobody(arguments), capture_output=True, text=True, check=False, cwd="/")
+    if done.returncode:
+        pytest.fail(f"{' '.join(arguments)} failed:\n{done.stdout}\n{done.stderr}")
+
+
+@contextlib.contextmanager
+def cluster(directory: Path) -> Iterator[str]:
+    """A running server in `directory`; yields the URL of its empty database, without the database's name."""
+    data, port = directory / "data", free_port()
+    data.mkdir(mode=0o700)
+    if not os.geteuid():
+        os.chown(data, pwd.getpwnam("nobody").pw_uid, -1)
+        for parent in (directory, *directory.parents):
+            # pytest's folders are for their owner only; the server must be able to pass through.
+            if parent.owner() == "root" and parent != Path("/"):
+                parent.chmod(parent.stat().st_mode | 0o011)
+    run([program("initdb"), "-D", str(data), "-U", USER, "--auth=trust", "--encoding=UTF8", "--no-sync"])
+    options = f"-p {port} -h {HOST} -k '' -c fsync=off -c max_connections=40 -c shared_buffers=16MB"
+    control = program("pg_ctl")
+    run([control, "-D", str(data), "-o", options, "-l", str(data / "log"), "-w", "start"])
+    try:
+        yield f"postgresql+asyncpg://{USER}@{HOST}:{port}"
+    finally:
+        run([control, "-D", str(data), "-m", "immediate", "-w", "stop"])

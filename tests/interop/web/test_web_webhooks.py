@@ -1,0 +1,163 @@
+"""Webhooks from the commit of a step to a receiver on loopback."""
+
+import hashlib
+import hmac
+import json
+from collections import Counter
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest_asyncio
+
+from tests.interop.programs import eventually
+from tests.interop.web.front_desk import FrontDesk, front_desk, token
+from tests.interop.web.http_stub import HttpStub, Received, http_stub
+from tests.unit.switchboard.theatre import ALICE
+
+
+@pytest_asyncio.fixture
+async def desk() -> AsyncIterator[FrontDesk]:
+    async with front_desk() as found:
+        yield found
+
+
+async def subscribe(crm: httpx.AsyncClient, stub: HttpStub, **wish: object) -> dict[str, Any]:
+    answer = await crm.post("/api/v2/webhooks", json={"url": f"{stub.url}/hook", **wish})
+    assert answer.status_code == 201, answer.text
+    made: dict[str, Any] = answer.json()
+    return made
+
+
+def events(stub: HttpStub) -> list[dict[str, Any]]:
+    return [json.loads(request.body) for request in stub.received]
+
+
+async def test_a_receiver_gets_what_a_websocket_gets_signed_and_in_order(desk: FrontDesk) -> None:
+    async with http_stub() as stub, desk.crm() as crm:
+        hook = await subscribe(crm, stub, events=["interactionUpdated"])
+        async with desk.desktop("alice", "interaction:read", "interaction:all") as watcher:
+            interaction_id = await desk.stage.answered_call()
+            for number in range(20):
+                await desk.stage.board.set_attributes(ALICE, interaction_id, {"n": str(number)})
+            await watcher.say("ping")
+        seen = [event for event in watcher.events if event["event"] == "interactionUpdated"]
+        await eventually("all deliveries", lambda: len(stub.received) >= len(seen))
+        assert events(stub) == seen
+        request = stub.received[-1]
+        parts = dict(part.split("=") for part in request.headers["warmbridge-signature"].split(","))
+        signed = f"{parts['t']}.".encode() + request.body
+        assert parts["v1"] == hmac.new(hook["secret"].encode(), signed, hashlib.sha256).hexdigest()
+        assert request.headers["warmbridge-event"] == "interactionUpdated"
+        assert len({r.headers["warmbridge-delivery"] for r in stub.received}) == len(stub.received)
+
+
+async def test_what_fails_is_tried_again_and_nothing_overtakes_it(desk: FrontDesk) -> None:
+    tries: Counter[str] = Counter()
+
+    def flaky(request: Received) -> tuple[int, bytes]:
+        delivery = request.headers["warmbridge-delivery"]
+        tries[delivery] += 1
+        return (503 if tries[delivery] < 3 else 204), b""
+
+    async with http_stub(flaky) as stub, desk.crm() as crm:
+        await subscribe(crm, stub, events=["interactionUpdated"])
+        await desk.stage.call("leg_a")
+        await desk.stage.call("leg_b")
+        await eventually("three tries of each", lambda: sum(n == 3 for n in tries.values()) >= 6)
+        by_interaction: dict[str, list[tuple[int, int]]] = {}
+        for event in events(stub):
+            by_interaction.setdefault(event["interactionId"], []).append((event["number"], event["part"]))
+        assert len(by_interaction) == 2
+        for places in by_interaction.values():
+            assert places == sorted(places)
+
+
+async def test_what_is_given_up_is_listed_and_can_be_sent_again(desk: FrontDesk) -> None:
+    status = [500]
+    async with http_stub(lambda _request: (status[0], b"")) as stub, desk.crm() as crm:
+        hook = await subscribe(crm, stub, events=["userUpdated"])
+        path = f"/api/v2/webhooks/{hook['webhookId']}"
+        await desk.stage.board.set_presence(ALICE, "away", "agent")
+        await eventually("three tries", lambda: len(stub.received) == 3)
+
+        async def letters() -> list[dict[str, Any]]:
+            found: list[dict[str, Any]] = (await crm.get(f"{path}/dead-letters")).json()["deadLetters"]
+            return found
+
+        while not await letters():
+            pass
+        (dead,) = await letters()
+        assert (dead["event"], dead["attempts"]) == ("userUpdated", 3)
+        assert "500" in dead["reason"]
+        status[0] = 200
+        again = f"{path}/dead-letters/{dead['deliveryId']}/send"
+        assert (await crm.post(again)).status_code == 204
+        await eventually("the fourth try", lambda: len(stub.received) == 4)
+        assert json.loads(dead["body"]) == events(stub)[-1]
+        assert (await crm.post(again)).status_code == 404
+        assert await letters() == []
+
+
+async def test_a_subscription_tells_no_more_than_its_owner_may_see(desk: FrontDesk) -> None:
+    async with http_stub() as stub:
+        scopes = ("interaction:read", "webhook:read", "webhook:write")
+        async with desk.crm(token("mallory", *scopes)) as mallory, desk.crm() as crm:
+            mine = await subscribe(mallory, stub)
+            await desk.stage.answered_call()
+            await desk.stage.board.set_presence(ALICE, "away", "agent")
+            await eventually("presence", lambda: any(e["event"] == "userUpdated" for e in events(stub)))
+            assert {event["event"] for event in events(stub)} == {"userUpdated"}
+            # Who takes over another's subscription gets what he may see, not what the other may.
+            theirs = await subscribe(crm, stub)
+            taken = await mallory.patch(
+                f"/api/v2/webhooks/{theirs['webhookId']}", json={"url": f"{stub.url}/mine"}
+            )
+            assert taken.json()["owner"] == "mallory"
+            assert "secret" not in taken.json()
+            before = len(stub.received)
+            await desk.stage.call("leg_other")
+            await desk.stage.board.set_presence(ALICE, "offline", "agent")
+            await eventually("presence twice", lambda: len(stub.received) >= before + 2)
+            assert {event["event"] for event in events(stub)[before:]} == {"userUpdated"}
+            listed = (await mallory.get("/api/v2/webhooks")).json()["webhooks"]
+            assert {hook["webhookId"] for hook in listed} == {mine["webhookId"], theirs["webhookId"]}
+
+
+async def test_subscriptions_are_changed_paused_and_removed(desk: FrontDesk) -> None:
+    async with http_stub() as stub, desk.crm() as crm:
+        hook = await subscribe(crm, stub, description="first")
+        path = f"/api/v2/webhooks/{hook['webhookId']}"
+        paused = await crm.patch(path, json={"active": False, "events": ["userUpdated"]})
+        assert (paused.json()["active"], paused.json()["description"]) == (False, "first")
+        await desk.stage.board.set_presence(ALICE, "away", "agent")
+        assert (await crm.get(path)).json() == paused.json()
+        assert (await crm.patch(path, json={"active": True})).json()["active"] is True
+        await desk.stage.board.set_presence(ALICE, "ready", "agent")
+        await eventually("the one after the pause", lambda: len(stub.received) == 1)
+        assert events(stub)[0]["user"]["presence"] == "ready"
+        assert (await crm.delete(path)).status_code == 204
+        assert (await crm.get(path)).status_code == 404
+        for url in ("ftp://crm.example/", "https://", "https://user@crm.example/", "nonsense"):
+            refused = await crm.post("/api/v2/webhooks", json={"url": url})
+            assert refused.status_code in (400, 409), url
+            assert refused.json()["reason"]
+
+
+async def test_the_websocket_has_the_same_commands(desk: FrontDesk) -> None:
+    async with (
+        http_stub() as stub,
+        desk.desktop("crm", "webhook:read", "webhook:write", "interaction:read") as crm,
+    ):
+        made = (await crm.say("createWebhook", url=stub.url, events=["userUpdated"]))["result"]["webhook"]
+        assert made["secret"]
+        about = {"webhookId": made["webhookId"]}
+        assert (await crm.say("getWebhook", **about))["result"]["webhook"]["url"] == stub.url
+        changed = await crm.say("changeWebhook", **about, description="other")
+        assert changed["result"]["webhook"]["description"] == "other"
+        assert len((await crm.say("listWebhooks"))["result"]["webhooks"]) == 1
+        assert (await crm.say("listDeadLetters", **about))["result"]["deadLetters"] == []
+        assert (await crm.say("sendAgain", **about, deliveryId=9))["error"]["code"] == "not_found"
+        assert (await crm.say("removeWebhook", **about))["ok"]
+    async with desk.desktop("eve") as eve:
+        assert (await eve.say("listWebhooks"))["error"]["code"] == "forbidden"
