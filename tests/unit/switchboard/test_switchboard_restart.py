@@ -7,6 +7,8 @@ import pytest
 from bridge.errors import BridgeError, CallFailedError, GlareError, NotFoundError
 from bridge.ids import LegId
 from bridge.switchboard.doors import ArrivingCall
+from bridge.switchboard.queues import CallbackWish
+from tests.unit.switchboard.test_switchboard_queues import ADMIN, POLICY, called_back
 from tests.unit.switchboard.theatre import ALICE, ALL_SCOPES, EVE, PHONE_OFFER, Life, theatre, who
 
 PHONE = LegId("leg_phone")
@@ -143,3 +145,30 @@ async def test_an_offer_that_rang_has_expired_and_may_ring_again_at_once(tmp_pat
         again = stage.offer_to(ALICE)
         assert again.offer_id != rang.offer_id
         assert again.interaction_id == rang.interaction_id
+
+
+async def test_a_callback_keeps_its_place_and_one_that_was_answered_its_call(tmp_path: Path) -> None:
+    async with theatre(POLICY, life=first_life(tmp_path)) as stage:
+        stage.doors.dial_outcomes = [PHONE_OFFER]
+        talking = await called_back(stage)
+        ((dialed, _),) = stage.doors.dialed
+        await stage.call("leg_later")
+        waiting = next(i for i in await stage.board.list_interactions(AUDITOR) if i.interaction_id != talking)
+        await stage.board.request_callback(ADMIN, waiting.interaction_id, CallbackWish())
+    async with theatre(POLICY, life=next_life(tmp_path, dialed)) as stage:
+        await stage.board.settled()
+        assert [leg_id for leg_id, _ in stage.doors.reoffers] == [dialed]
+        assert (await stage.participant(talking, "customer")).state == "in-session"
+        view = await stage.view(waiting.interaction_id)
+        assert (view.state, view.callback and view.callback.state) == ("waiting", "waiting")
+        assert view.created_at == waiting.created_at
+
+
+async def test_a_callback_that_was_being_dialed_is_tried_again_by_rule(tmp_path: Path) -> None:
+    async with theatre(POLICY, life=first_life(tmp_path)) as stage:
+        id_ = await called_back(stage)
+    async with theatre(POLICY, life=next_life(tmp_path)) as stage:
+        await stage.board.settled()
+        view = await stage.view(id_)
+        assert view.callback is not None
+        assert (view.state, view.callback.state, view.callback.attempts) == ("waiting", "waiting", 1)
