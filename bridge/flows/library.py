@@ -15,7 +15,8 @@ def configured_flows(settings: Settings) -> tuple[Flow, ...]:
     folder = flows_directory(settings.flows)
     if not folder.is_dir():
         raise SettingsError(f"flows.folder: no such folder: {folder}")
-    prompts = {path.stem for path in prompts_directory(settings.media).glob("*.wav")}
+    # A folder without any is refused by whoever plays them, in fewer words.
+    prompts = {path.stem for path in prompts_directory(settings.media).glob("*.wav")} or None
     known = Known({queue.id for queue in settings.queues} | {"default"}, prompts)
     flows, complaints = [], []
     for path in sorted(folder.glob("*.toml")):

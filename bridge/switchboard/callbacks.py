@@ -110,7 +110,8 @@ class Callbacks:
         async with leg.lock:
             leg.session.receive_answer(answer)
             await wiring.performance.declare_phone(leg, None)
-        _, durable = wiring.ledger.begin(commands.AnswerCallback(leg.interaction_id, leg.leg_id))
+        answered = commands.AnswerCallback(leg.interaction_id, leg.leg_id)
+        _, durable = wiring.ledger.begin(answered, (wiring.phone_memory.keeping(leg),))
         leg.committed = True
         await wiring.ledger.finish(durable)
 

@@ -113,6 +113,12 @@ class SipDoor:
         """Hangs up what is left, without waiting for the phones to agree, and closes the port."""
         for leg in list(self._legs.values()):
             self._hang_up(leg, "the bridge is closing")
+            self._forget(leg)
+        self.abort()
+
+    def abort(self) -> None:
+        """Closes the port at once: what was kept of each call stays for another door to go on with."""
+        self._keeper = Forgetful()
         self._endpoint.close()
         for task in self._running:
             task.cancel()

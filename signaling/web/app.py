@@ -219,7 +219,14 @@ class WebDoor:
             idempotence = Idempotence(parts.answers, parts.clock, settings.idempotency_s)
         limits = RateLimits(settings.requests_per_second, 2 * settings.requests_per_second)
         return Api(
-            parts.switchboard, parts.verifier, parts.metrics, parts.clock, limits, idempotence, self._hooks
+            parts.switchboard,
+            parts.verifier,
+            parts.metrics,
+            parts.clock,
+            limits,
+            idempotence,
+            self._hooks,
+            Dispatch(parts.switchboard, self._hooks),
         )
 
     async def _healthz(self) -> dict[str, str]:

@@ -22,6 +22,7 @@ from bridge.switchboard.receipt import receipt_for
 from bridge.switchboard.switchboard import Switchboard
 from bridge.switchboard.view import InteractionView
 from signaling.web.auth import SCOPES, Verifier
+from signaling.web.dispatch import Dispatch
 from signaling.web.handshake import bearer_token
 from signaling.web.hooking import Hooks
 from signaling.web.idempotence import Idempotence, PendingAnswer, Render
@@ -58,6 +59,7 @@ class Api:
     limits: RateLimits
     idempotence: Idempotence | None
     hooks: Hooks
+    dispatch: Dispatch
 
     async def handle(
         self, request: Request, endpoint: Callable[[Request], Coroutine[Any, Any, Response]]
@@ -129,7 +131,7 @@ class CommandRoute(APIRoute):
 class Call:
     """One request as a route sees it: who asks, of what, and how to answer."""
 
-    __slots__ = ("_pending", "_request", "board", "hooks", "principal")
+    __slots__ = ("_pending", "_request", "board", "dispatch", "hooks", "principal")
 
     def __init__(self, request: Request) -> None:
         api: Api = request.app.state.api
@@ -137,6 +139,7 @@ class Call:
         self._pending: PendingAnswer = request.state.pending
         self.board = api.switchboard
         self.hooks = api.hooks
+        self.dispatch = api.dispatch
         self.principal: Principal = request.state.principal
 
     async def answer(self, work: Awaitable[object], render: Render) -> Response:

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from signaling.web.routes import interactions, offers, participants, prompts, users, webhooks
+from signaling.web.routes import interactions, offers, participants, prompts, table, users, webhooks
 
 # A new subject is one module and one line here.
 ROUTERS: tuple[APIRouter, ...] = (
@@ -12,4 +12,5 @@ ROUTERS: tuple[APIRouter, ...] = (
     users.ROUTER,
     prompts.ROUTER,
     webhooks.ROUTER,
+    table.ROUTER,
 )

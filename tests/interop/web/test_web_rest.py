@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest_asyncio
 
-from tests.interop.web.front_desk import FrontDesk, front_desk, token
+from tests.interop.web.front_desk import CRM_SCOPES, FrontDesk, front_desk, token
 from tests.unit.switchboard.theatre import ALICE, BOB, EVE
 
 MISSION = {
@@ -309,3 +309,30 @@ async def test_a_crm_names_users_by_its_own_ids(desk: FrontDesk, crm: httpx.Asyn
     assert (first.json()["userId"], first.json()["requestedParticipantId"]) == ("eve", "crm-77")
     again = await crm.post(f"{path}/participants", json=MISSION)
     assert (again.status_code, again.json()["participantId"]) == (200, first.json()["participantId"])
+
+
+async def test_queues_profiles_and_callbacks_over_rest(desk: FrontDesk) -> None:
+    async with desk.crm(token("admin", *CRM_SCOPES, "queue:write", "user:write")) as admin:
+        made = await admin.post("/api/v2/queues", json={"queue": {"queueId": "video", "name": "Video"}})
+        assert made.status_code == 200, made.text
+        assert made.json()["queueId"] == "video"
+        assert (await admin.get("/api/v2/queues/video")).json()["name"] == "Video"
+        assert "video" in [q["queueId"] for q in (await admin.get("/api/v2/queues")).json()["queues"]]
+        profile = {"skills": {"Video_Escalation": 5}, "externalIds": ["crm-77"]}
+        assert (await admin.put("/api/v2/users/eve/profile", json=profile)).status_code == 204
+        await desk.stage.call()
+        (interaction,) = (await admin.get("/api/v2/interactions")).json()["interactions"]
+        path = f"/api/v2/interactions/{interaction['interactionId']}"
+        moved = await admin.post(f"{path}/queue", json={"queueId": "video"})
+        assert moved.status_code == 200, moved.text
+        assert (await admin.get("/api/v2/callbacks")).json() == {"callbacks": []}
+        assert (await admin.get("/api/v2/flows")).status_code == 200
+        refused = await admin.post(f"{path}/transfer/complete")
+        assert refused.status_code in (403, 404, 409)
+        assert refused.json()["code"]
+        wrong = await admin.post("/api/v2/queues", json={"queue": {"queueId": "x", "name": "X", "nmae": "y"}})
+        assert wrong.status_code == 400
+        assert "nmae" in wrong.json()["reason"]
+        assert (await admin.delete("/api/v2/queues/video")).status_code in (204, 409)
+    async with desk.crm() as crm:
+        assert (await crm.delete("/api/v2/queues/video")).json()["code"] == "forbidden"

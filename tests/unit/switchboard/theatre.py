@@ -7,6 +7,7 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from bridge.clock import ManualClock
@@ -222,16 +223,29 @@ class Theatre:
         self.clock.advance(until - self.clock.now())
 
 
+@dataclass(frozen=True)
+class Life:
+    """Which of a switchboard's lives is played: on which journal, when, and whose legs their door still has."""
+
+    url: str = "sqlite+aiosqlite://"
+    boot_id: str = "boot_test"
+    begins_at: float = 1000.0
+    returning: frozenset[LegId] = frozenset()
+
+
 @asynccontextmanager
-async def theatre(policy: DeskPolicy | None = None, answer_s: float = 10.0) -> AsyncIterator[Theatre]:
-    """A running switchboard on a journal in memory; the plane is ready."""
-    numbers = itertools.count(1)
+async def theatre(
+    policy: DeskPolicy | None = None, answer_s: float = 10.0, life: Life | None = None
+) -> AsyncIterator[Theatre]:
+    """A running switchboard on a journal in memory, if `life` says no other; the plane is ready."""
+    life = life or Life()
+    numbers = itertools.count(round(life.begins_at) - 999)
 
     def token_hex(size: int) -> str:
         return f"{next(numbers):0{2 * size}x}"[-2 * size :]
 
-    clock, plane = ManualClock(1000.0), WrittenPlane()
-    journal = Journal("sqlite+aiosqlite://", clock, "boot_test")
+    clock, plane = ManualClock(life.begins_at, 1_700_000_000.0 + life.begins_at), WrittenPlane()
+    journal = Journal(life.url, clock, life.boot_id)
     await journal.open()
     desk = Desk(policy or DeskPolicy(), IdSource(token_hex))
     board = Switchboard(
@@ -243,6 +257,8 @@ async def theatre(policy: DeskPolicy | None = None, answer_s: float = 10.0) -> A
         SwitchboardPolicy(sounds=SOUNDS, answer_s=answer_s, dial_target="sip:{number}@trunk.example"),
     )
     stage = Theatre(board, plane, clock, journal)
+    await board.restore()
+    await board.restart(life.returning)
     board.plane_event(READY)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(board.run())

@@ -1,0 +1,174 @@
+"""A switchboard that goes on where another one was killed: who is kept, who is called again, who is told."""
+
+from pathlib import Path
+
+import pytest
+
+from bridge.errors import BridgeError, CallFailedError, GlareError, NotFoundError
+from bridge.ids import LegId
+from bridge.switchboard.doors import ArrivingCall
+from bridge.switchboard.queues import CallbackWish
+from tests.unit.switchboard.test_switchboard_queues import ADMIN, POLICY, called_back
+from tests.unit.switchboard.theatre import ALICE, ALL_SCOPES, EVE, PHONE_OFFER, Life, theatre, who
+
+PHONE = LegId("leg_phone")
+LATER = 2000.0
+AUDITOR = who("auditor", scopes=ALL_SCOPES | {"interaction:all"})
+
+
+def first_life(directory: Path) -> Life:
+    return Life(f"sqlite+aiosqlite:///{directory / 'journal.db'}", "boot_1")
+
+
+def next_life(directory: Path, *returning: LegId, boot_id: str = "boot_2") -> Life:
+    return Life(first_life(directory).url, boot_id, LATER, frozenset(returning))
+
+
+async def test_a_caller_who_waits_keeps_place_and_clock_and_gets_a_new_port(tmp_path: Path) -> None:
+    async with theatre(life=first_life(tmp_path)) as stage:
+        await stage.call("leg_phone")
+        await stage.pass_time(60)
+        await stage.call("leg_other")
+        before = await stage.board.list_interactions(AUDITOR)
+    async with theatre(life=next_life(tmp_path, PHONE, LegId("leg_other"))) as stage:
+        await stage.board.settled()
+        assert {leg_id for leg_id, _ in stage.doors.reoffers} == {PHONE, LegId("leg_other")}
+        assert stage.phone_leg().audio is not None
+        assert stage.phone_leg().playback is not None  # the waiting prompt goes on
+        await stage.board.set_presence(ALICE, "ready", "agent")
+        assert stage.offer_to(ALICE).interaction_id == before[0].interaction_id
+        interaction = await stage.view(before[0].interaction_id)
+        assert interaction.state == "waiting"
+        assert interaction.participants[0].leg_ids == (PHONE,)
+
+
+async def test_the_next_offer_of_the_phone_is_taken_as_if_nothing_had_happened(tmp_path: Path) -> None:
+    async with theatre(life=first_life(tmp_path)) as stage:
+        await stage.call()
+    async with theatre(life=next_life(tmp_path, PHONE)) as stage:
+        await stage.board.settled()
+        held = PHONE_OFFER + "a=sendonly\n"
+        assert "a=recvonly" in await stage.board.reoffer(PHONE, held)
+        assert stage.board.expects(PHONE)
+        await stage.board.hung_up(PHONE, "BYE")
+        await stage.board.settled()
+        assert stage.board.open_interactions == stage.board.legs == 0
+    async with theatre(life=next_life(tmp_path, PHONE, boot_id="boot_3")) as stage:
+        assert not stage.board.expects(PHONE)  # forgotten with its call
+
+
+@pytest.mark.parametrize("error", [CallFailedError("gone", 481), NotFoundError("no dialog")])
+async def test_a_phone_that_does_not_agree_is_disconnected_by_bridge_restart(
+    tmp_path: Path, error: BridgeError
+) -> None:
+    async with theatre(life=first_life(tmp_path)) as stage:
+        await stage.call()
+        (before,) = await stage.board.list_interactions(AUDITOR)
+    async with theatre(life=next_life(tmp_path, PHONE)) as stage:
+        stage.doors.reoffer_outcomes = [error]
+        await stage.board.settled()
+        interaction = await stage.view(before.interaction_id)
+        assert (interaction.state, interaction.ended_by) == ("ended", "bridge.restart")
+
+
+async def test_a_phone_that_offers_at_the_same_time_is_asked_again(tmp_path: Path) -> None:
+    async with theatre(life=first_life(tmp_path)) as stage:
+        await stage.call()
+    async with theatre(life=next_life(tmp_path, PHONE)) as stage:
+        stage.doors.reoffer_outcomes = [GlareError("both")]
+        await stage.board.settled()
+        assert len(stage.doors.reoffers) == 2
+        assert stage.board.open_interactions == 1
+
+
+async def test_a_call_whose_door_knows_nothing_of_it_is_reported_by_bridge_restart(tmp_path: Path) -> None:
+    async with theatre(life=first_life(tmp_path)) as stage:
+        await stage.call()
+        (before,) = await stage.board.list_interactions(AUDITOR)
+    async with theatre(life=next_life(tmp_path)) as stage:
+        await stage.board.settled()
+        interaction = await stage.view(before.interaction_id)
+        assert interaction.ended_by == "bridge.restart"
+        assert interaction.participants[0].disconnected_by == "bridge.restart"
+        assert stage.doors.reoffers == []
+
+
+async def test_an_invite_that_arrives_once_more_keeps_its_interaction(tmp_path: Path) -> None:
+    """Killed between opening the interaction and the 200."""
+    async with theatre(life=first_life(tmp_path)) as stage:
+        await stage.call()
+        (before,) = await stage.board.list_interactions(AUDITOR)
+    async with theatre(life=next_life(tmp_path, PHONE)) as stage:
+        answer = await stage.board.arrive(ArrivingCall(PHONE, "+4930123", "sip:desk", PHONE_OFFER))
+        assert "m=audio" in answer
+        await stage.board.settled()
+        (after,) = await stage.board.list_interactions(AUDITOR)
+        assert (after.interaction_id, after.created_at) == (before.interaction_id, before.created_at)
+
+
+async def test_desktops_bring_their_media_anew_and_the_conference_goes_on(tmp_path: Path) -> None:
+    async with theatre(life=first_life(tmp_path)) as stage:
+        id_ = await stage.conference()
+    async with theatre(life=next_life(tmp_path, PHONE)) as stage:
+        await stage.board.settled()
+        states = {p.role: p.state for p in (await stage.view(id_)).participants}
+        assert states == {"customer": "in-session", "agent": "connecting", "sme": "connecting"}
+        for principal in (ALICE, EVE):
+            await stage.join(principal, id_)
+        states = {p.role: p.state for p in (await stage.view(id_)).participants}
+        assert set(states.values()) == {"in-session"}
+        assert len(stage.hears(id_)) == 3
+        await stage.answer_offers(ALICE)
+        await stage.answer_offers(EVE)
+        await stage.pass_time(60)
+        assert (await stage.view(id_)).state == "in-progress"
+
+
+async def test_a_desktop_that_stays_away_gives_the_caller_back_to_the_queue(tmp_path: Path) -> None:
+    async with theatre(life=first_life(tmp_path)) as stage:
+        id_ = await stage.answered_call()
+    async with theatre(life=next_life(tmp_path, PHONE)) as stage:
+        await stage.pass_time(20)
+        assert (await stage.view(id_)).state == "waiting"
+
+
+async def test_an_offer_that_rang_has_expired_and_may_ring_again_at_once(tmp_path: Path) -> None:
+    async with theatre(life=first_life(tmp_path)) as stage:
+        await stage.board.set_presence(ALICE, "ready", "agent")
+        await stage.call()
+        rang = stage.offer_to(ALICE)
+    async with theatre(life=next_life(tmp_path, PHONE)) as stage:
+        await stage.board.settled()
+        with pytest.raises(NotFoundError):
+            await stage.board.accept_offer(ALICE, rang.offer_id)
+        await stage.board.list_interactions(ALICE)  # any command: Alice's desktop is back
+        again = stage.offer_to(ALICE)
+        assert again.offer_id != rang.offer_id
+        assert again.interaction_id == rang.interaction_id
+
+
+async def test_a_callback_keeps_its_place_and_one_that_was_answered_its_call(tmp_path: Path) -> None:
+    async with theatre(POLICY, life=first_life(tmp_path)) as stage:
+        stage.doors.dial_outcomes = [PHONE_OFFER]
+        talking = await called_back(stage)
+        ((dialed, _),) = stage.doors.dialed
+        await stage.call("leg_later")
+        waiting = next(i for i in await stage.board.list_interactions(AUDITOR) if i.interaction_id != talking)
+        await stage.board.request_callback(ADMIN, waiting.interaction_id, CallbackWish())
+    async with theatre(POLICY, life=next_life(tmp_path, dialed)) as stage:
+        await stage.board.settled()
+        assert [leg_id for leg_id, _ in stage.doors.reoffers] == [dialed]
+        assert (await stage.participant(talking, "customer")).state == "in-session"
+        view = await stage.view(waiting.interaction_id)
+        assert (view.state, view.callback and view.callback.state) == ("waiting", "waiting")
+        assert view.created_at == waiting.created_at
+
+
+async def test_a_callback_that_was_being_dialed_is_tried_again_by_rule(tmp_path: Path) -> None:
+    async with theatre(POLICY, life=first_life(tmp_path)) as stage:
+        id_ = await called_back(stage)
+    async with theatre(POLICY, life=next_life(tmp_path)) as stage:
+        await stage.board.settled()
+        view = await stage.view(id_)
+        assert view.callback is not None
+        assert (view.state, view.callback.state, view.callback.attempts) == ("waiting", "waiting", 1)
