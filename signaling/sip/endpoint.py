@@ -22,6 +22,7 @@ CONNECT_TIMEOUT_S = 5.0
 FIRST_MESSAGE_S = 32.0  # a connection that says nothing this long is closed; 64*T1
 SWEEP_S = 10.0
 MAX_STRANGERS = 16  # connections from outside the networks, open until their 403
+BIND_ATTEMPTS = 10
 MAX_WAITING = 64  # messages waiting for one connection or name; more are dropped
 RESOLVED_FOR_S = 60.0
 MAX_RESOLVED = 1024
@@ -99,11 +100,7 @@ class SipEndpoint:
         """
         self._tasks = tasks
         settings = self._settings
-        if UDP in settings.transports:
-            self._datagrams = DatagramPort(settings.address, self.port, self._receive_datagram, self.flush)
-            self.port = self._datagrams.port
-        if TCP in settings.transports:
-            await self._listen()
+        await self._bind()
         host = settings.advertised_address or settings.address
         identity = LocalIdentity(host, self.port, self._token_hex, self._user)
         self._agent = UserAgent(settings.agent, identity)
@@ -111,14 +108,26 @@ class SipEndpoint:
         self._sweep = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep_connections)
         self.flush()
 
-    async def _listen(self) -> None:
-        loop, address = asyncio.get_running_loop(), self._settings.address
-        try:
-            self._server = await loop.create_server(self._make_connection, address, self.port)
-        except OSError:
-            self.close()
-            raise
-        self.port = self._server.sockets[0].getsockname()[1]
+    async def _bind(self) -> None:
+        """A free UDP port may be taken for TCP: where any port will do, another one is tried."""
+        for attempts_left in reversed(range(1 if self._settings.port else BIND_ATTEMPTS)):
+            try:
+                await self._bind_once()
+                return
+            except OSError:
+                self.close()
+                self.port = self._settings.port
+                if not attempts_left:
+                    raise
+
+    async def _bind_once(self) -> None:
+        settings, loop = self._settings, asyncio.get_running_loop()
+        if UDP in settings.transports:
+            self._datagrams = DatagramPort(settings.address, self.port, self._receive_datagram, self.flush)
+            self.port = self._datagrams.port
+        if TCP in settings.transports:
+            self._server = await loop.create_server(self._make_connection, settings.address, self.port)
+            self.port = self._server.sockets[0].getsockname()[1]
 
     def close(self) -> None:
         """Closes all sockets at once; calls are not ended."""

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from bridge.peers.daemon_process import HOST, DaemonProcess, daemon_process
 from bridge.peers.loopback import gather_only
+from tests.load.crm import crm
 from tests.load.crowd import AWAY, Agent, Phone, Supervisor, quietly, supervisor, until
 from tests.load.ledger import Findings, Interaction, Ledger
 
@@ -41,6 +42,7 @@ class Report:
     browser_legs_back: int = 0
     interactions: int = 0
     commands: int = 0
+    answers: int = 0
     troubles: list[str] = field(default_factory=list)  # the test itself could not do what it meant to
 
     def figures(self) -> dict[str, object]:
@@ -57,15 +59,24 @@ class Report:
             "browser_legs_back": self.browser_legs_back,
             "back_s_max": round(max(self.back_s, default=0.0), 2),
             "lost_writes": len(found.notes),
+            "lost_answers": len(found.answers),
             "unanswered_invites": len(found.unanswered),
             "interactions": self.interactions,
             "commands": self.commands,
+            "answers": self.answers,
             "troubles": len(self.troubles),
         }
 
     def complaints(self) -> list[str]:
         found = self.findings
-        return [*found.lost, *found.order, *found.notes, *found.unanswered, *self.troubles]
+        return [
+            *found.lost,
+            *found.order,
+            *found.notes,
+            *found.answers,
+            *found.unanswered,
+            *self.troubles,
+        ]
 
 
 class Stage:
@@ -86,17 +97,20 @@ class Stage:
         await self._settle()
         async with contextlib.AsyncExitStack() as stack:
             client = await stack.enter_async_context(supervisor(self._daemon, self.ledger))
+            office = await stack.enter_async_context(crm(self._daemon, self.ledger))
             await client.list_interactions()
             await client.burst(self._chance, 5)
+            await office.change_all(f"calm-{self.report.kills}")
             await asyncio.sleep(self._chance.uniform(0.1, 1.0))
             burst: list[asyncio.Task[None]] = []
             if in_burst:
-                burst = [
-                    asyncio.get_running_loop().create_task(quietly(work))
-                    for work in await self._burst(client)
-                ]
+                works = [*await self._burst(client), office.change_all(f"burst-{self.report.kills}")]
+                burst = [asyncio.get_running_loop().create_task(quietly(work)) for work in works]
                 await asyncio.sleep(self._chance.uniform(0.0, 0.15))
             await self._kill(burst)
+        async with crm(self._daemon, self.ledger) as again:
+            self.report.answers += len(office.answered)
+            self.report.findings.answers += await again.contradictions(office.answered)
         self.report.kills += 1
 
     async def aclose(self) -> None:

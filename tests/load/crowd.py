@@ -6,6 +6,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
+import httpx
 from websockets.exceptions import WebSocketException
 
 from bridge.errors import BridgeError, CallFailedError
@@ -20,7 +21,7 @@ RETRY_S = 0.1
 PATIENCE_S = 40.0  # longer than an INVITE is sent again (64*T1): what has no answer by then never gets one
 LIVE = ("connecting", "in-session", "held")
 # What a client meets while the bridge is away.
-AWAY = (BridgeError, OSError, WebSocketException, EOFError)
+AWAY = (BridgeError, OSError, WebSocketException, EOFError, httpx.HTTPError)
 
 
 class Phone:

@@ -47,6 +47,7 @@ class Findings:
     lost: list[str] = field(default_factory=list)
     order: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    answers: list[str] = field(default_factory=list)  # of requests with an Idempotency-Key
     unanswered: list[str] = field(default_factory=list)  # INVITEs that never got a final response
     clock_error_ms: float = 0.0
 
@@ -54,6 +55,7 @@ class Findings:
         self.lost += other.lost
         self.order += other.order
         self.notes += other.notes
+        self.answers += other.answers
         self.unanswered += other.unanswered
         self.clock_error_ms = max(self.clock_error_ms, other.clock_error_ms)
 

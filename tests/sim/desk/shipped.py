@@ -1,5 +1,7 @@
 """A house with the configuration that is shipped: its queues and its flows, in virtual time."""
 
+from functools import cache
+
 from bridge.daemon import configured_queue
 from bridge.desk import commands, events
 from bridge.desk.capability import Ability, Capabilities
@@ -15,18 +17,22 @@ from tests.unit.desk.house import ALICE
 ESCALATION = FlowId("escalation")
 
 
+@cache
+def _policy(*, dials: bool) -> DeskPolicy:
+    settings = load_settings(config_directory() / "bridge.toml")
+    return DeskPolicy(
+        queues=tuple(configured_queue(queue) for queue in settings.queues),
+        flows=configured_flows(settings),
+        inbound_flow=FlowId(settings.flows.inbound),
+        dials_numbers=dials,
+    )
+
+
 class Shipped(FlowHouse):
     """`dials` is whether a trunk for calls out is configured."""
 
     def __init__(self, *, dials: bool = True) -> None:
-        settings = load_settings(config_directory() / "bridge.toml")
-        policy = DeskPolicy(
-            queues=tuple(configured_queue(queue) for queue in settings.queues),
-            flows=configured_flows(settings),
-            inbound_flow=FlowId(settings.flows.inbound),
-            dials_numbers=dials,
-        )
-        super().__init__(policy=policy)
+        super().__init__(policy=_policy(dials=dials))
 
     def video_expert(self, user_id: UserId) -> None:
         self.step(commands.SetProfile(Profile(user_id, {"Video_Escalation": 3}), "admin"))
