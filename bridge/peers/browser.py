@@ -36,11 +36,11 @@ OFFERS_WAITING = 16  # of the bridge, one after the other; more than this at onc
 class Appearance:
     """What a synthetic browser plays and shows, and for which tones it listens.
 
-    `listens_for` maps a name to a frequency. Without tones there is no microphone, without a `picture_id` no
-    camera. A frame whose counter `skips` is lost before the encoder.
+    `listens_for` maps a name to a frequency. `tones_hz` None is no microphone, () one that stays silent; without a
+    `picture_id` there is no camera. A frame whose counter `skips` is lost before the encoder.
     """
 
-    tones_hz: tuple[float, ...]
+    tones_hz: tuple[float, ...] | None
     listens_for: Mapping[str, float]
     picture_id: int | None = None
     first_counter: int = 0
@@ -132,7 +132,7 @@ class SyntheticBrowser:
         connection.on("track", self._receive_track)
         connection.on("connectionstatechange", self._note_connection_state)
         look = self.appearance
-        if look.tones_hz:
+        if look.tones_hz is not None:
             self.microphone = Microphone(Tone(look.tones_hz, AUDIO_RATE_HZ))
             connection.addTrack(self.microphone)
         if look.picture_id is not None:
@@ -235,7 +235,7 @@ async def synthetic_companion(
 ) -> AsyncIterator[SyntheticBrowser]:
     """The browser of a caller who pressed join on a companion link: a camera and no microphone."""
     async with guest_client(url, token, secret) as client:
-        look = Appearance((), {}, picture_id)
+        look = Appearance(None, {}, picture_id)
         browser = SyntheticBrowser(client, look, Hearing({}, AUDIO_RATE_HZ))
         async with beside(browser.run()):
             yield browser

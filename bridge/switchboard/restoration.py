@@ -34,7 +34,8 @@ class Restoration:
         desk = self._wiring.desk
         live = desk.live_interactions()
         self._wiring.announcer.restore(desk)
-        log.info("= restored", interactions=len(live), replayed=self._snapshots.replayed)
+        if live or self._snapshots.replayed:
+            log.info("= restored", interactions=len(live), replayed=self._snapshots.replayed)
         return last_at
 
     async def restart(self, returning: frozenset[LegId]) -> None:
