@@ -71,7 +71,7 @@ HTTP = {
     "a long path": (GET.replace(b"/ ", b"/" + b"a" * 8000 + b" ", 1), 404),
     "headers without end": (GET[:-2] + b"X: y\r\n" * 100_000, 400),
     "a method nobody has here": (GET.replace(b"GET", b"BREW"), 405),
-    "a body of which most is missing": (POST + b"Content-Length: 999999999\r\n\r\nabc", 405),
+    "a body of which most is missing": (POST + b"Content-Length: 999999999\r\n\r\nabc", 413),
     "a broken chunk": (POST + b"Transfer-Encoding: chunked\r\n\r\nZZ\r\n", 400),
     "two lengths": (POST + b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n", 405),
     "metrics with a forged token": (
