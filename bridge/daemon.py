@@ -369,7 +369,7 @@ def _sounds(settings: Settings) -> Sounds:
     if missing:
         raise SettingsError(f"media.prompts: {folder} lacks {', '.join(f'{name}.wav' for name in missing)}")
     return Sounds(
-        waiting=(prompts["connecting"], prompts["music"], prompts["waiting"], prompts["music"]),
+        waiting=(prompts["waiting"], prompts["music"]),
         hold=prompts["music"],
         prompts=prompts,
     )
