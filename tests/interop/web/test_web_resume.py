@@ -34,7 +34,10 @@ async def test_a_desktop_that_drops_in_a_storm_gets_every_event_once(desk: Front
     seen: list[tuple[int, int]] = []
     async with desk.desktop("alice") as witness, asyncio.TaskGroup() as tasks:
 
+        arrived = asyncio.Event()
+
         async def storm() -> None:
+            await arrived.wait()
             for number in range(120):
                 await desk.stage.board.set_attributes(ALICE, interaction_id, {"n": str(number)})
 
@@ -50,13 +53,14 @@ async def test_a_desktop_that_drops_in_a_storm_gets_every_event_once(desk: Front
                 else:
                     place = {name: start[name] for name in ("bootId", "number", "part")}
                     first = (start["number"], start["part"])
+                    arrived.set()
                 for _ in range(chance.randrange(1, 8)):
                     await alice.say("ping")
                 seen += numbered(alice)
             if seen:
                 place["number"], place["part"] = seen[-1]
         await witness.say("ping")
-        told = [one for one in numbered(witness) if one > first]  # the storm began before
+        told = [one for one in numbered(witness) if one > first]
     assert len(told) >= 120
     assert [one for one in seen if one >= told[0]] == told
     assert len(set(seen)) == len(seen)
