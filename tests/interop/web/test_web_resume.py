@@ -33,7 +33,6 @@ async def test_a_desktop_that_drops_in_a_storm_gets_every_event_once(desk: Front
     chance = random.Random(7)
     seen: list[tuple[int, int]] = []
     async with desk.desktop("alice") as witness, asyncio.TaskGroup() as tasks:
-
         arrived = asyncio.Event()
 
         async def storm() -> None:
