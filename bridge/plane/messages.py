@@ -285,7 +285,7 @@ class PlaybackEnded(msgspec.Struct, frozen=True, gc=False, tag=True):
 
 
 class PathChosen(msgspec.Struct, frozen=True, gc=False, tag=True):
-    """How the video of one down track is made: `path` is forward, transcode or none; `reason` says why."""
+    """How the video of one down track is made: `path` is forward or none; `reason` says why."""
 
     leg_id: LegId
     mid: str

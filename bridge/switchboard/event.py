@@ -96,7 +96,7 @@ class MediaEnded:
 
 @dataclass(frozen=True)
 class VideoPathChosen:
-    """How a down track's video is made: `path` is forward, transcode or none; `reason` says why."""
+    """How a down track's video is made: `path` is forward or none; `reason` says why."""
 
     interaction_id: InteractionId
     leg_id: LegId
