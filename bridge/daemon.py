@@ -18,7 +18,7 @@ from bridge.desk.policy import DeskPolicy
 from bridge.desk.queue import Overflow, OverflowTo, Queue, SkillMatch, Strategy
 from bridge.errors import BridgeError, PlaneLostError, SettingsError
 from bridge.flows.library import configured_flows
-from bridge.ids import FlowId, IdSource, LegId, QueueId
+from bridge.ids import FlowId, IdSource, LegId, QueueId, TrunkId
 from bridge.journal.answer import JournaledAnswers
 from bridge.journal.journal import Journal, JournalError
 from bridge.journal.leg_memory import LegMemory
@@ -33,9 +33,11 @@ from bridge.settings import Settings, prompts_directory
 from bridge.switchboard.doors import Sounds
 from bridge.switchboard.switchboard import Switchboard
 from bridge.switchboard.wiring import SwitchboardPolicy
+from bridge.trunk import Trunk as TrunkSection
 from signaling.sip.call import SipDoor
 from signaling.sip.memory import returning_legs
 from signaling.sip.settings import AgentSettings, EndpointSettings
+from signaling.sip.trunk import Trunk, Trunks
 from signaling.web.app import WebDoor, WebParts
 from signaling.web.auth import CompanionSigner, Signer, Verifier, read_secret
 from signaling.web.issuer import ForeignIssuer
@@ -75,9 +77,8 @@ class Daemon:
             self._clock,
             secrets.token_hex,
             SwitchboardPolicy(
-                phone=PhonePreferences(codecs=settings.sip.codecs),
+                phones={TrunkId(trunk.id): _phone_preferences(trunk) for trunk in settings.all_trunks},
                 sounds=_sounds(settings),
-                dial_target=settings.sip.dial_target,
                 companion_link_s=settings.desk.companion_link_s,
             ),
         )
@@ -320,7 +321,7 @@ def _desk_policy(settings: Settings) -> DeskPolicy:
         queues=tuple(configured_queue(queue) for queue in settings.queues),
         flows=configured_flows(settings),
         inbound_flow=FlowId(settings.flows.inbound) if settings.flows.inbound else None,
-        dials_numbers=bool(settings.sip.dial_target),
+        dials_numbers=any(trunk.target for trunk in settings.all_trunks),
     )
 
 
@@ -382,10 +383,27 @@ def _endpoint_settings(settings: Settings) -> EndpointSettings:
         port=sip.port,
         advertised_address=sip.advertised_address,
         transports=sip.transports,
-        allowed_networks=sip.allowed_networks,
         stranger_treatment=sip.stranger_treatment,
-        agent=AgentSettings(max_calls=sip.max_calls),
+        agent=AgentSettings(
+            max_calls=sip.max_calls, trunks=Trunks([_trunk(trunk) for trunk in settings.all_trunks])
+        ),
     )
+
+
+def _trunk(section: TrunkSection) -> Trunk:
+    return Trunk(
+        TrunkId(section.id),
+        networks=section.networks,
+        target=section.target,
+        trusted=section.trusted,
+        session_expires_s=section.session_expires_s,
+        reliable_provisional=section.reliable_provisional,
+    )
+
+
+def _phone_preferences(section: TrunkSection) -> PhonePreferences:
+    """What phones behind a trunk are offered."""
+    return PhonePreferences(codecs=section.codecs)
 
 
 def _worker_config(settings: Settings) -> messages.WorkerConfig:

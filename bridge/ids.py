@@ -16,6 +16,8 @@ FlowId = NewType("FlowId", str)  # the name of its file, no prefix
 FlowRunId = NewType("FlowRunId", str)  # flow_
 UserId = NewType("UserId", str)  # as the token's subject names it, no prefix
 PromptId = NewType("PromptId", str)  # pmt_, one playing of a prompt that the desk asked for
+TrunkId = NewType("TrunkId", str)  # as the configuration names it, no prefix
+NO_TRUNK = TrunkId("")  # a call that goes by none, or by one that is gone since a restart
 TrackId = NewType("TrackId", str)  # "<leg id>/<mid>": one medium of one leg, endpoint to bridge
 
 

@@ -7,34 +7,17 @@ import ipaddress
 import re
 import sys
 import tomllib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from bridge.errors import SettingsError
-
-Port = Annotated[int, Field(ge=0, le=65_535)]
-Seconds = Annotated[float, Field(gt=0)]
-
-
-def _numeric(address: str) -> str:
-    """Sockets, SDP and candidates want numbers; "" stands for "the same as address"."""
-    if address:
-        ipaddress.ip_address(address)
-    return address
-
-
-IpAddress = Annotated[str, AfterValidator(_numeric)]
+from bridge.section import IpAddress, IpNetwork, Port, Seconds, Section
+from bridge.trunk import AUDIO_CODECS, DEFAULT_TRUNK, AudioCodecs, Trunk, check_trunks
 
 
 def _check_announced(section: str, address: str, advertised_address: str) -> None:
@@ -43,12 +26,6 @@ def _check_announced(section: str, address: str, advertised_address: str) -> Non
         raise ValueError(
             f"{section}.address {address!r} needs {section}.advertised_address: what others send to"
         )
-
-
-class Section(BaseModel):
-    """A table of the configuration: frozen, and a key it does not know is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
 
 
 class Log(Section):
@@ -128,18 +105,11 @@ class Sip(Section):
     port: Port = 5060
     advertised_address: str = ""
     transports: tuple[Literal["udp", "tcp"], ...] = ("udp", "tcp")
-    allowed_networks: tuple[str, ...] = ("127.0.0.0/8",)
+    allowed_networks: tuple[IpNetwork, ...] = ("127.0.0.0/8",)
     stranger_treatment: Literal["forbid", "silence"] = "forbid"
     max_calls: Annotated[int, Field(ge=1)] = 500
     dial_target: str = ""
-    codecs: tuple[Literal["OPUS", "G722", "PCMU", "PCMA"], ...] = ("OPUS", "G722", "PCMU", "PCMA")
-
-    @field_validator("allowed_networks")
-    @classmethod
-    def _networks_parse(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for network in value:
-            ipaddress.ip_network(network)
-        return value
+    codecs: AudioCodecs = AUDIO_CODECS
 
     @model_validator(mode="after")
     def _address_can_be_sent_to(self) -> "Sip":
@@ -189,11 +159,13 @@ class Queue(Section):
     id: Annotated[str, Field(min_length=1, max_length=128)]
     name: Annotated[str, Field(min_length=1, max_length=128)]
     role: Literal["agent", "sme"] = "agent"
-    skills: dict[str, Annotated[int, Field(ge=1, le=5)]] = {}
+    skills: dict[str, Annotated[int, Field(ge=1, le=5)]] = Field(default_factory=dict)
     skill_match: Literal["all", "best", "none"] = "all"
     video_enabled: bool = True
     strategy: Literal["longest-idle", "most-skilled", "fewest-handled"] = "longest-idle"
-    priorities: dict[str, float] = {"High": 300.0, "Normal": 0.0, "Low": -300.0}
+    priorities: dict[str, float] = Field(
+        default_factory=lambda: {"High": 300.0, "Normal": 0.0, "Low": -300.0}
+    )
     max_depth: Annotated[int, Field(ge=0)] = 0
     offer_timeout_s: Annotated[float, Field(ge=0)] = 0.0
     timeout_s: Annotated[float, Field(ge=0)] = 300.0
@@ -305,6 +277,9 @@ class Shutdown(Section):
     drain_timeout_s: Annotated[float, Field(ge=0)] = 60.0
 
 
+TRUNK_KEYS_OF_SIP = {"allowed_networks": "networks", "dial_target": "target", "codecs": "codecs"}
+
+
 class Settings(Section):
     """The whole configuration, one section a table."""
 
@@ -313,6 +288,7 @@ class Settings(Section):
     auth: Auth = Auth()
     issuer: Issuer = Issuer()
     sip: Sip = Sip()
+    trunks: tuple[Trunk, ...] = ()
     rtp: Rtp = Rtp()
     webrtc: Webrtc = Webrtc()
     media: Media = Media()
@@ -335,6 +311,30 @@ class Settings(Section):
             if queue.overflow_queue == queue.id:
                 raise ValueError(f"queue {queue.id} overflows into itself")
         return self
+
+    @model_validator(mode="after")
+    def _trunks_are_told_apart(self) -> "Settings":
+        check_trunks(self.trunks)
+        for name, key in TRUNK_KEYS_OF_SIP.items() if self.trunks else ():
+            if getattr(self.sip, name) != Sip.model_fields[name].default:
+                complaint = f"for a bridge without [[trunks]]: write {key} in the trunk it belongs to"
+                raise PydanticCustomError(
+                    "trunks", "{complaint}", {"complaint": complaint, "at": f"sip.{name}"}
+                )
+        return self
+
+    @property
+    def all_trunks(self) -> tuple[Trunk, ...]:
+        """The trunks; without any, what [sip] says is one."""
+        sip = self.sip
+        return self.trunks or (
+            Trunk(
+                id=DEFAULT_TRUNK,
+                networks=sip.allowed_networks,
+                target=sip.dial_target,
+                codecs=sip.codecs,
+            ),
+        )
 
 
 def config_directory() -> Path:
@@ -383,16 +383,23 @@ def _read(path: Path) -> str:
         raise SettingsError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start})") from error
 
 
-_TABLE = re.compile(r"^\s*\[\[?\s*([A-Za-z0-9_.\-]+)\s*\]")
+_TABLE = re.compile(r"^\s*(\[\[?)\s*([A-Za-z0-9_.\-]+)\s*\]")
 _KEY = re.compile(r"^\s*([A-Za-z0-9_\-.]+)\s*=")
 
 
 def _key_lines(text: str) -> Iterator[tuple[str, int]]:
-    """Dotted key and line number of each assignment and table; tomllib keeps no positions."""
+    """Dotted key and line number of each assignment and table; tomllib keeps no positions.
+
+    The tables of a list have their index after the name: trunks.0.codecs.
+    """
     table = ""
+    count: Counter[str] = Counter()
     for number, line in enumerate(text.splitlines(), start=1):
         if match := _TABLE.match(line):
-            table = match.group(1)
+            brackets, table = match.groups()
+            if brackets == "[[":
+                name, table = table, f"{table}.{count[table]}"
+                count[name] += 1
             yield table, number
         elif match := _KEY.match(line):
             yield (f"{table}.{match.group(1)}" if table else match.group(1)), number
@@ -421,12 +428,19 @@ def _set(tables: dict[str, Any], key: str, value: Any, override: str) -> None:
 
 def _complaints(error: ValidationError, lines: dict[str, str], where: str) -> Iterator[str]:
     for problem in error.errors(include_url=False):
-        path = [str(part) for part in problem["loc"] if isinstance(part, str)]
+        at = str(problem.get("ctx", {}).get("at", "")) or ".".join(map(str, problem["loc"]))
+        path = [part for part in at.split(".") if part and not part.isdecimal()]
         key = ".".join(path)
-        place = next((lines[k] for k in (key, ".".join(path[:2]), ".".join(path[:1])) if k in lines), where)
+        place = next((lines[k] for k in _and_above(at) if k in lines), where)
         message = "unknown key" if problem["type"] == "extra_forbidden" else problem["msg"]
         hint = _suggestion(path) if problem["type"] == "extra_forbidden" else ""
         yield f"{place}: {key or 'configuration'}: {message}{hint}"
+
+
+def _and_above(key: str) -> Iterator[str]:
+    while key:
+        yield key
+        key = key.rpartition(".")[0]
 
 
 def _suggestion(path: list[str]) -> str:
@@ -436,10 +450,8 @@ def _suggestion(path: list[str]) -> str:
     known: list[str] = list(Settings.model_fields)
     if len(path) > 1 and path[0] in Settings.model_fields:
         section = Settings.model_fields[path[0]].annotation
-        known = (
-            list(section.model_fields)
-            if isinstance(section, type) and issubclass(section, Section)
-            else known
-        )
+        section = next(iter(get_args(section)), section)  # one of a list of tables
+        if isinstance(section, type) and issubclass(section, Section):
+            known = list(section.model_fields)
     near = difflib.get_close_matches(path[-1], known, n=1)
     return f"; did you mean {near[0]}?" if near else f"; known here: {', '.join(known)}"

@@ -380,7 +380,7 @@ def _why_not_called(scene: Scene, number: str) -> str:
     if not target or "anonymous" in target.lower():  # RFC 3323 section 4.1.1.3
         return "the caller withheld the number"
     if not scene.step.policy.dials_numbers and not target.startswith(("sip:", "sips:")):
-        return "the bridge knows no way out for numbers: set sip.dial_target"
+        return "the bridge knows no way out for numbers: set sip.dial_target or the target of a trunk"
     return ""
 
 

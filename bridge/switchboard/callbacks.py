@@ -10,15 +10,15 @@ from bridge.desk.callback import CallbackState
 from bridge.desk.events import CallbackMoved, DeskEvent
 from bridge.desk.interaction import Interaction
 from bridge.errors import BridgeError, CallFailedError, NotAllowedError
-from bridge.ids import InteractionId, LegId
+from bridge.ids import NO_TRUNK, InteractionId, LegId, TrunkId
 from bridge.negotiation import PhoneSession
-from bridge.switchboard.doors import PhoneDoor
+from bridge.switchboard.doors import PhoneDoor, Route
 from bridge.switchboard.leg import PhoneLeg, Place
 from bridge.switchboard.wiring import Wiring
 
 log = structlog.get_logger()
 
-NO_ROUTE = "no way out for calls: set sip.dial_target, or give a SIP URI"
+NO_ROUTE = "no way out for calls: set sip.dial_target or the target of a trunk, or give a SIP URI"
 
 
 class Callbacks:
@@ -44,13 +44,12 @@ class Callbacks:
         """A call is to be made or rings."""
         return bool(self._due or self._calls)
 
-    def target(self, number: str) -> str:
-        """The SIP URI to dial. Raises NotAllowedError when the bridge knows no way out."""
-        if number.startswith(("sip:", "sips:")):
-            return number
-        if not self._wiring.policy.dial_target:
+    def route(self, number: str) -> Route:
+        """How to reach a number. Raises NotAllowedError when the bridge knows no way out."""
+        routes = self._open_door().routes(number)
+        if not routes:
             raise NotAllowedError(NO_ROUTE)
-        return self._wiring.policy.dial_target.replace("{number}", number)
+        return routes[0]
 
     def receive(self, event: DeskEvent, interaction: Interaction | None) -> None:
         if not isinstance(event, CallbackMoved) or interaction is None:
@@ -79,9 +78,11 @@ class Callbacks:
                         self._calls[callback.leg_id] = call
 
     async def _call(self, interaction: Interaction, leg_id: LegId, number: str) -> None:
-        leg = self._new_leg(interaction, leg_id)
+        leg = self._new_leg(interaction, leg_id, NO_TRUNK)
         try:
-            await self._dial(leg, number)
+            route = self.route(number)
+            leg = self._new_leg(interaction, leg_id, route.trunk_id)
+            await self._dial(leg, route)
         except BridgeError as error:
             status = error.status if isinstance(error, CallFailedError) else 0
             log.info("x callback", interaction=leg.interaction_id, reason=error.reason, status=status)
@@ -96,17 +97,14 @@ class Callbacks:
         finally:
             self._calls.pop(leg_id, None)
 
-    async def _dial(self, leg: PhoneLeg, number: str) -> None:
-        wiring, door = self._wiring, self._door
-        if door is None:
-            raise NotAllowedError("there is no SIP door")
-        target = self.target(number)
+    async def _dial(self, leg: PhoneLeg, route: Route) -> None:
+        wiring = self._wiring
         wiring.legs.add(leg)
         async with leg.lock:
             await wiring.performance.declare_phone(leg, None)
             offer = leg.session.offer()
-        log.info("> callback", interaction=leg.interaction_id, leg=leg.leg_id)
-        answer = await door.dial(leg.leg_id, target, offer)
+        log.info("> callback", interaction=leg.interaction_id, leg=leg.leg_id, trunk=route.trunk_id)
+        answer = await self._open_door().dial(leg.leg_id, route, offer)
         async with leg.lock:
             leg.session.receive_answer(answer)
             await wiring.performance.declare_phone(leg, None)
@@ -114,6 +112,11 @@ class Callbacks:
         _, durable = wiring.ledger.begin(answered, (wiring.phone_memory.keeping(leg),))
         leg.committed = True
         await wiring.ledger.finish(durable)
+
+    def _open_door(self) -> PhoneDoor:
+        if self._door is None:
+            raise NotAllowedError("there is no SIP door")
+        return self._door
 
     async def _drop(self, leg: PhoneLeg) -> None:
         """The call came to nothing: no leg, no media, and a BYE or CANCEL if it had got that far."""
@@ -124,10 +127,10 @@ class Callbacks:
                 await self._door.hang_up(leg.leg_id, "the callback is over")
         await self._wiring.performance.remove_from_plane(leg)
 
-    def _new_leg(self, interaction: Interaction, leg_id: LegId) -> PhoneLeg:
+    def _new_leg(self, interaction: Interaction, leg_id: LegId, trunk_id: TrunkId) -> PhoneLeg:
         wiring = self._wiring
         customer = next(interaction.customers())
         place = Place(interaction.interaction_id, customer.participant_id, interaction.room_id)
         # RFC 8866 section 5.2: numeric; below 2^62, where every phone can read it.
         session_id = int(wiring.token_hex(7), 16)
-        return PhoneLeg(leg_id, place, PhoneSession(session_id, wiring.policy.phone))
+        return PhoneLeg(leg_id, place, PhoneSession(session_id, wiring.policy.phone_of(trunk_id)), trunk_id)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from bridge.ids import InteractionId, LegId, LinkId, ParticipantId, UserId
+from bridge.ids import NO_TRUNK, InteractionId, LegId, LinkId, ParticipantId, TrunkId, UserId
 from bridge.journal.schema import Write
 from bridge.plane import messages
 from bridge.switchboard.event import DesktopEvent
@@ -19,6 +19,15 @@ class ArrivingCall:
     called: str
     offer: str
     headers: tuple[tuple[str, str], ...] = ()
+    trunk_id: TrunkId = NO_TRUNK
+
+
+@dataclass(frozen=True)
+class Route:
+    """One way to a number: the SIP URI to dial, and the trunk it goes by ("" for none)."""
+
+    trunk_id: TrunkId
+    target: str
 
 
 class Corridor(Protocol):
@@ -74,7 +83,11 @@ class PhoneDoor(Protocol):
         """Sends BYE (or CANCEL, or a final refusal). An unknown leg is fine."""
         ...
 
-    async def dial(self, leg_id: LegId, target: str, offer: str) -> str:
+    def routes(self, number: str) -> Sequence[Route]:
+        """The ways to a number or a SIP URI, the best first; none if there is no way out."""
+        ...
+
+    async def dial(self, leg_id: LegId, route: Route, offer: str) -> str:
         """Outbound INVITE; returns the SDP answer. Raises CallFailedError with the status."""
         ...
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bridge.ids import InteractionId, LegId, ParticipantId, RoomId, TrackId, UserId
+from bridge.ids import InteractionId, LegId, ParticipantId, RoomId, TrackId, TrunkId, UserId
 from bridge.negotiation import BrowserSession, PhoneSession
 from bridge.switchboard.sound import LegSounds
 
@@ -45,14 +45,16 @@ class PhoneLeg:
         "room_id",
         "session",
         "sounds",
+        "trunk_id",
     )
 
-    def __init__(self, leg_id: LegId, place: Place, session: PhoneSession) -> None:
+    def __init__(self, leg_id: LegId, place: Place, session: PhoneSession, trunk_id: TrunkId) -> None:
         self.leg_id = leg_id
         self.interaction_id = place.interaction_id
         self.participant_id = place.participant_id
         self.room_id = place.room_id
         self.session = session
+        self.trunk_id = trunk_id
         self.sounds = LegSounds(leg_id)
         self.declared: RtpLegSpec | None = None
         self.local: tuple[str, int] | None = None

@@ -189,7 +189,8 @@ class Phones:
         # RFC 8866 section 5.2: numeric; below 2^62, where every phone can read it.
         session_id = int(wiring.token_hex(7), 16)
         place = Place(ids.interaction(), ids.participant(), ids.room())
-        return PhoneLeg(call.leg_id, place, PhoneSession(session_id, wiring.policy.phone))
+        session = PhoneSession(session_id, wiring.policy.phone_of(call.trunk_id))
+        return PhoneLeg(call.leg_id, place, session, call.trunk_id)
 
     def _check_still_there(self, leg: PhoneLeg) -> None:
         if leg.closing:

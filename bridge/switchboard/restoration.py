@@ -10,7 +10,7 @@ from bridge.ids import LegId
 from bridge.journal.snapshots import Snapshots
 from bridge.negotiation import PhoneSession
 from bridge.switchboard.leg import PhoneLeg, Place
-from bridge.switchboard.phone_memory import PhoneMemory
+from bridge.switchboard.phone_memory import PhoneMemory, RememberedPhone
 from bridge.switchboard.wiring import Wiring
 
 log = structlog.get_logger()
@@ -57,17 +57,23 @@ class Restoration:
             self._wiring.ledger.begin(commands.Restart(frozenset(legs)))
 
     def _take_up(
-        self, interaction: Interaction, participant: Participant, leg_id: LegId, body: bytes | None
+        self,
+        interaction: Interaction,
+        participant: Participant,
+        leg_id: LegId,
+        memory: RememberedPhone | None,
     ) -> bool:
-        if body is None:
+        if memory is None:
             return False
         try:
-            session = PhoneSession.recall(body, self._wiring.policy.phone)
+            session = PhoneSession.recall(
+                bytes(memory.session), self._wiring.policy.phone_of(memory.trunk_id)
+            )
         except NegotiationError as error:
             log.warning("! leg memory", leg=leg_id, reason=error.reason)
             return False
         place = Place(interaction.interaction_id, participant.participant_id, interaction.room_id)
-        leg = PhoneLeg(leg_id, place, session)
+        leg = PhoneLeg(leg_id, place, session, memory.trunk_id)
         leg.committed = leg.restored = True
         leg.offers_video = session.remote_has_video
         leg.local = NOWHERE

@@ -1,6 +1,6 @@
 """The parts the use cases share, and what they all do with them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from bridge.clock import Clock
@@ -10,7 +10,7 @@ from bridge.desk.events import DeskEvent
 from bridge.desk.interaction import Interaction
 from bridge.desk.participant import Participant
 from bridge.errors import ForbiddenError, NotFoundError
-from bridge.ids import IdSource, InteractionId
+from bridge.ids import IdSource, InteractionId, TrunkId
 from bridge.journal.journal import Journal
 from bridge.negotiation import BrowserPreferences, PhonePreferences
 from bridge.switchboard.announcer import Announcer
@@ -34,12 +34,15 @@ from bridge.switchboard.principal import (
 class SwitchboardPolicy:
     """What the settings say. `answer_s`: how long a browser may take to answer our offer."""
 
-    phone: PhonePreferences = field(default_factory=PhonePreferences)
+    phones: Mapping[TrunkId, PhonePreferences] = field(default_factory=dict)
     browser: BrowserPreferences = field(default_factory=BrowserPreferences)
     sounds: Sounds = field(default_factory=Sounds)
     answer_s: float = 10.0
     companion_link_s: float = 900.0  # for the customer to press join
-    dial_target: str = ""  # "sip:{number}@trunk.example": where calls go out; "" knows no way
+
+    def phone_of(self, trunk_id: TrunkId) -> PhonePreferences:
+        """What is taken from and offered to phones behind a trunk; by default for those behind none."""
+        return self.phones.get(trunk_id) or PhonePreferences()
 
 
 @dataclass(frozen=True)

@@ -1,35 +1,18 @@
-"""Who may talk to the SIP port, and how fast."""
-
-import ipaddress
-from collections.abc import Sequence
-from typing import TypeVar
-
-V = TypeVar("V")
+"""How fast each source may talk to the SIP port."""
 
 MAX_SOURCES = 4096  # remembered; the one remembered longest goes first
 
 
 class Admission:
-    """Allow-list of networks and a token bucket per source address."""
+    """A token bucket per source address."""
 
-    __slots__ = ("_allowed", "_buckets", "_burst", "_networks", "_rate", "throttled")
+    __slots__ = ("_buckets", "_burst", "_rate", "throttled")
 
-    def __init__(self, networks: Sequence[str], messages_per_second: float, burst: float) -> None:
-        self._networks = tuple(ipaddress.ip_network(network) for network in networks)
+    def __init__(self, messages_per_second: float, burst: float) -> None:
         self._rate = messages_per_second
         self._burst = burst
-        self._allowed: dict[str, bool] = {}
         self._buckets: dict[str, tuple[float, float]] = {}  # tokens left, and when
         self.throttled = 0
-
-    def allows(self, host: str) -> bool:
-        """Whether `host`, a numeric address, lies in one of the networks."""
-        known = self._allowed.get(host)
-        if known is None:
-            address = ipaddress.ip_address(host.partition("%")[0])
-            known = any(address in network for network in self._networks)
-            _remember(self._allowed, host, known)
-        return known
 
     def takes(self, host: str, now: float) -> bool:
         """Whether one more message of `host` is within its rate; counts those that are not."""
@@ -38,11 +21,7 @@ class Admission:
         if tokens < 1:
             self.throttled += 1
             return False
-        _remember(self._buckets, host, (tokens - 1, now))
+        if host not in self._buckets and len(self._buckets) >= MAX_SOURCES:
+            del self._buckets[next(iter(self._buckets))]
+        self._buckets[host] = (tokens - 1, now)
         return True
-
-
-def _remember(table: dict[str, V], host: str, value: V) -> None:
-    if host not in table and len(table) >= MAX_SOURCES:
-        del table[next(iter(table))]
-    table[host] = value

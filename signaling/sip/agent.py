@@ -7,6 +7,7 @@ says so, and after each of these and each command takes `messages_to_send` and `
 from typing import assert_never
 
 from bridge.errors import ParseError
+from bridge.ids import NO_TRUNK, TrunkId
 from signaling.sip.event import AgentEvent, CallKey
 from signaling.sip.flow import Flow
 from signaling.sip.identity import LocalIdentity
@@ -51,13 +52,23 @@ from signaling.sip.via import annotate_via, parse_via, response_flow
 class UserAgent:
     """All calls of one SIP address. Commands about a call that is over raise NotFoundError."""
 
-    __slots__ = ("_client", "_layer", "_registry", "_restoration", "_server", "malformed", "strangers")
+    __slots__ = (
+        "_client",
+        "_layer",
+        "_registry",
+        "_restoration",
+        "_server",
+        "_trunks",
+        "malformed",
+        "strangers",
+    )
 
     def __init__(self, settings: AgentSettings, identity: LocalIdentity) -> None:
         self._layer = TransactionLayer(settings.timing)
         self._registry = CallRegistry(settings.timing, settings.max_calls)
         self._client = UserAgentClient(settings, identity, self._layer, self._registry)
-        self._server = UserAgentServer(identity, self._layer, self._registry, self._client)
+        self._server = UserAgentServer(settings, identity, self._layer, self._registry, self._client)
+        self._trunks = settings.trunks
         self._restoration = Restoration(self._layer, self._registry)
         self.malformed = 0
         self.strangers = 0
@@ -130,13 +141,21 @@ class UserAgent:
         self._server.reject(self._registry.get(call), status, _why(reason, retry_after_s), now)
 
     def invite(
-        self, target: str, sdp: str, now: float, from_address: str = "", headers: Headers = ()
+        self,
+        target: str,
+        sdp: str,
+        now: float,
+        from_address: str = "",
+        headers: Headers = (),
+        trunk_id: TrunkId = NO_TRUNK,
     ) -> CallKey:
         """Calls `target`, a SIP URI. `from_address` is a name-addr without tag, "" for our own.
 
         Ends in CallAnswered or CallRefused, whichever comes first, unless it is hung up before.
         """
-        return self._client.invite(target, sdp, now, from_address, headers)
+        call = self._client.invite(target, sdp, now, from_address, headers)
+        self._registry.get(call).trunk = self._trunks.get(trunk_id)
+        return call
 
     def reinvite(self, call: CallKey, sdp: str, now: float) -> None:
         """Offers anew. Raises ConflictError while another offer is on its way (RFC 3261 section 14.1)."""

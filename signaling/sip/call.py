@@ -4,7 +4,7 @@ Each call has one task that sees its events in order, inside a guard that ends t
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from types import MappingProxyType
 from typing import Protocol, assert_never, runtime_checkable
@@ -21,8 +21,8 @@ from bridge.errors import (
     NotAllowedError,
     NotFoundError,
 )
-from bridge.ids import IdSource, LegId
-from bridge.switchboard.doors import ArrivingCall, Corridor, LegKeeper
+from bridge.ids import NO_TRUNK, IdSource, LegId
+from bridge.switchboard.doors import ArrivingCall, Corridor, LegKeeper, Route
 from signaling.sip.call_leg import CallLeg, Forgetful
 from signaling.sip.endpoint import SipEndpoint
 from signaling.sip.event import (
@@ -73,6 +73,7 @@ class SipDoor:
         token_hex: Callable[[int], str],
     ) -> None:
         self._ids = ids
+        self._trunks = settings.agent.trunks
         self._endpoint = SipEndpoint(settings, clock, token_hex, self._on_event)
         self._corridor: Corridor | None = None
         self._tasks: asyncio.TaskGroup | None = None
@@ -139,8 +140,14 @@ class SipDoor:
         if leg is not None:
             self._hang_up(leg, reason)
 
-    async def dial(self, leg_id: LegId, target: str, offer: str) -> str:
-        """Calls `target`, a SIP URI, and returns the answer. Raises CallFailedError with the status.
+    def routes(self, number: str) -> Sequence[Route]:
+        """A SIP URI is dialed as it stands, a number through the trunks that have a target."""
+        if number.lower().startswith(("sip:", "sips:")):
+            return (Route(NO_TRUNK, number),)
+        return tuple(Route(trunk.trunk_id, trunk.address_of(number)) for trunk in self._trunks.ways_out())
+
+    async def dial(self, leg_id: LegId, route: Route, offer: str) -> str:
+        """Calls the route's target and returns the answer. Raises CallFailedError with the status.
 
         Cancelling it cancels the call.
         """
@@ -148,10 +155,10 @@ class SipDoor:
         if leg_id in self._legs:
             raise ConflictError(f"leg {leg_id} has a call already")
         agent = self._endpoint.agent
-        call = agent.invite(target, offer, self._endpoint.now())
+        call = agent.invite(route.target, offer, self._endpoint.now(), trunk_id=route.trunk_id)
         leg = self._enter(leg_id, call, "")
         leg.dialing = asyncio.get_running_loop().create_future()
-        leg.log.info("> call", target=target)
+        leg.log.info("> call", target=route.target, trunk=route.trunk_id)
         try:
             await self._keep(leg, agent.remember(call))
             self._endpoint.flush()
@@ -302,7 +309,9 @@ class SipDoor:
         if not arrived.offer and not isinstance(self._corridor, LateOfferCorridor):
             self._reject(leg, 488, "an INVITE needs an offer here")
             return False
-        call = ArrivingCall(leg.leg_id, arrived.caller, arrived.called, arrived.offer, arrived.headers)
+        call = ArrivingCall(
+            leg.leg_id, arrived.caller, arrived.called, arrived.offer, arrived.headers, arrived.trunk_id
+        )
         try:
             async with asyncio.timeout(CORRIDOR_TIMEOUT_S):
                 answer = await self._through().arrive(call)

@@ -62,9 +62,8 @@ class SipEndpoint:
         self._token_hex = token_hex
         self._on_event = on_event
         self._user = user
-        self._admission = Admission(
-            settings.allowed_networks, settings.messages_per_second, settings.message_burst
-        )
+        self._trunks = settings.agent.trunks
+        self._admission = Admission(settings.messages_per_second, settings.message_burst)
         self._agent: UserAgent | None = None
         self._tasks: TaskOwner | None = None
         self._running: set[asyncio.Task[None]] = set()
@@ -185,12 +184,15 @@ class SipEndpoint:
         self._receive(data, Flow(UDP, host, port))
 
     def _receive(self, data: bytes, flow: Flow) -> None:
-        if self._admission.allows(flow.host):
+        if self._is_known(flow.host):
             self.agent.receive_message(data, flow, self._clock.now())
         elif self._settings.stranger_treatment == "forbid":
             self.agent.refuse_stranger(data, flow)
         else:
             self.agent.strangers += 1
+
+    def _is_known(self, host: str) -> bool:
+        return self._trunks.of(host) is not None
 
     def _make_connection(self) -> StreamConnection:
         return StreamConnection(self)
@@ -198,7 +200,7 @@ class SipEndpoint:
     def connection_opened(self, connection: StreamConnection) -> None:
         silent = self._settings.stranger_treatment == "silence"
         full = len(self._connections) >= self._settings.max_connections
-        stranger = not self._admission.allows(connection.host)
+        stranger = not self._is_known(connection.host)
         if full or (stranger and (silent or self._strangers() >= MAX_STRANGERS)):
             self.refused_connections += 1
             connection.abort()
@@ -211,7 +213,7 @@ class SipEndpoint:
 
     def _strangers(self) -> int:
         hosts = (connection.host for connection in self._connections.values())
-        return sum(not self._admission.allows(host) for host in hosts)
+        return sum(not self._is_known(host) for host in hosts)
 
     def connection_closed(self, connection: StreamConnection) -> None:
         self._connections.pop(connection.number, None)
@@ -221,7 +223,7 @@ class SipEndpoint:
     def receive_unframed(self, connection: StreamConnection, data: bytes, error: SipParseError) -> None:
         """A TCP message without an end: refused if it says to whom, and the last one of its connection."""
         flow = Flow(TCP, connection.host, connection.port, connection.number)
-        if not self._admission.allows(connection.host):
+        if not self._is_known(connection.host):
             self.agent.refuse_stranger(data, flow)
         elif self._admission.takes(connection.host, self._clock.now()):
             self.agent.refuse_malformed(data, flow, error)
@@ -235,7 +237,7 @@ class SipEndpoint:
             if self._admission.takes(connection.host, now):
                 self._receive(message, flow)
         self.flush()
-        if not self._admission.allows(connection.host):
+        if not self._is_known(connection.host):
             connection.close()  # it has its 403
 
     # --- out ----------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from typing import NewType
 
 import msgspec
 
+from bridge.ids import NO_TRUNK, TrunkId
 from signaling.sip.message import Headers
 
 CallKey = NewType("CallKey", int)  # the agent's own number of a call, never reused
@@ -16,7 +17,8 @@ class CallArrived(msgspec.Struct, frozen=True, gc=False):
     """An INVITE outside a dialog waits for `accept` or `reject`. `offer` is "" if it brought no SDP.
 
     `caller` and `called` are the users of From and Request-URI, unescaped, or the whole URI if that has none.
-    `headers` are those that say something about the call, routing left out.
+    `headers` are those that say something about the call, routing left out. `trunk_id` is "" for a trunk that
+    is gone since a restart.
     """
 
     call: CallKey
@@ -25,6 +27,7 @@ class CallArrived(msgspec.Struct, frozen=True, gc=False):
     called: str
     offer: str
     headers: Headers
+    trunk_id: TrunkId = NO_TRUNK
 
 
 class CallAcknowledged(msgspec.Struct, frozen=True, gc=False):

@@ -16,6 +16,7 @@ from signaling.sip.transaction import Timing
 if TYPE_CHECKING:
     from signaling.sip.dialog import Dialog
     from signaling.sip.transaction_layer import RequestArrived, TransactionKey
+    from signaling.sip.trunk import Trunk
 
 
 class CallState(Enum):
@@ -143,12 +144,14 @@ class InviteSession:
         "pending",
         "state",
         "success",
+        "trunk",
         "why",
     )
 
     def __init__(self, key: CallKey, timing: Timing, *, outbound: bool) -> None:
         self.key = key
         self.outbound = outbound
+        self.trunk: Trunk | None = None
         self.state = CallState.CALLING if outbound else CallState.ARRIVING
         self.exchange = ExchangeState.OURS if outbound else ExchangeState.THEIRS
         self.dialog: Dialog | None = None

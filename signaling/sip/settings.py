@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from signaling.sip.transaction import Timing
+from signaling.sip.trunk import Trunks
 
 
 @dataclass(frozen=True)
@@ -11,6 +12,7 @@ class AgentSettings:
 
     max_calls: int = 500
     ring_timeout_s: float = 60.0
+    trunks: Trunks = field(default_factory=Trunks)
     timing: Timing = field(default_factory=Timing)
 
 
@@ -26,7 +28,6 @@ class EndpointSettings:
     port: int = 5060
     advertised_address: str = ""
     transports: tuple[str, ...] = ("udp", "tcp")
-    allowed_networks: tuple[str, ...] = ("127.0.0.0/8",)
     stranger_treatment: str = "forbid"  # forbid (403) | silence
     messages_per_second: float = 5000.0
     message_burst: float = 10_000.0

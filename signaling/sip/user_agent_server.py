@@ -1,6 +1,7 @@
 """The half of the user agent that answers requests (RFC 3261 sections 8.2, 9.2, 12.2.2, 13.3, 14.2, 15.1.2)."""
 
 from bridge.errors import NotAllowedError, ParseError
+from bridge.ids import NO_TRUNK
 from signaling.sip.dialog import accept_dialog
 from signaling.sip.event import CallAcknowledged, CallArrived, CallReoffered
 from signaling.sip.identity import LocalIdentity
@@ -15,6 +16,7 @@ from signaling.sip.invite_session import (
 from signaling.sip.message import Headers, Request, readable
 from signaling.sip.registry import CallRegistry
 from signaling.sip.response import make_response, retry_after
+from signaling.sip.settings import AgentSettings
 from signaling.sip.transaction_layer import (
     AckArrived,
     RequestArrived,
@@ -36,15 +38,26 @@ RETRY_AFTER_S = 5
 class UserAgentServer:
     """Takes INVITE, ACK, BYE, CANCEL and OPTIONS."""
 
-    __slots__ = ("_client", "_identity", "_invites", "_layer", "_registry", "draining", "stray_acks")
+    __slots__ = (
+        "_client",
+        "_identity",
+        "_invites",
+        "_layer",
+        "_registry",
+        "_trunks",
+        "draining",
+        "stray_acks",
+    )
 
     def __init__(
         self,
+        settings: AgentSettings,
         identity: LocalIdentity,
         layer: TransactionLayer,
         registry: CallRegistry,
         client: UserAgentClient,
     ) -> None:
+        self._trunks = settings.trunks
         self._identity = identity
         self._layer = layer
         self._registry = registry
@@ -101,6 +114,7 @@ class UserAgentServer:
             self._respond(arrived, 400, now)
             return
         session = self._registry.open(outbound=False)
+        session.trunk = self._trunks.of(arrived.flow.host)
         session.dialog = dialog
         self._registry.enter_dialog(session)
         offer = self._await_answer(session, arrived)
@@ -113,6 +127,7 @@ class UserAgentServer:
                 display_user(request.uri),
                 offer,
                 tuple(told[:MAX_TOLD_HEADERS]),
+                session.trunk.trunk_id if session.trunk else NO_TRUNK,
             )
         )
         self._registry.settle(session)

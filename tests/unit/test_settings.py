@@ -7,6 +7,7 @@ import pytest
 
 from bridge.errors import SettingsError
 from bridge.settings import Settings, config_directory, load_settings
+from bridge.trunk import Trunk
 
 CONFIG = config_directory() / "bridge.toml"
 
@@ -23,6 +24,31 @@ def test_the_file_that_explains_the_settings_holds_exactly_their_defaults() -> N
     tables = [table for section in Settings().model_dump().values() for table in _tables(section)]
     known = {key for table in tables for key in table}
     assert explained == known
+
+
+def test_the_file_explains_each_setting_of_a_trunk_with_its_default(tmp_path: Path) -> None:
+    text = CONFIG.read_text(encoding="utf-8")
+    table = text[text.index("# [[trunks]]") :].partition("\n\n")[0]
+    assert all(re.match(r"# .+ # .+", line) for line in table.splitlines())
+    written = tmp_path / "bridge.toml"
+    written.write_text(re.sub("^# ", "", table, flags=re.MULTILINE) + '\nnetworks=["::/0"]', encoding="utf-8")
+    written.write_text(
+        written.read_text(encoding="utf-8").replace("networks = []", "# networks"), encoding="utf-8"
+    )
+    (trunk,) = load_settings(written).trunks
+    assert trunk == Trunk(id="carrier", networks=("::/0",))
+    assert {*re.findall(r"^# ([a-z0-9_]+) =", table, flags=re.MULTILINE)} == {*Trunk.model_fields}
+
+
+def test_without_trunks_what_sip_says_is_one() -> None:
+    settings = load_settings(None, ['sip.codecs=["PCMA"]', "sip.dial_target=sip:{number}@a.example"])
+    (trunk,) = settings.all_trunks
+    assert (trunk.id, trunk.networks, trunk.target, trunk.codecs) == (
+        "default",
+        ("127.0.0.0/8",),
+        "sip:{number}@a.example",
+        ("PCMA",),
+    )
 
 
 def test_an_unknown_key_is_named_with_its_line_and_the_nearest_known_one(tmp_path: Path) -> None:
@@ -60,6 +86,27 @@ def test_every_wrong_key_is_named_at_once(tmp_path: Path) -> None:
         ),
         ('[[queues]]\nid = "a"\nname = "A"\n[[queues]]\nid = "a"\nname = "B"\n', "the same id"),
         ('[[queues]]\nid = "a"\nname = "A"\nrole = "boss"\n', "4: queues.role: "),
+        ('[[trunks]]\nid = "a"\nnetworks = ["10.0.0.0/33"]\n', "3: trunks.networks: "),
+        ('[[trunks]]\nid = "a"\ntarget = "tel:1"\n', "3: trunks.target: "),
+        ('[[trunks]]\nid = "a"\n', "1: trunks: a has neither"),
+        (
+            '[[trunks]]\nid = "a"\ntarget = "sip:a"\ncodec = []\n',
+            "4: trunks.codec: unknown key; did you mean codecs?",
+        ),
+        ('[[trunks]]\nid = "a"\ntarget = "sip:a"\nsession_expires_s = 60\n', "4: trunks.session_expires_s: "),
+        ('[[trunks]]\nid = "a"\nsrtp = "no"\n[[trunks]]\nid = "b"\nsrtp = "off"\n', "3: trunks.srtp: "),
+        (
+            '[[trunks]]\nid = "a"\ntarget = "sip:a"\n[[trunks]]\nid = "a"\ntarget = "sip:b"\n',
+            "5: trunks.id: more than one",
+        ),
+        (
+            '[[trunks]]\nid = "a"\nnetworks = ["10.0.0.0/8"]\n[[trunks]]\nid = "b"\nnetworks = ["10.0.0.0/8"]\n',
+            "6: trunks.networks: 10.0.0.0/8 belongs to a and to b",
+        ),
+        (
+            '[sip]\ndial_target = "sip:{number}@a"\n[[trunks]]\nid = "a"\ntarget = "sip:a"\n',
+            "2: sip.dial_target: for a bridge without [[trunks]]: write target in",
+        ),
         ('[journal]\nurl = "mysql://db/bridge"\n', "2: journal.url: "),
     ],
 )

@@ -21,11 +21,12 @@ from bridge.errors import (
     NegotiationError,
     NotFoundError,
 )
-from bridge.ids import IdSource, LegId
+from bridge.ids import NO_TRUNK, IdSource, LegId, TrunkId
 from bridge.peers.caller import CallerSettings, SyntheticCaller, synthetic_caller
-from bridge.switchboard.doors import ArrivingCall
+from bridge.switchboard.doors import ArrivingCall, Route
 from signaling.sip.call import SipDoor
 from signaling.sip.settings import AgentSettings, EndpointSettings
+from signaling.sip.trunk import Trunk, Trunks
 from tests.interop.programs import eventually
 from tests.interop.sipp import SippResult, sipp
 
@@ -232,7 +233,7 @@ async def hold_until_taken(phone: SyntheticCaller) -> int:
 async def test_the_bridge_calls_a_phone(house: House, phone: SyntheticCaller, transport: str) -> None:
     leg_id = LegId("leg_out")
     target = phone.sip_uri + (";transport=tcp" if transport == "tcp" else "")
-    answer = await house.door.dial(leg_id, target, describe("sendrecv"))
+    answer = await house.door.dial(leg_id, Route(NO_TRUNK, target), describe("sendrecv"))
     assert "m=audio" in answer
     await phone.hang_up()
     await eventually("the corridor hears of it", lambda: house.hall.hung == [(leg_id, "hung up")])
@@ -240,12 +241,12 @@ async def test_the_bridge_calls_a_phone(house: House, phone: SyntheticCaller, tr
 
 
 async def test_the_bridge_calls_a_phone_that_is_taken(house: House, phone: SyntheticCaller) -> None:
-    await house.door.dial(LegId("leg_1"), phone.sip_uri, describe("sendrecv"))
+    await house.door.dial(LegId("leg_1"), Route(NO_TRUNK, phone.sip_uri), describe("sendrecv"))
     with pytest.raises(CallFailedError) as caught:
-        await house.door.dial(LegId("leg_2"), phone.sip_uri, describe("sendrecv"))
+        await house.door.dial(LegId("leg_2"), Route(NO_TRUNK, phone.sip_uri), describe("sendrecv"))
     assert caught.value.status == 486
     with pytest.raises(ConflictError):
-        await house.door.dial(LegId("leg_1"), phone.sip_uri, describe("sendrecv"))
+        await house.door.dial(LegId("leg_1"), Route(NO_TRUNK, phone.sip_uri), describe("sendrecv"))
     await house.door.hang_up(LegId("leg_1"), "")
     await house.empty()
 
@@ -256,7 +257,7 @@ async def test_dialing_can_be_given_up(house: House) -> None:
         target = f"sip:nobody@127.0.0.1:{deaf.getsockname()[1]}"
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.2):
-                await house.door.dial(LegId("leg_out"), target, describe("sendrecv"))
+                await house.door.dial(LegId("leg_out"), Route(NO_TRUNK, target), describe("sendrecv"))
 
 
 async def test_dialing_where_nobody_listens_fails(house: House) -> None:
@@ -264,15 +265,19 @@ async def test_dialing_where_nobody_listens_fails(house: House) -> None:
         closed.bind(("127.0.0.1", 0))
         port = closed.getsockname()[1]
     with pytest.raises(CallFailedError) as caught:
-        await house.door.dial(LegId("leg_out"), f"sip:x@127.0.0.1:{port};transport=tcp", describe("sendrecv"))
+        await house.door.dial(
+            LegId("leg_out"), Route(NO_TRUNK, f"sip:x@127.0.0.1:{port};transport=tcp"), describe("sendrecv")
+        )
     assert caught.value.status == 503
     with pytest.raises(CallFailedError):
-        await house.door.dial(LegId("leg_out"), "sip:x@no-such-host.invalid", describe("sendrecv"))
+        await house.door.dial(
+            LegId("leg_out"), Route(NO_TRUNK, "sip:x@no-such-host.invalid"), describe("sendrecv")
+        )
 
 
 async def test_dialing_a_name(house: House, phone: SyntheticCaller) -> None:
     target = phone.sip_uri.replace("127.0.0.1", "localhost")
-    assert "m=audio" in await house.door.dial(LegId("leg_out"), target, describe("sendrecv"))
+    assert "m=audio" in await house.door.dial(LegId("leg_out"), Route(NO_TRUNK, target), describe("sendrecv"))
     await house.door.hang_up(LegId("leg_out"), "")
     await house.empty()
 
@@ -292,9 +297,8 @@ async def test_a_draining_door_lets_calls_end(house: House, phone: SyntheticCall
 @pytest.mark.parametrize(("treatment", "status"), [("forbid", 403), ("silence", 0)])
 async def test_strangers_stay_outside(treatment: str, status: int, transport: str) -> None:
     hall = Hall()
-    door = make_door(
-        EndpointSettings(port=0, allowed_networks=("192.0.2.0/24",), stranger_treatment=treatment)
-    )
+    far = Trunks([Trunk(TrunkId("far"), ("192.0.2.0/24",))])
+    door = make_door(EndpointSettings(port=0, stranger_treatment=treatment, agent=AgentSettings(trunks=far)))
     async with asyncio.TaskGroup() as tasks:
         await door.open(tasks, hall)
         heard = await ask_options(transport, door.port)

@@ -5,7 +5,7 @@ Its doors and its plane are seams: here they write down what they are told and a
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +14,10 @@ from bridge.clock import ManualClock
 from bridge.desk.desk import Desk
 from bridge.desk.policy import DeskPolicy
 from bridge.errors import BridgeError
-from bridge.ids import IdSource, InteractionId, LegId, ParticipantId, UserId
+from bridge.ids import IdSource, InteractionId, LegId, ParticipantId, TrunkId, UserId
 from bridge.journal.journal import Journal
 from bridge.plane import messages
-from bridge.switchboard.doors import ArrivingCall, Audience, Sounds
+from bridge.switchboard.doors import ArrivingCall, Audience, Route, Sounds
 from bridge.switchboard.event import DesktopEvent, MediaOffered, OfferMade
 from bridge.switchboard.principal import Principal
 from bridge.switchboard.switchboard import AddParticipant, Switchboard
@@ -91,6 +91,7 @@ class WrittenDoors:
     """Both doors: what phones and desktops are told."""
 
     def __init__(self) -> None:
+        self.ways_out = True
         self.hung_up: list[tuple[LegId, str]] = []
         self.reoffers: list[tuple[LegId, str]] = []
         self.reoffer_outcomes: list[str | BridgeError] = []
@@ -101,8 +102,12 @@ class WrittenDoors:
     async def hang_up(self, leg_id: LegId, reason: str) -> None:
         self.hung_up.append((leg_id, reason))
 
-    async def dial(self, leg_id: LegId, target: str, offer: str) -> str:
-        self.dialed.append((leg_id, target))
+    def routes(self, number: str) -> Sequence[Route]:
+        target = number if number.startswith("sip:") else f"sip:{number}@trunk.example"
+        return (Route(TrunkId("carrier"), target),) if self.ways_out else ()
+
+    async def dial(self, leg_id: LegId, route: Route, offer: str) -> str:
+        self.dialed.append((leg_id, route.target))
         outcome = self.dial_outcomes.pop(0) if self.dial_outcomes else None
         if outcome is None:
             await asyncio.Event().wait()  # it rings and rings
@@ -254,7 +259,7 @@ async def theatre(
         plane,
         clock,
         token_hex,
-        SwitchboardPolicy(sounds=SOUNDS, answer_s=answer_s, dial_target="sip:{number}@trunk.example"),
+        SwitchboardPolicy(sounds=SOUNDS, answer_s=answer_s),
     )
     stage = Theatre(board, plane, clock, journal)
     await board.restore()

@@ -1,0 +1,70 @@
+"""`[[trunks]]`: the carriers and exchanges calls come from and go to, and what each of them can."""
+
+import ipaddress
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+
+from bridge.section import IpNetwork, Section
+
+AudioCodec = Literal["OPUS", "G722", "PCMU", "PCMA"]
+AUDIO_CODECS: tuple[AudioCodec, ...] = ("OPUS", "G722", "PCMU", "PCMA")
+DEFAULT_TRUNK = "default"  # what [sip] says when there are no [[trunks]]
+
+
+def _some(codecs: tuple[AudioCodec, ...]) -> tuple[AudioCodec, ...]:
+    if not codecs:
+        raise ValueError("a call needs a codec")
+    return codecs
+
+
+AudioCodecs = Annotated[tuple[AudioCodec, ...], AfterValidator(_some)]
+
+
+def _sip_uri(text: str) -> str:
+    scheme, colon, rest = text.partition(":")
+    if text and (scheme.lower() not in ("sip", "sips") or not colon or not rest or " " in text):
+        raise ValueError('write a SIP URI, for example "sip:trunk.example:5060;transport=tcp"')
+    return text
+
+
+class Trunk(Section):
+    """One `[[trunks]]`."""
+
+    id: Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[\x21-\x7e]+$")]
+    name: Annotated[str, Field(max_length=128)] = ""
+    networks: tuple[IpNetwork, ...] = ()
+    target: Annotated[str, AfterValidator(_sip_uri)] = ""
+    codecs: AudioCodecs = AUDIO_CODECS
+    video_codecs: tuple[Literal["H264", "VP8"], ...] = ("H264", "VP8")
+    srtp: Literal["off", "optional", "mandatory"] = "off"
+    dtmf: Literal["rfc4733", "info", "inband"] = "rfc4733"
+    trusted: bool = False
+    session_expires_s: Annotated[int, Field(ge=90)] = 1800  # RFC 4028 section 5: Min-SE
+    reliable_provisional: bool = False
+
+
+def check_trunks(trunks: Sequence[Trunk]) -> None:
+    """Raises for the first trunk that cannot be told from another one; the error says `at` which key."""
+    for at, complaint in _clashes(trunks):
+        raise PydanticCustomError("trunks", "{complaint}", {"complaint": complaint, "at": at})
+
+
+def _clashes(trunks: Sequence[Trunk]) -> Iterator[tuple[str, str]]:
+    owners: dict[object, str] = {}
+    ids: set[str] = set()
+    for index, trunk in enumerate(trunks):
+        if trunk.id in ids:
+            yield f"trunks.{index}.id", f"more than one has the id {trunk.id}"
+        ids.add(trunk.id)
+        for text in trunk.networks:
+            owner = owners.setdefault(ipaddress.ip_network(text), trunk.id)
+            if owner != trunk.id:
+                yield f"trunks.{index}.networks", f"{text} belongs to {owner} and to {trunk.id}"
+        if not trunk.networks and not trunk.target:
+            yield (
+                f"trunks.{index}",
+                f"{trunk.id} has neither networks nor a target: no call can use it",
+            )
