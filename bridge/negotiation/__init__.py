@@ -5,7 +5,8 @@ description into the wanted state of a leg (`bridge.plane.messages`), and writes
 """
 
 from bridge.negotiation.browser import BrowserPreferences, BrowserSession, PeerReplacedError
-from bridge.negotiation.phone import PhoneAgreement, PhoneSession, answer_phone
+from bridge.negotiation.phone import PhoneSession, answer_phone
+from bridge.negotiation.phone_agreement import PhoneAgreement
 from bridge.negotiation.phone_audio import PhonePreferences
 from bridge.wire.sdp_section import Direction
 

@@ -4,7 +4,7 @@ import msgspec
 
 from bridge.errors import ParseError
 from bridge.plane.messages import Codec
-from bridge.wire.h264 import Profile, parse_fmtp
+from bridge.wire.h264 import UNIVERSAL_PROFILES, parse_fmtp
 from bridge.wire.sdp_section import Attribute, MediaSection, RtpMap
 
 TELEPHONE_EVENT = "TELEPHONE-EVENT"  # RFC 4733 section 7.1.1
@@ -31,8 +31,6 @@ SHAPES = {
     "VP8": Shape("VP8", 90000),
     "H264": Shape("H264", 90000),
 }
-
-_UNIVERSAL_H264 = (Profile.CONSTRAINED_BASELINE, Profile.BASELINE)
 
 _FMTP_LIMIT = 256  # it is repeated in every section we write; browsers need 81 characters
 
@@ -70,7 +68,7 @@ def is_forwardable(entry: RtpMap, fmtp: str) -> bool:
         parameters = parse_fmtp(fmtp)
     except ParseError:
         return False
-    return parameters.profile.profile in _UNIVERSAL_H264 and parameters.packetization_mode <= 1
+    return parameters.profile.profile in UNIVERSAL_PROFILES and parameters.packetization_mode <= 1
 
 
 def make_codec(entry: RtpMap, fmtp: str) -> Codec:

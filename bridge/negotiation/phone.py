@@ -1,61 +1,22 @@
-"""Offer and answer with a phone: one audio stream over plain RTP; video sections are refused with port 0."""
+"""Offer and answer with a phone: one audio stream and at most one video stream over plain RTP."""
 
 import msgspec
 
 from bridge.errors import GlareError, NegotiationError, NotAllowedError, ParseError
-from bridge.negotiation.codecs import SHAPES
-from bridge.negotiation.phone_audio import (
-    PhoneAudio,
-    PhonePreferences,
-    is_unspecified,
-    refuse,
-    understand_audio,
-    write_audio,
-    write_description,
+from bridge.negotiation.phone_agreement import (
+    NO_PORT,
+    NOT_OFFERED,
+    PhoneAgreement,
+    Understood,
+    agree,
+    find_video,
 )
-from bridge.plane.messages import Codec, RtpAudio
+from bridge.negotiation.phone_audio import PhoneAudio, PhonePreferences, understand_audio
+from bridge.negotiation.phone_offer import PhoneOffer, make_offer, read_answer
+from bridge.negotiation.phone_section import PhonePlace, find_sections, write_description
+from bridge.plane.messages import RtpAudio, RtpVideo
 from bridge.wire.sdp import SessionDescription, parse_session_description, serialize_session_description
-from bridge.wire.sdp_section import Direction, MediaSection, make_direction
-
-_FIRST_DYNAMIC = 96  # RFC 3551 section 3
-_FIRST_EVENT = 101  # as most phones number it; the number itself has no meaning
-
-
-class PhoneAgreement(msgspec.Struct, frozen=True):
-    """What one exchange came to. `audio` goes into `RtpLegSpec`; the rest is what `answer` writes."""
-
-    audio: RtpAudio
-    held_by_remote: bool
-    remote: SessionDescription
-    audio_index: int
-    dtmf_clock_rate_hz: int = 8000
-
-    def answer(
-        self, local_address: str, local_port: int, session_id: int = 1, session_version: int = 1
-    ) -> str:
-        """The SDP answer, once the media plane said where the leg receives."""
-        return write_description(
-            local_address, session_id, session_version, self.answer_media(local_address, local_port)
-        )
-
-    def answer_media(self, local_address: str, local_port: int) -> tuple[MediaSection, ...]:
-        """The m= sections of the answer: the audio, and all others refused."""
-        return tuple(
-            self._section(local_address, local_port) if index == self.audio_index else refuse(section)
-            for index, section in enumerate(self.remote.media)
-        )
-
-    @property
-    def remote_has_video(self) -> bool:
-        """The phone described video, which this leg does not carry: the downgrade to voice has a reason."""
-        return any(section.kind == "video" and section.port for section in self.remote.media)
-
-    def _section(self, local_address: str, local_port: int) -> MediaSection:
-        direction = make_direction(sends=self.audio.sends, receives=self.audio.receives)
-        event = self.audio.dtmf_payload_type
-        events = () if event is None else ((event, self.dtmf_clock_rate_hz),)
-        protocol = self.remote.media[self.audio_index].protocol
-        return write_audio(local_address, local_port, protocol, direction, (self.audio.codec,), events)
+from bridge.wire.sdp_section import Direction, MediaSection
 
 
 def answer_phone(offer_text: str, preferences: PhonePreferences | None = None) -> PhoneAgreement:
@@ -66,9 +27,9 @@ def answer_phone(offer_text: str, preferences: PhonePreferences | None = None) -
 class PhoneSession:
     """The description of one SIP leg over its life: either side may offer, one offer at a time.
 
-    Inbound call: `receive_offer(invite_sdp)` -> declare `agreement.audio` -> `place(address, port)` ->
-    `answer()` is the SDP of the 200. Outbound call or late offer: declare the leg without audio ->
-    `place(address, port)` -> `offer()` -> `receive_answer(sdp)` -> declare `agreement.audio`.
+    Inbound call: `receive_offer(invite_sdp)` -> declare `audio` and `video` -> `place(...)` -> `answer()` is
+    the SDP of the 200. Outbound call or late offer: declare the leg without audio -> `place(...)` ->
+    `offer()` -> `receive_answer(sdp)` -> declare `audio` and `video`.
     What is wrong in the peer's text raises NegotiationError and leaves the session as it was.
     """
 
@@ -76,8 +37,8 @@ class PhoneSession:
         "_agreement",
         "_answer_due",
         "_last_media",
-        "_local",
         "_offered",
+        "_place",
         "_preferences",
         "_session_id",
         "_version",
@@ -88,11 +49,11 @@ class PhoneSession:
         self._session_id = session_id
         self._preferences = preferences or PhonePreferences()
         self._version = 0
-        self._local: tuple[str, int] | None = None
+        self._place: PhonePlace | None = None
         self._wish = Direction.SENDRECV  # what the bridge wants; what is agreed may be less
         self._agreement: PhoneAgreement | None = None
         self._answer_due = False
-        self._offered: _Offered | None = None
+        self._offered: PhoneOffer | None = None
         self._last_media: tuple[str, tuple[MediaSection, ...]] | None = None
 
     @property
@@ -101,13 +62,30 @@ class PhoneSession:
         return None if self._agreement is None else self._agreement.audio
 
     @property
+    def video(self) -> RtpVideo | None:
+        """What is agreed now, without a source; None for a voice call."""
+        return None if self._agreement is None or self._portless else self._agreement.video
+
+    @property
+    def no_video(self) -> str:
+        """Why there is no video; "" while there is."""
+        if self._agreement is None:
+            return NOT_OFFERED
+        return NO_PORT if self._portless and self._agreement.video else self._agreement.no_video
+
+    @property
+    def takes_video(self) -> bool:
+        """Whether the bridge would take video from this phone, and offer it."""
+        return bool(self._preferences.video_codecs)
+
+    @property
     def held_by_remote(self) -> bool:
         """The phone does not want to hear us: sendonly, inactive or the address 0.0.0.0."""
         return self._agreement is not None and self._agreement.held_by_remote
 
     @property
     def remote_has_video(self) -> bool:
-        """The phone's last description has video, which this leg does not carry."""
+        """The phone's last description has video, whether or not it is taken."""
         return self._agreement is not None and self._agreement.remote_has_video
 
     @property
@@ -127,6 +105,9 @@ class PhoneSession:
             remote="" if agreed is None else serialize_session_description(agreed.remote),
             audio_index=0 if agreed is None else agreed.audio_index,
             dtmf_clock_rate_hz=8000 if agreed is None else agreed.dtmf_clock_rate_hz,
+            video=None if agreed is None else agreed.video,
+            video_index=None if agreed is None else agreed.video_index,
+            no_video=NOT_OFFERED if agreed is None else agreed.no_video,
         )
         return msgspec.json.encode(memory)
 
@@ -147,22 +128,37 @@ class PhoneSession:
                 _parse(memory.remote),
                 memory.audio_index,
                 memory.dtmf_clock_rate_hz,
+                memory.video,
+                memory.video_index,
+                memory.no_video,
+                session._preferences.video_bps,
             )
         return session
 
-    def place(self, local_address: str, local_port: int) -> None:
-        """Where the leg receives RTP (RTCP one higher), from RtpLegDeclared. Again after a new worker."""
-        self._local = (local_address, local_port)
+    def place(self, local_address: str, local_port: int, video_port: int | None = None) -> None:
+        """Where the leg receives RTP (RTCP one higher), from RtpLegDeclared. Again after a new worker.
+
+        `video_port` is None while no video was declared, 0 when no port was to be had.
+        """
+        self._place = PhonePlace(local_address, local_port, video_port)
 
     def receive_offer(self, offer_text: str) -> PhoneAgreement:
         """Takes the offer of an INVITE or re-INVITE. GlareError while ours is pending (SIP status 491)."""
         if self._offered is not None:
             raise GlareError("The bridge's own offer is not answered yet; try again (RFC 3264 section 4).")
         remote = _parse(offer_text)
-        if self._agreement is not None and len(remote.media) < len(self._agreement.remote.media):
+        last = self._agreement
+        if last is not None and len(remote.media) < len(last.remote.media):
             raise NegotiationError("The new offer has fewer m= lines than the last (RFC 3264 section 8).")
-        audio = self._choose(remote)
-        self._agreement = self._agree(remote, audio, self._wish, held=not audio.direction.receives)
+        audio = self._choose_audio(remote)
+        first = None if last is None else last.video_index
+        video, no_video = find_video(remote, self._preferences, first)
+        if video is not None and self._place is not None and self._portless:
+            # A port that was not to be had may be free by now: the next declaration asks for it again.
+            self._place = PhonePlace(self._place.address, self._place.audio_port)
+        found = Understood(remote, audio, video, no_video)
+        held = not audio.section.direction.receives
+        self._agreement = agree(found, self._wish, last, self._preferences, held=held)
         self._answer_due = True
         return self._agreement
 
@@ -170,21 +166,20 @@ class PhoneSession:
         """The text answering the last `receive_offer`; the same again until the next description."""
         if self._agreement is None or not self._answer_due:
             raise NotAllowedError("There is no offer of the phone to answer.")
-        address, port = self._placed()
-        return self._write(address, self._agreement.answer_media(address, port))
+        place = self._placed()
+        return self._write(place.address, self._agreement.answer_media(place))
 
-    def offer(self, direction: Direction | None = None) -> str:
+    def offer(self, direction: Direction | None = None, *, video: bool | None = None) -> str:
         """Our offer, new or again. SENDONLY holds the phone, SENDRECV resumes it, None leaves that as it is.
 
+        `video` True adds video if there is a port for it, False ends it, None leaves that as it is, too.
         While it is pending the offer may be replaced: the answer then belongs to the last one.
         """
-        address, port = self._placed()
+        place = self._placed()
         self._answer_due = False
         direction = self._wish if direction is None else direction
-        codecs, events = self._offered_codecs()
-        media = self._offer_media(write_audio(address, port, self._protocol, direction, codecs, events))
-        self._offered = _Offered(direction, codecs, media)
-        return self._write(address, media)
+        self._offered = make_offer(self._agreement, place, self._preferences, direction, video=video)
+        return self._write(place.address, self._offered.media)
 
     def receive_answer(self, answer_text: str) -> PhoneAgreement:
         """Takes the answer to our offer. Raises NegotiationError when it has no usable audio."""
@@ -192,17 +187,12 @@ class PhoneSession:
         if offered is None:
             raise NotAllowedError("No offer of the bridge is pending.")
         remote = _parse(answer_text)
-        index = self._agreement.audio_index if self._agreement is not None else 0
         if len(remote.media) != len(offered.media):
             raise NegotiationError("The answer has another number of m= lines (RFC 3264 section 6).")
-        names = tuple(codec.name for codec in offered.codecs)
-        preferences = msgspec.structs.replace(self._preferences, codecs=names)
-        audio = understand_audio(remote, index, preferences, preferred=None, in_order=True)
-        if audio is None:
-            raise NegotiationError("The answer accepts no audio the bridge offered.")
+        found = read_answer(remote, offered, self._preferences)
         asked = offered.direction
-        held = not audio.direction.receives if asked.sends else self.held_by_remote
-        self._agreement = self._agree(remote, audio, asked, held=held)
+        held = not found.audio.section.direction.receives if asked.sends else self.held_by_remote
+        self._agreement = agree(found, asked, self._agreement, self._preferences, held=held)
         self._wish, self._offered = asked, None
         return self._agreement
 
@@ -210,75 +200,29 @@ class PhoneSession:
         """Our re-INVITE was refused (491, 488, timeout): what was agreed before holds on."""
         self._offered = None
 
-    def _placed(self) -> tuple[str, int]:
-        if self._local is None:
-            raise NotAllowedError("The leg has no RTP port yet: place() comes first.")
-        return self._local
+    # --- inside -------------------------------------------------------------------------------------------
 
-    def _choose(self, remote: SessionDescription) -> PhoneAudio:
+    def _placed(self) -> PhonePlace:
+        if self._place is None:
+            raise NotAllowedError("The leg has no RTP port yet: place() comes first.")
+        return self._place
+
+    @property
+    def _portless(self) -> bool:
+        return self._place is not None and self._place.video_port == 0
+
+    def _choose_audio(self, remote: SessionDescription) -> PhoneAudio:
         agreed = self._agreement
-        order = range(len(remote.media))
         # The section that carried the call goes first: a phone may add another audio section behind it.
-        first = () if agreed is None else (agreed.audio_index,)
+        first = None if agreed is None else agreed.audio_index
         preferred = None if agreed is None else agreed.audio.codec
-        for index in (*first, *order):
-            audio = understand_audio(remote, index, self._preferences, preferred, in_order=False)
+        for section in find_sections(remote, "audio", first):
+            media = remote.media[section.index]
+            audio = understand_audio(media, section, self._preferences, preferred, in_order=False)
             if audio is not None:
                 return audio
         known = ", ".join(self._preferences.codecs)
         raise NegotiationError(f"The offer has no audio over plain RTP with one of {known}.")
-
-    def _agree(
-        self, remote: SessionDescription, audio: PhoneAudio, wish: Direction, *, held: bool
-    ) -> PhoneAgreement:
-        address, port, rtcp_port = audio.connection_address, audio.port, audio.rtcp_port
-        if is_unspecified(address) and self._agreement is not None:
-            # Old-style hold (RFC 3264 section 8.4) names no address; keep the one that worked.
-            last = self._agreement.audio
-            address, port, rtcp_port = last.remote_address, last.remote_port, last.remote_rtcp_port
-        agreed = RtpAudio(
-            remote_address=address,
-            remote_port=port,
-            remote_rtcp_port=rtcp_port,
-            codec=audio.codec,
-            dtmf_payload_type=audio.dtmf_payload_type,
-            sends=wish.sends and audio.direction.receives,
-            receives=wish.receives and audio.direction.sends,
-        )
-        return PhoneAgreement(agreed, held, remote, audio.index, audio.dtmf_clock_rate_hz)
-
-    @property
-    def _protocol(self) -> str:
-        agreed = self._agreement
-        return "RTP/AVP" if agreed is None else agreed.remote.media[agreed.audio_index].protocol
-
-    def _offer_media(self, ours: MediaSection) -> tuple[MediaSection, ...]:
-        agreed = self._agreement
-        if agreed is None:
-            return (ours,)
-        # RFC 3264 section 8: every m= line ever agreed stays in its place, refused ones with port 0.
-        return tuple(
-            ours if index == agreed.audio_index else refuse(section)
-            for index, section in enumerate(agreed.remote.media)
-        )
-
-    def _offered_codecs(self) -> tuple[tuple[Codec, ...], tuple[tuple[int, int], ...]]:
-        """The codecs and telephone-events (payload type, clock) of our offer."""
-        agreed = self._agreement
-        if agreed is not None:
-            # A re-offer changes the direction only: the same codec keeps the media plane untouched.
-            event = agreed.audio.dtmf_payload_type
-            return (agreed.audio.codec,), (() if event is None else ((event, agreed.dtmf_clock_rate_hz),))
-        dynamic = _FIRST_DYNAMIC
-        codecs = []
-        for name in self._preferences.codecs:
-            shape = SHAPES[name]
-            number = shape.static_payload_type
-            if number is None:
-                number, dynamic = dynamic, dynamic + 1
-            codecs.append(Codec(name, number, shape.clock_rate_hz, shape.channels))
-        clocks = dict.fromkeys(codec.clock_rate_hz for codec in codecs) if self._preferences.dtmf else {}
-        return tuple(codecs), tuple((_FIRST_EVENT + place, clock) for place, clock in enumerate(clocks))
 
     def _write(self, address: str, media: tuple[MediaSection, ...]) -> str:
         if (address, media) != self._last_media:
@@ -299,14 +243,9 @@ class _Memory(msgspec.Struct, frozen=True):
     remote: str
     audio_index: int
     dtmf_clock_rate_hz: int
-
-
-class _Offered(msgspec.Struct, frozen=True):
-    """Our offer while it waits for its answer."""
-
-    direction: Direction
-    codecs: tuple[Codec, ...]
-    media: tuple[MediaSection, ...]
+    video: RtpVideo | None = None
+    video_index: int | None = None
+    no_video: str = NOT_OFFERED
 
 
 def _parse(text: str) -> SessionDescription:

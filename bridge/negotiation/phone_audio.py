@@ -1,7 +1,5 @@
 """The audio section of a phone's description: read from its text, written into ours."""
 
-import ipaddress
-
 import msgspec
 
 from bridge.negotiation.codecs import (
@@ -12,67 +10,49 @@ from bridge.negotiation.codecs import (
     recognize,
     rtp_map_line,
 )
+from bridge.negotiation.phone_section import PhoneSection, connection_of
 from bridge.plane.messages import Codec
-from bridge.wire.sdp import Origin, SessionDescription, serialize_session_description
-from bridge.wire.sdp_section import Attribute, Attributes, Connection, Direction, MediaSection, make_direction
+from bridge.wire.sdp_section import Attribute, Attributes, Direction, MediaSection
 
 PTIME_MS = 20  # the metronome's tick
-_PLAIN_RTP = ("RTP/AVP", "RTP/AVPF")
 
 
 class PhonePreferences(msgspec.Struct, frozen=True):
-    """What the bridge takes from and offers to a phone. `codecs` is in order of preference."""
+    """What the bridge takes from and offers to a phone, codecs in order of preference.
+
+    No `video_codecs`: voice only. `video_bps` is the most the bridge sends to a phone that names no limit of
+    its own, and what it asks the phone to keep to: nobody measures what a path to a phone carries.
+    """
 
     codecs: tuple[str, ...] = ("OPUS", "G722", "PCMU", "PCMA")
     dtmf: bool = True
+    video_codecs: tuple[str, ...] = ("H264", "VP8")
+    video_bps: int = 1_000_000
 
 
 class PhoneAudio(msgspec.Struct, frozen=True):
-    """The audio section of a peer's description, understood. `direction` is the phone's."""
+    """The audio section of a peer's description, understood."""
 
-    index: int
-    connection_address: str
-    port: int
-    rtcp_port: int
-    direction: Direction
+    section: PhoneSection
     codec: Codec
     dtmf_payload_type: int | None
     dtmf_clock_rate_hz: int
 
 
 def understand_audio(
-    remote: SessionDescription,
-    index: int,
+    media: MediaSection,
+    section: PhoneSection,
     preferences: PhonePreferences,
     preferred: Codec | None,
     *,
     in_order: bool,
 ) -> PhoneAudio | None:
     """The section as audio the bridge can do, None if it cannot. `in_order`: the peer's order decides."""
-    section = remote.media[index]
-    connection = remote.connection_of(section)
-    if section.kind != "audio" or not section.port or section.protocol not in _PLAIN_RTP:
-        return None
-    if connection is None or not _is_usable(connection.address):
-        return None
-    codec = _choose_codec(section, preferences, preferred, in_order=in_order)
+    codec = _choose_codec(media, preferences, preferred, in_order=in_order)
     if codec is None:
         return None
-    event, event_clock = _choose_event(section, codec) if preferences.dtmf else (None, 0)
-    direction = remote.direction(section)
-    if is_unspecified(connection.address):
-        # RFC 3264 section 8.4: "hold" as RFC 2543 wrote it; the phone hears nothing.
-        direction = make_direction(sends=direction.sends, receives=False)
-    return PhoneAudio(
-        index=index,
-        connection_address=connection.address,
-        port=section.port,
-        rtcp_port=section.rtcp_port or min(section.port + 1, 65535),  # RFC 3550 section 11, RFC 3605
-        direction=direction,
-        codec=codec,
-        dtmf_payload_type=event,
-        dtmf_clock_rate_hz=event_clock,
-    )
+    event, event_clock = _choose_event(media, codec) if preferences.dtmf else (None, 0)
+    return PhoneAudio(section, codec, event, event_clock)
 
 
 def _choose_codec(
@@ -99,24 +79,6 @@ def _choose_event(section: MediaSection, codec: Codec) -> tuple[int | None, int]
     return (None, 0) if chosen is None else (chosen.payload_type, chosen.clock_rate_hz)
 
 
-def _is_usable(address: str) -> bool:
-    """A unicast IP literal. Host names would need a look-up per call, and multicast is not for calls."""
-    try:
-        return not ipaddress.ip_address(address).is_multicast
-    except ValueError:
-        return False
-
-
-def is_unspecified(address: str) -> bool:
-    return ipaddress.ip_address(address).is_unspecified
-
-
-def refuse(section: MediaSection) -> MediaSection:
-    """The same m= line with port 0 (RFC 3264 section 6)."""
-    formats = section.formats or ("0",)
-    return MediaSection(section.kind, 0, section.protocol, formats)
-
-
 def write_audio(
     address: str,
     port: int,
@@ -140,16 +102,4 @@ def write_audio(
     ]
     numbers = (*(codec.payload_type for codec in codecs), *(payload_type for payload_type, _ in events))
     formats = tuple(str(number) for number in numbers)
-    return MediaSection("audio", port, protocol, formats, Attributes(tuple(lines)), _connection(address))
-
-
-def _connection(address: str) -> Connection:
-    return Connection(address, "IP6" if ":" in address else "IP4")
-
-
-def write_description(address: str, session_id: int, version: int, media: tuple[MediaSection, ...]) -> str:
-    connection = _connection(address)
-    origin = Origin("-", str(session_id), str(version), connection.address_type, address)
-    return serialize_session_description(
-        SessionDescription(origin, name="warmbridge", connection=connection, media=media)
-    )
+    return MediaSection("audio", port, protocol, formats, Attributes(tuple(lines)), connection_of(address))

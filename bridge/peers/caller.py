@@ -31,6 +31,7 @@ from signaling.sip.settings import EndpointSettings
 
 CALL_TIMEOUT_S = 15.0
 BYE_TIMEOUT_S = 5.0
+PREFERENCES = PhonePreferences(codecs=("PCMU",), video_codecs=())
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class SyntheticCaller:
             self._on_event,
             self._settings.user,
         )
-        self._session = PhoneSession(1, PhonePreferences(codecs=("PCMU",)))
+        self._session = PhoneSession(1, PREFERENCES)
         self._call: CallKey | None = None
         self._waiter: asyncio.Future[str] | None = None
         self.answered = asyncio.Event()
@@ -243,7 +244,7 @@ class SyntheticCaller:
     def _over(self, by: str) -> None:
         self._phone.remote = None
         self._call = None
-        self._session = PhoneSession(1, PhonePreferences(codecs=("PCMU",)))
+        self._session = PhoneSession(1, PREFERENCES)
         self._session.place(*self._phone.address)
         self.answered.clear()
         self.ended_by = by

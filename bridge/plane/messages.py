@@ -61,14 +61,38 @@ class RtpAudio(msgspec.Struct, frozen=True, gc=False):
     receives: bool = True
 
 
+class RtpVideo(msgspec.Struct, frozen=True, gc=False):
+    """The video section of an RTP leg, on ports of its own. Directions are the bridge's.
+
+    `up_codecs` is what the phone may send, `down_codecs` what it takes, its best first. `feedback` is what of
+    a=rtcp-fb both sides do: "nack", "nack pli", "ccm fir". `source` is the video to send (None = nothing now).
+    """
+
+    remote_address: str
+    remote_port: int
+    remote_rtcp_port: int
+    up_codecs: tuple[Codec, ...]
+    down_codecs: tuple[Codec, ...]
+    feedback: tuple[str, ...] = ()
+    limit_bps: int | None = None  # what the phone is to be sent at most
+    sends: bool = True
+    receives: bool = True
+    source: TrackId | None = None
+
+
 class RtpLegSpec(msgspec.Struct, frozen=True, gc=False):
-    """Wanted state of a SIP leg. `audio` is None before the remote side is known (outbound call)."""
+    """Wanted state of a SIP leg. `audio` is None before the remote side is known (outbound call).
+
+    `video_port` asks for a port pair for video before the remote side is known. It stays for the leg's life.
+    """
 
     leg_id: LegId
     participant_id: ParticipantId
     room_id: RoomId
     audio: RtpAudio | None = None
     playback: Playback | None = None
+    video: RtpVideo | None = None
+    video_port: bool = False
 
 
 class IceCredentials(msgspec.Struct, frozen=True, gc=False):
@@ -224,12 +248,16 @@ class CommandRefused(msgspec.Struct, frozen=True, gc=False, tag=True):
 
 
 class RtpLegDeclared(msgspec.Struct, frozen=True, gc=False, tag=True):
-    """The leg exists with this RTP port (RTCP on the next one); the same port for its whole life."""
+    """The leg exists with this RTP port (RTCP on the next one); the same port for its whole life.
+
+    `video_port` likewise: None while no video was asked for, 0 when no port was to be had.
+    """
 
     request_id: int
     leg_id: LegId
     local_address: str
     local_port: int
+    video_port: int | None = None
 
 
 class WebRtcLegDeclared(msgspec.Struct, frozen=True, gc=False, tag=True):

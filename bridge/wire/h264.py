@@ -125,6 +125,9 @@ DECODES: dict[Profile, frozenset[Profile]] = {
     Profile.HIGH: frozenset(set(Profile) - {Profile.BASELINE}),
 }
 
+# What every decoder takes in practice: browsers name one of the two, and mean the same streams.
+UNIVERSAL_PROFILES = (Profile.CONSTRAINED_BASELINE, Profile.BASELINE)
+
 # RFC 6184 table 5: (profile_idc, mask over profile-iop, wanted bits) and the profile they mean.
 _PROFILE_PATTERNS: tuple[tuple[int, int, int, Profile], ...] = (
     (0x42, 0x4F, 0x40, Profile.CONSTRAINED_BASELINE),

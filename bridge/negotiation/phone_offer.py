@@ -1,0 +1,150 @@
+"""The bridge's own offers to a phone, and the answers to them."""
+
+import msgspec
+
+from bridge.errors import NegotiationError
+from bridge.negotiation.codecs import SHAPES
+from bridge.negotiation.phone_agreement import (
+    NOT_OFFERED,
+    PhoneAgreement,
+    Understood,
+    rewrite_video,
+    video_direction,
+)
+from bridge.negotiation.phone_audio import PhonePreferences, understand_audio, write_audio
+from bridge.negotiation.phone_section import PhonePlace, read_section, refuse
+from bridge.negotiation.phone_video import (
+    FEEDBACK,
+    PhoneVideo,
+    offered_codecs,
+    understand_video,
+    write_video,
+)
+from bridge.plane.messages import Codec
+from bridge.wire.sdp import SessionDescription
+from bridge.wire.sdp_section import Direction, MediaSection
+
+_FIRST_DYNAMIC = 96  # RFC 3551 section 3
+_FIRST_EVENT = 101  # as most phones number it; the number itself has no meaning
+
+VIDEO_DECLINED = "the phone, or a trunk before it, took the video out of the bridge's offer"
+VIDEO_ENDED = "the bridge went back to voice"
+
+Events = tuple[tuple[int, int], ...]  # telephone-events: payload type and clock
+
+
+class PhoneOffer(msgspec.Struct, frozen=True):
+    """An offer while it waits for its answer. `video_index` is where it has video, `no_video` why it has not."""
+
+    direction: Direction
+    audio_index: int
+    codecs: tuple[Codec, ...]
+    media: tuple[MediaSection, ...]
+    video_index: int | None = None
+    video_codecs: tuple[Codec, ...] = ()
+    no_video: str = NOT_OFFERED
+
+
+def make_offer(
+    agreed: PhoneAgreement | None,
+    place: PhonePlace,
+    preferences: PhonePreferences,
+    direction: Direction,
+    *,
+    video: bool | None,
+) -> PhoneOffer:
+    """RFC 3264 section 8: every m= line ever agreed stays in its place, refused ones with port 0."""
+    codecs, events = _audio_formats(agreed, preferences)
+    protocol = "RTP/AVP" if agreed is None else agreed.protocol_of(agreed.audio_index)
+    audio = write_audio(place.address, place.audio_port, protocol, direction, codecs, events)
+    if agreed is None:
+        offer = PhoneOffer(direction, 0, codecs, (audio,))
+        return _add_video(offer, None, place, preferences) if video else offer
+    media = tuple(
+        audio if index == agreed.audio_index else refuse(section)
+        for index, section in enumerate(agreed.remote.media)
+    )
+    offer = PhoneOffer(direction, agreed.audio_index, codecs, media, no_video=agreed.no_video)
+    if agreed.video is not None and place.video_port:
+        if video is False:
+            return msgspec.structs.replace(offer, no_video=VIDEO_ENDED)
+        return _keep_video(offer, agreed, place, preferences)
+    return _add_video(offer, agreed, place, preferences) if video else offer
+
+
+def read_answer(remote: SessionDescription, offered: PhoneOffer, preferences: PhonePreferences) -> Understood:
+    """The answer to `offered`, of as many m= lines. Raises NegotiationError when it has no usable audio."""
+    names = tuple(codec.name for codec in offered.codecs)
+    section = read_section(remote, offered.audio_index, "audio")
+    audio = None
+    if section is not None:
+        asked = msgspec.structs.replace(preferences, codecs=names)
+        media = remote.media[section.index]
+        audio = understand_audio(media, section, asked, preferred=None, in_order=True)
+    if audio is None:
+        raise NegotiationError("The answer accepts no audio the bridge offered.")
+    video = _read_video(remote, offered, preferences)
+    declined = offered.video_index is not None and video is None
+    reason = VIDEO_DECLINED if declined else offered.no_video
+    return Understood(remote, audio, video, reason, offered.video_codecs)
+
+
+def _read_video(
+    remote: SessionDescription, offered: PhoneOffer, preferences: PhonePreferences
+) -> PhoneVideo | None:
+    index = offered.video_index
+    section = None if index is None else read_section(remote, index, "video")
+    if section is None:
+        return None
+    names = tuple(dict.fromkeys(codec.name for codec in offered.video_codecs))
+    return understand_video(remote, section, msgspec.structs.replace(preferences, video_codecs=names))
+
+
+def _audio_formats(
+    agreed: PhoneAgreement | None, preferences: PhonePreferences
+) -> tuple[tuple[Codec, ...], Events]:
+    if agreed is not None:
+        # A re-offer changes no codec: the same one keeps the media plane untouched.
+        event = agreed.audio.dtmf_payload_type
+        return (agreed.audio.codec,), (() if event is None else ((event, agreed.dtmf_clock_rate_hz),))
+    dynamic = _FIRST_DYNAMIC
+    codecs = []
+    for name in preferences.codecs:
+        shape = SHAPES[name]
+        number = shape.static_payload_type
+        if number is None:
+            number, dynamic = dynamic, dynamic + 1
+        codecs.append(Codec(name, number, shape.clock_rate_hz, shape.channels))
+    clocks = dict.fromkeys(codec.clock_rate_hz for codec in codecs) if preferences.dtmf else {}
+    return tuple(codecs), tuple((_FIRST_EVENT + place, clock) for place, clock in enumerate(clocks))
+
+
+def _keep_video(
+    offer: PhoneOffer, agreed: PhoneAgreement, place: PhonePlace, preferences: PhonePreferences
+) -> PhoneOffer:
+    index, video = agreed.video_index, agreed.video
+    if index is None or video is None:
+        return offer
+    direction = video_direction(offer.direction)
+    ours = rewrite_video(video, place, agreed.protocol_of(index), direction, preferences.video_bps)
+    return _with_video(offer, index, ours, video.up_codecs)
+
+
+def _add_video(
+    offer: PhoneOffer, agreed: PhoneAgreement | None, place: PhonePlace, preferences: PhonePreferences
+) -> PhoneOffer:
+    if not place.video_port or not preferences.video_codecs:
+        return offer
+    # Numbers of their own: some phones take a number for the same codec on both m= lines.
+    taken = frozenset(number for section in offer.media for number in section.payload_types)
+    codecs = offered_codecs(preferences, taken)
+    protocol = "RTP/AVP" if agreed is None else agreed.protocol_of(agreed.audio_index)
+    direction = video_direction(offer.direction)
+    ours = write_video(place, protocol, direction, codecs, FEEDBACK, preferences.video_bps)
+    dead = (i for i, section in enumerate(offer.media) if section.kind == "video" and not section.port)
+    return _with_video(offer, next(dead, len(offer.media)), ours, codecs)
+
+
+def _with_video(offer: PhoneOffer, index: int, ours: MediaSection, codecs: tuple[Codec, ...]) -> PhoneOffer:
+    media = (*offer.media[:index], ours, *offer.media[index + 1 :])
+    return msgspec.structs.replace(offer, media=media, video_index=index, video_codecs=codecs, no_video="")

@@ -1,0 +1,92 @@
+"""One m= section of a phone's description, whatever its medium: where its packets go, and which way."""
+
+import ipaddress
+
+import msgspec
+
+from bridge.wire.sdp import Origin, SessionDescription, serialize_session_description
+from bridge.wire.sdp_section import Connection, Direction, MediaSection, make_direction
+
+_PLAIN_RTP = ("RTP/AVP", "RTP/AVPF")
+
+
+class PhonePlace(msgspec.Struct, frozen=True):
+    """Where the bridge receives: RTP on these ports, RTCP one higher.
+
+    `video_port` is None while no port was asked for, and 0 when none was to be had.
+    """
+
+    address: str
+    audio_port: int
+    video_port: int | None = None
+
+
+class PhoneSection(msgspec.Struct, frozen=True):
+    """A section the bridge can exchange packets with. `direction` is the phone's."""
+
+    index: int
+    address: str
+    port: int
+    rtcp_port: int
+    direction: Direction
+
+
+def read_section(remote: SessionDescription, index: int, kind: str) -> PhoneSection | None:
+    """The section as one of this kind over plain RTP with a usable address; None if it is not."""
+    section = remote.media[index]
+    connection = remote.connection_of(section)
+    if section.kind != kind or not section.port or section.protocol not in _PLAIN_RTP:
+        return None
+    if connection is None or not _is_usable(connection.address):
+        return None
+    direction = remote.direction(section)
+    if is_unspecified(connection.address):
+        # RFC 3264 section 8.4: "hold" as RFC 2543 wrote it; the phone takes nothing.
+        direction = make_direction(sends=direction.sends, receives=False)
+    return PhoneSection(
+        index,
+        connection.address,
+        section.port,
+        section.rtcp_port or min(section.port + 1, 65535),  # RFC 3550 section 11, RFC 3605
+        direction,
+    )
+
+
+def find_sections(
+    remote: SessionDescription, kind: str, first: int | None = None
+) -> tuple[PhoneSection, ...]:
+    """All usable sections of a kind, the one at `first` before the others."""
+    order = range(len(remote.media))
+    chosen = order if first is None else (first, *(index for index in order if index != first))
+    found = (read_section(remote, index, kind) for index in chosen if index in order)
+    return tuple(section for section in found if section is not None)
+
+
+def _is_usable(address: str) -> bool:
+    """A unicast IP literal. Host names would need a look-up per call, and multicast is not for calls."""
+    try:
+        return not ipaddress.ip_address(address).is_multicast
+    except ValueError:
+        return False
+
+
+def is_unspecified(address: str) -> bool:
+    return ipaddress.ip_address(address).is_unspecified
+
+
+def refuse(section: MediaSection) -> MediaSection:
+    """The same m= line with port 0 (RFC 3264 section 6)."""
+    formats = section.formats or ("0",)
+    return MediaSection(section.kind, 0, section.protocol, formats)
+
+
+def connection_of(address: str) -> Connection:
+    return Connection(address, "IP6" if ":" in address else "IP4")
+
+
+def write_description(address: str, session_id: int, version: int, media: tuple[MediaSection, ...]) -> str:
+    connection = connection_of(address)
+    origin = Origin("-", str(session_id), str(version), connection.address_type, address)
+    return serialize_session_description(
+        SessionDescription(origin, name="warmbridge", connection=connection, media=media)
+    )
