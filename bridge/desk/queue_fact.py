@@ -134,7 +134,7 @@ def _readiness_changed(state: "DeskState", event: events.ReadinessChanged) -> No
 
 
 def _profile_set(state: "DeskState", event: events.ProfileSet) -> None:
-    state.profiles[event.user_id] = event.profile
+    state.put_profile(event.profile)
 
 
 def _queue_declared(state: "DeskState", event: events.QueueDeclared) -> None:

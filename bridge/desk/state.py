@@ -35,6 +35,7 @@ class DeskState:
     """
 
     __slots__ = (
+        "_busy",
         "_ended",
         "_ended_kept",
         "_engaged",
@@ -79,6 +80,7 @@ class DeskState:
         self.linked: dict[InteractionId, None] = {}  # with a companion link that can expire
         self._engaged: dict[UserId, dict[InteractionId, None]] = {}
         self._wrapping: dict[UserId, dict[tuple[InteractionId, ParticipantId], None]] = {}
+        self._busy: set[UserId] = set()
         self._offer_to: dict[UserId, Offer] = {}
         self._offer_of_seat: dict[SeatId, Offer] = {}
         self._ended: deque[InteractionId] = deque()
@@ -123,11 +125,8 @@ class DeskState:
         return self.profiles.get(user_id) or Profile(user_id)
 
     def is_busy(self, user_id: UserId) -> bool:
-        """Derived, never stored: a flag could stick."""
-        if user_id in self._offer_to or user_id in self._wrapping:
-            return True
-        engaged = self._engaged.get(user_id)
-        return engaged is not None and len(engaged) >= self.profile(user_id).capacity
+        """Derived, never stored with the user: a flag could stick."""
+        return user_id in self._busy
 
     def is_wrapping_up(self, user_id: UserId) -> bool:
         return user_id in self._wrapping
@@ -142,6 +141,17 @@ class DeskState:
             return False
         proof = self.proofs.get(expert.user_id)
         return not proof_s or (proof is not None and proof.expires_at > now)
+
+    def idle_experts(self, proof_s: float, now: float) -> list[Expert]:
+        """Who can be rung now: those who take offers and are not busy. Asked at each step, of everybody."""
+        busy = self._busy
+        return [
+            expert
+            for user_id, expert in self.experts.items()
+            if user_id not in busy
+            and expert.takes_offers
+            and (not proof_s or self.takes_offers(expert, proof_s, now))
+        ]
 
     def can_show_video(self, user_id: UserId, proof_s: float) -> bool:
         """Has the licence and, where desktops prove themselves, a camera that works."""
@@ -191,6 +201,9 @@ class DeskState:
             self._forget_work(participant, now.interaction_id)
         for participant in now.participants:
             self._note_work(participant, now.interaction_id)
+        for participant in (*(was.participants if was is not None else ()), *now.participants):
+            if participant.user_id is not None:
+                self._weigh(participant.user_id)
 
     def put_participant(self, event: Any, /, **changes: Any) -> None:
         """Replaces the participant an event is about by one with `changes`."""
@@ -202,13 +215,31 @@ class DeskState:
         self.offers[offer.offer_id] = offer
         self._offer_to[offer.user_id] = offer
         self._offer_of_seat[offer.seat_id] = offer
+        self._weigh(offer.user_id)
 
     def take_offer(self, offer_id: OfferId) -> Offer:
         """It is over."""
         offer = self.offers.pop(offer_id)
         del self._offer_to[offer.user_id]
         del self._offer_of_seat[offer.seat_id]
+        self._weigh(offer.user_id)
         return offer
+
+    def put_profile(self, profile: Profile) -> None:
+        self.profiles[profile.user_id] = profile
+        self._weigh(profile.user_id)
+
+    def _weigh(self, user_id: UserId) -> None:
+        """Whether there is room for one more, after anything changed that speaks for or against it."""
+        engaged = self._engaged.get(user_id)
+        if (
+            user_id in self._offer_to
+            or user_id in self._wrapping
+            or (engaged is not None and len(engaged) >= self.profile(user_id).capacity)
+        ):
+            self._busy.add(user_id)
+        else:
+            self._busy.discard(user_id)
 
     def _forget_work(self, participant: Participant, id_: InteractionId) -> None:
         user_id = participant.user_id
@@ -241,6 +272,8 @@ class DeskState:
             gone = self.interactions.pop(self._ended.popleft())
             for participant in gone.participants:
                 self._forget_work(participant, gone.interaction_id)  # who was still wrapping up is free
+                if participant.user_id is not None:
+                    self._weigh(participant.user_id)
             self.forgotten += 1
 
     # --- over a restart -----------------------------------------------------------------------------------
@@ -269,7 +302,8 @@ class DeskState:
             self.put_offer(offer)
         self.declared.update((queue.queue_id, queue) for queue in snapshot.declared)
         self.queues.update(self.declared)
-        self.profiles.update((profile.user_id, profile) for profile in snapshot.profiles)
+        for profile in snapshot.profiles:
+            self.put_profile(profile)
         self.figures.update(snapshot.figures)
         self.notified_at.update(snapshot.notified_at)
         self.forgotten = snapshot.forgotten

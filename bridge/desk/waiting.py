@@ -1,6 +1,7 @@
 """The waiting lists: who is served next, and who is rung for it."""
 
 import heapq
+from collections.abc import Iterator
 
 from bridge.desk import events
 from bridge.desk.expert import Expert
@@ -12,35 +13,35 @@ from bridge.desk.seat import Seat, SeatTrigger
 from bridge.desk.step import Step
 from bridge.ids import QueueId, UserId
 
+_Head = tuple[Place, QueueId, Iterator[Place]]  # who is first in a line, and the others behind
+
 
 def match_waiting(step: Step) -> None:
     """Offers each open seat, the first of all lines first, to the longest idle of those who serve its queue."""
     lines = step.state.lines
     if not lines.open_queues():
         return
-    idle = idle_experts(step)
+    idle = step.state.idle_experts(step.policy.proof_s, step.now)
     if not idle:
         return
     serving = {id_: line for id_ in lines.open_queues() if (line := _serving(step, id_, idle))}
-    tagged = [[(place, id_) for place in lines.open(id_)] for id_ in serving]
-    free = {expert.user_id for expert in idle}
-    for place, queue_id in heapq.merge(*tagged):
-        candidates = [expert for expert in serving[queue_id] if expert.user_id in free]
-        chosen = _choose(step, place, step.state.queues[queue_id], candidates)
+    heads = [head for id_ in serving if (head := _head(id_, iter(lines.open(id_))))]
+    heapq.heapify(heads)
+    while heads:
+        place, queue_id, behind = heads[0]
+        if not serving[queue_id]:
+            heapq.heappop(heads)  # nobody is left to ring for those behind either
+            continue
+        chosen = _choose(step, place, step.state.queues[queue_id], serving[queue_id])
         if chosen is not None:
-            free.discard(chosen)
-        if not free:
-            return
-
-
-def idle_experts(step: Step) -> list[Expert]:
-    """Who can be rung now."""
-    state = step.state
-    return [
-        expert
-        for expert in state.experts.values()
-        if state.takes_offers(expert, step.policy.proof_s, step.now) and not state.is_busy(expert.user_id)
-    ]
+            serving = {
+                id_: [expert for expert in line if expert is not chosen] for id_, line in serving.items()
+            }
+        head = _head(queue_id, behind)
+        if head is None:
+            heapq.heappop(heads)
+        else:
+            heapq.heapreplace(heads, head)
 
 
 def limit_met(queue: Queue, interaction: Interaction, seat: Seat, now: float) -> str:
@@ -68,26 +69,27 @@ def make_offer(step: Step, interaction: Interaction, seat: Seat, user_id: UserId
     step.record(events.OfferMade(step.now, id_, step.ids.offer(), seat.seat_id, user_id, expires_at))
 
 
+def _head(queue_id: QueueId, line: Iterator[Place]) -> _Head | None:
+    place = next(line, None)
+    return None if place is None else (place, queue_id, line)
+
+
 def _serving(step: Step, queue_id: QueueId, idle: list[Expert]) -> list[Expert]:
     """Those of `idle` who serve the queue, in the order in which they are rung."""
-    queue, state = step.state.queues.get(queue_id), step.state
+    queue, profile = step.state.queues.get(queue_id), step.state.profile
     if queue is None:
         return []
-    profiles = {expert.user_id: state.profile(expert.user_id) for expert in idle}
-    serving = [
-        expert for expert in idle if expert.role is queue.role and queue.admits(profiles[expert.user_id])
+    role = queue.role
+    keyed = [
+        (queue.key_of(known, expert.handled), expert.idle_since, expert.user_id, expert)
+        for expert in idle
+        if expert.role is role and queue.admits(known := profile(expert.user_id))
     ]
-    serving.sort(
-        key=lambda expert: (
-            queue.key_of(profiles[expert.user_id], expert.handled),
-            expert.idle_since,
-            expert.user_id,
-        )
-    )
-    return serving
+    keyed.sort()
+    return [expert for *_, expert in keyed]
 
 
-def _choose(step: Step, place: Place, queue: Queue, candidates: list[Expert]) -> UserId | None:
+def _choose(step: Step, place: Place, queue: Queue, candidates: list[Expert]) -> Expert | None:
     """Rings the first who may be rung for this very seat."""
     interaction = step.interaction(place.interaction_id)
     seat = interaction.seat(place.seat_id)
@@ -96,7 +98,7 @@ def _choose(step: Step, place: Place, queue: Queue, candidates: list[Expert]) ->
     for expert in candidates:
         if _may_ring(step, interaction, seat, expert):
             make_offer(step, interaction, seat, expert.user_id)
-            return expert.user_id
+            return expert
     return None
 
 

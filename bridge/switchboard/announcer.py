@@ -86,6 +86,8 @@ class Announcer:
 
     def _told(self, committed: Committed) -> Iterator[tuple[DesktopEvent, Audience]]:
         audiences = {id_: self._audience(i) for id_, i in committed.interactions.items()}
+        # Each event of the step shows the state after it: one view does for all.
+        views = {id_: self._portraits.interaction(i) for id_, i in committed.interactions.items()}
         for number, event in zip(committed.numbers, committed.events, strict=True):
             if isinstance(event, QueueEvent):
                 yield from self._queue_told(number, event)
@@ -101,7 +103,7 @@ class Announcer:
                     event.interaction_id,
                     change_name(event),
                     getattr(event, "participant_id", None),
-                    self._portraits.interaction(interaction),
+                    views[event.interaction_id],
                 ),
                 audiences[event.interaction_id],
             )

@@ -1,6 +1,7 @@
 """Views of the desk's values: monotonic instants become wall time, nothing inner shows."""
 
 from dataclasses import fields
+from functools import cache
 
 from bridge.clock import Clock
 from bridge.desk.capability import Ability, Capabilities
@@ -45,6 +46,10 @@ _LEFT_OUT = frozenset(
         "binding",
     }
 )
+
+_ABILITIES = {
+    Ability(send, receive): AbilityView(send, receive) for send in (False, True) for receive in (False, True)
+}
 
 
 class Portraits:
@@ -207,7 +212,11 @@ class Portraits:
 
 def change_name(event: DeskEvent) -> str:
     """ParticipantMoved -> participant_moved."""
-    name = type(event).__name__
+    return _snake_case(type(event).__name__)
+
+
+@cache
+def _snake_case(name: str) -> str:
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")
 
 
@@ -217,13 +226,10 @@ def _facts(event: DeskEvent) -> dict[str, str]:
 
 
 def capabilities_view(capabilities: Capabilities) -> CapabilitiesView:
-    def ability(one: Ability) -> AbilityView:
-        return AbilityView(one.send, one.receive)
-
     return CapabilitiesView(
-        ability(capabilities.audio),
-        ability(capabilities.video),
-        ability(capabilities.screen),
+        _ABILITIES[capabilities.audio],
+        _ABILITIES[capabilities.video],
+        _ABILITIES[capabilities.screen],
         capabilities.no_video,
     )
 

@@ -14,7 +14,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import bench_forwarding, bench_mixer, bench_sip, bench_transport
+from tests.bench import bench_desk, bench_forwarding, bench_mixer, bench_sip, bench_transport
 from tests.bench.figure import Bench, Figure
 
 BENCHES: dict[str, Bench] = {
@@ -22,6 +22,7 @@ BENCHES: dict[str, Bench] = {
     "transport": bench_transport.run,
     "mixer": bench_mixer.run,
     "sip": bench_sip.run,
+    "desk": bench_desk.run,
 }
 WINDOW_S = 2.0
 
@@ -62,7 +63,7 @@ def run(names: list[str], window_s: float) -> Iterator[Figure]:
 
 def table(figures: list[Figure]) -> Table:
     """One row a figure; what was measured, and who the peer is, stands below by number."""
-    found = Table(title="CPU time (user and system), medians", box=box.SIMPLE_HEAD)
+    found = Table(title="CPU time (user and system) unless noted, medians", box=box.SIMPLE_HEAD)
     for heading in ("", "", "warmbridge", "peer", "aim", "unit"):
         found.add_column(heading, justify="right" if heading in ("warmbridge", "peer", "aim") else "left")
     notes = remarks(figures)
@@ -70,7 +71,7 @@ def table(figures: list[Figure]) -> Table:
         if before is None or before.bench != figure.bench:
             found.add_section()
         number = notes.index(remark(figure)) + 1 if remark(figure) else ""
-        cells = (judged(figure), written(figure.peer), written(figure.aim, "<= "), figure.unit)
+        cells = (judged(figure), written(figure.peer), aimed_at(figure), figure.unit)
         found.add_row(str(number), f"{figure.bench}: {figure.name}", *cells)
     found.caption = "\n".join(f"{number}: {text}" for number, text in enumerate(notes, start=1))
     found.caption_justify = "left"
@@ -89,9 +90,14 @@ def remark(figure: Figure) -> str:
 def judged(figure: Figure) -> str:
     """The figure, green within its aim and yellow beyond."""
     text = written(figure.value)
-    if figure.aim is None:
+    if figure.aim is None and figure.at_least is None:
         return text
-    return f"[{'green' if figure.value <= figure.aim else 'yellow'}]{text}[/]"
+    met = (figure.aim is None or figure.value <= figure.aim) and figure.value >= (figure.at_least or 0.0)
+    return f"[{'green' if met else 'yellow'}]{text}[/]"
+
+
+def aimed_at(figure: Figure) -> str:
+    return written(figure.aim, "<= ") or written(figure.at_least, ">= ")
 
 
 def written(value: float | None, before: str = "") -> str:

@@ -8,7 +8,8 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Figure:
-    """`peer` is the same number of whatever stands beside us in this run, `aim` the largest wanted value."""
+    """`peer` is the same number of whatever stands beside us in this run, `aim` the largest wanted value,
+    `at_least` the smallest."""
 
     bench: str
     name: str
@@ -18,6 +19,7 @@ class Figure:
     peer_name: str = ""
     aim: float | None = None
     note: str = ""
+    at_least: float | None = None
 
 
 class Bench(Protocol):

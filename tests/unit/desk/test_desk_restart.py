@@ -22,6 +22,7 @@ DERIVED = {
     "lines",
     "queues",
     "proofs",
+    "_busy",
     "_engaged",
     "_ended_kept",
     "_offer_of_seat",

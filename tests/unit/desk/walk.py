@@ -369,6 +369,11 @@ class Walk:
                     parts[participant.user_id] = parts.get(participant.user_id, 0) + 1
         for user_id, count in parts.items():
             assert count <= self.desk.profile(user_id).capacity
+        ringing = {offer.user_id for offer in self.desk.offers()}
+        wrapping = {p.user_id for i in self.desk.interactions() for p in i.participants if _wraps_up(p)}
+        for user_id in USERS:
+            full = parts.get(user_id, 0) >= self.desk.profile(user_id).capacity
+            assert self.desk.is_busy(user_id) == (full or user_id in ringing or user_id in wrapping)
         for interaction in self.desk.interactions():
             for participant in interaction.participants:
                 if _wraps_up(participant) and participant.user_id is not None:
