@@ -78,13 +78,17 @@ class CapacityError(BridgeError):
 
 
 class CallFailedError(BridgeError):
-    """An outbound call was not answered. `status` is the SIP status code (408 for no answer at all)."""
+    """An outbound call was not answered. `status` is the SIP status code (408 for no answer at all).
+
+    `retry_after_s` is how long the other side wants to be left alone, 0 if it does not say.
+    """
 
     code = "call_failed"
 
-    def __init__(self, reason: str, status: int) -> None:
+    def __init__(self, reason: str, status: int, retry_after_s: int = 0) -> None:
         super().__init__(reason)
         self.status = status
+        self.retry_after_s = retry_after_s
 
 
 class PlaneLostError(BridgeError):

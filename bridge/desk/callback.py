@@ -49,6 +49,7 @@ class Callback:
     not_before: float = 0.0
     leg_id: LegId | None = None
     dial_by: float | None = None
+    failure: str = ""  # why the latest call came to nothing
 
     @property
     def is_live(self) -> bool:

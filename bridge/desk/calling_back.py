@@ -1,6 +1,7 @@
 """Steps of callbacks: asked for, scheduled, answered, not answered, canceled."""
 
 from bridge.desk import commands, events
+from bridge.desk.call_failure import failure_of
 from bridge.desk.callback import Callback, CallbackState, CallbackTrigger
 from bridge.desk.dialing import CallbackWish, begin_callback, move_callback
 from bridge.desk.interaction import Interaction
@@ -12,8 +13,6 @@ from bridge.errors import NotAllowedError, NotFoundError
 from bridge.ids import InteractionId, LegId
 
 NO_ANSWER = "nobody answered the callback"
-# RFC 3261 section 21: such a number will not do better at the next attempt.
-HOPELESS = frozenset({404, 410, 484, 603, 604})
 
 
 def request_callback(step: Step, command: commands.RequestCallback) -> None:
@@ -60,13 +59,16 @@ def fail_callback(step: Step, command: commands.FailCallback) -> None:
     """Nobody answered: another attempt by rule, or the end. Whoever waited for it is free again."""
     id_ = command.interaction_id
     callback = _dialed(_live(step, id_), command.leg_id)
-    reason = command.reason or NO_ANSWER
-    if callback.attempts >= step.policy.callback_attempts or command.status in HOPELESS:
-        move_callback(step, id_, CallbackTrigger.GIVE_UP, reason=reason)
+    failure = failure_of(command.status)
+    reason = command.reason or failure.text
+    if callback.attempts >= step.policy.callback_attempts or failure.hopeless:
+        move_callback(step, id_, CallbackTrigger.GIVE_UP, reason=reason, failure=failure.code)
         end(step, id_, SYSTEM, f"callback failed after {callback.attempts} attempts: {reason}")
         return
-    not_before = step.now + step.policy.callback_retry_s
-    move_callback(step, id_, CallbackTrigger.RETRY, reason=reason, not_before=not_before)
+    not_before = step.now + max(step.policy.callback_retry_s, command.retry_after_s)
+    move_callback(
+        step, id_, CallbackTrigger.RETRY, reason=reason, not_before=not_before, failure=failure.code
+    )
     for seat in step.interaction(id_).seats:
         step.close_seat(id_, seat, OfferTrigger.RESCIND, NO_ANSWER)
     for participant in tuple(step.interaction(id_).staff()):

@@ -317,12 +317,14 @@ class AnswerCallback:
 
 @dataclass(frozen=True)
 class FailCallback:
-    """`status` is the SIP status of the refusal, 408 for no answer."""
+    """`status` is the SIP status of the refusal, 408 for no answer; the other side takes no call sooner than
+    in `retry_after_s`."""
 
     interaction_id: InteractionId
     leg_id: LegId
     reason: str
     status: int
+    retry_after_s: float = 0.0
 
 
 @dataclass(frozen=True)

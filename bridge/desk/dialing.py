@@ -57,6 +57,7 @@ def move_callback(  # noqa: PLR0913 - what a callback may learn when it moves
     *,
     not_before: float = 0.0,
     leg_id: LegId | None = None,
+    failure: str = "",
 ) -> None:
     """Takes a transition of the callback's table. Raises NotFoundError if there is no callback."""
     callback = step.interaction(interaction_id).callback
@@ -75,5 +76,6 @@ def move_callback(  # noqa: PLR0913 - what a callback may learn when it moves
             not_before,
             leg_id,
             step.now + step.policy.dial_s if dials else None,
+            failure,
         )
     )

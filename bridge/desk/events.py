@@ -336,6 +336,7 @@ class CallbackMoved:
     not_before: float = 0.0
     leg_id: LegId | None = None
     dial_by: float | None = None
+    failure: str = ""  # the code of `call_failure`, when a call of ours came to nothing
 
 
 @dataclass(frozen=True)

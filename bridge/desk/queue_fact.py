@@ -124,6 +124,7 @@ def _callback_moved(state: "DeskState", event: events.CallbackMoved) -> None:
         not_before=event.not_before,
         leg_id=event.leg_id,
         dial_by=event.dial_by,
+        failure=event.failure or interaction.callback.failure,
     )
     state.put(replace(interaction, callback=callback))
 

@@ -87,7 +87,8 @@ class Callbacks:
             status = error.status if isinstance(error, CallFailedError) else 0
             log.info("x callback", interaction=leg.interaction_id, reason=error.reason, status=status)
             await self._drop(leg)
-            failed = commands.FailCallback(leg.interaction_id, leg_id, error.reason, status)
+            pause_s = error.retry_after_s if isinstance(error, CallFailedError) else 0
+            failed = commands.FailCallback(leg.interaction_id, leg_id, error.reason, status, pause_s)
             with suppress(BridgeError):  # it was canceled meanwhile
                 await self._wiring.ledger.carry_out(failed)
         except asyncio.CancelledError:

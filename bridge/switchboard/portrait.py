@@ -164,6 +164,7 @@ class Portraits:
             not_before=self.wall(callback.not_before) if callback.not_before else None,
             requested_at=self.wall(callback.requested_at),
             requested_by=callback.requested_by,
+            failure=callback.failure,
         )
 
     def queue(self, queue: Queue, figures: QueueFigures, waiting: int, longest_wait_s: float) -> QueueView:

@@ -119,6 +119,7 @@ class CallbackView:
     not_before: float | None
     requested_at: float
     requested_by: str
+    failure: str = ""
 
 
 @dataclass(frozen=True)

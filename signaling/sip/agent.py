@@ -31,6 +31,7 @@ from signaling.sip.message import (
     with_top_via,
 )
 from signaling.sip.registry import CallRegistry
+from signaling.sip.requester import Requester
 from signaling.sip.response import make_response, retry_after, warning
 from signaling.sip.restoration import Restoration, invite_again
 from signaling.sip.settings import AgentSettings
@@ -56,6 +57,7 @@ class UserAgent:
         "_client",
         "_layer",
         "_registry",
+        "_requester",
         "_restoration",
         "_server",
         "_trunks",
@@ -66,7 +68,8 @@ class UserAgent:
     def __init__(self, settings: AgentSettings, identity: LocalIdentity) -> None:
         self._layer = TransactionLayer(settings.timing)
         self._registry = CallRegistry(settings.timing, settings.max_calls)
-        self._client = UserAgentClient(settings, identity, self._layer, self._registry)
+        self._requester = Requester(identity, self._layer)
+        self._client = UserAgentClient(settings, identity, self._layer, self._registry, self._requester)
         self._server = UserAgentServer(settings, identity, self._layer, self._registry, self._client)
         self._trunks = settings.trunks
         self._restoration = Restoration(self._layer, self._registry)
@@ -250,13 +253,13 @@ class UserAgent:
                 case AckArrived():
                     self._server.receive_ack(outcome, now)
                 case ResponseArrived():
-                    self._client.receive_response(outcome, now)
+                    self._requester.receive_response(outcome, now)
                 case SuccessUnmatched():
                     self._client.receive_unmatched(outcome.essentials)
                 case TransactionFailed():
-                    self._client.receive_failure(outcome, now)
+                    self._requester.receive_failure(outcome, now)
                 case TransactionEnded():
-                    self._client.forget(outcome)
+                    self._requester.forget(outcome)
                 case _:
                     assert_never(outcome)
 

@@ -223,7 +223,7 @@ class SipDoor:
             case CallEnded():
                 self._ended(leg, event)
             case CallProgressed():
-                pass  # nobody above wants to know yet that it rings
+                self._begin_keep(leg)  # after a 3xx another INVITE rings, which a restart must cancel
             case _:
                 assert_never(event)
 
@@ -236,7 +236,8 @@ class SipDoor:
                     leg.dialing.set_result(event.answer)
                 self._spawn(leg, None)
             case CallRefused():
-                self._refused(leg, f"{event.status} {event.reason}", event.status)
+                reason = f"{event.status} {event.reason}"
+                self._refused(leg, CallFailedError(reason, event.status, event.retry_after_s))
             case ReofferAnswered() | ReofferRefused():
                 self._begin_keep(leg)  # the phone may have moved, and a number is used
                 if leg.reoffering is not None and not leg.reoffering.done():
@@ -253,17 +254,17 @@ class SipDoor:
         self._begin_keep(leg)
         self._spawn(leg, event)
 
-    def _refused(self, leg: CallLeg, reason: str, status: int) -> None:
-        leg.log.info("x call", reason=reason)
+    def _refused(self, leg: CallLeg, error: CallFailedError) -> None:
+        leg.log.info("x call", reason=error.reason)
         self._forget(leg)
         if leg.dialing is not None and not leg.dialing.done():
-            leg.dialing.set_exception(CallFailedError(reason, status))
+            leg.dialing.set_exception(error)
 
     def _ended(self, leg: CallLeg, event: CallEnded) -> None:
         if leg.reoffering is not None and not leg.reoffering.done():
             leg.reoffering.set_result(ReofferRefused(event.call, 481, "the call ended", 0.0))
         if not leg.attended:
-            self._refused(leg, event.reason or "canceled", 487)
+            self._refused(leg, CallFailedError(event.reason or "canceled", 487))
             return
         leg.acknowledged.set()
         leg.log.info("x call", by=event.by, reason=event.reason)

@@ -38,7 +38,7 @@ class CallAcknowledged(msgspec.Struct, frozen=True, gc=False):
 
 
 class CallProgressed(msgspec.Struct, frozen=True, gc=False):
-    """A provisional response other than 100 to our INVITE."""
+    """A provisional response other than 100 to our INVITE; 181 also when we follow a 3xx elsewhere."""
 
     call: CallKey
     status: int
@@ -52,11 +52,15 @@ class CallAnswered(msgspec.Struct, frozen=True, gc=False):
 
 
 class CallRefused(msgspec.Struct, frozen=True, gc=False):
-    """Our call came to nothing and is over: the final status, 408 for no answer at all."""
+    """Our call came to nothing and is over: the final status, 408 for no answer at all.
+
+    `retry_after_s` is how long the other side wants to be left alone, 0 if it does not say.
+    """
 
     call: CallKey
     status: int
     reason: str
+    retry_after_s: int = 0
 
 
 class CallReoffered(msgspec.Struct, frozen=True, gc=False):
@@ -72,7 +76,7 @@ class ReofferAnswered(msgspec.Struct, frozen=True, gc=False):
 
 
 class ReofferRefused(msgspec.Struct, frozen=True, gc=False):
-    """Our re-INVITE changed nothing; the call goes on. After a 491 a new offer must wait `retry_after_s`."""
+    """Our re-INVITE changed nothing; the call goes on. A new offer must wait `retry_after_s`."""
 
     call: CallKey
     status: int

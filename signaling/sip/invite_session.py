@@ -37,6 +37,7 @@ class CallEvent(Enum):
     REJECT = auto()
     HANG_UP = auto()
     PROVISIONAL = auto()
+    REDIRECT = auto()  # the INVITE goes on to another target
     SUCCESS = auto()
     FAILURE = auto()
     REMOTE_ACK = auto()
@@ -64,7 +65,9 @@ CALL_TRANSITIONS: Mapping[tuple[CallState, CallEvent], CallState] = {
     (_S.CALLING, _E.FAILURE): _S.ENDED,
     (_S.CALLING, _E.HANG_UP): _S.ABANDONING,
     (_S.CALLING, _E.FINAL_OVERDUE): _S.ABANDONING,
+    (_S.CALLING, _E.REDIRECT): _S.CALLING,
     (_S.PROCEEDING, _E.PROVISIONAL): _S.PROCEEDING,
+    (_S.PROCEEDING, _E.REDIRECT): _S.CALLING,
     (_S.PROCEEDING, _E.SUCCESS): _S.CONFIRMED,
     (_S.PROCEEDING, _E.FAILURE): _S.ENDED,
     (_S.PROCEEDING, _E.HANG_UP): _S.CANCELING,

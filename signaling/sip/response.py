@@ -1,5 +1,6 @@
 """Responses to a request (RFC 3261 section 8.2.6)."""
 
+import re
 from zlib import crc32
 
 from signaling.sip.message import Headers, Request, Response, quote, serialize_message
@@ -7,8 +8,10 @@ from signaling.sip.message import Headers, Request, Response, quote, serialize_m
 REASONS = {
     100: "Trying",
     180: "Ringing",
+    181: "Call Is Being Forwarded",
     183: "Session Progress",
     200: "OK",
+    202: "Accepted",
     400: "Bad Request",
     403: "Forbidden",
     404: "Not Found",
@@ -19,20 +22,26 @@ REASONS = {
     415: "Unsupported Media Type",
     416: "Unsupported URI Scheme",
     420: "Bad Extension",
+    422: "Session Interval Too Small",
+    469: "Bad Info Package",
     480: "Temporarily Unavailable",
     481: "Call/Transaction Does Not Exist",
     482: "Loop Detected",
     486: "Busy Here",
     487: "Request Terminated",
     488: "Not Acceptable Here",
+    489: "Bad Event",
     491: "Request Pending",
     500: "Server Internal Error",
     501: "Not Implemented",
     503: "Service Unavailable",
+    504: "Server Time-out",
     505: "Version Not Supported",
     513: "Message Too Large",
     603: "Decline",
 }
+MAX_RETRY_AFTER_S = 3600  # whoever asks for more is asked again after an hour
+_SECONDS = re.compile(r"([0-9]{1,9})(?:[ \t;(]|\Z)", re.ASCII)
 _ECHOED = frozenset({"Via", "From", "To", "Call-ID", "CSeq"})
 
 
@@ -69,6 +78,14 @@ def _derived_tag(request: Request) -> str:
 
 def retry_after(seconds: int) -> Headers:
     return (("Retry-After", str(seconds)),)
+
+
+def parse_retry_after(response: Response | None) -> int:
+    """How long a refusal asks to be left alone (section 20.33); 0 without the header or without sense."""
+    if response is None:
+        return 0
+    match = _SECONDS.match(response.first("Retry-After"))
+    return min(int(match[1]), MAX_RETRY_AFTER_S) if match else 0
 
 
 def warning(text: str) -> Headers:

@@ -1,6 +1,6 @@
-"""The half of the user agent that sends requests and hears their responses (RFC 3261 sections 8.1, 13.2, 14.1)."""
+"""The half of the user agent that calls, ends calls and offers anew (RFC 3261 sections 8.1, 9.1, 13.2, 14.1)."""
 
-from enum import Enum, auto
+from functools import partial
 
 from bridge.errors import CapacityError, ConflictError, NotAllowedError, ParseError
 from signaling.sip.dialog import Dialog, established_dialog
@@ -16,55 +16,45 @@ from signaling.sip.flow import TRANSPORTS, Flow, flow_to
 from signaling.sip.identity import LocalIdentity
 from signaling.sip.inspection import ACCEPT, ALLOW, SDP_TYPE, read_sdp
 from signaling.sip.invite_session import CallEvent, CallState, ExchangeEvent, InviteSession
-from signaling.sip.message import (
-    Essentials,
-    Headers,
-    Request,
-    Response,
-    quote,
-    readable,
-    serialize_message,
-)
+from signaling.sip.message import Essentials, Headers, Request, Response, quote, serialize_message
+from signaling.sip.redirection import FOLLOWED, Redirection
 from signaling.sip.registry import CallRegistry
+from signaling.sip.requester import Reply, Requester, ignore
+from signaling.sip.response import parse_retry_after
 from signaling.sip.settings import AgentSettings
-from signaling.sip.transaction_layer import (
-    ResponseArrived,
-    TransactionEnded,
-    TransactionFailed,
-    TransactionKey,
-    TransactionLayer,
-    make_cancel,
-)
+from signaling.sip.transaction_layer import TransactionLayer, make_cancel
 from signaling.sip.uri import parse_uri
 
 MAX_BRANCHES = 8  # answers of one INVITE from different phones that are acknowledged; more are ignored
 _DIALOG_GONE = (408, 481)  # section 12.2.1.2
 
 
-class _Purpose(Enum):
-    INVITE = auto()
-    REINVITE = auto()
-    CANCEL = auto()
-    BYE = auto()
-    STRAY_BYE = auto()  # to a phone that answered after another one had
+class _Invitation:
+    """An INVITE of ours while its transaction lives. `acks` are those of its 2xx's, by To tag."""
 
+    __slots__ = ("acks", "redirection", "request", "session")
 
-class _Ours:
-    """A request of ours while its transaction lives. `acks` are its 2xx's, by To tag."""
-
-    __slots__ = ("acks", "purpose", "request", "session")
-
-    def __init__(self, purpose: _Purpose, session: InviteSession, request: Request) -> None:
-        self.purpose = purpose
+    def __init__(self, session: InviteSession, request: Request, redirection: Redirection) -> None:
         self.session = session
         self.request = request
+        self.redirection = redirection
         self.acks: dict[str, tuple[bytes, Flow]] = {}
+
+
+class _Reinvitation:
+    """A re-INVITE of ours while its transaction lives, and the ACK of its 2xx once that came."""
+
+    __slots__ = ("ack", "session")
+
+    def __init__(self, session: InviteSession) -> None:
+        self.session = session
+        self.ack: tuple[bytes, Flow] | None = None
 
 
 class UserAgentClient:
     """Sends INVITE, re-INVITE, CANCEL, ACK and BYE."""
 
-    __slots__ = ("_identity", "_layer", "_ours", "_registry", "_settings", "ignored")
+    __slots__ = ("_identity", "_layer", "_registry", "_requester", "_settings", "ignored")
 
     def __init__(
         self,
@@ -72,12 +62,13 @@ class UserAgentClient:
         identity: LocalIdentity,
         layer: TransactionLayer,
         registry: CallRegistry,
+        requester: Requester,
     ) -> None:
         self._settings = settings
         self._identity = identity
         self._layer = layer
         self._registry = registry
-        self._ours: dict[TransactionKey, _Ours] = {}
+        self._requester = requester
         self.ignored = 0  # answers that could not be understood or were too many
 
     # --- commands -----------------------------------------------------------------------------------------
@@ -109,7 +100,7 @@ class UserAgentClient:
             ),
             body=sdp.encode(),
         )
-        session.client_key = self._send(_Purpose.INVITE, session, request, branch, flow, now)
+        self._send_invite(_Invitation(session, request, Redirection(request_uri)), branch, flow, now)
         session.await_final(now + self._settings.ring_timeout_s)
         self._registry.settle(session)
         return session.key
@@ -123,7 +114,10 @@ class UserAgentClient:
             raise ConflictError("another offer is on its way in this call")
         session.step_exchange(ExchangeEvent.OFFER)
         headers = self._invite_headers(dialog.flow.transport, sdp)
-        session.client_key = self._send_in_dialog(_Purpose.REINVITE, session, dialog, headers, now, sdp)
+        listener = partial(self._receive_reinvite, _Reinvitation(session))
+        session.client_key = self._requester.send_within(
+            dialog, "INVITE", now, listener, headers, sdp.encode()
+        )
         session.await_final(now + self._settings.timing.patience_s)
         self._registry.settle(session)
 
@@ -140,7 +134,8 @@ class UserAgentClient:
         if session.state is CallState.LEAVING and session.dialog is not None:
             session.acknowledged()
             session.await_final(None)
-            self._send_in_dialog(_Purpose.BYE, session, session.dialog, _reason(session), now)
+            listener = partial(self._receive_bye_reply, session)
+            self._requester.send_within(session.dialog, "BYE", now, listener, _reason(session))
         elif session.state is CallState.CANCELING:
             self._cancel(session, now)
             session.await_final(now + self._settings.timing.patience_s)  # section 9.1
@@ -160,149 +155,171 @@ class UserAgentClient:
             self._refuse(session, 408, "no final response to CANCEL")
         self.follow(session, now)
 
-    # --- responses ----------------------------------------------------------------------------------------
-
-    def receive_response(self, outcome: ResponseArrived, now: float) -> None:
-        ours = self._ours.get(outcome.key)
-        if ours is None:
-            return
-        status = outcome.response.status
-        if ours.purpose in (_Purpose.INVITE, _Purpose.REINVITE):
-            if status < 200:
-                self._receive_provisional(ours, status, now)
-            elif status < 300:
-                self._receive_success(ours, outcome, now)
-            else:
-                self._receive_failure(ours, status, readable(outcome.response.reason), now)
-        elif ours.purpose is _Purpose.BYE and status >= 200:
-            ours.session.step(CallEvent.BYE_FINISHED)
-        self._registry.settle(ours.session)
-
     def receive_unmatched(self, essentials: Essentials) -> None:
         """A 2xx to a re-INVITE of the process before this one: without its ACK the phone would hang up."""
         session = self._registry.by_response(essentials)
         if session is None or session.dialog is None:
             return
-        flow = session.dialog.next_hop()
-        number, branch = essentials.cseq_number, self._identity.new_branch()
-        request = self._dialog_request(session.dialog, "ACK", number, branch, flow)
-        self._layer.send(serialize_message(request), flow)
+        self._layer.send(*self._make_ack(session.dialog, essentials.cseq_number))
 
-    def receive_failure(self, outcome: TransactionFailed, now: float) -> None:
-        """No response at all: the same as a 408 or 503 (section 8.1.3.1)."""
-        ours = self._ours.get(outcome.key)
-        if ours is None:
-            return
-        if ours.purpose in (_Purpose.INVITE, _Purpose.REINVITE):
-            reason = "no answer" if outcome.status == 408 else "cannot be reached"
-            self._receive_failure(ours, outcome.status, reason, now)
-        elif ours.purpose is _Purpose.BYE:
-            ours.session.step(CallEvent.BYE_FINISHED)
-        self._registry.settle(ours.session)
+    # --- responses to a first INVITE ----------------------------------------------------------------------
 
-    def forget(self, outcome: TransactionEnded) -> None:
-        self._ours.pop(outcome.key, None)
+    def _receive_invite(self, invitation: _Invitation, reply: Reply, now: float) -> None:
+        if reply.status < 200:
+            self._receive_provisional(invitation, reply, now)
+        elif reply.status < 300:
+            self._receive_success(invitation, reply, now)
+        elif not self._try_elsewhere(invitation, reply, now) and invitation.session.step(CallEvent.FAILURE):
+            self._refuse(invitation.session, reply.status, reply.reason, parse_retry_after(reply.response))
+        self._registry.settle(invitation.session)
 
-    def _receive_provisional(self, ours: _Ours, status: int, now: float) -> None:
-        session = ours.session
-        if ours.purpose is _Purpose.REINVITE:
-            return
+    def _receive_provisional(self, invitation: _Invitation, reply: Reply, now: float) -> None:
+        session = invitation.session
         if session.step(CallEvent.PROVISIONAL):
             self.follow(session, now)
-        if status > 100 and session.state is CallState.PROCEEDING:
-            self._registry.emit(CallProgressed(session.key, status))
+        if reply.status == 100 or session.state is not CallState.PROCEEDING:
+            return
+        self._registry.emit(CallProgressed(session.key, reply.status))
 
-    def _receive_success(self, ours: _Ours, outcome: ResponseArrived, now: float) -> None:
-        tag = outcome.essentials.to_tag
-        if tag in ours.acks:  # our ACK was lost (section 13.2.2.4)
-            self._layer.send(*ours.acks[tag])
+    def _try_elsewhere(self, invitation: _Invitation, reply: Reply, now: float) -> bool:
+        """Follows a 3xx, and goes on to its next contact if one came to nothing; 6xx speaks for all."""
+        session, redirection = invitation.session, invitation.redirection
+        if reply.status >= 600:
+            return False
+        if session.state not in (CallState.CALLING, CallState.PROCEEDING):
+            return False
+        if reply.status in FOLLOWED and reply.response is not None:
+            redirection.take(reply.response)
+        target = redirection.next_target()
+        if target is None:
+            return False
+        session.step(CallEvent.REDIRECT)
+        flow, branch = flow_to(parse_uri(target)), self._identity.new_branch()
+        via, contact = self._identity.via(flow.transport, branch), self._identity.contact(flow.transport)
+        request = _redirected(invitation.request, target, via, contact)
+        self._send_invite(_Invitation(session, request, redirection), branch, flow, now)
+        self._registry.emit(CallProgressed(session.key, 181))
+        return True
+
+    def _receive_success(self, invitation: _Invitation, reply: Reply, now: float) -> None:
+        response, essentials, flow = reply.response, reply.essentials, reply.flow
+        if response is None or essentials is None or flow is None:
             return
-        if ours.purpose is _Purpose.REINVITE:
-            self._receive_reinvite_success(ours, outcome)
+        tag = essentials.to_tag
+        if tag in invitation.acks:  # our ACK was lost (section 13.2.2.4)
+            self._layer.send(*invitation.acks[tag])
             return
+        session = invitation.session
         try:
-            dialog = established_dialog(ours.request, outcome.response, outcome.essentials, outcome.flow)
+            dialog = established_dialog(invitation.request, response, essentials, flow)
         except ParseError:
             self.ignored += 1
-            if ours.session.step(CallEvent.FAILURE):
-                self._refuse(ours.session, 500, "an answer that leads nowhere")
+            if session.step(CallEvent.FAILURE):
+                self._refuse(session, 500, "an answer that leads nowhere")
             return
-        if len(ours.acks) >= MAX_BRANCHES:
+        if len(invitation.acks) >= MAX_BRANCHES:
             self.ignored += 1
             return
-        self._acknowledge(ours, dialog, outcome)
-        session = ours.session
+        invitation.acks[tag] = self._make_ack(dialog, essentials.cseq_number)
+        self._layer.send(*invitation.acks[tag])
         if session.dialog is not None or session.state is CallState.ENDED:
             # Another phone had answered before, or we had given up: this one is hung up at once.
-            self._send_in_dialog(_Purpose.STRAY_BYE, session, dialog, (), now)
+            self._requester.send_within(dialog, "BYE", now, ignore)
             return
+        self._establish(session, dialog, response, now)
+
+    def _establish(self, session: InviteSession, dialog: Dialog, response: Response, now: float) -> None:
         session.dialog = dialog
         self._registry.enter_dialog(session)
         session.step(CallEvent.SUCCESS)
         session.step_exchange(ExchangeEvent.FINISHED)
         session.await_final(None)
         if session.state is CallState.CONFIRMED:
-            self._registry.emit(CallAnswered(session.key, _sdp_of(outcome.response)))
+            self._registry.emit(CallAnswered(session.key, _sdp_of(response)))
         else:
             self._report_overdue(session)
             self.follow(session, now)
 
-    def _receive_reinvite_success(self, ours: _Ours, outcome: ResponseArrived) -> None:
-        session, dialog = ours.session, ours.session.dialog
-        if dialog is None:
-            return
-        dialog.refresh_target(outcome.response)
-        self._acknowledge(ours, dialog, outcome)
-        if session.client_key != outcome.key or session.may(ExchangeEvent.OFFER):
-            return
-        session.step_exchange(ExchangeEvent.FINISHED)
-        if session.state is CallState.CONFIRMED:
-            session.await_final(None)
-            self._registry.emit(ReofferAnswered(session.key, _sdp_of(outcome.response)))
-
-    def _receive_failure(self, ours: _Ours, status: int, reason: str, now: float) -> None:
-        session = ours.session
-        if ours.purpose is _Purpose.INVITE:
-            if session.step(CallEvent.FAILURE):
-                self._refuse(session, status, reason)
-            return
-        session.step_exchange(ExchangeEvent.FINISHED)
-        if session.state is not CallState.CONFIRMED:
-            return
-        session.await_final(None)
-        # Section 14.1: who made the Call-ID waits longer, so that the two do not meet again.
-        wait = self._identity.new_delay_s(*((2.1, 4.0) if session.outbound else (0.0, 2.0)))
-        self._registry.emit(ReofferRefused(session.key, status, reason, wait if status == 491 else 0.0))
-        if status in _DIALOG_GONE:
-            session.why = ("timeout", "the phone does not know the call any more")
-            session.step(CallEvent.DIALOG_LOST)
-            self.follow(session, now)
-
-    def _refuse(self, session: InviteSession, status: int, reason: str) -> None:
+    def _refuse(self, session: InviteSession, status: int, reason: str, retry_after_s: int = 0) -> None:
         if session.overdue:
             self._report_overdue(session)
         elif not session.why[0]:
-            self._registry.emit(CallRefused(session.key, status, reason))
+            self._registry.emit(CallRefused(session.key, status, reason, retry_after_s))
 
     def _report_overdue(self, session: InviteSession) -> None:
         """A call that rang too long fails as 408, whatever the phone says to our CANCEL."""
         if session.overdue and not session.why[0]:
             self._registry.emit(CallRefused(session.key, 408, "rang without an answer"))
 
+    # --- responses within a dialog ------------------------------------------------------------------------
+
+    def _receive_reinvite(self, ours: _Reinvitation, reply: Reply, now: float) -> None:
+        if reply.status < 200:
+            return
+        if reply.status < 300:
+            self._receive_reinvite_success(ours, reply)
+        else:
+            self._receive_reinvite_failure(ours.session, reply, now)
+        self._registry.settle(ours.session)
+
+    def _receive_reinvite_success(self, ours: _Reinvitation, reply: Reply) -> None:
+        session, dialog = ours.session, ours.session.dialog
+        response, essentials = reply.response, reply.essentials
+        if dialog is None or response is None or essentials is None:
+            return
+        if ours.ack is not None:  # it was lost
+            self._layer.send(*ours.ack)
+            return
+        dialog.refresh_target(response)
+        ours.ack = self._make_ack(dialog, essentials.cseq_number)
+        self._layer.send(*ours.ack)
+        if session.client_key != reply.key or session.may(ExchangeEvent.OFFER):
+            return
+        session.step_exchange(ExchangeEvent.FINISHED)
+        if session.state is CallState.CONFIRMED:
+            session.await_final(None)
+            self._registry.emit(ReofferAnswered(session.key, _sdp_of(response)))
+
+    def _receive_reinvite_failure(self, session: InviteSession, reply: Reply, now: float) -> None:
+        session.step_exchange(ExchangeEvent.FINISHED)
+        if session.state is not CallState.CONFIRMED:
+            return
+        session.await_final(None)
+        self._registry.emit(
+            ReofferRefused(session.key, reply.status, reply.reason, self._pause_s(session, reply))
+        )
+        if reply.status in _DIALOG_GONE:
+            session.why = ("timeout", "the phone does not know the call any more")
+            session.step(CallEvent.DIALOG_LOST)
+            self.follow(session, now)
+
+    def _pause_s(self, session: InviteSession, reply: Reply) -> float:
+        """Section 14.1: after a 491 who made the Call-ID waits longer, so that the two do not meet again."""
+        if reply.status == 491:
+            return self._identity.new_delay_s(*((2.1, 4.0) if session.outbound else (0.0, 2.0)))
+        return float(parse_retry_after(reply.response))
+
+    def _receive_bye_reply(self, session: InviteSession, reply: Reply, _now: float) -> None:
+        if reply.status >= 200:
+            session.step(CallEvent.BYE_FINISHED)
+        self._registry.settle(session)
+
     # --- requests -----------------------------------------------------------------------------------------
+
+    def _send_invite(self, invitation: _Invitation, branch: str, flow: Flow, now: float) -> None:
+        listener = partial(self._receive_invite, invitation)
+        invitation.session.client_key = self._requester.send(invitation.request, branch, flow, now, listener)
 
     def _invite_headers(self, transport: str, sdp: str) -> Headers:
         contact = ("Contact", self._identity.contact(transport))
         headers = (contact, ALLOW, ACCEPT, ("User-Agent", self._identity.product))
         return (*headers, ("Content-Type", SDP_TYPE)) if sdp else headers
 
-    def _acknowledge(self, ours: _Ours, dialog: Dialog, outcome: ResponseArrived) -> None:
+    def _make_ack(self, dialog: Dialog, number: int) -> tuple[bytes, Flow]:
         """The ACK of a 2xx is a request of its own, with the INVITE's number (section 13.2.2.4)."""
-        branch = self._identity.new_branch()
         flow = dialog.next_hop()
-        request = self._dialog_request(dialog, "ACK", outcome.essentials.cseq_number, branch, flow)
-        ours.acks[outcome.essentials.to_tag] = (serialize_message(request), flow)
-        self._layer.send(*ours.acks[outcome.essentials.to_tag])
+        request = self._requester.make_within(dialog, "ACK", number, self._identity.new_branch(), flow)
+        return serialize_message(request), flow
 
     def _cancel(self, session: InviteSession, now: float) -> None:
         sent = self._layer.sent_request(session.client_key)
@@ -310,49 +327,15 @@ class UserAgentClient:
             return
         invite, flow = sent
         request = make_cancel(invite, _reason(session))
-        self._send(_Purpose.CANCEL, session, request, session.client_key[0], flow, now)
+        self._requester.send(request, session.client_key[0], flow, now, ignore)
 
-    def _send_in_dialog(
-        self,
-        purpose: _Purpose,
-        session: InviteSession,
-        dialog: Dialog,
-        headers: Headers,
-        now: float,
-        sdp: str = "",
-    ) -> TransactionKey:
-        method = "INVITE" if purpose is _Purpose.REINVITE else "BYE"
-        branch = self._identity.new_branch()
-        flow = dialog.next_hop()
-        plain = self._dialog_request(dialog, method, dialog.take_cseq(), branch, flow)
-        request = Request(method=method, uri=plain.uri, headers=(*plain.headers, *headers), body=sdp.encode())
-        return self._send(purpose, session, request, branch, flow, now)
 
-    def _dialog_request(self, dialog: Dialog, method: str, number: int, branch: str, flow: Flow) -> Request:
-        uri, routes = dialog.target()
-        headers = (
-            ("Via", self._identity.via(flow.transport, branch)),
-            *routes,
-            ("Max-Forwards", "70"),
-            ("From", dialog.local_address),
-            ("To", dialog.remote_address),
-            ("Call-ID", dialog.call_id),
-            ("CSeq", f"{number} {method}"),
-        )
-        return Request(method=method, uri=uri, headers=headers)
-
-    def _send(
-        self,
-        purpose: _Purpose,
-        session: InviteSession,
-        request: Request,
-        branch: str,
-        flow: Flow,
-        now: float,
-    ) -> TransactionKey:
-        key = self._layer.request(request, branch, flow, now)
-        self._ours[key] = _Ours(purpose, session, request)
-        return key
+def _redirected(request: Request, target: str, via: str, contact: str) -> Request:
+    """The INVITE once more: To, From and Call-ID as they were, the next number (section 8.1.3.4)."""
+    number = int(request.first("CSeq").partition(" ")[0]) + 1
+    fresh = {"Via": via, "Contact": contact, "CSeq": f"{number} INVITE"}
+    headers = tuple((name, fresh.get(name, value)) for name, value in request.headers)
+    return Request(method="INVITE", uri=target, headers=headers, body=request.body)
 
 
 def _reason(session: InviteSession) -> Headers:

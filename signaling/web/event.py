@@ -39,6 +39,7 @@ class Callback(WireModel):
     not_before: datetime | None
     requested_at: datetime
     requested_by: str
+    failure: str
 
 
 class Queue(WireModel):

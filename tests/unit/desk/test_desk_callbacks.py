@@ -102,6 +102,15 @@ def test_a_number_that_does_not_exist_is_not_tried_again() -> None:
     assert house.interaction(id_).state is InteractionState.ENDED
 
 
+def test_a_provider_that_wants_to_be_left_alone_is_asked_again_later() -> None:
+    house = House(DeskPolicy(callback_retry_s=100.0))
+    id_ = reached(house)
+    house.step(commands.FailCallback(id_, dialed(house, id_), "Service Unavailable", 503, 300.0))
+    callback = house.interaction(id_).callback
+    assert callback is not None
+    assert (callback.failure, callback.not_before) == ("overloaded", house.now + 300)
+
+
 def test_a_scheduled_callback_waits_for_its_time_and_can_be_moved() -> None:
     house = House()
     house.ready(ALICE)

@@ -111,7 +111,7 @@ def test_a_refusal_is_acknowledged_and_its_reason_is_told() -> None:
     line.bob.reject(theirs, 503, line.now, "all lines are busy", retry_after_s=5)
     line.settle()
     assert line.take_log() == ["alice INVITE", "bob 503 INVITE", "alice ACK"]
-    assert line.take(ALICE) == [CallRefused(ours, 503, "Service Unavailable")]
+    assert line.take(ALICE) == [CallRefused(ours, 503, "Service Unavailable", 5)]
     assert line.take(BOB) == []
     assert_all_forgotten(line)
 
@@ -376,7 +376,7 @@ def test_at_the_bound_calls_are_refused_and_ours_not_made() -> None:
     line.bob.drain()
     ours = line.alice.invite(TARGET, OFFER, line.now)
     line.settle()
-    assert line.take(ALICE) == [CallRefused(ours, 503, "Service Unavailable")]
+    assert line.take(ALICE) == [CallRefused(ours, 503, "Service Unavailable", 5)]
 
 
 @pytest.mark.parametrize("target", ["bob", "tel:+49301234", "sip:", "http://example.org", "sip:b@h:99999"])
