@@ -160,7 +160,11 @@ class RtpLeg:
         tracks = [self._up.statistics(audio)] if self._up else []
         if self._down:
             tracks.append(self._down.statistics(audio))
-        return messages.LegStatistics(self.leg_id, tuple(tracks))
+        port = self._port
+        transport = messages.TransportStatistics(
+            received=port.received, strangers=port.strangers + port.unlatched, unsent=port.unsent
+        )
+        return messages.LegStatistics(self.leg_id, tuple(tracks), transport)
 
     def counters(self) -> dict[str, int]:
         port = {f"rtp_{name}": count for name, count in self._port.counters().items()}

@@ -343,7 +343,14 @@ class WebRtcLeg:
             tracks.append(self._audio_down.statistics(audio))
         tracks += [track.statistics() for track in self._video_up.values()]
         tracks += [track.statistics() for track in self._video_down.values()]
-        return messages.LegStatistics(self.leg_id, tuple(tracks))
+        counters = self._transport.counters()
+        transport = messages.TransportStatistics(
+            received=counters["received"],
+            strangers=counters["strangers"],
+            undecryptable=counters["srtp_auth_failures"],
+            unsent=counters["unsent"],
+        )
+        return messages.LegStatistics(self.leg_id, tuple(tracks), transport)
 
     def counters(self) -> dict[str, int]:
         transport = {f"webrtc_{name}": count for name, count in self._transport.counters().items()}

@@ -133,7 +133,7 @@ class AudioUpTrack:
     def statistics(self, audio: AudioStatistics) -> TrackStatistics:
         receiver, buffer = self._receiver, self._buffer
         if receiver is None or buffer is None:
-            return TrackStatistics(self.mid, "audio", "up", self.codec.name)
+            return TrackStatistics(self.mid, "audio", "up", self.codec.name, foreign=self.foreign)
         return TrackStatistics(
             self.mid,
             "audio",
@@ -147,6 +147,7 @@ class AudioUpTrack:
             concealed=audio.concealed,
             recovered=audio.recovered,
             dropped=buffer.late + buffer.dropped + self.malformed + self.foreign + audio.malformed,
+            foreign=self.foreign,
         )
 
     def _stream(self, ssrc: int, now: float) -> tuple[StreamReceiver | None, JitterBuffer | None]:

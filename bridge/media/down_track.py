@@ -252,4 +252,5 @@ class DownTrack:
             plis=self.plis,
             retransmitted=self.retransmitted,
             dropped=self.withheld + self.over_budget,
+            waits_for_key_frame=self.waiting,
         )

@@ -240,4 +240,6 @@ class UpTrack:
             plis=self._requests.sent,
             retransmitted=0 if stream is None else stream.recovered,
             dropped=self.malformed + self.unknown_payload_type + self.other_ssrc,
+            foreign=self.unknown_payload_type,
+            waits_for_key_frame=self._requests.waiting,
         )

@@ -18,6 +18,11 @@ class KeyFrameRequests:
         self._sent_at: float | None = None
         self._interval_s = INTERVAL_S
 
+    @property
+    def waiting(self) -> bool:
+        """Somebody needs a key frame that has not come."""
+        return self._pending
+
     def ask(self) -> None:
         """Somebody needs a key frame."""
         if self._pending:

@@ -322,7 +322,10 @@ class PathChosen(msgspec.Struct, frozen=True, gc=False, tag=True):
 
 
 class TrackStatistics(msgspec.Struct, frozen=True, gc=False):
-    """Counters since the track began. `direction`: up = endpoint to bridge. Levels in dBov (0 to -127)."""
+    """Counters since the track began. `direction`: up = endpoint to bridge. Levels in dBov (0 to -127).
+
+    `foreign` packets have a payload type that was not agreed on; they are among the dropped ones.
+    """
 
     mid: str
     kind: str
@@ -341,6 +344,17 @@ class TrackStatistics(msgspec.Struct, frozen=True, gc=False):
     concealed: int = 0
     recovered: int = 0
     dropped: int = 0
+    foreign: int = 0
+    waits_for_key_frame: bool = False
+
+
+class TransportStatistics(msgspec.Struct, frozen=True, gc=False):
+    """Of one leg's sockets or connection since it began: what came, and what of it was of no use."""
+
+    received: int = 0
+    strangers: int = 0  # from another source than the one that proved to be the endpoint
+    undecryptable: int = 0
+    unsent: int = 0  # nowhere to send to yet, or the network had no room
 
 
 class LegStatistics(msgspec.Struct, frozen=True, gc=False, tag=True):
@@ -348,6 +362,7 @@ class LegStatistics(msgspec.Struct, frozen=True, gc=False, tag=True):
 
     leg_id: LegId
     tracks: tuple[TrackStatistics, ...]
+    transport: TransportStatistics = TransportStatistics()
 
 
 class WorkerStatistics(msgspec.Struct, frozen=True, gc=False, tag=True):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from bridge.ids import InteractionId, LegId, ParticipantId, QueueId
-from bridge.switchboard.view import InteractionView, OfferView, UserView
+from bridge.switchboard.view import DiagnosisView, InteractionView, OfferView, UserView
 
 
 @dataclass(frozen=True)
@@ -106,6 +106,19 @@ class VideoPathChosen:
 
 
 @dataclass(frozen=True)
+class LegDiagnosed:
+    """Why a leg is silent or black, as it stands now; nothing in `diagnoses`: it is well again.
+
+    To those inside. Told once it lasts, never journaled: it is found anew after a restart.
+    """
+
+    interaction_id: InteractionId
+    participant_id: ParticipantId
+    leg_id: LegId
+    diagnoses: tuple[DiagnosisView, ...]
+
+
+@dataclass(frozen=True)
 class DigitReceived:
     """A key on somebody's phone. Never logged, never journaled."""
 
@@ -157,6 +170,7 @@ DesktopEvent = (
     | MediaConnected
     | MediaEnded
     | VideoPathChosen
+    | LegDiagnosed
     | DigitReceived
     | PromptEnded
     | QueueDepthExceeded

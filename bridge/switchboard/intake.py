@@ -6,6 +6,7 @@ from bridge.errors import NotAllowedError, NotFoundError
 from bridge.ids import InteractionId, LegId, ParticipantId
 from bridge.plane import messages
 from bridge.switchboard.browsers import Browsers
+from bridge.switchboard.diagnostics import Diagnostics
 from bridge.switchboard.equipment import Equipment
 from bridge.switchboard.event import DigitReceived, PromptEnded, VideoPathChosen
 from bridge.switchboard.flows import REPLACED, Flows
@@ -18,10 +19,13 @@ from bridge.switchboard.wiring import Wiring
 class Intake:
     """`receive_event` never raises for what the plane says: an event of a leg that is gone is ignored."""
 
-    __slots__ = ("_browsers", "_equipment", "_flows", "_phones", "_wiring")
+    __slots__ = ("_browsers", "_diagnostics", "_equipment", "_flows", "_phones", "_wiring")
 
-    def __init__(self, wiring: Wiring, phones: Phones, browsers: Browsers, flows: Flows) -> None:
+    def __init__(
+        self, wiring: Wiring, phones: Phones, browsers: Browsers, flows: Flows, diagnostics: Diagnostics
+    ) -> None:
         self._wiring = wiring
+        self._diagnostics = diagnostics
         self._flows = flows
         self._phones = phones
         self._browsers = browsers
@@ -34,6 +38,8 @@ class Intake:
                 self._wiring.conductor.touch_all()
             case messages.PlaybackEnded():
                 self._playback_ended(event)
+            case messages.LegStatistics():
+                self._diagnostics.receive(event)
             case (
                 messages.LegConnected()
                 | messages.LegFailed()
@@ -44,7 +50,7 @@ class Intake:
                 if leg is not None:
                     self._receive_leg_event(leg, event)
             case _:
-                return  # statistics go to the metrics, replies to whoever asked
+                return  # the worker's statistics go to the metrics, replies to whoever asked
 
     def receive_loss(self) -> None:
         """Phones are told their new port once the next worker has given one; browsers have to rejoin."""

@@ -1,5 +1,6 @@
 """Views of the desk's values: monotonic instants become wall time, nothing inner shows."""
 
+from collections.abc import Iterable
 from dataclasses import fields
 from functools import cache
 
@@ -15,11 +16,13 @@ from bridge.desk.queue import DEFAULT_QUEUE, Queue
 from bridge.desk.seat import Seat
 from bridge.desk.supervision import Supervision
 from bridge.desk.transfer import Transfer
+from bridge.ids import LegId
 from bridge.journal.record import JournalEntry
 from bridge.switchboard.view import (
     AbilityView,
     CallbackView,
     CapabilitiesView,
+    DiagnosisView,
     FlowRunView,
     InteractionView,
     ParticipantView,
@@ -52,13 +55,33 @@ _ABILITIES = {
 }
 
 
+class Diagnoses:
+    """What was told last of each leg that is silent or black."""
+
+    __slots__ = ("_by_leg",)
+
+    def __init__(self) -> None:
+        self._by_leg: dict[LegId, tuple[DiagnosisView, ...]] = {}
+
+    def note(self, leg_id: LegId, diagnoses: tuple[DiagnosisView, ...]) -> None:
+        self._by_leg[leg_id] = diagnoses
+
+    def forget(self, leg_id: LegId) -> None:
+        """An unknown leg is fine."""
+        self._by_leg.pop(leg_id, None)
+
+    def of(self, leg_ids: Iterable[LegId]) -> tuple[DiagnosisView, ...]:
+        return tuple(one for leg_id in leg_ids for one in self._by_leg.get(leg_id, ()))
+
+
 class Portraits:
-    """Makes views. `clock` translates between the two kinds of time."""
+    """Makes views. `clock` translates between the two kinds of time; `diagnoses` are kept by another."""
 
-    __slots__ = ("_clock",)
+    __slots__ = ("_clock", "_diagnoses")
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, diagnoses: Diagnoses) -> None:
         self._clock = clock
+        self._diagnoses = diagnoses
 
     def wall(self, at: float) -> float:
         """The wall time of a monotonic instant, by today's setting of the wall clock."""
@@ -88,6 +111,7 @@ class Portraits:
             capabilities=capabilities_view(participant.capabilities),
             supervision=_supervision(participant.supervision),
             companion=participant.companions[-1].state if participant.companions else "",
+            diagnoses=self._diagnoses.of(participant.leg_ids) if participant.is_live else (),
         )
 
     def interaction(self, interaction: Interaction) -> InteractionView:

@@ -28,6 +28,7 @@ from bridge.switchboard.callbacks import Callbacks
 from bridge.switchboard.companions import Companions
 from bridge.switchboard.conductor import Conductor
 from bridge.switchboard.desktops import Desktops
+from bridge.switchboard.diagnostics import Diagnostics
 from bridge.switchboard.doors import ArrivingCall, CompanionDoor, DesktopDoor, Outbox, PhoneDoor, Plane
 from bridge.switchboard.flows import Flows
 from bridge.switchboard.intake import Intake
@@ -36,7 +37,7 @@ from bridge.switchboard.leg import Leg, Legs, PhoneLeg
 from bridge.switchboard.performance import Performance
 from bridge.switchboard.phone_memory import PhoneMemory
 from bridge.switchboard.phones import Phones
-from bridge.switchboard.portrait import Portraits
+from bridge.switchboard.portrait import Diagnoses, Portraits
 from bridge.switchboard.principal import (
     INTERACTION_READ,
     INTERACTION_WRITE,
@@ -114,7 +115,8 @@ class Switchboard:
         self._journal = journal
         self._wake = asyncio.Event()
         self._outbox: Outbox | None = None
-        portraits = Portraits(clock)
+        diagnoses = Diagnoses()
+        portraits = Portraits(clock, diagnoses)
         legs, announcer = Legs(), Announcer(portraits)
         self._wiring = Wiring(
             desk=desk,
@@ -141,7 +143,9 @@ class Switchboard:
         self.flows = Flows(self._wiring, self._desktops)
         self.transfers = Transfers(self._wiring, self._desktops)
         self.companions = Companions(self._wiring, self._browsers, self._desktops)
-        self._intake = Intake(self._wiring, self._phones, self._browsers, self.flows)
+        self._intake = Intake(
+            self._wiring, self._phones, self._browsers, self.flows, Diagnostics(self._wiring, diagnoses)
+        )
 
     def attach(
         self,

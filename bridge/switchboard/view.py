@@ -36,6 +36,20 @@ class CapabilitiesView:
 
 
 @dataclass(frozen=True)
+class DiagnosisView:
+    """Why one medium of a leg is silent or black, one way: `code` for programs, `text` for people.
+
+    `direction`: up is what the endpoint sends, down what it gets. The codes are those of `diagnosis.Cause`.
+    """
+
+    leg_id: LegId
+    medium: str  # audio | video
+    direction: str  # up | down
+    code: str
+    text: str
+
+
+@dataclass(frozen=True)
 class SupervisionView:
     """How a supervisor listens in."""
 
@@ -94,6 +108,7 @@ class ParticipantView:
     capabilities: CapabilitiesView = CapabilitiesView()
     supervision: SupervisionView | None = None
     companion: str = ""  # of a customer's link: open | bound | ""
+    diagnoses: tuple[DiagnosisView, ...] = ()  # of all legs, as told last
 
 
 @dataclass(frozen=True)

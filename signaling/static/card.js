@@ -5,6 +5,11 @@ import { build, keep, showBadge, showFacts, showPressed } from "./part.js";
 
 const ROLES = { customer: "customer", agent: "agent", sme: "expert", supervisor: "supervisor" };
 
+function describeDiagnosis({ medium, direction, text }) {
+  const what = { "audio up": "Not heard", "audio down": "Hears nothing", "video up": "Not seen", "video down": "Sees nothing" };
+  return `${what[`${medium} ${direction}`]}: ${text}`;
+}
+
 export class OfferCard {
   constructor(offer, actions) {
     const parts = build("offer-template");
@@ -119,6 +124,8 @@ class ParticipantRow {
     parts.mute.textContent = participant.muted ? "Muted" : "Mute";
     showPressed(parts.hold, participant.state === "held");
     parts.hold.textContent = participant.state === "held" ? "On hold" : "Hold";
+    parts.why.textContent = participant.diagnoses.map(describeDiagnosis).join("; ");
+    parts.why.hidden = participant.diagnoses.length === 0;
     parts.mute.setAttribute("aria-label", `Mute ${name}`);
     parts.hold.setAttribute("aria-label", `Hold ${name}`);
     parts.remove.setAttribute("aria-label", `Remove ${name}`);

@@ -277,6 +277,10 @@ const onEvent = {
   videoPathChosen({ path, reason }) {
     if (path === "none") notify("warning", `A picture cannot be shown: ${reason}`);
   },
+  legDiagnosed({ interactionId, participantId, legId, diagnoses }) {
+    const participant = state.interactions.get(interactionId)?.participants.find((p) => p.participantId === participantId);
+    if (participant) participant.diagnoses = [...participant.diagnoses.filter((one) => one.legId !== legId), ...diagnoses];
+  },
   promptEnded({ prompt, error }) {
     if (error) notify("warning", `The prompt ${prompt} was not played: ${error}`);
   },

@@ -85,6 +85,16 @@ class Capabilities(WireModel):
     no_video: str
 
 
+class Diagnosis(WireModel):
+    """Why one medium of a leg is silent or black, one way: `code` for programs, `text` for people."""
+
+    leg_id: str
+    medium: str
+    direction: str
+    code: str
+    text: str
+
+
 class Supervision(WireModel):
     """How a supervisor listens in. `coached_id` hears a whisper."""
 
@@ -140,6 +150,7 @@ class Participant(WireModel):
     capabilities: Capabilities
     supervision: Supervision | None
     companion: str
+    diagnoses: tuple[Diagnosis, ...]
 
 
 class Interaction(WireModel):
@@ -408,6 +419,16 @@ class VideoPathChosen(WireModel):
     reason: str
 
 
+class LegDiagnosed(WireModel):
+    """Why a leg is silent or black, as it stands now; no `diagnoses`: it is well again."""
+
+    event: Literal["legDiagnosed"] = "legDiagnosed"
+    interaction_id: str
+    participant_id: str
+    leg_id: str
+    diagnoses: tuple[Diagnosis, ...]
+
+
 class DigitReceived(WireModel):
     event: Literal["digitReceived"] = "digitReceived"
     interaction_id: str
@@ -466,6 +487,7 @@ Event = Annotated[
     | MediaConnected
     | MediaEnded
     | VideoPathChosen
+    | LegDiagnosed
     | DigitReceived
     | PromptEnded
     | QueueDepthExceeded
@@ -494,6 +516,7 @@ _WIRE_EVENTS: dict[type[inner.DesktopEvent], type[WireModel]] = {
     inner.MediaConnected: MediaConnected,
     inner.MediaEnded: MediaEnded,
     inner.VideoPathChosen: VideoPathChosen,
+    inner.LegDiagnosed: LegDiagnosed,
     inner.DigitReceived: DigitReceived,
     inner.PromptEnded: PromptEnded,
     inner.QueueDepthExceeded: QueueDepthExceeded,
