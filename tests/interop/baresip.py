@@ -69,6 +69,9 @@ opus_bitrate 32000
 """
 
 
+LONGEST_CALL_S = 120.0  # baresip hangs up when its sound file is through
+
+
 @dataclass
 class Baresip:
     """One running phone. `events` grows as baresip tells what happens to its calls."""
@@ -77,6 +80,7 @@ class Baresip:
     sip_port: int
     rate_hz: int
     writer: asyncio.StreamWriter
+    process: asyncio.subprocess.Process
     events: list[dict[str, Any]] = field(default_factory=list)
     replies: dict[str, dict[str, Any]] = field(default_factory=dict)
     sent: int = 0
@@ -142,7 +146,7 @@ def _write_files(
         "control_port": control_port,
         "rtp_min": rtp_min,
         "rtp_max": rtp_min + 19,
-        "tone": write_tone(directory / "tone.wav", (tone_hz,), codec.rate_hz, 30.0),
+        "tone": write_tone(directory / "tone.wav", (tone_hz,), codec.rate_hz, LONGEST_CALL_S),
         "modules": MODULES,
         "codec_module": codec.module,
         "recordings": directory / "recordings",
@@ -171,7 +175,7 @@ async def baresip(
     arguments = [program("baresip"), "-f", str(directory), "-v", "-s"]
     async with running(arguments, directory / "baresip.log") as process:
         reader, writer = await _connect(control_port, process)
-        phone = Baresip(directory, sip_port, chosen.rate_hz, writer)
+        phone = Baresip(directory, sip_port, chosen.rate_hz, writer, process)
         try:
             async with beside(_listen(reader, phone)):
                 yield phone
