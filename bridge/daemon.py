@@ -403,7 +403,7 @@ def _trunk(section: TrunkSection) -> Trunk:
 
 def _phone_preferences(section: TrunkSection) -> PhonePreferences:
     """What phones behind a trunk are offered."""
-    return PhonePreferences(codecs=section.codecs)
+    return PhonePreferences(codecs=section.codecs, video_codecs=section.video_codecs)
 
 
 def _worker_config(settings: Settings) -> messages.WorkerConfig:

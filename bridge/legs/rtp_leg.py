@@ -1,20 +1,19 @@
 """A phone's leg: plain RTP on a port pair of its own."""
 
-import asyncio
-from dataclasses import dataclass
+from collections import Counter
 
 import structlog
 
-from bridge.clock import Clock
-from bridge.errors import ParseError
+from bridge.errors import CapacityError, ParseError
 from bridge.ids import LegId
 from bridge.legs.leg import LegShell, ReportSchedule
+from bridge.legs.rtp_sockets import RtpSockets
+from bridge.legs.rtp_video import RtpVideoSection
 from bridge.media.audio_track import AudioDownTrack, AudioUpTrack
 from bridge.media.mixer import AudioStatistics
+from bridge.media.routes import VideoRoutes
 from bridge.plane import messages
 from bridge.plane.messages import RtpAudio, RtpLegSpec
-from bridge.transport.batch import PacketIO
-from bridge.transport.ports import PortPair, RtpPortPool
 from bridge.transport.rtp_port import RtpPort, RtpPortCallbacks
 from bridge.wire.rtcp import (
     Goodbye,
@@ -26,29 +25,21 @@ from bridge.wire.rtcp import (
     serialize_rtcp,
 )
 
-MID = "audio"  # a phone's one track
-
-
-@dataclass(frozen=True)
-class RtpSockets:
-    """Where a phone's leg gets its sockets from."""
-
-    loop: asyncio.AbstractEventLoop
-    clock: Clock
-    pool: RtpPortPool
-    io: PacketIO
-    timeout_s: float
+MID = "audio"  # a phone's one voice
 
 
 class RtpLeg:
     """One phone. `update` takes the wanted state; the port stays the same for the leg's life."""
 
-    def __init__(self, spec: RtpLegSpec, sockets: RtpSockets, shell: LegShell, now: float) -> None:
+    def __init__(
+        self, spec: RtpLegSpec, sockets: RtpSockets, routes: VideoRoutes, shell: LegShell, now: float
+    ) -> None:
         """Raises CapacityError when no port is left."""
+        self._routes = routes
         self._sockets = sockets
         self._shell = shell
         self._log = structlog.get_logger().bind(leg=spec.leg_id)
-        self._pair: PortPair = sockets.pool.take(now)
+        self._pair = sockets.pool.take(now)
         self._port = RtpPort(
             sockets.loop,
             self._pair,
@@ -61,6 +52,7 @@ class RtpLeg:
         self._reports = ReportSchedule(shell.random_bits, now)
         self._up: AudioUpTrack | None = None
         self._down: AudioDownTrack | None = None
+        self._video: RtpVideoSection | None = None
         self._spec = RtpLegSpec(spec.leg_id, spec.participant_id, spec.room_id)
         self._connected = False
         self._failed = False
@@ -83,6 +75,17 @@ class RtpLeg:
         return self._port.port
 
     @property
+    def video_port(self) -> int | None:
+        """None while no video was asked for, 0 when no port was to be had: then the call is one by voice."""
+        if self._video is not None:
+            return self._video.port
+        return 0 if self._wants_video_port else None
+
+    @property
+    def _wants_video_port(self) -> bool:
+        return self._spec.video_port or self._spec.video is not None
+
+    @property
     def audio_up(self) -> AudioUpTrack | None:
         return self._up
 
@@ -97,6 +100,7 @@ class RtpLeg:
     def update(self, spec: RtpLegSpec, now: float) -> None:
         """Takes the wanted state; the same once more changes nothing."""
         before, self._spec = self._spec.audio, spec
+        self._adopt_video(now)
         audio = spec.audio
         if audio == before:
             return
@@ -109,6 +113,17 @@ class RtpLeg:
         )
         self._adopt_up(audio)
         self._adopt_down(audio)
+
+    def _adopt_video(self, now: float) -> None:
+        if self._video is None and self._wants_video_port:
+            try:
+                self._video = RtpVideoSection(
+                    self.leg_id, self._cname, self._sockets, self._routes, self._shell, now
+                )
+            except CapacityError as error:
+                self._log.warning("! no port for video", reason=error.reason)
+        if self._video is not None:
+            self._video.update(self._spec.video)
 
     def _adopt_up(self, audio: RtpAudio) -> None:
         wanted = audio.codec
@@ -131,6 +146,8 @@ class RtpLeg:
         """Reports when due; gives up on a phone that should send and has not for long."""
         if self._reports.take_due(now):
             self._port.send_rtcp(serialize_rtcp(self._report(now)))
+        if self._video is not None:
+            self._video.tick(now)
         if self._up is None or self._failed:
             return
         heard_at = self._up.last_packet_at or self._listening_since
@@ -160,6 +177,8 @@ class RtpLeg:
         tracks = [self._up.statistics(audio)] if self._up else []
         if self._down:
             tracks.append(self._down.statistics(audio))
+        if self._video is not None:
+            tracks += self._video.statistics()
         port = self._port
         transport = messages.TransportStatistics(
             received=port.received, strangers=port.strangers + port.unlatched, unsent=port.unsent
@@ -168,7 +187,10 @@ class RtpLeg:
 
     def counters(self) -> dict[str, int]:
         port = {f"rtp_{name}": count for name, count in self._port.counters().items()}
-        return port | {"rtp_malformed_rtcp": self.malformed_rtcp}
+        counted = Counter(port | {"rtp_malformed_rtcp": self.malformed_rtcp})
+        if self._video is not None:
+            counted.update(self._video.counters())
+        return dict(counted)
 
     def close(self, now: float) -> None:
         if self._closed:
@@ -179,6 +201,8 @@ class RtpLeg:
             self._port.send_rtcp(serialize_rtcp([*self._report(now), goodbye]))  # RFC 3550 section 6.6
         self._port.close()
         self._sockets.pool.give_back(self._pair, now)
+        if self._video is not None:
+            self._video.close(now)
         self._log.info("x rtp leg closed", **self.counters())
 
     def _on_rtp(self, packet: bytes, now: float) -> None:

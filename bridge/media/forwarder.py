@@ -24,7 +24,7 @@ SILENT_S = 1.0  # after this long another SSRC takes over, or the same one count
 
 
 class UpTrack:
-    """The video that one browser sends: repaired by NACK and RTX, handed to each down track."""
+    """The video that one endpoint sends: repaired by NACK and RTX, handed to each down track."""
 
     def __init__(self, spec: UpTrackSpec, feedback_ssrc: int) -> None:
         self.spec = spec
@@ -50,6 +50,7 @@ class UpTrack:
     def update(self, spec: UpTrackSpec) -> None:
         """Takes a renegotiated description of the same medium."""
         self.spec = spec
+        self._nack.set_repairs(possible=spec.repairs)
         self._codecs = {codec.payload_type: codec for codec in spec.codecs}
         self._rtx_codecs = {
             codec.rtx_payload_type: codec for codec in spec.codecs if codec.rtx_payload_type is not None
@@ -64,6 +65,11 @@ class UpTrack:
     def ssrc(self) -> int | None:
         """The stream that is forwarded; None before the first packet."""
         return None if self._stream is None else self._stream.ssrc
+
+    @property
+    def key_frames(self) -> int:
+        """How many have begun."""
+        return self._requests.arrived
 
     # --- viewers ----------------------------------------------------------------------------------------
 

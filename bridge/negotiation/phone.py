@@ -3,6 +3,7 @@
 import msgspec
 
 from bridge.errors import GlareError, NegotiationError, NotAllowedError, ParseError
+from bridge.ids import LegId, TrackId, track_id
 from bridge.negotiation.phone_agreement import (
     NO_PORT,
     NOT_OFFERED,
@@ -14,7 +15,7 @@ from bridge.negotiation.phone_agreement import (
 from bridge.negotiation.phone_audio import PhoneAudio, PhonePreferences, understand_audio
 from bridge.negotiation.phone_offer import PhoneOffer, make_offer, read_answer
 from bridge.negotiation.phone_section import PhonePlace, find_sections, write_description
-from bridge.plane.messages import RtpAudio, RtpVideo
+from bridge.plane.messages import VIDEO_MID, RtpAudio, RtpVideo
 from bridge.wire.sdp import SessionDescription, parse_session_description, serialize_session_description
 from bridge.wire.sdp_section import Direction, MediaSection
 
@@ -72,6 +73,11 @@ class PhoneSession:
         if self._agreement is None:
             return NOT_OFFERED
         return NO_PORT if self._portless and self._agreement.video else self._agreement.no_video
+
+    def up_track_ids(self, leg_id: LegId) -> tuple[TrackId, ...]:
+        """The video the phone sends now, as a source for the other legs."""
+        video = self.video
+        return (track_id(leg_id, VIDEO_MID),) if video is not None and video.receives else ()
 
     @property
     def takes_video(self) -> bool:

@@ -61,6 +61,9 @@ class RtpAudio(msgspec.Struct, frozen=True, gc=False):
     receives: bool = True
 
 
+VIDEO_MID = "video"  # of a phone's one picture: an RTP leg's SDP names no mids
+
+
 class RtpVideo(msgspec.Struct, frozen=True, gc=False):
     """The video section of an RTP leg, on ports of its own. Directions are the bridge's.
 
@@ -108,9 +111,10 @@ class Fingerprint(msgspec.Struct, frozen=True, gc=False):
 
 
 class UpTrackSpec(msgspec.Struct, frozen=True, gc=False):
-    """A medium the browser sends. `ssrcs` may be empty: then it is found by MID extension.
+    """A medium the endpoint sends. `ssrcs` may be empty: then it is found by MID extension.
 
-    `rtx_ssrcs` are the retransmission SSRCs announced by a=ssrc-group:FID, in the order of `ssrcs`.
+    `repairs`: lost packets may be asked for again (NACK). `rtx_ssrcs` are the retransmission SSRCs announced by
+    a=ssrc-group:FID, in the order of `ssrcs`.
     """
 
     mid: str
@@ -119,6 +123,7 @@ class UpTrackSpec(msgspec.Struct, frozen=True, gc=False):
     extensions: ExtensionIds
     ssrcs: tuple[int, ...] = ()
     rtx_ssrcs: tuple[int, ...] = ()
+    repairs: bool = True
 
 
 class DownTrackSpec(msgspec.Struct, frozen=True, gc=False):
@@ -312,6 +317,12 @@ class PlaybackEnded(msgspec.Struct, frozen=True, gc=False, tag=True):
     error: str = ""
 
 
+class KeyFrameWanted(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """A phone that agreed to no RTCP feedback sent no key frame when it was asked by RTCP all the same."""
+
+    leg_id: LegId
+
+
 class PathChosen(msgspec.Struct, frozen=True, gc=False, tag=True):
     """How the video of one down track is made: `path` is forward or none; `reason` says why."""
 
@@ -383,6 +394,7 @@ Event = (
     | LegFailed
     | DtmfReceived
     | PlaybackEnded
+    | KeyFrameWanted
     | PathChosen
     | LegStatistics
     | WorkerStatistics

@@ -18,7 +18,8 @@ from bridge.clock import Clock, ntp_time
 from bridge.errors import BridgeError, CapacityError, SettingsError
 from bridge.ids import LegId
 from bridge.legs.leg import Leg, LegShell
-from bridge.legs.rtp_leg import RtpLeg, RtpSockets
+from bridge.legs.rtp_leg import RtpLeg
+from bridge.legs.rtp_sockets import RtpSockets
 from bridge.legs.webrtc_leg import WebRtcLeg, WebRtcNetwork
 from bridge.media.metronome import Beat, Metronome
 from bridge.media.mixer import AudioLeg, Mixer
@@ -141,13 +142,13 @@ class Worker:
         if leg is None:
             if self._sockets is None:
                 raise CapacityError("the media worker is not started")
-            leg = self._legs[spec.leg_id] = RtpLeg(spec, self._sockets, self._shell, now)
+            leg = self._legs[spec.leg_id] = RtpLeg(spec, self._sockets, self._routes, self._shell, now)
         if not isinstance(leg, RtpLeg):
             raise CapacityError(f"{spec.leg_id} is a browser's leg")
         leg.update(spec, now)
         self._declare_audio(leg)
         address = self._config.rtp_advertised_address or self._config.rtp_address
-        return messages.RtpLegDeclared(command.request_id, spec.leg_id, address, leg.port)
+        return messages.RtpLegDeclared(command.request_id, spec.leg_id, address, leg.port, leg.video_port)
 
     def _declare_webrtc_leg(self, spec: messages.WebRtcLegSpec, now: float) -> None:
         leg = self._legs.get(spec.leg_id)

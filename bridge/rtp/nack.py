@@ -21,6 +21,7 @@ class NackGenerator:
 
     __slots__ = (
         "_highest",
+        "_max_retries",
         "_missing",
         "_wants_key_frame",
         "given_up",
@@ -30,6 +31,7 @@ class NackGenerator:
     )
 
     def __init__(self) -> None:
+        self._max_retries = MAX_RETRIES
         self.round_trip_s = DEFAULT_ROUND_TRIP_S
         self.requested = 0
         self.recovered = 0
@@ -62,6 +64,10 @@ class NackGenerator:
         for missing in range(highest + 1, index):
             self._missing[missing] = _Missing(now, now + REORDER_WAIT_S)
 
+    def set_repairs(self, *, possible: bool) -> None:
+        """An endpoint that never sends again is not asked: what is missing is given up at once."""
+        self._max_retries = MAX_RETRIES if possible else 0
+
     def restart(self) -> None:
         """The sender started anew: nothing from before will come."""
         self._highest = None
@@ -81,7 +87,7 @@ class NackGenerator:
         for index, missing in self._missing.items():
             if missing.due_at > now:
                 continue
-            if missing.retries >= MAX_RETRIES or now - missing.since > MAX_AGE_S:
+            if missing.retries >= self._max_retries or now - missing.since > MAX_AGE_S:
                 hopeless.append(index)
                 continue
             missing.retries += 1

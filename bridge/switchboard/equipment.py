@@ -8,11 +8,11 @@ from bridge.errors import NotAllowedError, NotFoundError
 from bridge.ids import TrackId
 from bridge.plane import messages
 from bridge.switchboard.leg import BrowserLeg, Leg, PhoneLeg
+from bridge.switchboard.picture import sources_of
 from bridge.switchboard.principal import VIDEO_USE
 from bridge.switchboard.wiring import Wiring
 
-NOT_OFFERED = "the phone offers no video"
-NOT_TAKEN = "the phone offers video, but the bridge takes only audio from phones"
+NOT_SENT = "the phone sends no video now"
 NOT_CONNECTED = "the browser is not connected"
 NO_CAMERA = "the browser sends no camera"
 NO_SCOPE = f"the token lacks the scope {VIDEO_USE}: voice only"
@@ -37,19 +37,21 @@ class Equipment:
         with suppress(NotAllowedError, NotFoundError):
             self._wiring.ledger.begin(self._command(leg))
 
-    def path_chosen(self, viewer: BrowserLeg, event: messages.PathChosen) -> None:
+    def path_chosen(self, viewer: Leg, event: messages.PathChosen) -> None:
         """A picture that no viewer can be shown is none, whatever was negotiated."""
         source = self._source(viewer, event.mid)
         if source is None:
             return
         viewer.paths[source] = (event.path, event.reason)
         self.note_soon(viewer)
-        shown = next((leg for leg in self._wiring.legs if source in _sources(leg)), None)
+        shown = next((leg for leg in self._wiring.legs if source in sources_of(leg)), None)
         if shown is not None:
             self.note_soon(shown)
 
     def capabilities(self, leg: Leg) -> Capabilities:
-        return phone_capabilities(leg) if isinstance(leg, PhoneLeg) else self._browser_capabilities(leg)
+        if isinstance(leg, PhoneLeg):
+            return phone_capabilities(leg, self._blocked(leg))
+        return self._browser_capabilities(leg)
 
     def _command(self, leg: Leg) -> commands.SetCapabilities:
         capabilities = self.capabilities(leg)
@@ -68,13 +70,13 @@ class Equipment:
             blocked if camera else (NO_CAMERA if leg.takes_video else NO_SCOPE),
         )
 
-    def _blocked(self, leg: BrowserLeg) -> str:
+    def _blocked(self, leg: Leg) -> str:
         """Why none of those who should see this leg's camera can, or ""."""
-        sources = _sources(leg)
+        sources = sources_of(leg)
         paths = [
             path
             for viewer in self._wiring.legs.of(leg.interaction_id)
-            if isinstance(viewer, BrowserLeg) and viewer is not leg and not viewer.closing
+            if viewer is not leg and not viewer.closing
             for source, path in viewer.paths.items()
             if source in sources
         ]
@@ -82,23 +84,26 @@ class Equipment:
             return ""
         return paths[0][1]
 
-    def _source(self, viewer: BrowserLeg, mid: str) -> TrackId | None:
+    def _source(self, viewer: Leg, mid: str) -> TrackId | None:
+        if isinstance(viewer, PhoneLeg):
+            return viewer.shown
         declared = viewer.declared.down_tracks if viewer.declared is not None else ()
         return next((down.source for down in declared if down.mid == mid), None)
 
 
-def phone_capabilities(leg: PhoneLeg) -> Capabilities:
-    """Audio as negotiated now, hold included."""
-    audio = leg.session.audio
+def phone_capabilities(leg: PhoneLeg, blocked: str = "") -> Capabilities:
+    """Media as negotiated now, hold included. `blocked` is why nobody can be shown its picture, or ""."""
+    audio, video = leg.session.audio, leg.session.video
     speaks = Ability() if audio is None else Ability(audio.receives, audio.sends)
-    return Capabilities(speaks, no_video=NOT_TAKEN if leg.offers_video else NOT_OFFERED)
+    if video is None:
+        return Capabilities(speaks, no_video=leg.session.no_video)
+    shows = video.receives and not blocked
+    reason = "" if shows else blocked or NOT_SENT
+    return Capabilities(speaks, Ability(shows, video.sends and not _blind(leg)), no_video=reason)
 
 
-def _sources(leg: Leg) -> tuple[TrackId, ...]:
-    return leg.session.up_track_ids(leg.leg_id) if isinstance(leg, BrowserLeg) else ()
-
-
-def _blind(leg: BrowserLeg) -> bool:
+def _blind(leg: Leg) -> bool:
     """There are pictures for it, and none it can be shown."""
-    paths = [path for source, (path, _) in leg.paths.items() if source in leg.sources]
+    wanted = leg.sources if isinstance(leg, BrowserLeg) else {leg.shown}
+    paths = [path for source, (path, _) in leg.paths.items() if source in wanted]
     return bool(paths) and all(path == _NONE for path in paths)

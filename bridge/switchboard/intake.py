@@ -99,14 +99,19 @@ class Intake:
                 digit = DigitReceived(id_, leg.participant_id, event.digit, event.duration_ms)
                 announcer.tell_inside(digit, id_)
                 self._flows.dialed(leg, event.digit)
-            case messages.PathChosen() if isinstance(leg, BrowserLeg):
-                path = VideoPathChosen(id_, leg.leg_id, event.mid, event.path, event.reason)
-                announcer.tell_connection(path, leg.connection_id)
-                self._equipment.path_chosen(leg, event)
             case messages.PathChosen():
-                return  # phones receive no video yet
+                self._path_chosen(leg, event)
             case _:
                 assert_never(event)
+
+    def _path_chosen(self, leg: Leg, event: messages.PathChosen) -> None:
+        """Told to the browser that sees it, and of a phone to everybody inside."""
+        path = VideoPathChosen(leg.interaction_id, leg.leg_id, event.mid, event.path, event.reason)
+        if isinstance(leg, BrowserLeg):
+            self._wiring.announcer.tell_connection(path, leg.connection_id)
+        else:
+            self._wiring.announcer.tell_inside(path, leg.interaction_id)
+        self._equipment.path_chosen(leg, event)
 
     def _connected(self, leg: Leg) -> None:
         if isinstance(leg, PhoneLeg):

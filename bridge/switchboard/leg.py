@@ -27,7 +27,7 @@ class PhoneLeg:
 
     `committed` is False until its interaction is opened, `closing` is True once the call is over: the phone
     hung up or was told to, and no BYE is owed any more. `restored` is True from a restart until the phone
-    has agreed to go on.
+    has agreed to go on. `shown` is the one video the phone is sent, `paths` says how each is made, and why.
     """
 
     __slots__ = (
@@ -39,11 +39,12 @@ class PhoneLeg:
         "leg_id",
         "local",
         "lock",
-        "offers_video",
         "participant_id",
+        "paths",
         "restored",
         "room_id",
         "session",
+        "shown",
         "sounds",
         "trunk_id",
     )
@@ -58,7 +59,8 @@ class PhoneLeg:
         self.sounds = LegSounds(leg_id)
         self.declared: RtpLegSpec | None = None
         self.local: tuple[str, int] | None = None
-        self.offers_video = False
+        self.shown: TrackId | None = None
+        self.paths: dict[TrackId, tuple[str, str]] = {}
         self.restored = False
         self.connected = False
         self.committed = False

@@ -18,6 +18,7 @@ from bridge.switchboard.event import MediaEnded, MediaOffered
 from bridge.switchboard.leg import BrowserLeg, Leg, Legs, PhoneLeg
 from bridge.switchboard.matrix import hearings, may_see
 from bridge.switchboard.phone_memory import PhoneMemory
+from bridge.switchboard.picture import picture_for, sources_of
 from bridge.switchboard.sound import RoomSounds
 
 log = structlog.get_logger()
@@ -88,7 +89,7 @@ class Performance:
         await self._declare_room(interaction)
         for leg, participant in staying:
             if isinstance(leg, PhoneLeg):
-                await self._perform_phone(leg, participant)
+                await self._perform_phone(leg, participant, interaction)
             else:
                 await self._perform_browser(leg, participant, interaction, staying)
 
@@ -109,7 +110,8 @@ class Performance:
 
     # --- phone legs ---------------------------------------------------------------------------------------
 
-    async def _perform_phone(self, leg: PhoneLeg, participant: Participant) -> None:
+    async def _perform_phone(self, leg: PhoneLeg, participant: Participant, interaction: Interaction) -> None:
+        leg.shown = picture_for(leg, interaction, self._legs.of(interaction.interaction_id))
         try:
             async with leg.lock:
                 moved = await self.declare_phone(leg, participant)
@@ -128,7 +130,10 @@ class Performance:
         playback = None
         if participant is not None:
             playback = leg.sounds.playback(participant.state, self._sounds, self._clock.now())
-        spec = messages.RtpLegSpec(leg.leg_id, leg.participant_id, leg.room_id, leg.session.audio, playback)
+        audio, video = leg.session.audio, leg.session.video
+        if video is not None:
+            video = msgspec.structs.replace(video, source=leg.shown)
+        spec = messages.RtpLegSpec(leg.leg_id, leg.participant_id, leg.room_id, audio, playback, video)
         if spec == leg.declared:
             return False
         reply = await self._plane.request(messages.DeclareRtpLeg(0, spec))
@@ -138,7 +143,7 @@ class Performance:
         local = (reply.local_address, reply.local_port)
         moved = leg.local is not None and leg.local != local
         leg.local = local
-        leg.session.place(*local)
+        leg.session.place(*local, reply.video_port)
         return moved
 
     async def _move_phone(self, leg: PhoneLeg) -> None:
@@ -197,9 +202,8 @@ class Performance:
         """Wants the videos of all others."""
         wanted: dict[TrackId, ParticipantId] = {}
         for other, shown in staying:
-            if isinstance(other, BrowserLeg) and shown.participant_id != leg.participant_id:
-                tracks = other.session.up_track_ids(other.leg_id) if leg.takes_video else ()
-                wanted.update(dict.fromkeys(tracks, shown.participant_id))
+            if shown.participant_id != leg.participant_id and leg.takes_video:
+                wanted.update(dict.fromkeys(sources_of(other), shown.participant_id))
         for source in leg.sources.keys() - wanted.keys():
             leg.session.remove_down_track(source)
         leg.sources = {}

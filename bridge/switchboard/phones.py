@@ -44,7 +44,7 @@ class Phones:
             return await self._answer_again(known, call)
         leg = self._new_leg(call)
         if call.offer:
-            leg.offers_video = leg.session.receive_offer(call.offer).remote_has_video
+            leg.session.receive_offer(call.offer)
         self._wiring.legs.add(leg)
         try:
             return await self._open(leg, call)
@@ -58,11 +58,10 @@ class Phones:
         async with leg.lock:
             if not offer:
                 return leg.session.offer()
-            leg.offers_video = leg.session.receive_offer(offer).remote_has_video
+            leg.session.receive_offer(offer)
             await self._redeclare(leg)
             answer = leg.session.answer()
-        await self._wiring.phone_memory.keep(leg)
-        await self._note_remote_hold(leg)
+        await self._agreed(leg)
         return answer
 
     async def late_answer(self, leg_id: LegId, answer: str) -> None:
@@ -70,10 +69,15 @@ class Phones:
         if not leg.session.offer_pending:
             return  # the offer was the process's before this one, and a new one is on its way
         async with leg.lock:
-            leg.offers_video = leg.session.receive_answer(answer).remote_has_video
+            leg.session.receive_answer(answer)
             await self._redeclare(leg)
+        await self._agreed(leg)
+
+    async def _agreed(self, leg: PhoneLeg) -> None:
+        """Offer and answer came to something else: it is kept, told to the desk, and performed."""
         await self._wiring.phone_memory.keep(leg)
         await self._note_remote_hold(leg)
+        self._wiring.conductor.touch_again(leg.interaction_id)
 
     async def hung_up(self, leg_id: LegId, reason: str) -> None:
         leg = self._wiring.legs.get(leg_id)
@@ -130,7 +134,7 @@ class Phones:
         try:
             async with leg.lock:
                 if call.offer:
-                    leg.offers_video = leg.session.receive_offer(call.offer).remote_has_video
+                    leg.session.receive_offer(call.offer)
                 await self._redeclare(leg)
                 text = leg.session.answer() if call.offer else leg.session.offer()
             await self._wiring.phone_memory.keep(leg)

@@ -75,7 +75,6 @@ class Restoration:
         place = Place(interaction.interaction_id, participant.participant_id, interaction.room_id)
         leg = PhoneLeg(leg_id, place, session, memory.trunk_id)
         leg.committed = leg.restored = True
-        leg.offers_video = session.remote_has_video
         leg.local = NOWHERE
         self._wiring.legs.add(leg)
         return True

@@ -170,9 +170,14 @@ function takeInteraction(interaction) {
   if (microphone) microphone.enabled = !me.muted;
 }
 
-/** A call becomes a video conference when somebody is in it, or is asked, with video. */
+/** A call becomes a video conference when somebody is in it, or is asked, with video, or has a video phone. */
 function isVideo(interaction) {
-  return maySendVideo() && interaction.participants.some((p) => p.type === "video" && p.state !== "disconnected");
+  const present = interaction.participants.filter((p) => p.state !== "disconnected");
+  return maySendVideo() && present.some((p) => p.type === "video" || (p.role === "customer" && takesVideo(p)));
+}
+
+function takesVideo({ capabilities }) {
+  return capabilities.video.send || capabilities.video.receive;
 }
 
 function maySendVideo() {

@@ -9,11 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 
 from bridge.peers.beside import beside
 from bridge.peers.daemon_process import free_port
+from bridge.peers.picture import Reading, read_frame, write_y4m
 from bridge.peers.tone import Samples
+from tests.interop.chromium import CAMERA_FRAMES, CAMERA_FRAMES_PER_SECOND, CAMERA_SIZE
 from tests.interop.programs import eventually, program, running
 from tests.interop.sound import read_sound, write_tone
 
@@ -67,6 +70,31 @@ ringback_disabled yes
 menu_bell no
 opus_bitrate 32000
 """
+
+VIDEO_CONFIG = """\
+video_source {video_source}
+video_display {video_display}
+video_size 320x240
+video_fps {frames_per_second}.00
+video_bitrate 500000
+videnc_format yuv420p
+module avcodec.so
+module vp8.so
+module swscale.so
+module {camera_module}.so
+module {screen_module}.so
+module snapshot.so
+"""
+
+
+@dataclass(frozen=True)
+class PhoneVideo:
+    """What a phone shows: its own picture, or with `mirror` whatever it sees. `codecs` as baresip names them:
+    "vp8", "h264" (packetization-mode 0 only), "" for all it has."""
+
+    picture_id: int = 0
+    codecs: str = ""
+    mirror: bool = False
 
 
 LONGEST_CALL_S = 120.0  # baresip hangs up when its sound file is through
@@ -131,8 +159,40 @@ class Baresip:
         shown = re.findall(r"audio=(\d+)/(\d+) \(bit/s\)", self.log())
         return (int(shown[-1][0]), int(shown[-1][1])) if shown else (0, 0)
 
+    def video_rates(self) -> tuple[float, float]:
+        """Pictures a second, sent and decoded, as baresip measured them last."""
+        shown = re.findall(r"efps=([\d.]+)/([\d.]+)", self.log())
+        return (float(shown[-1][0]), float(shown[-1][1])) if shown else (0.0, 0.0)
+
+    async def sees(self) -> Reading | None:
+        """What the picture it decoded last says about itself."""
+        path = self.directory / f"seen-{self.sent}.png"
+        await self.command("snapshot_recv", str(path))
+        with contextlib.suppress(av.FFmpegError, FileNotFoundError), av.open(str(path)) as container:
+            for frame in container.decode(video=0):
+                return read_frame(frame.reformat(format="yuv420p"))
+        return None
+
     def log(self) -> str:
         return (self.directory / "baresip.log").read_text(errors="replace")
+
+
+async def _write_video(directory: Path, video: PhoneVideo, sip_port: int) -> str:
+    """The part of the configuration that makes it a video phone. Its camera film is 20 s, then it begins again."""
+    bridge = f"vidbridge,mirror{sip_port}"
+    settings = {
+        "video_source": bridge,
+        "video_display": bridge if video.mirror else "fakevideo,nil",
+        "camera_module": "vidbridge",
+        "screen_module": "vidbridge" if video.mirror else "fakevideo",
+        "frames_per_second": CAMERA_FRAMES_PER_SECOND,
+    }
+    if not video.mirror:
+        film = directory / "camera.y4m"
+        readings = [Reading(video.picture_id, counter) for counter in range(CAMERA_FRAMES)]
+        await asyncio.to_thread(write_y4m, film, CAMERA_SIZE, CAMERA_FRAMES_PER_SECOND, readings)
+        settings |= {"video_source": f"avformat,{film}", "camera_module": "avformat"}
+    return VIDEO_CONFIG.format(**settings)
 
 
 def _write_files(
@@ -163,15 +223,22 @@ async def baresip(
     codec: str = "PCMU",
     transport: str = "udp",
     name: str = "bob",
+    video: PhoneVideo | None = None,
 ) -> AsyncIterator[Baresip]:
     """A phone that answers by itself, ready to be driven; its files lie in `directory`."""
     sip_port, control_port = free_port(), free_port()
     chosen = CODECS[codec]
     account = (
         f"<sip:{name}@127.0.0.1:{sip_port};transport={transport}>"
-        f";regint=0;answermode=auto;audio_codecs={chosen.account}\n"
+        f";regint=0;answermode=auto;audio_codecs={chosen.account}"
     )
-    _write_files(directory, chosen, tone_hz, account, (sip_port, control_port))
+    if video is not None and video.codecs:
+        account += f";video_codecs={video.codecs}"
+    _write_files(directory, chosen, tone_hz, account + "\n", (sip_port, control_port))
+    if video is not None:
+        added = await _write_video(directory, video, sip_port)
+        with (directory / "config").open("a") as config:
+            config.write(added)
     arguments = [program("baresip"), "-f", str(directory), "-v", "-s"]
     async with running(arguments, directory / "baresip.log") as process:
         reader, writer = await _connect(control_port, process)

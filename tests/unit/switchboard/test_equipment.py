@@ -9,6 +9,7 @@ from tests.unit.switchboard.theatre import (
     ALL_SCOPES,
     EVE,
     PHONE_OFFER,
+    PHONE_VIDEO,
     Theatre,
     browser_offer,
     theatre,
@@ -35,11 +36,18 @@ async def test_a_phone_hears_and_speaks_and_offers_no_video() -> None:
 
 async def test_a_phone_that_offers_video_is_told_apart() -> None:
     async with theatre() as stage:
-        video = "m=video 40002 RTP/AVP 97\na=rtpmap:97 H264/90000\n"
+        video = "m=video 40002 RTP/AVP 97\na=rtpmap:97 H263/90000\n"
         await stage.call(offer=PHONE_OFFER + video)
         assert (await capabilities(stage, "customer")).no_video == (
-            "the phone offers video, but the bridge takes only audio from phones"
+            "no common video codec: the phone has H263, the bridge takes H264, VP8"
         )
+
+
+async def test_a_video_phone_shows_and_sees_video() -> None:
+    async with theatre() as stage:
+        answer = await stage.call(offer=PHONE_OFFER + PHONE_VIDEO)
+        assert "m=video 30500 RTP/AVP 97" in answer
+        assert await capabilities(stage, "customer") == CapabilitiesView(BOTH, BOTH)
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,7 @@ t=0 0
 m=audio 40000 RTP/AVP 0 101
 a=rtpmap:101 telephone-event/8000
 """
+PHONE_VIDEO = "m=video 40002 RTP/AVP 97\na=rtpmap:97 VP8/90000\n"
 READY = messages.WorkerReady(
     messages.Fingerprint("sha-256", ":".join(["AB"] * 32)),
     ("1 1 udp 2130706431 127.0.0.1 26000 typ host",),
@@ -65,8 +66,10 @@ class WrittenPlane:
         match command:
             case messages.DeclareRtpLeg():
                 self.legs[command.leg.leg_id] = command.leg
-                port = self.first_port + 2 * list(self.legs).index(command.leg.leg_id)
-                return messages.RtpLegDeclared(0, command.leg.leg_id, "127.0.0.1", port)
+                leg = command.leg
+                port = self.first_port + 2 * list(self.legs).index(leg.leg_id)
+                video_port = port + 500 if leg.video is not None or leg.video_port else None
+                return messages.RtpLegDeclared(0, leg.leg_id, "127.0.0.1", port, video_port)
             case messages.DeclareWebRtcLeg():
                 self.legs[command.leg.leg_id] = command.leg
                 return messages.WebRtcLegDeclared(0, command.leg.leg_id)
@@ -169,17 +172,17 @@ class Theatre:
         await self.board.settled()
         return answer
 
-    async def answered_call(self) -> InteractionId:
+    async def answered_call(self, offer: str = PHONE_OFFER) -> InteractionId:
         """The customer and Alice in session."""
         await self.board.set_presence(ALICE, "ready", "agent")
-        await self.call()
+        await self.call(offer=offer)
         interaction = await self.accept(ALICE)
         await self.join(ALICE, interaction.interaction_id)
         return interaction.interaction_id
 
-    async def conference(self) -> InteractionId:
+    async def conference(self, offer: str = PHONE_OFFER) -> InteractionId:
         """The customer, Alice and Eve in session, and every offer of the bridge answered."""
-        id_ = await self.answered_call()
+        id_ = await self.answered_call(offer)
         await self.board.set_presence(EVE, "ready", "sme")
         await self.board.add_participant(ALICE, id_, AddParticipant(EVE.user_id))
         await self.accept(EVE)
@@ -190,9 +193,12 @@ class Theatre:
 
     async def answer_offers(self, principal: Principal, name: str = "") -> None:
         """`name` makes the certificate, as in `browser_offer`."""
-        offered = [event for event in self.doors.seen_by(principal) if isinstance(event, MediaOffered)]
-        if offered:
-            answer = browser_answer(offered[-1].sdp, name or principal.user_id)
+        answered = ""
+        while offered := [e for e in self.doors.seen_by(principal) if isinstance(e, MediaOffered)]:
+            if offered[-1].sdp == answered:
+                return
+            answered = offered[-1].sdp
+            answer = browser_answer(answered, name or principal.user_id)
             await self.board.answer_media(principal, offered[-1].leg_id, answer)
             await self.board.settled()
 

@@ -1,0 +1,36 @@
+"""Which videos there are in an interaction, and the one a phone is shown."""
+
+from collections.abc import Iterable
+
+from bridge.desk.interaction import Interaction
+from bridge.desk.participant import ParticipantRole
+from bridge.ids import TrackId
+from bridge.switchboard.leg import BrowserLeg, Leg, PhoneLeg
+from bridge.switchboard.matrix import may_see
+
+# A phone has one picture: the expert is who was brought in to be seen, the agent is there before and after.
+_SHOWN_FIRST = (
+    ParticipantRole.SME,
+    ParticipantRole.AGENT,
+    ParticipantRole.CUSTOMER,
+    ParticipantRole.SUPERVISOR,
+)
+
+
+def sources_of(leg: Leg) -> tuple[TrackId, ...]:
+    """The videos a leg sends now, its camera first."""
+    return leg.session.up_track_ids(leg.leg_id)
+
+
+def picture_for(phone: PhoneLeg, interaction: Interaction, legs: Iterable[Leg]) -> TrackId | None:
+    """The one video `phone` is shown as things stand; of two in the same role the one who came first."""
+    viewer = interaction.participant(phone.participant_id)
+    shown: list[tuple[int, TrackId]] = []
+    for leg in legs:
+        owner = interaction.participant(leg.participant_id)
+        if owner.participant_id == viewer.participant_id or not may_see(viewer, owner):
+            continue
+        if leg.closing or (isinstance(leg, BrowserLeg) and not leg.connected):
+            continue
+        shown += [(_SHOWN_FIRST.index(owner.role), source) for source in sources_of(leg)[:1]]
+    return min(shown, key=lambda entry: entry[0])[1] if shown else None

@@ -1,0 +1,64 @@
+"""A real video phone and a real browser see each other, frame by frame, by the counters in their pictures."""
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from bridge.peers.daemon_process import DaemonProcess
+from bridge.peers.picture import FrameTally
+from tests.interop.baresip import Baresip, PhoneVideo, baresip
+from tests.interop.chromium import Tab
+from tests.interop.desktop import CUSTOMER_HZ
+from tests.interop.test_conference import AGENT_PICTURE, accept, browser_desktop, go_ready
+
+PHONE_PICTURE = 77
+FRAMES = 45  # 3 s of them
+PATIENCE_S = 20.0
+
+
+def seen_now(tallies: Mapping[int, FrameTally], picture_id: int) -> int:
+    return tallies[picture_id].seen if picture_id in tallies else 0
+
+
+async def sees_film(opened: Tab, picture_id: int, frames: int = FRAMES) -> None:
+    """Waits until the tab has read so many more frames of this picture, nearly all that came meanwhile."""
+    seen = seen_now(await opened.look(), picture_id)
+    async with asyncio.timeout(PATIENCE_S):
+        while seen_now(await opened.look(), picture_id) < seen + frames:
+            await opened.page.wait_for_timeout(100)
+
+
+async def phone_sees_film(phone: Baresip, picture_id: int, pictures: int = 3) -> None:
+    """Waits until the phone has decoded so many different pictures of this camera, each later than the last."""
+    counters: list[int] = []
+    async with asyncio.timeout(PATIENCE_S):
+        while len(counters) < pictures:
+            reading = await phone.sees()
+            if reading is None:
+                continue
+            assert reading.picture_id == picture_id
+            if not counters or reading.counter > counters[-1]:
+                counters.append(reading.counter)
+
+
+@pytest.mark.parametrize("codecs", ["", "vp8"])
+async def test_a_video_phone_and_a_browser_see_each_other(
+    daemon: DaemonProcess, tmp_path: Path, codecs: str
+) -> None:
+    async with (
+        browser_desktop(daemon, tmp_path / "agent", "agent", AGENT_PICTURE, "") as agent,
+        baresip(tmp_path / "phone", CUSTOMER_HZ, video=PhoneVideo(PHONE_PICTURE, codecs)) as phone,
+    ):
+        await go_ready(agent, "agent")
+        await phone.dial(daemon.sip_uri())
+        await accept(agent)
+        await phone_sees_film(phone, AGENT_PICTURE)
+        await sees_film(agent, PHONE_PICTURE)
+        tallies = await agent.look()
+        assert set(tallies) == {PHONE_PICTURE}, "the customer's picture, and no other"
+        assert tallies[PHONE_PICTURE].missing_ratio < 0.1
+        await phone.hang_up()
+        await agent.eventually("warmbridge.state.interactions.size === 0")
+        assert agent.complaints == []
