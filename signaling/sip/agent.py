@@ -11,7 +11,7 @@ from bridge.ids import NO_TRUNK, TrunkId
 from signaling.sip.event import AgentEvent, CallKey
 from signaling.sip.flow import Flow
 from signaling.sip.identity import LocalIdentity
-from signaling.sip.invite_session import CallState
+from signaling.sip.invite_session import CallEvent, CallState
 from signaling.sip.memory import (
     Phase,
     parse_memory,
@@ -45,6 +45,7 @@ from signaling.sip.transaction_layer import (
     TransactionFailed,
     TransactionLayer,
 )
+from signaling.sip.update import Updates
 from signaling.sip.user_agent_client import UserAgentClient
 from signaling.sip.user_agent_server import UserAgentServer
 from signaling.sip.via import annotate_via, parse_via, response_flow
@@ -61,6 +62,7 @@ class UserAgent:
         "_restoration",
         "_server",
         "_trunks",
+        "_updates",
         "malformed",
         "strangers",
     )
@@ -70,7 +72,10 @@ class UserAgent:
         self._registry = CallRegistry(settings.timing, settings.max_calls)
         self._requester = Requester(identity, self._layer)
         self._client = UserAgentClient(settings, identity, self._layer, self._registry, self._requester)
-        self._server = UserAgentServer(settings, identity, self._layer, self._registry, self._client)
+        self._updates = Updates(identity, self._layer, self._registry, self._requester, self._client)
+        self._server = UserAgentServer(
+            settings, identity, self._layer, self._registry, self._client, self._updates
+        )
         self._trunks = settings.trunks
         self._restoration = Restoration(self._layer, self._registry)
         self.malformed = 0
@@ -110,11 +115,13 @@ class UserAgent:
     def handle_timer(self, now: float) -> None:
         self._take(self._layer.handle_timer(now), now)
         for session in self._registry.take_due(now):
-            event, resend = session.take_due(now)
-            if event is not None:
+            event, again = session.take_due(now)
+            if event is CallEvent.PRACK_OVERDUE:
+                self._server.give_up(session, now)
+            elif event is not None:
                 self._client.overdue(session, event, now)
-            elif resend and session.success is not None:
-                self._layer.send(*session.success)
+            elif again is not None:
+                self._layer.send(*again)
             self._registry.settle(session)
 
     def messages_to_send(self) -> list[tuple[bytes, Flow]]:
@@ -163,6 +170,10 @@ class UserAgent:
     def reinvite(self, call: CallKey, sdp: str, now: float) -> None:
         """Offers anew. Raises ConflictError while another offer is on its way (RFC 3261 section 14.1)."""
         self._client.reinvite(self._registry.get(call), sdp, now)
+
+    def update(self, call: CallKey, sdp: str, now: float) -> None:
+        """Offers anew by UPDATE, which nobody needs to be asked about (RFC 3311). Raises as `reinvite` does."""
+        self._updates.send(self._registry.get(call), sdp, now)
 
     def answer_reinvite(self, call: CallKey, sdp: str, now: float) -> None:
         self._server.answer_reinvite(self._registry.get(call), sdp, now)

@@ -9,6 +9,8 @@ from signaling.sip.uri import parse_name_address, parse_uri
 
 DialogKey = tuple[str, str, str]  # Call-ID, local tag, remote tag
 
+MAX_METHODS = 32  # there are 14 in RFCs
+MAX_METHOD_CHARS = 16
 MAX_ROUTES = 32  # a route set longer than any real chain of proxies is an attack on every request we send
 
 
@@ -29,6 +31,7 @@ class Dialog(msgspec.Struct):
     local_cseq: int
     remote_cseq: int
     behind_nat: bool = False
+    allowed: tuple[str, ...] = ()  # the methods the peer says it takes, () if it does not say
 
     @property
     def key(self) -> DialogKey:
@@ -49,6 +52,11 @@ class Dialog(msgspec.Struct):
     def refresh_target(self, message: Request | Response) -> None:
         """A re-INVITE or its 2xx may move the peer (section 12.2). A Contact without sense moves nothing."""
         self.remote_target = contact_uri(message) or self.remote_target
+        self.allowed = _allowed(message) or self.allowed
+
+    def allows(self, method: str) -> bool:
+        """Whether the peer said that it takes `method`."""
+        return method in self.allowed
 
     def target(self) -> tuple[str, Headers]:
         """Request-URI and Route headers of a request within the dialog (section 12.2.1.1)."""
@@ -92,6 +100,7 @@ def accept_dialog(request: Request, essentials: Essentials, flow: Flow, local_ta
         local_cseq=0,
         remote_cseq=essentials.cseq_number,
         behind_nat=len(request.every("Via")) == 1 and essentials.via.host != flow.host,
+        allowed=_allowed(request),
     )
 
 
@@ -108,6 +117,7 @@ def established_dialog(request: Request, response: Response, essentials: Essenti
         flow=flow,
         local_cseq=essentials.cseq_number,
         remote_cseq=-1,
+        allowed=_allowed(response),
     )
 
 
@@ -122,6 +132,11 @@ def contact_uri(message: Request | Response) -> str:
     except ParseError:
         return ""
     return uri
+
+
+def _allowed(message: Request | Response) -> tuple[str, ...]:
+    methods = (method.strip().upper()[:MAX_METHOD_CHARS] for method in message.every("Allow"))
+    return tuple(methods)[:MAX_METHODS]
 
 
 def _route_set(message: Request | Response) -> tuple[str, ...]:

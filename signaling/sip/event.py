@@ -38,14 +38,20 @@ class CallAcknowledged(msgspec.Struct, frozen=True, gc=False):
 
 
 class CallProgressed(msgspec.Struct, frozen=True, gc=False):
-    """A provisional response other than 100 to our INVITE; 181 also when we follow a 3xx elsewhere."""
+    """A provisional response other than 100 to our INVITE; 181 also when we follow a 3xx elsewhere.
+
+    `answer` is its SDP: what can be heard before anybody answered. If it is `binding`, it came reliably and is
+    the answer to our offer, which CallAnswered does not repeat (RFC 3262 section 5).
+    """
 
     call: CallKey
     status: int
+    answer: str = ""
+    binding: bool = False
 
 
 class CallAnswered(msgspec.Struct, frozen=True, gc=False):
-    """The callee took our call; the ACK is on its way."""
+    """The callee took our call; the ACK is on its way. `answer` is "" if a binding one was told before."""
 
     call: CallKey
     answer: str
@@ -64,7 +70,10 @@ class CallRefused(msgspec.Struct, frozen=True, gc=False):
 
 
 class CallReoffered(msgspec.Struct, frozen=True, gc=False):
-    """A re-INVITE waits for `answer_reinvite` or `reject_reinvite`. `offer` is "" if it brought no SDP."""
+    """A re-INVITE or UPDATE waits for `answer_reinvite` or `reject_reinvite`.
+
+    `offer` is "" if a re-INVITE brought no SDP. An UPDATE may come before our call is answered.
+    """
 
     call: CallKey
     offer: str

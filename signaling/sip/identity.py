@@ -43,6 +43,10 @@ class LocalIdentity:
     def new_call_id(self) -> str:
         return self._token_hex(12)
 
+    def new_number(self) -> int:
+        """Where a sequence begins: 1 to 2**31 - 1 (RFC 3262 section 3 asks for the lower half)."""
+        return int(self._token_hex(4), 16) % (2**31 - 1) + 1
+
     def new_delay_s(self, low_s: float, high_s: float) -> float:
         """A delay drawn evenly in steps of 10 ms (section 14.1 asks for units of 10 ms)."""
         steps = max(1, round((high_s - low_s) * 100))

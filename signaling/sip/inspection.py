@@ -8,13 +8,13 @@ from signaling.sip.message import Essentials, Headers, Request, readable
 from signaling.sip.response import warning
 from signaling.sip.uri import parse_uri, unescape
 
-METHODS = ("INVITE", "ACK", "BYE", "CANCEL", "OPTIONS")
+METHODS = ("INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "PRACK", "UPDATE")
 ALLOW = ("Allow", ", ".join(METHODS))
+EXTENSIONS = ("100rel",)
+SUPPORTED = ("Supported", ", ".join(EXTENSIONS))
 ACCEPT = ("Accept", "application/sdp")
 # Known of, but not done here: 405 instead of 501 (section 21.5.2).
-_KNOWN_METHODS = frozenset(
-    {"INFO", "MESSAGE", "NOTIFY", "PRACK", "PUBLISH", "REFER", "REGISTER", "SUBSCRIBE", "UPDATE"}
-)
+_KNOWN_METHODS = frozenset({"INFO", "MESSAGE", "NOTIFY", "PUBLISH", "REFER", "REGISTER", "SUBSCRIBE"})
 SDP_TYPE = "application/sdp"
 
 
@@ -31,9 +31,9 @@ def inspect(request: Request, essentials: Essentials) -> Refusal | None:
         return Refusal(416)
     if request.method == "CANCEL":
         return None  # section 8.2.2.3: Require is not looked at
-    required = [tag.strip() for tag in request.every("Require") if tag.strip()]
-    if required:
-        return Refusal(420, (("Unsupported", ", ".join(required)),))
+    unknown = [tag for tag in request.every("Require") if tag and tag not in EXTENSIONS]
+    if unknown:
+        return Refusal(420, (("Unsupported", ", ".join(unknown)),))
     return _inspect_invite(request, essentials) if request.method == "INVITE" else None
 
 

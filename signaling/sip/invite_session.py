@@ -15,6 +15,7 @@ from signaling.sip.transaction import Timing
 
 if TYPE_CHECKING:
     from signaling.sip.dialog import Dialog
+    from signaling.sip.early_dialog import EarlyDialog
     from signaling.sip.transaction_layer import RequestArrived, TransactionKey
     from signaling.sip.trunk import Trunk
 
@@ -44,6 +45,7 @@ class CallEvent(Enum):
     REMOTE_CANCEL = auto()
     REMOTE_BYE = auto()
     ACK_OVERDUE = auto()
+    PRACK_OVERDUE = auto()
     FINAL_OVERDUE = auto()
     DIALOG_LOST = auto()
     BYE_FINISHED = auto()
@@ -56,6 +58,7 @@ CALL_TRANSITIONS: Mapping[tuple[CallState, CallEvent], CallState] = {
     (_S.ARRIVING, _E.HANG_UP): _S.ENDED,
     (_S.ARRIVING, _E.REMOTE_CANCEL): _S.ENDED,
     (_S.ARRIVING, _E.REMOTE_BYE): _S.ENDED,
+    (_S.ARRIVING, _E.PRACK_OVERDUE): _S.ENDED,  # RFC 3262 section 3
     (_S.ANSWERED, _E.REMOTE_ACK): _S.CONFIRMED,
     (_S.ANSWERED, _E.REMOTE_BYE): _S.ENDED,
     (_S.ANSWERED, _E.HANG_UP): _S.PARTING,
@@ -131,13 +134,13 @@ class InviteSession:
     """State, dialog and timers of one call. The agent's two halves fill the plain fields."""
 
     __slots__ = (
-        "_ack_overdue_at",
         "_final_overdue_at",
-        "_resend_at",
-        "_resend_interval_s",
+        "_resending",
         "_timing",
         "client_key",
+        "deferred",
         "dialog",
+        "early",
         "exchange",
         "ignored",
         "key",
@@ -145,9 +148,13 @@ class InviteSession:
         "outbound",
         "overdue",
         "pending",
+        "rseq",
         "state",
         "success",
+        "told",
         "trunk",
+        "update",
+        "updating",
         "why",
     )
 
@@ -158,7 +165,13 @@ class InviteSession:
         self.state = CallState.CALLING if outbound else CallState.ARRIVING
         self.exchange = ExchangeState.OURS if outbound else ExchangeState.THEIRS
         self.dialog: Dialog | None = None
+        self.early: dict[str, EarlyDialog] = {}  # by To tag: where our INVITE rings
+        self.told = ""  # To tag of the phone whose binding early answer was told last
         self.pending: RequestArrived | None = None  # their INVITE, until its ACK or its refusal
+        self.rseq = 0  # the number of our latest reliable 18x
+        self.deferred: str | None = None  # the answer that waits for the PRACK of it
+        self.update: RequestArrived | None = None  # their UPDATE with an offer, until its answer
+        self.updating = False  # an UPDATE of ours with an offer waits for its answer
         self.late_offer = False  # it brought no SDP: our 2xx makes the offer and the ACK the answer
         self.success: tuple[bytes, Flow] | None = None  # our 2xx, sent again until its ACK
         self.client_key: TransactionKey = ()  # our latest INVITE
@@ -166,9 +179,7 @@ class InviteSession:
         self.why = ("", "")  # by whom and why the call ends, once that is decided
         self.ignored = 0  # what the peer sent out of turn
         self._timing = timing
-        self._resend_at: float | None = None
-        self._resend_interval_s = timing.t1_s
-        self._ack_overdue_at: float | None = None
+        self._resending: _Resending | None = None
         self._final_overdue_at: float | None = None
 
     def step(self, event: CallEvent) -> bool:
@@ -184,6 +195,9 @@ class InviteSession:
         return changed
 
     def may(self, event: ExchangeEvent) -> bool:
+        """Whether the table has it, and no UPDATE with an offer stands in the way of another one."""
+        if event in (ExchangeEvent.OFFER, ExchangeEvent.REMOTE_OFFER) and (self.updating or self.update):
+            return False
         return (self.exchange, event) in EXCHANGE_TRANSITIONS
 
     def step_exchange(self, event: ExchangeEvent) -> None:
@@ -195,37 +209,83 @@ class InviteSession:
             )
         self.exchange = state
 
+    def dialog_with(self, remote_tag: str) -> "Dialog | None":
+        """The dialog with one phone: the only one, or an early one of several."""
+        if self.dialog is not None and self.dialog.remote_tag == remote_tag:
+            return self.dialog
+        early = self.early.get(remote_tag)
+        return early.dialog if early is not None else None
+
     # --- timers -------------------------------------------------------------------------------------------
 
     def await_ack(self, data: bytes, flow: Flow, now: float) -> None:
         """Our 2xx is out: section 13.3.1.4 sends it again until the ACK, over TCP as well."""
         self.success = (data, flow)
-        self._resend_interval_s = self._timing.t1_s
-        self._resend_at = now + self._resend_interval_s
-        self._ack_overdue_at = now + self._timing.patience_s
+        timing = self._timing
+        self._resending = _Resending(data, flow, CallEvent.ACK_OVERDUE, timing, timing.t2_s, now)
 
     def acknowledged(self) -> None:
-        self._resend_at = self._ack_overdue_at = None
+        self._resending = None
         self.success = None
+
+    def await_prack(self, data: bytes, flow: Flow, now: float) -> None:
+        """Our reliable 18x is out; its intervals double without a bound (RFC 3262 section 3)."""
+        timing = self._timing
+        self._resending = _Resending(data, flow, CallEvent.PRACK_OVERDUE, timing, timing.patience_s, now)
+
+    @property
+    def unproven(self) -> bool:
+        """A reliable 18x of ours waits for its PRACK."""
+        return self._resending is not None and self._resending.overdue is CallEvent.PRACK_OVERDUE
+
+    def prove(self) -> None:
+        """The PRACK came, or the final response went before it."""
+        if self.unproven:
+            self._resending = None
 
     def await_final(self, deadline_at: float | None) -> None:
         """The final response to our INVITE or re-INVITE must be there by then; None: it is."""
         self._final_overdue_at = deadline_at
 
     def timer(self) -> float | None:
-        times = (self._resend_at, self._ack_overdue_at, self._final_overdue_at)
+        resend_at = self._resending.timer() if self._resending is not None else None
+        times = (resend_at, self._final_overdue_at)
         return min((at for at in times if at is not None), default=None)
 
-    def take_due(self, now: float) -> tuple[CallEvent | None, bool]:
-        """What is overdue at `now`, and whether the 2xx is to be sent again."""
-        if self._ack_overdue_at is not None and self._ack_overdue_at <= now:
+    def take_due(self, now: float) -> tuple[CallEvent | None, tuple[bytes, Flow] | None]:
+        """What is overdue at `now`, and the response that is to be sent again."""
+        if self._resending is not None and self._resending.overdue_at <= now:
+            overdue = self._resending.overdue
             self.acknowledged()
-            return CallEvent.ACK_OVERDUE, False
+            return overdue, None
         if self._final_overdue_at is not None and self._final_overdue_at <= now:
             self._final_overdue_at = None
-            return CallEvent.FINAL_OVERDUE, False
-        if self._resend_at is None or self._resend_at > now:
-            return None, False
-        self._resend_interval_s = min(2 * self._resend_interval_s, self._timing.t2_s)
-        self._resend_at = now + self._resend_interval_s
-        return None, True
+            return CallEvent.FINAL_OVERDUE, None
+        again = self._resending is not None and self._resending.take_due(now)
+        return None, self._resending.message if again and self._resending is not None else None
+
+
+class _Resending:
+    """A response of ours that is sent again until the peer acknowledges it."""
+
+    __slots__ = ("_at", "_interval_s", "_longest_s", "message", "overdue", "overdue_at")
+
+    def __init__(
+        self, data: bytes, flow: Flow, overdue: CallEvent, timing: Timing, longest_s: float, now: float
+    ) -> None:
+        self.message = (data, flow)
+        self.overdue = overdue
+        self.overdue_at = now + timing.patience_s
+        self._interval_s = timing.t1_s
+        self._longest_s = longest_s
+        self._at = now + timing.t1_s
+
+    def timer(self) -> float:
+        return min(self._at, self.overdue_at)
+
+    def take_due(self, now: float) -> bool:
+        if self._at > now:
+            return False
+        self._interval_s = min(2 * self._interval_s, self._longest_s)
+        self._at = now + self._interval_s
+        return True

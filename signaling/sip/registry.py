@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from bridge.errors import NotFoundError
 from signaling.sip.deadlines import Deadlines
+from signaling.sip.early_dialog import EarlyDialog
 from signaling.sip.event import AgentEvent, CallEnded, CallKey
 from signaling.sip.invite_session import CallState, InviteSession
 from signaling.sip.message import Essentials
@@ -62,6 +63,18 @@ class CallRegistry:
         if session.dialog is not None:
             self._by_dialog[session.dialog.key] = session
 
+    def enter_early(self, session: InviteSession, early: EarlyDialog) -> None:
+        """One more phone that our INVITE rings at."""
+        session.early[early.dialog.remote_tag] = early
+        self._by_dialog[early.dialog.key] = session
+
+    def leave_early(self, session: InviteSession) -> None:
+        """Nothing rings any more: a phone answered, the call went elsewhere or is over."""
+        for early in session.early.values():
+            if session.dialog is None or early.dialog.key != session.dialog.key:
+                self._by_dialog.pop(early.dialog.key, None)
+        session.early.clear()
+
     def settle(self, session: InviteSession) -> None:
         """To be called after each change: arms the call's timer, or forgets the call and says so."""
         if session.state is not CallState.ENDED:
@@ -70,6 +83,7 @@ class CallRegistry:
         if self._calls.pop(session.key, None) is None:
             return
         self._deadlines.set(session.key, None)
+        self.leave_early(session)
         if session.dialog is not None:
             self._by_dialog.pop(session.dialog.key, None)
         by, reason = session.why

@@ -4,6 +4,7 @@ from functools import partial
 
 from bridge.errors import CapacityError, ConflictError, NotAllowedError, ParseError
 from signaling.sip.dialog import Dialog, established_dialog
+from signaling.sip.early_dialog import EarlyDialog, reliable_number
 from signaling.sip.event import (
     CallAnswered,
     CallKey,
@@ -14,7 +15,7 @@ from signaling.sip.event import (
 )
 from signaling.sip.flow import TRANSPORTS, Flow, flow_to
 from signaling.sip.identity import LocalIdentity
-from signaling.sip.inspection import ACCEPT, ALLOW, SDP_TYPE, read_sdp
+from signaling.sip.inspection import ACCEPT, ALLOW, SDP_TYPE, SUPPORTED, read_sdp
 from signaling.sip.invite_session import CallEvent, CallState, ExchangeEvent, InviteSession
 from signaling.sip.message import Essentials, Headers, Request, Response, quote, serialize_message
 from signaling.sip.redirection import FOLLOWED, Redirection
@@ -26,7 +27,7 @@ from signaling.sip.transaction_layer import TransactionLayer, make_cancel
 from signaling.sip.uri import parse_uri
 
 MAX_BRANCHES = 8  # answers of one INVITE from different phones that are acknowledged; more are ignored
-_DIALOG_GONE = (408, 481)  # section 12.2.1.2
+DIALOG_GONE = (408, 481)  # section 12.2.1.2
 
 
 class _Invitation:
@@ -155,6 +156,13 @@ class UserAgentClient:
             self._refuse(session, 408, "no final response to CANCEL")
         self.follow(session, now)
 
+    def lose(self, session: InviteSession, now: float) -> None:
+        """The phone does not know the call any more (section 12.2.1.2)."""
+        if session.step(CallEvent.DIALOG_LOST):
+            session.why = ("timeout", "the phone does not know the call any more")
+            self.follow(session, now)
+        self._registry.settle(session)
+
     def receive_unmatched(self, essentials: Essentials) -> None:
         """A 2xx to a re-INVITE of the process before this one: without its ACK the phone would hang up."""
         session = self._registry.by_response(essentials)
@@ -177,9 +185,45 @@ class UserAgentClient:
         session = invitation.session
         if session.step(CallEvent.PROVISIONAL):
             self.follow(session, now)
-        if reply.status == 100 or session.state is not CallState.PROCEEDING:
+        if reply.status == 100 or session.state is not CallState.PROCEEDING or reply.response is None:
             return
-        self._registry.emit(CallProgressed(session.key, reply.status))
+        answer, binding = _sdp_of(reply.response), False
+        rseq, early = reliable_number(reply.response), self._early_dialog(invitation, reply)
+        if rseq is not None:
+            if early is None or not early.takes(rseq):
+                return  # again, out of order, or without a dialog to say so in
+            self._prove(early, rseq, reply, now)
+            binding = bool(answer) and not early.answer
+            early.answer = early.answer or answer
+            session.told = early.dialog.remote_tag if binding else session.told
+        self._registry.emit(CallProgressed(session.key, reply.status, answer, binding))
+
+    def _early_dialog(self, invitation: _Invitation, reply: Reply) -> EarlyDialog | None:
+        """The dialog a provisional response belongs to, made by its first (section 12.1.2)."""
+        session, response, essentials = invitation.session, reply.response, reply.essentials
+        if response is None or essentials is None or reply.flow is None or not essentials.to_tag:
+            return None
+        early = session.early.get(essentials.to_tag)
+        if early is not None:
+            return early
+        if len(session.early) >= MAX_BRANCHES:
+            self.ignored += 1
+            return None
+        try:
+            dialog = established_dialog(invitation.request, response, essentials, reply.flow)
+        except ParseError:
+            self.ignored += 1
+            return None
+        early = EarlyDialog(dialog)
+        self._registry.enter_early(session, early)
+        return early
+
+    def _prove(self, early: EarlyDialog, rseq: int, reply: Reply, now: float) -> None:
+        """PRACK: the reliable response came (RFC 3262 section 4)."""
+        number = reply.first("CSeq").partition(" ")[0]
+        self._requester.send_within(
+            early.dialog, "PRACK", now, ignore, (("RAck", f"{rseq} {number} INVITE"),)
+        )
 
     def _try_elsewhere(self, invitation: _Invitation, reply: Reply, now: float) -> bool:
         """Follows a 3xx, and goes on to its next contact if one came to nothing; 6xx speaks for all."""
@@ -194,6 +238,8 @@ class UserAgentClient:
         if target is None:
             return False
         session.step(CallEvent.REDIRECT)
+        self._registry.leave_early(session)
+        session.told = ""
         flow, branch = flow_to(parse_uri(target)), self._identity.new_branch()
         via, contact = self._identity.via(flow.transport, branch), self._identity.contact(flow.transport)
         request = _redirected(invitation.request, target, via, contact)
@@ -229,13 +275,20 @@ class UserAgentClient:
         self._establish(session, dialog, response, now)
 
     def _establish(self, session: InviteSession, dialog: Dialog, response: Response, now: float) -> None:
+        answer = _sdp_of(response)
+        early = session.early.get(dialog.remote_tag)
+        if early is not None:
+            dialog.local_cseq, dialog.remote_cseq = early.dialog.local_cseq, early.dialog.remote_cseq
+            answer = early.answer or answer  # RFC 3261 section 13.2.1: what a 200 repeats is ignored
+            answer = "" if early.answer and session.told == dialog.remote_tag else answer
         session.dialog = dialog
+        self._registry.leave_early(session)
         self._registry.enter_dialog(session)
         session.step(CallEvent.SUCCESS)
         session.step_exchange(ExchangeEvent.FINISHED)
         session.await_final(None)
         if session.state is CallState.CONFIRMED:
-            self._registry.emit(CallAnswered(session.key, _sdp_of(response)))
+            self._registry.emit(CallAnswered(session.key, answer))
         else:
             self._report_overdue(session)
             self.follow(session, now)
@@ -288,10 +341,8 @@ class UserAgentClient:
         self._registry.emit(
             ReofferRefused(session.key, reply.status, reply.reason, self._pause_s(session, reply))
         )
-        if reply.status in _DIALOG_GONE:
-            session.why = ("timeout", "the phone does not know the call any more")
-            session.step(CallEvent.DIALOG_LOST)
-            self.follow(session, now)
+        if reply.status in DIALOG_GONE:
+            self.lose(session, now)
 
     def _pause_s(self, session: InviteSession, reply: Reply) -> float:
         """Section 14.1: after a 491 who made the Call-ID waits longer, so that the two do not meet again."""
@@ -312,7 +363,7 @@ class UserAgentClient:
 
     def _invite_headers(self, transport: str, sdp: str) -> Headers:
         contact = ("Contact", self._identity.contact(transport))
-        headers = (contact, ALLOW, ACCEPT, ("User-Agent", self._identity.product))
+        headers = (contact, ALLOW, SUPPORTED, ACCEPT, ("User-Agent", self._identity.product))
         return (*headers, ("Content-Type", SDP_TYPE)) if sdp else headers
 
     def _make_ack(self, dialog: Dialog, number: int) -> tuple[bytes, Flow]:

@@ -5,7 +5,7 @@ from bridge.ids import NO_TRUNK
 from signaling.sip.dialog import accept_dialog
 from signaling.sip.event import CallAcknowledged, CallArrived, CallReoffered
 from signaling.sip.identity import LocalIdentity
-from signaling.sip.inspection import ACCEPT, ALLOW, SDP_TYPE, display_user, inspect, read_sdp
+from signaling.sip.inspection import ACCEPT, ALLOW, SDP_TYPE, SUPPORTED, display_user, inspect, read_sdp
 from signaling.sip.invite_session import (
     CallEvent,
     CallState,
@@ -15,6 +15,7 @@ from signaling.sip.invite_session import (
 )
 from signaling.sip.message import Headers, Request, readable
 from signaling.sip.registry import CallRegistry
+from signaling.sip.reliable_provisional import ReliableProvisionals, wants_reliable
 from signaling.sip.response import make_response, retry_after
 from signaling.sip.settings import AgentSettings
 from signaling.sip.transaction_layer import (
@@ -24,6 +25,7 @@ from signaling.sip.transaction_layer import (
     TransactionLayer,
     invite_key,
 )
+from signaling.sip.update import Updates
 from signaling.sip.user_agent_client import UserAgentClient
 
 # Headers about the message and its way, not about the call.
@@ -36,15 +38,17 @@ RETRY_AFTER_S = 5
 
 
 class UserAgentServer:
-    """Takes INVITE, ACK, BYE, CANCEL and OPTIONS."""
+    """Takes INVITE, ACK, BYE, CANCEL and OPTIONS; hands PRACK and UPDATE to who knows them."""
 
     __slots__ = (
         "_client",
         "_identity",
         "_invites",
         "_layer",
+        "_provisionals",
         "_registry",
         "_trunks",
+        "_updates",
         "draining",
         "stray_acks",
     )
@@ -56,8 +60,11 @@ class UserAgentServer:
         layer: TransactionLayer,
         registry: CallRegistry,
         client: UserAgentClient,
+        updates: Updates,
     ) -> None:
         self._trunks = settings.trunks
+        self._updates = updates
+        self._provisionals = ReliableProvisionals(identity, layer, registry)
         self._identity = identity
         self._layer = layer
         self._registry = registry
@@ -130,11 +137,13 @@ class UserAgentServer:
                 session.trunk.trunk_id if session.trunk else NO_TRUNK,
             )
         )
+        if wants_reliable(session, request):
+            self.ring(session, now)  # a caller that insists is told at once, and reliably
         self._registry.settle(session)
 
     def _receive_within_dialog(self, arrived: RequestArrived, now: float) -> None:
         session = self._registry.by_dialog(arrived.essentials)
-        dialog = session.dialog if session is not None else None
+        dialog = session.dialog_with(arrived.essentials.from_tag) if session is not None else None
         if session is None or dialog is None:
             self._respond(arrived, 481, now)
         elif not dialog.receive_cseq(arrived.essentials.cseq_number):
@@ -143,8 +152,23 @@ class UserAgentServer:
             self._receive_bye(session, arrived, now)
         elif arrived.request.method == "INVITE":
             self._receive_reinvite(session, arrived, now)
+        elif arrived.request.method == "UPDATE":
+            self._updates.receive(session, dialog, arrived, now)
+        elif arrived.request.method == "PRACK":
+            self._receive_prack(session, arrived, now)
         else:
             self._answer_options(arrived, now)
+
+    def _receive_prack(self, session: InviteSession, arrived: RequestArrived, now: float) -> None:
+        if self._provisionals.receive_prack(session, arrived, now) and session.deferred is not None:
+            sdp, session.deferred = session.deferred, None
+            self.accept(session, sdp, now)
+
+    def give_up(self, session: InviteSession, now: float) -> None:
+        """64*T1 without the PRACK of our 18x: the INVITE is refused (RFC 3262 section 3)."""
+        self.refuse_pending(session, now, 504)
+        if session.step(CallEvent.PRACK_OVERDUE):
+            session.why = ("timeout", "the phone did not acknowledge that it rings")
 
     def _receive_bye(self, session: InviteSession, arrived: RequestArrived, now: float) -> None:
         self._respond(arrived, 200, now)
@@ -156,7 +180,7 @@ class UserAgentServer:
     def _receive_reinvite(self, session: InviteSession, arrived: RequestArrived, now: float) -> None:
         if session.state in (CallState.LEAVING, CallState.PARTING):
             self._respond(arrived, 481, now)
-        elif session.exchange is ExchangeState.THEIRS:
+        elif session.exchange is ExchangeState.THEIRS or session.update is not None:
             delay_s = round(self._identity.new_delay_s(0, 10))
             self._respond(arrived, 500, now, retry_after(delay_s))  # section 14.2
         elif not session.may(ExchangeEvent.REMOTE_OFFER):
@@ -192,7 +216,7 @@ class UserAgentServer:
     def _answer_options(self, arrived: RequestArrived, now: float) -> None:
         """What an INVITE would get here (section 11.2)."""
         status = 503 if self.draining else 200
-        self._respond(arrived, status, now, (ALLOW, ACCEPT, ("Accept-Encoding", "identity")))
+        self._respond(arrived, status, now, (ALLOW, SUPPORTED, ACCEPT, ("Accept-Encoding", "identity")))
 
     # --- commands -----------------------------------------------------------------------------------------
 
@@ -200,9 +224,16 @@ class UserAgentServer:
         if session.state is not CallState.ARRIVING or session.pending is None:
             raise NotAllowedError(f"a call that is {session.state.name.lower()} cannot ring")
         headers = self._contact(session.pending.request, session)
-        self._respond(session.pending, 180, now, headers, self._tag(session))
+        if wants_reliable(session, session.pending.request):
+            self._provisionals.send(session, 180, headers, self._tag(session), now)
+        else:
+            self._respond(session.pending, 180, now, headers, self._tag(session))
 
     def accept(self, session: InviteSession, sdp: str, now: float) -> None:
+        """Waits for the PRACK of a reliable 18x first: phones expect the two in order."""
+        if session.unproven and session.state is CallState.ARRIVING:
+            session.deferred = sdp
+            return
         session.step(CallEvent.ACCEPT)
         self._send_success(session, sdp, now)
 
@@ -213,6 +244,9 @@ class UserAgentServer:
         self._registry.settle(session)
 
     def answer_reinvite(self, session: InviteSession, sdp: str, now: float) -> None:
+        if session.update is not None:
+            self._updates.answer(session, sdp, now)
+            return
         self._check_reinvite(session)
         if session.dialog is not None and session.pending is not None:
             session.dialog.refresh_target(session.pending.request)
@@ -220,16 +254,22 @@ class UserAgentServer:
 
     def reject_reinvite(self, session: InviteSession, status: int, headers: Headers, now: float) -> None:
         """The call goes on as it was (section 14.2)."""
+        if session.update is not None:
+            self._updates.reject(session, status, headers, now)
+            return
         self._check_reinvite(session)
         self.refuse_pending(session, now, status, headers)
 
     def refuse_pending(
         self, session: InviteSession, now: float, status: int = 487, headers: Headers = ()
     ) -> None:
-        """Gives an INVITE that still waits its final response; nothing to do if none waits."""
+        """Gives an INVITE or UPDATE that still waits its final response; nothing to do if none waits."""
+        if session.update is not None:
+            self._updates.reject(session, status, headers, now)
         if session.exchange is not ExchangeState.THEIRS or session.pending is None:
             return
         session.step_exchange(ExchangeEvent.REJECT)
+        session.prove()
         self._respond(session.pending, status, now, headers, self._tag(session))
         self._invites.pop(session.pending.key, None)
         session.pending = None
@@ -254,6 +294,7 @@ class UserAgentServer:
         headers = (
             *self._contact(invite, session),
             ALLOW,
+            SUPPORTED,
             ("User-Agent", self._identity.product),
             ("Content-Type", SDP_TYPE),
         )
