@@ -45,11 +45,13 @@ def _serve(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> int:
     from bridge.flows.library import configured_flows
+    from bridge.notification.address import read_address_book
 
     settings = load_settings(options.config, options.set)
     for warning in warnings_about(settings):
         print(f"warning: {warning}", file=sys.stderr)  # noqa: T201
     flows = configured_flows(settings)
+    read_address_book(settings.notifications)
     where = options.config or "the defaults"
     print(f"{where}: all settings are valid, and {len(flows)} flows: {', '.join(f.flow_id for f in flows)}")  # noqa: T201
     return 0

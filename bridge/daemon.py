@@ -25,6 +25,8 @@ from bridge.journal.leg_memory import LegMemory
 from bridge.journal.outbox import Outbox
 from bridge.journal.retention import Retention
 from bridge.negotiation import PhonePreferences
+from bridge.notification.address import AddressBook, read_address_book
+from bridge.notification.notifications import Notifications
 from bridge.notify import Notifier
 from bridge.plane import messages
 from bridge.plane.host import ProcessPlane
@@ -70,8 +72,9 @@ class Daemon:
             settings.journal.url, self._clock, secrets.token_hex(8), settings.journal.synchronous
         )
         ids = IdSource(secrets.token_hex)
+        book = read_address_book(settings.notifications)
         self._switchboard = Switchboard(
-            Desk(_desk_policy(settings), ids),
+            Desk(_desk_policy(settings, book), ids),
             self._journal,
             self,
             self._clock,
@@ -94,6 +97,9 @@ class Daemon:
         self._outbox = Outbox(self._journal, self._clock)
         hooks = WebhookParts(self._journal, self._outbox, self._clock, secrets.token_hex)
         self._webhooks = Webhooks(settings.webhooks, hooks)
+        self._notifications = Notifications(
+            settings.notifications, book, self._journal, self._outbox, self._clock
+        )
         secret = _secret(settings)
         parts = WebParts(
             switchboard=self._switchboard,
@@ -105,11 +111,13 @@ class Daemon:
             answers=JournaledAnswers(self._journal),
             tokens=TokenEndpoint(settings.auth, Signer(secret, self._clock), self._clock),
             webhooks=self._webhooks,
+            notifications=self._notifications,
         )
         self._web = WebDoor(settings.http, parts)
         companion_links = CompanionSigner(secret, settings.http.public_url)
-        self._switchboard.attach(self._sip, self._web, self._webhooks, companion_links)
+        self._switchboard.attach(self._sip, self._web, self._webhooks, companion_links, self._notifications)
         self._metrics.add_source("warmbridge_webhooks", "Webhooks", self._webhooks.counters)
+        self._metrics.add_source("warmbridge_notifications", "Notifications", self._notifications.counters)
         self._metrics.add_source("warmbridge", "SIP door", self._sip.counters)
         self._metrics.add_source("warmbridge", "Desk", self._desk_gauges)
 
@@ -129,6 +137,7 @@ class Daemon:
             await self._journal.open()
             await self._outbox.open()
             await self._webhooks.open()
+            await self._notifications.open()
         except JournalError as error:
             raise SettingsError(f"journal.url: {error.reason}") from error
         try:
@@ -139,6 +148,7 @@ class Daemon:
                 work += [
                     tasks.create_task(self._switchboard.run()),
                     tasks.create_task(self._retention.run()),
+                    tasks.create_task(self._notifications.run()),
                 ]
                 async with asyncio.TaskGroup() as doors:
                     try:
@@ -302,7 +312,7 @@ def _secret(settings: Settings) -> bytes:
     return secrets.token_bytes(32)
 
 
-def _desk_policy(settings: Settings) -> DeskPolicy:
+def _desk_policy(settings: Settings, book: AddressBook) -> DeskPolicy:
     desk = settings.desk
     return DeskPolicy(
         offer_s=desk.offer_timeout_s,
@@ -322,6 +332,8 @@ def _desk_policy(settings: Settings) -> DeskPolicy:
         flows=configured_flows(settings),
         inbound_flow=FlowId(settings.flows.inbound) if settings.flows.inbound else None,
         dials_numbers=any(trunk.target for trunk in settings.all_trunks),
+        notify_groups=book.groups,
+        notices_per_hour=settings.notifications.per_hour,
     )
 
 
@@ -348,6 +360,9 @@ def configured_queue(section: QueueSection) -> Queue:
         overflow=_overflow(section),
         notify_depth=section.notify_depth or None,
         notify_every_s=section.notify_every_s,
+        notify_groups=section.notify_groups,
+        notify_subject=section.notify_subject,
+        notify_text=section.notify_text,
         answer_target_s=section.answer_target_s,
     )
 

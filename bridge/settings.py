@@ -181,6 +181,11 @@ class Queue(Section):
     overflow_wait_s: Annotated[float, Field(ge=0)] = 0.0
     notify_depth: Annotated[int, Field(ge=0)] = 0
     notify_every_s: Seconds = 300.0
+    notify_groups: tuple[str, ...] = ()
+    notify_subject: Annotated[str, Field(max_length=200)] = "{queue}: {depth} waiting"
+    notify_text: Annotated[str, Field(max_length=4000)] = (
+        "{depth} are waiting in {queue}, the longest for {longest_wait}. More than {threshold} is too many."
+    )
     answer_target_s: Seconds = 20.0
 
     @model_validator(mode="after")
@@ -208,6 +213,7 @@ def _queues() -> tuple[Queue, ...]:
             overflow_depth=5,
             overflow_wait_s=180.0,
             notify_depth=2,
+            notify_groups=("experts",),
         ),
         Queue(
             id="escalation-voice-sme",
@@ -269,6 +275,32 @@ class Webhooks(Section):
     dead_letters_kept: Annotated[int, Field(ge=0)] = 1000
 
 
+class NotificationGroup(Section):
+    """People, or chat rooms, who are written to together. The addresses are secrets: they stay in their file."""
+
+    id: Annotated[str, Field(min_length=1, max_length=64)]
+    urls_file: str = ""
+
+
+class Notifications(Section):
+    groups: tuple[NotificationGroup, ...] = (NotificationGroup(id="experts"),)
+    per_hour: Annotated[int, Field(ge=1)] = 60
+    max_pending: Annotated[int, Field(ge=1)] = 1000
+    max_attempts: Annotated[int, Field(ge=1)] = 8
+    first_retry_s: Seconds = 5.0
+    longest_retry_s: Seconds = 300.0
+    timeout_s: Seconds = 20.0
+    at_once: Annotated[int, Field(ge=1, le=32)] = 4
+    dead_letters_kept: Annotated[int, Field(ge=0)] = 1000
+
+    @model_validator(mode="after")
+    def _groups_have_names_of_their_own(self) -> "Notifications":
+        ids = [group.id for group in self.groups]
+        if twice := sorted({id_ for id_ in ids if ids.count(id_) > 1}):
+            raise ValueError(f"notifications.groups: more than one has the id {', '.join(twice)}")
+        return self
+
+
 class Worker(Section):
     start_timeout_s: Seconds = 15.0
 
@@ -297,6 +329,7 @@ class Settings(Section):
     flows: Flows = Flows()
     journal: Journal = Journal()
     webhooks: Webhooks = Webhooks()
+    notifications: Notifications = Notifications()
     worker: Worker = Worker()
     shutdown: Shutdown = Shutdown()
 
@@ -335,6 +368,14 @@ class Settings(Section):
                 codecs=sip.codecs,
             ),
         )
+
+    @model_validator(mode="after")
+    def _queues_notify_groups_there_are(self) -> "Settings":
+        groups = {group.id for group in self.notifications.groups}
+        for queue in self.queues:
+            if unknown := sorted(set(queue.notify_groups) - groups):
+                raise ValueError(f"queue {queue.id} notifies {', '.join(unknown)}: see notifications.groups")
+        return self
 
 
 def config_directory() -> Path:

@@ -433,12 +433,15 @@ class QueueRemoved:
 
 @dataclass(frozen=True)
 class QueueDepthExceeded:
-    """More wait than `notify_depth`; said at most once in `notify_every_s`."""
+    """More wait than `notify_depth`; said at most once in `notify_every_s`, and written to the groups in `notify`."""
 
     at: float
     queue_id: QueueId
     depth: int
     threshold: int
+    notify: tuple[str, ...] = ()
+    subject: str = ""
+    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -475,6 +478,18 @@ class FlowWaits:
     flow_run_id: FlowRunId
     subject: str
     due_at: float | None
+
+
+@dataclass(frozen=True)
+class NotificationAsked:
+    """A run has somebody written to: everybody in `group`. It waits for no answer."""
+
+    at: float
+    interaction_id: InteractionId
+    flow_run_id: FlowRunId
+    group: str
+    subject: str
+    text: str
 
 
 @dataclass(frozen=True)
@@ -556,6 +571,7 @@ InteractionEvent = (
     | FlowMoved
     | FlowWaits
     | FlowVariablesSet
+    | NotificationAsked
     | FlowEnded
     | PromptStarted
     | PromptStopped

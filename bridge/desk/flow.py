@@ -80,6 +80,7 @@ class FlowStep:
     user: UserId | None = None
     number: str = ""
     delay_s: float = 0.0
+    to: str = ""
     subject: str = ""
     text: str = ""
     reason: str = ""
@@ -137,7 +138,6 @@ class StepRule:
     optional: frozenset[str] = frozenset()
     flows: frozenset[FlowKind] = frozenset(FlowKind)
     takes_time: frozenset[Outcome] = frozenset({Outcome.TIMEOUT})  # after these some time has surely passed
-    available: bool = True
 
 
 _SUCCESS, _FAILURE, _TIMEOUT = frozenset({Outcome.SUCCESS}), Outcome.FAILURE, Outcome.TIMEOUT
@@ -160,7 +160,7 @@ STEP_RULES: dict[StepKind, StepRule] = {
     StepKind.WARM_TRANSFER: StepRule(_LATER, frozenset(), _TRANSFER, _NOT_IN_ESCALATION),
     StepKind.BLIND_TRANSFER: StepRule(_LATER, frozenset(), _TRANSFER, _NOT_IN_ESCALATION),
     StepKind.CALLBACK: StepRule(_AT_ONCE, frozenset(), frozenset({"queue", "number", "delay_s", "reason"})),
-    StepKind.NOTIFY: StepRule(_AT_ONCE, frozenset({"text"}), frozenset({"subject"}), available=False),
+    StepKind.NOTIFY: StepRule(_AT_ONCE, frozenset({"to", "text"}), frozenset({"subject"})),
     StepKind.WAIT: StepRule(_SUCCESS, frozenset({"seconds"}), takes_time=_SUCCESS),
     StepKind.DISCONNECT: StepRule(frozenset(), frozenset(), frozenset({"reason"}), _NOT_IN_ESCALATION),
 }

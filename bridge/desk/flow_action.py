@@ -19,6 +19,7 @@ from bridge.desk.flow_run import end_run
 from bridge.desk.flow_text import all_filled, filled, value_of
 from bridge.desk.interaction import Interaction
 from bridge.desk.limit import give_up_escalation
+from bridge.desk.notice import HOUR_S, SUBJECT_MAX, TEXT_MAX
 from bridge.desk.offer import OfferTrigger
 from bridge.desk.participant import Participant, ParticipantRole, ParticipantState, ParticipantTrigger
 from bridge.desk.queue import Queue
@@ -127,6 +128,22 @@ def _call_back(scene: Scene) -> Entered:
     reason = flow_step.reason or f"flow {scene.run.flow.flow_id}"
     command = commands.RequestCallback(scene.id_, _by(scene), number, not_before, flow_step.queue, reason)
     request_callback(scene.step, command)
+    return DONE
+
+
+def _notify(scene: Scene) -> Entered:
+    """Has somebody written to, in the commit of this step. What becomes of the letter is no business of the call."""
+    step, flow_step = scene.step, scene.flow_step
+    group, policy = flow_step.to, step.policy
+    if group not in policy.notify_groups:
+        return Entered(Outcome.FAILURE, f"nobody is in the group {group!r}")
+    recent = [at for at in step.state.noticed_at.get(group, ()) if at > step.now - HOUR_S]
+    if len(recent) >= policy.notices_per_hour:
+        return Entered(Outcome.FAILURE, f"{policy.notices_per_hour} were written to {group!r} within an hour")
+    text = filled(flow_step.text, scene.run, scene.interaction)[:TEXT_MAX]
+    subject = filled(flow_step.subject, scene.run, scene.interaction)[:SUBJECT_MAX]
+    subject = " ".join(subject.split()) or scene.run.flow.name
+    step.record(events.NotificationAsked(step.now, scene.id_, scene.run.flow_run_id, group, subject, text))
     return DONE
 
 
@@ -431,6 +448,7 @@ ENTER: dict[StepKind, Callable[[Scene], Entered]] = {
     StepKind.WARM_TRANSFER: _transfer_warm,
     StepKind.BLIND_TRANSFER: _transfer_blind,
     StepKind.CALLBACK: _call_back,
+    StepKind.NOTIFY: _notify,
     StepKind.WAIT: _wait,
     StepKind.DISCONNECT: _disconnect,
 }

@@ -50,8 +50,6 @@ def _misplaced(flow: Flow, step: FlowStep) -> Iterator[Mistake]:
         else:
             why = "nobody has been asked to join yet"
         yield Mistake(step.name, "do", f"no {step.kind} in an {flow.kind} flow: {why}")
-    elif not rule.available:
-        yield Mistake(step.name, "do", f"{step.kind} is not available in this version")
 
 
 def _branches(step: FlowStep, names: set[str]) -> Iterator[Mistake]:

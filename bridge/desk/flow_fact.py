@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.desk import events
 from bridge.desk.flow import FlowRun
+from bridge.desk.notice import HOUR_S
 
 if TYPE_CHECKING:
     from bridge.desk.state import DeskState
@@ -38,6 +39,13 @@ def _flow_ended(state: "DeskState", event: events.FlowEnded) -> None:
     state.put(replace(was, flows=others))
 
 
+def _notification_asked(state: "DeskState", event: events.NotificationAsked) -> None:
+    """Remembers it for an hour: a flow that goes round must not fill somebody's mailbox."""
+    recent = (at for at in state.noticed_at.get(event.group, ()) if at > event.at - HOUR_S)
+    state.noticed_at[event.group] = (*recent, event.at)
+    state.put(state.interactions[event.interaction_id])
+
+
 def _prompt(state: "DeskState", event: events.PromptStarted | events.PromptStopped) -> None:
     """What plays is the media plane's to know; that something happened is not."""
     state.put(state.interactions[event.interaction_id])
@@ -56,6 +64,7 @@ APPLY: dict[type, Callable[["DeskState", Any], None]] = {
     events.FlowWaits: _flow_waits,
     events.FlowVariablesSet: _flow_variables_set,
     events.FlowEnded: _flow_ended,
+    events.NotificationAsked: _notification_asked,
     events.PromptStarted: _prompt,
     events.PromptStopped: _prompt,
 }

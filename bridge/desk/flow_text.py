@@ -1,13 +1,10 @@
 """Names in a flow's texts and conditions: what they stand for in one run."""
 
-import re
 from collections.abc import Mapping
 
 from bridge.desk.flow import FlowRun
 from bridge.desk.interaction import Interaction
-
-# A simple name only: a text is written by whoever configures, but its values by whoever calls.
-_NAME = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.-]*)\}")
+from bridge.desk.notice import NAME
 
 
 def value_of(name: str, run: FlowRun, interaction: Interaction) -> str:
@@ -20,7 +17,7 @@ def value_of(name: str, run: FlowRun, interaction: Interaction) -> str:
 
 def filled(text: str, run: FlowRun, interaction: Interaction) -> str:
     """`text` with each `{name}` replaced, once: a value that looks like a name stays as it is."""
-    return _NAME.sub(lambda match: value_of(match.group(1), run, interaction), text)
+    return NAME.sub(lambda match: value_of(match.group(1), run, interaction), text)
 
 
 def all_filled(texts: Mapping[str, str], run: FlowRun, interaction: Interaction) -> dict[str, str]:

@@ -31,6 +31,8 @@ class DeskPolicy:
     callback_retry_s: float = 300.0
     queues: tuple[Queue, ...] = field(default_factory=lambda: (default_queue(),))
     flows: tuple[Flow, ...] = ()
+    notify_groups: frozenset[str] = frozenset()  # those with addresses: nobody else can be written to
+    notices_per_hour: int = 60  # that flows may write to one group
     dials_numbers: bool = True  # False: only who has a SIP URI can be called back
     inbound_flow: FlowId | None = None  # what every call goes through; None: straight into the default queue
     ended_kept: int = 1000  # ended interactions that can still be read; the journal has them all

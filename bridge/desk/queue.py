@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from bridge.desk.notice import DEPTH_SUBJECT, DEPTH_TEXT
 from bridge.desk.participant import ParticipantRole
 from bridge.ids import QueueId, UserId
 
@@ -89,6 +90,11 @@ class Queue:
     overflow: Overflow | None = None
     notify_depth: int | None = None
     notify_every_s: float = 300.0
+    notify_groups: tuple[
+        str, ...
+    ] = ()  # who is written to when it is said that more than `notify_depth` wait
+    notify_subject: str = DEPTH_SUBJECT
+    notify_text: str = DEPTH_TEXT
     answer_target_s: float = 20.0
 
     def head_start_s(self, attributes: Mapping[str, str]) -> float:

@@ -3,6 +3,7 @@
 from bridge.desk import commands, events
 from bridge.desk.attributes import merged_attributes
 from bridge.desk.interaction import Interaction
+from bridge.desk.notice import FIGURES, unknown_figures
 from bridge.desk.offer import OfferTrigger
 from bridge.desk.participant import ParticipantConflictError, ParticipantRole
 from bridge.desk.queue import DEFAULT_QUEUE
@@ -20,6 +21,12 @@ def declare_queue(step: Step, command: commands.DeclareQueue) -> None:
         if overflow.queue_id == queue.queue_id:
             raise NotAllowedError(f"queue {queue.queue_id} cannot overflow into itself")
         step.state.queue(overflow.queue_id)
+    for group in queue.notify_groups:
+        if group not in step.policy.notify_groups:
+            raise NotAllowedError(f"nobody is in the group {group!r}: see notifications.groups")
+    for template in (queue.notify_subject, queue.notify_text):
+        if unknown := unknown_figures(template):
+            raise NotAllowedError(f"no figure {', '.join(unknown)}; there are {', '.join(FIGURES)}")
     if step.state.queues.get(queue.queue_id) != queue:
         step.record(events.QueueDeclared(step.now, queue.queue_id, queue, command.by))
 

@@ -1,10 +1,12 @@
 """Into a queue: which one takes it, at which place, with or without video, and who is told of a long line."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bridge.desk import events
 from bridge.desk.expert import Presence
 from bridge.desk.interaction import Interaction
+from bridge.desk.notice import depth_figures, filled_notice
 from bridge.desk.participant import MediaType, ParticipantRole
 from bridge.desk.queue import DEFAULT_QUEUE, OverflowTo, Queue
 from bridge.desk.seat import Seat
@@ -142,7 +144,27 @@ def tell_depth(step: Step, queue: Queue) -> None:
         return
     last = step.state.notified_at.get(queue.queue_id)
     if last is None or step.now >= last + queue.notify_every_s:
-        step.record(events.QueueDepthExceeded(step.now, queue.queue_id, depth, queue.notify_depth))
+        longest_wait_s = max((step.now - since for since in _waiting_since(step, queue)), default=0.0)
+        figures = depth_figures(queue.name, queue.queue_id, depth, queue.notify_depth, longest_wait_s)
+        groups = tuple(group for group in queue.notify_groups if group in step.policy.notify_groups)
+        step.record(
+            events.QueueDepthExceeded(
+                step.now,
+                queue.queue_id,
+                depth,
+                queue.notify_depth,
+                groups,
+                filled_notice(queue.notify_subject, figures) if groups else "",
+                filled_notice(queue.notify_text, figures) if groups else "",
+            )
+        )
+
+
+def _waiting_since(step: Step, queue: Queue) -> Iterator[float]:
+    for id_ in step.state.seeking:
+        for seat in step.interaction(id_).seats:
+            if seat.waits and seat.queue_id == queue.queue_id:
+                yield seat.entered_at
 
 
 def _refusal(step: Step, queue: Queue) -> str:

@@ -27,3 +27,4 @@ class DeskSnapshot:
     profiles: tuple[Profile, ...] = ()
     figures: tuple[tuple[QueueId, QueueFigures], ...] = ()
     notified_at: tuple[tuple[QueueId, float], ...] = ()
+    noticed_at: tuple[tuple[str, tuple[float, ...]], ...] = ()

@@ -51,6 +51,7 @@ class DeskState:
         "lines",
         "linked",
         "live",
+        "noticed_at",
         "notified_at",
         "offers",
         "profiles",
@@ -69,6 +70,7 @@ class DeskState:
         self.profiles: dict[UserId, Profile] = {}
         self.figures: dict[QueueId, QueueFigures] = {}
         self.notified_at: dict[QueueId, float] = {}
+        self.noticed_at: dict[str, tuple[float, ...]] = {}  # by group, what flows wrote within the last hour
         # Heartbeats are not journaled: after a restart every desktop proves itself anew.
         self.proofs: dict[UserId, Proof] = {}
         self.lines = Lines()
@@ -290,6 +292,7 @@ class DeskState:
             profiles=tuple(self.profiles.values()),
             figures=tuple(self.figures.items()),
             notified_at=tuple(self.notified_at.items()),
+            noticed_at=tuple(self.noticed_at.items()),
         )
 
     def restore(self, snapshot: DeskSnapshot) -> None:
@@ -306,6 +309,7 @@ class DeskState:
             self.put_profile(profile)
         self.figures.update(snapshot.figures)
         self.notified_at.update(snapshot.notified_at)
+        self.noticed_at.update(snapshot.noticed_at)
         self.forgotten = snapshot.forgotten
 
 

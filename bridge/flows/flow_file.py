@@ -26,6 +26,7 @@ class Known:
 
     queues: Collection[str] | None = None
     prompts: Collection[str] | None = None
+    groups: Collection[str] | None = None
 
 
 class WrongValueError(Exception):
@@ -143,6 +144,8 @@ def _unknown_names(flow: Flow, known: Known) -> Iterator[Mistake]:
     for step in flow.steps:
         if step.queue is not None and known.queues is not None and step.queue not in known.queues:
             yield Mistake(step.name, "queue", f"no queue {step.queue!r}{_near(step.queue, known.queues)}")
+        if step.to and known.groups is not None and step.to not in known.groups:
+            yield Mistake(step.name, "to", f"no group {step.to!r}{_near(step.to, known.groups)}")
         if step.prompt and known.prompts is not None and step.prompt not in known.prompts:
             yield Mistake(
                 step.name, "prompt", f"no prompt {step.prompt!r}{_near(step.prompt, known.prompts)}"
@@ -253,6 +256,7 @@ _CONVERT: dict[str, Callable[[Any], Any]] = {
     "prompt": _text,
     "number": _text,
     "delay_s": _number,
+    "to": _text,
     "subject": _text,
     "text": _text,
     "reason": _text,

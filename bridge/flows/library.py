@@ -17,7 +17,8 @@ def configured_flows(settings: Settings) -> tuple[Flow, ...]:
         raise SettingsError(f"flows.folder: no such folder: {folder}")
     # A folder without any is refused by whoever plays them, in fewer words.
     prompts = {path.stem for path in prompts_directory(settings.media).glob("*.wav")} or None
-    known = Known({queue.id for queue in settings.queues} | {"default"}, prompts)
+    queues = {queue.id for queue in settings.queues} | {"default"}
+    known = Known(queues, prompts, {group.id for group in settings.notifications.groups})
     flows, complaints = [], []
     for path in sorted(folder.glob("*.toml")):
         try:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from bridge.desk.events import DeskEvent
 from bridge.ids import NO_TRUNK, InteractionId, LegId, LinkId, ParticipantId, TrunkId, UserId
 from bridge.journal.schema import Write
 from bridge.plane import messages
@@ -141,6 +142,14 @@ class Outbox(Protocol):
 
     def writes(self, told: Sequence[tuple[DesktopEvent, Audience]]) -> Sequence[Write]:
         """The rows that go into the commit of the step these events tell of. Never blocks."""
+        ...
+
+
+class NoticeOutbox(Protocol):
+    """What people outside must be written, even if the process dies now."""
+
+    def writes(self, happened: Sequence[DeskEvent]) -> Sequence[Write]:
+        """The rows that go into the commit of the step in which this happened. Never blocks."""
         ...
 
 

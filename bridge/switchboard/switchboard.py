@@ -29,7 +29,15 @@ from bridge.switchboard.companions import Companions
 from bridge.switchboard.conductor import Conductor
 from bridge.switchboard.desktops import Desktops
 from bridge.switchboard.diagnostics import Diagnostics
-from bridge.switchboard.doors import ArrivingCall, CompanionDoor, DesktopDoor, Outbox, PhoneDoor, Plane
+from bridge.switchboard.doors import (
+    ArrivingCall,
+    CompanionDoor,
+    DesktopDoor,
+    NoticeOutbox,
+    Outbox,
+    PhoneDoor,
+    Plane,
+)
 from bridge.switchboard.flows import Flows
 from bridge.switchboard.intake import Intake
 from bridge.switchboard.ledger import Committed, Ledger
@@ -117,6 +125,7 @@ class Switchboard:
         self._outbox: Outbox | None = None
         diagnoses = Diagnoses()
         portraits = Portraits(clock, diagnoses)
+        self._notices: NoticeOutbox | None = None
         legs, announcer = Legs(), Announcer(portraits)
         self._wiring = Wiring(
             desk=desk,
@@ -153,9 +162,11 @@ class Switchboard:
         desktop_door: DesktopDoor,
         outbox: Outbox | None = None,
         companion_door: CompanionDoor | None = None,
+        notices: NoticeOutbox | None = None,
     ) -> None:
         """Called once by the composition root, before `run`: the doors need the switchboard first."""
         self._outbox = outbox
+        self._notices = notices
         self._wiring.performance.attach(phone_door, self._wiring.phone_memory)
         self._callbacks.attach(phone_door)
         self._wiring.announcer.attach(desktop_door)
@@ -638,7 +649,8 @@ class Switchboard:
         try:
             composed = self._wiring.announcer.compose(committed)
             copies = self._outbox.writes(composed) if self._outbox is not None else ()
-            return (*copies, *self._snapshots.writes(committed.numbers[-1]))
+            notices = self._notices.writes(committed.events) if self._notices is not None else ()
+            return (*copies, *notices, *self._snapshots.writes(committed.numbers[-1]))
         except Exception:
             # The step has happened; a view that fails must not undo half of it.
             log.exception("! announcement", numbers=committed.numbers)

@@ -19,6 +19,7 @@ import signaling
 from bridge.clock import Clock
 from bridge.errors import ForbiddenError, SettingsError, UnauthorizedError
 from bridge.journal.answer import IdempotencyMemory
+from bridge.notification.notifications import Notifications
 from bridge.settings import Http
 from bridge.switchboard.doors import Audience
 from bridge.switchboard.event import DesktopEvent
@@ -35,6 +36,7 @@ from signaling.web.hooking import Hooks
 from signaling.web.idempotence import Idempotence
 from signaling.web.messages import MESSAGE_MAX_BYTES, SUBPROTOCOL
 from signaling.web.metrics import Metrics
+from signaling.web.noticing import Notices
 from signaling.web.problem import install_problems, problem
 from signaling.web.rate import RateLimits
 from signaling.web.rest import Api, install_api
@@ -66,6 +68,7 @@ class WebParts:
     answers: IdempotencyMemory | None = None
     tokens: TokenEndpoint | None = None
     webhooks: Webhooks | None = None
+    notifications: Notifications | None = None
 
 
 class WebDoor:
@@ -81,6 +84,7 @@ class WebDoor:
         self._numbering = Numbering()
         self._history = History(parts.switchboard.boot_id)
         self._hooks = Hooks(parts.webhooks)
+        self._notices = Notices(parts.notifications)
         self.app = self._build()
 
     # --- the switchboard's side ---------------------------------------------------------------------------
@@ -226,7 +230,8 @@ class WebDoor:
             limits,
             idempotence,
             self._hooks,
-            Dispatch(parts.switchboard, self._hooks),
+            self._notices,
+            Dispatch(parts.switchboard, self._hooks, self._notices),
         )
 
     async def _healthz(self) -> dict[str, str]:
@@ -277,7 +282,7 @@ class WebDoor:
             websocket,
             session,
             parts.switchboard,
-            Dispatch(parts.switchboard, self._hooks),
+            Dispatch(parts.switchboard, self._hooks, self._notices),
             parts.verifier,
             parts.metrics,
             parts.clock,

@@ -12,6 +12,8 @@ from signaling.web.flow_message import Flowing
 from signaling.web.flowing import carry_out_flowing
 from signaling.web.handing_over import HandingOver, carry_out_handing_over
 from signaling.web.hooking import Hooks
+from signaling.web.notice_message import Noticing
+from signaling.web.noticing import Notices
 from signaling.web.queueing import (
     Administration,
     Calling,
@@ -51,7 +53,7 @@ Reading = (
     | messages.ListPrompts
 )
 Media = messages.OfferMedia | messages.AnswerMedia | messages.TrickleCandidate
-Desk = Queueing | Administration | Calling | Working | HandingOver | Hooking | Flowing
+Desk = Queueing | Administration | Calling | Working | HandingOver | Hooking | Noticing | Flowing
 # What is left of `Command` once the session has answered `authenticate` and `ping`.
 Dispatched = Routing | Party | Whole | Reading | Media | Desk
 
@@ -59,11 +61,12 @@ Dispatched = Routing | Party | Whole | Reading | Media | Desk
 class Dispatch:
     """Carries out the commands of one principal after another. Raises `BridgeError` as the switchboard does."""
 
-    __slots__ = ("_hooks", "_switchboard")
+    __slots__ = ("_hooks", "_notices", "_switchboard")
 
-    def __init__(self, switchboard: switchboard.Switchboard, hooks: Hooks) -> None:
+    def __init__(self, switchboard: switchboard.Switchboard, hooks: Hooks, notices: Notices) -> None:
         self._switchboard = switchboard
         self._hooks = hooks
+        self._notices = notices
 
     async def carry_out(self, principal: Principal, command: Dispatched) -> event.Result | None:
         if isinstance(command, Desk):
@@ -83,6 +86,8 @@ class Dispatch:
         """What has a module of its own."""
         if isinstance(command, Hooking):
             return await self._hooks.carry_out(principal, command)
+        if isinstance(command, Noticing):
+            return await self._notices.carry_out(principal, command)
         if isinstance(command, Flowing):
             return await carry_out_flowing(self._switchboard, principal, command)
         if isinstance(command, Queueing):

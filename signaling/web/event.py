@@ -7,6 +7,7 @@ from pydantic import Field
 
 from bridge.switchboard import event as inner
 from signaling.web.flow_message import FlowRun, FlowRunResult, FlowsResult
+from signaling.web.notice_message import DeadNotificationsResult
 from signaling.web.webhook_message import (
     DeadLettersResult,
     NewWebhookResult,
@@ -317,6 +318,7 @@ Result = (
     | NewWebhookResult
     | WebhooksResult
     | DeadLettersResult
+    | DeadNotificationsResult
     | MediaResult
     | CompanionLinkResult
     | CompanionJoined

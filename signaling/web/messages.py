@@ -14,8 +14,10 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError, from_json
 
+from bridge.desk.notice import DEPTH_SUBJECT, DEPTH_TEXT
 from bridge.errors import ParseError
 from signaling.web.flow_message import Flowing
+from signaling.web.notice_message import Noticing
 from signaling.web.webhook_message import Hooking
 from signaling.web.wire import COMMAND_ID_MAX, CommandId, Identifier, WireModel, Words
 
@@ -204,6 +206,9 @@ class QueueSettings(WireModel):
     overflow: QueueOverflow | None = None
     notify_depth: Annotated[int, Field(ge=0)] | None = None
     notify_every_s: Annotated[float, Field(gt=0)] = 300.0
+    notify_groups: Annotated[tuple[AttributeName, ...], Field(max_length=16)] = ()
+    notify_subject: Annotated[str, Field(max_length=200)] = DEPTH_SUBJECT
+    notify_text: Annotated[str, Field(max_length=4000)] = DEPTH_TEXT
     answer_target_s: Annotated[float, Field(gt=0)] = 20.0
 
 
@@ -505,6 +510,7 @@ Command = (
     | GetUser
     | ListPrompts
     | Hooking
+    | Noticing
     | Flowing
     | OfferMedia
     | AnswerMedia

@@ -27,6 +27,7 @@ from signaling.web.handshake import bearer_token
 from signaling.web.hooking import Hooks
 from signaling.web.idempotence import Idempotence, PendingAnswer, Render
 from signaling.web.metrics import Metrics
+from signaling.web.noticing import Notices
 from signaling.web.problem import PreconditionError, TooManyRequestsError, refusal
 from signaling.web.rate import RateLimits
 from signaling.web.wire import WireModel
@@ -59,6 +60,7 @@ class Api:
     limits: RateLimits
     idempotence: Idempotence | None
     hooks: Hooks
+    notices: Notices
     dispatch: Dispatch
 
     async def handle(
@@ -131,7 +133,7 @@ class CommandRoute(APIRoute):
 class Call:
     """One request as a route sees it: who asks, of what, and how to answer."""
 
-    __slots__ = ("_pending", "_request", "board", "dispatch", "hooks", "principal")
+    __slots__ = ("_pending", "_request", "board", "dispatch", "hooks", "notices", "principal")
 
     def __init__(self, request: Request) -> None:
         api: Api = request.app.state.api
@@ -139,6 +141,7 @@ class Call:
         self._pending: PendingAnswer = request.state.pending
         self.board = api.switchboard
         self.hooks = api.hooks
+        self.notices = api.notices
         self.dispatch = api.dispatch
         self.principal: Principal = request.state.principal
 

@@ -15,6 +15,7 @@ DEBIAN_PACKAGES = {
     "baresip": "baresip-core baresip-ffmpeg",
     "sipp": "sip-tester",
     "chromium": "chromium",
+    "exim4": "exim4-daemon-light",
     "ffmpeg": "ffmpeg",
     "systemd-analyze": "systemd",
 }

@@ -2,7 +2,16 @@
 
 from fastapi import APIRouter
 
-from signaling.web.routes import interactions, offers, participants, prompts, table, users, webhooks
+from signaling.web.routes import (
+    interactions,
+    notifications,
+    offers,
+    participants,
+    prompts,
+    table,
+    users,
+    webhooks,
+)
 
 # A new subject is one module and one line here.
 ROUTERS: tuple[APIRouter, ...] = (
@@ -12,5 +21,6 @@ ROUTERS: tuple[APIRouter, ...] = (
     users.ROUTER,
     prompts.ROUTER,
     webhooks.ROUTER,
+    notifications.ROUTER,
     table.ROUTER,
 )

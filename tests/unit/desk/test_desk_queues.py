@@ -179,6 +179,33 @@ def test_a_line_that_is_too_deep_overflows_at_the_door_and_is_notified_once() ->
     assert len(house.desk.waiting(VIDEO)) == 5
 
 
+def test_who_is_written_to_about_a_long_line_reads_its_figures() -> None:
+    queue = replace(
+        VIDEO_QUEUE, notify_groups=("experts", "chiefs"), notify_subject="{queue}: {depth} > {threshold}"
+    )
+    house = queue_house(queue, policy=DeskPolicy(notify_groups=frozenset({"experts"})))
+    for _ in range(3):
+        escalate(house, house.call())
+        house.pass_time(45)
+    (told,) = [event for event in house.journal if isinstance(event, events.QueueDepthExceeded)]
+    assert told.notify == ("experts",)
+    assert told.subject == "Escalation - Video SME: 3 > 2"
+    assert (
+        told.text
+        == "3 are waiting in Escalation - Video SME, the longest for 1:30 min. More than 2 is too many."
+    )
+
+
+def test_a_queue_that_writes_to_nobody_or_of_what_nobody_knows_is_refused() -> None:
+    house = queue_house(policy=DeskPolicy(notify_groups=frozenset({"experts"})))
+    for wrong in (
+        replace(VIDEO_QUEUE, notify_groups=("chiefs",)),
+        replace(VIDEO_QUEUE, notify_text="{depht} wait"),
+    ):
+        with pytest.raises(NotAllowedError, match=r"'chiefs'|depht"):
+            house.step(commands.DeclareQueue(wrong, "admin"))
+
+
 def test_a_full_line_without_overflow_refuses_and_changes_nothing() -> None:
     house = queue_house(replace(VOICE_QUEUE, max_depth=1))
     escalate(house, house.call(), VOICE)

@@ -90,12 +90,6 @@ def test_an_inbound_flow_has_nobody_to_confer_with() -> None:
     assert "nobody has been asked to join yet" in text
 
 
-@pytest.mark.parametrize("kind", [kind for kind, rule in STEP_RULES.items() if not rule.available])
-def test_what_this_version_cannot_do_is_refused(kind: StepKind) -> None:
-    found = texts(step("a", kind), kind=FlowKind.INBOUND)
-    assert any("is not available in this version" in text for text in found)
-
-
 def test_times_must_be_worth_the_name() -> None:
     assert texts(step("a", WAIT, seconds=0.1)) == ["a.seconds: at least 1 s"]
     assert texts(step("a", StepKind.CONFERENCE, timeout_s=0.0)) == ["a.timeout_s: at least 1 s"]

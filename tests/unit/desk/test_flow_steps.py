@@ -8,9 +8,10 @@ from bridge.desk import commands, events
 from bridge.desk.flow import STEP_RULES, FlowKind, FlowResult, FlowTrigger, Outcome, StepKind
 from bridge.desk.flow_action import DUE, ENTER
 from bridge.desk.participant import MediaType, ParticipantConflictError, ParticipantRole, ParticipantState
+from bridge.desk.policy import DeskPolicy
 from bridge.errors import BridgeError, ConflictError, NotAllowedError, NotFoundError
 from bridge.ids import FlowId, InteractionId
-from tests.unit.desk.flow_house import SALES, VIDEO_SME, VOICE_SME, FlowHouse, flow, step
+from tests.unit.desk.flow_house import QUEUES, SALES, VIDEO_SME, VOICE_SME, FlowHouse, flow, step
 from tests.unit.desk.house import ALICE, BOB, EVE
 
 K, S, F, T = StepKind, Outcome.SUCCESS, Outcome.FAILURE, Outcome.TIMEOUT
@@ -269,6 +270,33 @@ def waited() -> FlowHouse:
     return house
 
 
+def letter(groups: frozenset[str] = frozenset({"experts"}), per_hour: int = 60) -> FlowHouse:
+    """A caller whose flow writes to the experts."""
+    told = step("tell", K.NOTIFY, to="experts", subject="Call of\n{caller}", text="{caller} called {called}")
+    inbound = flow(told, kind=FlowKind.INBOUND)
+    return FlowHouse(
+        policy=DeskPolicy(
+            queues=QUEUES,
+            flows=(inbound,),
+            inbound_flow=inbound.flow_id,
+            notify_groups=groups,
+            notices_per_hour=per_hour,
+        )
+    )
+
+
+def written_to_experts() -> FlowHouse:
+    house = letter()
+    house.call()
+    return house
+
+
+def written_to_nobody() -> FlowHouse:
+    house = letter(frozenset())
+    house.call()
+    return house
+
+
 STORIES: dict[tuple[StepKind, Outcome], Callable[[], FlowHouse]] = {
     (K.SET_DATA, S): data_set,
     (K.SET_DATA, F): data_too_big,
@@ -296,15 +324,18 @@ STORIES: dict[tuple[StepKind, Outcome], Callable[[], FlowHouse]] = {
     (K.CALLBACK, S): callback_arranged,
     (K.CALLBACK, F): callback_refused,
     (K.WAIT, S): waited,
+    (K.NOTIFY, S): written_to_experts,
+    (K.NOTIFY, F): written_to_nobody,
 }
 
 
 def test_there_is_a_story_for_every_outcome_of_every_kind() -> None:
-    rules = {kind: rule for kind, rule in STEP_RULES.items() if rule.available}
-    assert STORIES.keys() == {(kind, outcome) for kind, rule in rules.items() for outcome in rule.outcomes}
-    assert ENTER.keys() == rules.keys()
+    assert STORIES.keys() == {
+        (kind, outcome) for kind, rule in STEP_RULES.items() for outcome in rule.outcomes
+    }
+    assert ENTER.keys() == STEP_RULES.keys()
     assert {kind for kind, outcome in DUE.items() if outcome is T} == {
-        kind for kind, rule in rules.items() if T in rule.outcomes
+        kind for kind, rule in STEP_RULES.items() if T in rule.outcomes
     }
 
 
@@ -621,3 +652,29 @@ def test_going_round_without_a_wait_is_stopped() -> None:
     house, id_ = talking(step("d", K.DECISION, "d", when={"x": ("1",)}))
     assert house.ended().reason == "it goes round in circles"
     assert house.interaction(id_).flows == ()
+
+
+def asked(house: FlowHouse) -> list[events.NotificationAsked]:
+    return [event for event in house.journal if isinstance(event, events.NotificationAsked)]
+
+
+def test_what_is_written_tells_of_the_call_and_its_subject_is_one_line() -> None:
+    (told,) = asked(written_to_experts())
+    assert (told.group, told.subject, told.text) == ("experts", "Call of +49301", "+49301 called sip:desk")
+
+
+def test_a_group_without_addresses_is_a_failure_that_says_so() -> None:
+    house = written_to_nobody()
+    assert asked(house) == []
+    assert "nobody is in the group 'experts'" in house.ended().reason
+
+
+def test_flows_write_no_more_than_so_often_in_an_hour_and_again_in_the_next() -> None:
+    house = letter(per_hour=2)
+    for _ in range(3):
+        house.call()
+    assert len(asked(house)) == 2
+    assert "2 were written to 'experts' within an hour" in house.ended().reason
+    house.pass_time(3601)
+    house.call()
+    assert len(asked(house)) == 3

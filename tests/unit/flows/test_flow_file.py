@@ -8,7 +8,7 @@ from bridge.errors import SettingsError
 from bridge.flows.flow_file import _CONVERT, FILE_MAX_CHARACTERS, Known, parse_flow
 from bridge.ids import FlowId
 
-KNOWN = Known({"video-sme", "default"}, {"connecting"})
+KNOWN = Known({"video-sme", "default"}, {"connecting"}, {"experts"})
 HEAD = 'name = "Test"\nkind = "inbound"\nstart = "a"\n'
 WAIT = '[steps.w]\ndo = "wait"\nseconds = 5\nsuccess = "end"\n'
 
@@ -167,7 +167,28 @@ def test_a_mistake_is_named_in_words(text: str, complaint: str) -> None:
     assert len(found) == 1
 
 
-@pytest.mark.parametrize("kind", [kind for kind, rule in STEP_RULES.items() if not rule.available])
-def test_what_this_version_cannot_do_is_refused_and_not_pretended(kind: StepKind) -> None:
-    found = complaints(HEAD + f'[steps.a]\ndo = "{kind}"\ntext = "x"\nsuccess = "end"\nfailure = "end"\n')
-    assert found == [f"test.toml:5: step 'a': {kind} is not available in this version"]
+NOTIFY = '[steps.a]\ndo = "notify"\nto = "experts"\nsubject = "Case"\ntext = "{caller} waits"\n'
+
+
+def test_who_is_written_to_is_a_group_there_is() -> None:
+    text = HEAD + NOTIFY + 'success = "end"\nfailure = "end"\n'
+    (read,) = parse_flow(FlowId("test"), text, "test.toml", KNOWN).steps
+    assert (read.kind, read.to, read.subject, read.text) == (
+        StepKind.NOTIFY,
+        "experts",
+        "Case",
+        "{caller} waits",
+    )
+    assert complaints(text.replace("experts", "expert")) == [
+        "test.toml:6: step 'a': no group 'expert'; did you mean 'experts'?"
+    ]
+
+
+def test_a_notification_says_something_and_has_both_branches() -> None:
+    assert complaints(HEAD + '[steps.a]\ndo = "notify"\nto = "experts"\ntext = "x"\nsuccess = "end"\n') == [
+        "test.toml:4: step 'a': the branch 'failure' is missing; lead it to a step or to 'end'"
+    ]
+    assert complaints(HEAD + '[steps.a]\ndo = "notify"\nsuccess = "end"\nfailure = "end"\n') == [
+        "test.toml:4: step 'a': notify needs 'text'",
+        "test.toml:4: step 'a': notify needs 'to'",
+    ]

@@ -1,0 +1,1 @@
+"""What is written to people: e-mail, SMS and chat by apprise, from the outbox, each letter by a process of its own."""
