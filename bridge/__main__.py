@@ -15,6 +15,15 @@ CAMERA_NEEDS_HTTPS = (
     "http.private_key, or put a TLS proxy in front"
 )
 
+FILES = (
+    ("http", "certificate"),
+    ("http", "private_key"),
+    ("sip", "certificate"),
+    ("sip", "private_key"),
+    ("sip", "authorities"),
+    ("sip", "client_authorities"),
+)
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code: 0 done, 1 a check failed, 2 wrong usage or settings."""
@@ -64,10 +73,10 @@ def warnings_about(settings: Settings) -> list[str]:
         found.append(f"http.address is {settings.http.address} without a certificate; {CAMERA_NEEDS_HTTPS}")
     if not settings.auth.secret_file:
         found.append("auth.secret_file is empty: tokens are signed with a new key each start and end with it")
-    for name in ("certificate", "private_key"):
-        path = getattr(settings.http, name)
+    for section, name in FILES:
+        path = getattr(getattr(settings, section), name)
         if path and not Path(path).is_file():
-            found.append(f"http.{name}: no such file: {path}")
+            found.append(f"{section}.{name}: no such file: {path}")
     return found
 
 

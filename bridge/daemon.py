@@ -39,6 +39,7 @@ from bridge.trunk import Trunk as TrunkSection
 from signaling.sip.call import SipDoor
 from signaling.sip.memory import returning_legs
 from signaling.sip.settings import AgentSettings, EndpointSettings
+from signaling.sip.tls_context import TlsContexts, TlsFiles, make_contexts
 from signaling.sip.trunk import Trunk, Trunks
 from signaling.web.app import WebDoor, WebParts
 from signaling.web.auth import CompanionSigner, Signer, Verifier, read_secret
@@ -183,7 +184,9 @@ class Daemon:
             await self._sip.open(doors, self._switchboard, self._sip_memory, self._remembered)
         except OSError as error:
             place = f"{settings.sip.address}:{settings.sip.port}"
-            raise SettingsError(f"sip on {place}: {error.strerror}; set sip.address or sip.port") from error
+            raise SettingsError(
+                f"sip on {place}: {error.strerror}; set sip.address, sip.port or sip.tls_port"
+            ) from error
         doors.create_task(self._web.run())
         gc.collect()
         gc.freeze()
@@ -396,12 +399,29 @@ def _endpoint_settings(settings: Settings) -> EndpointSettings:
     return EndpointSettings(
         address=sip.address,
         port=sip.port,
+        tls_port=sip.tls_port,
+        tls=_tls_contexts(settings),
         advertised_address=sip.advertised_address,
         transports=sip.transports,
         stranger_treatment=sip.stranger_treatment,
         agent=AgentSettings(
             max_calls=sip.max_calls, trunks=Trunks([_trunk(trunk) for trunk in settings.all_trunks])
         ),
+    )
+
+
+def _tls_contexts(settings: Settings) -> TlsContexts | None:
+    sip = settings.sip
+    if "tls" not in sip.transports:
+        return None
+    return make_contexts(
+        TlsFiles(
+            sip.certificate,
+            sip.private_key,
+            sip.authorities,
+            sip.client_certificates,
+            sip.client_authorities,
+        )
     )
 
 

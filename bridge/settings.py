@@ -104,12 +104,28 @@ class Sip(Section):
     address: IpAddress = "127.0.0.1"
     port: Port = 5060
     advertised_address: str = ""
-    transports: tuple[Literal["udp", "tcp"], ...] = ("udp", "tcp")
+    transports: tuple[Literal["udp", "tcp", "tls"], ...] = ("udp", "tcp")
+    tls_port: Port = 5061
+    certificate: str = ""
+    private_key: str = ""
+    authorities: str = ""
+    client_certificates: Literal["off", "optional", "required"] = "off"
+    client_authorities: str = ""
     allowed_networks: tuple[IpNetwork, ...] = ("127.0.0.0/8",)
     stranger_treatment: Literal["forbid", "silence"] = "forbid"
     max_calls: Annotated[int, Field(ge=1)] = 500
     dial_target: str = ""
     codecs: AudioCodecs = AUDIO_CODECS
+
+    @model_validator(mode="after")
+    def _tls_is_whole(self) -> "Sip":
+        if "tls" in self.transports and not (self.certificate and self.private_key):
+            raise ValueError('"tls" in sip.transports needs sip.certificate and sip.private_key')
+        if (self.client_certificates != "off") != bool(self.client_authorities):
+            raise ValueError(
+                "sip.client_certificates (optional or required) and sip.client_authorities go together"
+            )
+        return self
 
     @model_validator(mode="after")
     def _address_can_be_sent_to(self) -> "Sip":

@@ -106,6 +106,10 @@ class SipDoor:
         """The port of UDP and TCP, once open."""
         return self._endpoint.port
 
+    @property
+    def tls_port(self) -> int:
+        return self._endpoint.tls_port
+
     def drain(self) -> None:
         """No new calls: 503 to INVITE and to the OPTIONS by which a balancer asks."""
         self._endpoint.agent.drain()

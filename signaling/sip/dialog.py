@@ -3,7 +3,7 @@
 import msgspec
 
 from bridge.errors import ParseError
-from signaling.sip.flow import TRANSPORTS, Flow, flow_to
+from signaling.sip.flow import TRANSPORTS, Flow, default_port, flow_to, transport_of
 from signaling.sip.message import Essentials, Headers, Request, Response
 from signaling.sip.uri import parse_name_address, parse_uri
 
@@ -77,12 +77,13 @@ class Dialog(msgspec.Struct):
         # A Contact behind NAT is an address of another network: only the way it came by leads back.
         if hop.transport not in TRANSPORTS or (self.behind_nat and not self.route_set):
             return self.flow
-        if not self.route_set and uri.parameter("transport") is None:
+        if not self.route_set and not transport_of(uri) and uri.scheme == "sip":
             # Phones on TCP often leave the transport out of their Contact, and do not listen on UDP.
-            hop = Flow(self.flow.transport, hop.host, hop.port)
+            transport = self.flow.transport
+            hop = Flow(transport, hop.host, uri.port or default_port(transport), name=hop.name)
         if hop.transport == self.flow.transport and self.flow.connection:
-            # Over TCP the connection the call came by is taken again (section 18.1.1 allows it).
-            return Flow(hop.transport, hop.host, hop.port, self.flow.connection)
+            # Over TCP and TLS the connection the call came by is taken again (section 18.1.1 allows it).
+            return Flow(hop.transport, hop.host, hop.port, self.flow.connection, hop.name)
         return hop
 
 

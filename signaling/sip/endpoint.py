@@ -1,42 +1,23 @@
-"""The sockets and the timer around the SIP core: UDP and TCP on one port."""
+"""The sockets and the timer around the SIP core: UDP and TCP on one port, TLS on another."""
 
 import asyncio
-import ipaddress
-from collections.abc import Callable, Coroutine
-from typing import Protocol
-
-import structlog
+from collections.abc import Callable
 
 from bridge.clock import Clock
 from signaling.sip.admission import Admission
 from signaling.sip.agent import UserAgent
+from signaling.sip.courier import Courier, TaskOwner
 from signaling.sip.datagram_port import DatagramPort
 from signaling.sip.event import AgentEvent
-from signaling.sip.flow import TCP, UDP, Flow
+from signaling.sip.flow import TCP, TLS, UDP, Flow
 from signaling.sip.identity import LocalIdentity
 from signaling.sip.message import SipParseError
 from signaling.sip.settings import EndpointSettings
 from signaling.sip.stream_connection import StreamConnection
+from signaling.sip.stream_ports import StreamPorts
 
-CONNECT_TIMEOUT_S = 5.0
-FIRST_MESSAGE_S = 32.0  # a connection that says nothing this long is closed; 64*T1
-SWEEP_S = 10.0
-MAX_STRANGERS = 16  # connections from outside the networks, open until their 403
 BIND_ATTEMPTS = 10
-MAX_WAITING = 64  # messages waiting for one connection or name; more are dropped
-RESOLVED_FOR_S = 60.0
-MAX_RESOLVED = 1024
 GAUGES = frozenset({"sip_calls", "sip_transactions", "sip_connections"})
-
-_log = structlog.get_logger("sip")
-
-Destination = tuple[str, str, int]
-
-
-class TaskOwner(Protocol):
-    """Who runs the few tasks an endpoint needs to reach others: a TaskGroup, or the loop itself."""
-
-    def create_task(self, coro: Coroutine[None, None, None], /) -> asyncio.Task[None]: ...
 
 
 def _restore_nothing() -> None:
@@ -65,22 +46,14 @@ class SipEndpoint:
         self._trunks = settings.agent.trunks
         self._admission = Admission(settings.messages_per_second, settings.message_burst)
         self._agent: UserAgent | None = None
-        self._tasks: TaskOwner | None = None
-        self._running: set[asyncio.Task[None]] = set()
         self._datagrams: DatagramPort | None = None
-        self._server: asyncio.Server | None = None
-        self._connections: dict[int, StreamConnection] = {}
-        self._by_address: dict[tuple[str, int], StreamConnection] = {}
-        self._waiting: dict[Destination, list[tuple[bytes, Flow]]] = {}
-        self._resolved: dict[str, tuple[str, float]] = {}
-        self._serial = 0
+        self._streams = StreamPorts(settings, clock, self)
+        self._courier = Courier(settings, clock, self._streams, self._fail_flow)
         self._timer: asyncio.TimerHandle | None = None
         self._armed_at = 0.0
-        self._sweep: asyncio.TimerHandle | None = None
         self._flushing = False
         self.port = settings.port
-        self.unsent = 0
-        self.refused_connections = 0
+        self.tls_port = settings.tls_port
 
     @property
     def agent(self) -> UserAgent:
@@ -97,14 +70,13 @@ class SipEndpoint:
 
         `restore` is called when the agent is there and no message has reached it yet.
         """
-        self._tasks = tasks
         settings = self._settings
         await self._bind()
         host = settings.advertised_address or settings.address
-        identity = LocalIdentity(host, self.port, self._token_hex, self._user)
+        identity = LocalIdentity(host, self.port, self._token_hex, self._user, self.tls_port)
+        self._courier.open(tasks, self._datagrams)
         self._agent = UserAgent(settings.agent, identity)
         restore()
-        self._sweep = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep_connections)
         self.flush()
 
     async def _bind(self) -> None:
@@ -115,32 +87,28 @@ class SipEndpoint:
                 return
             except OSError:
                 self.close()
-                self.port = self._settings.port
+                self.port, self.tls_port = self._settings.port, self._settings.tls_port
                 if not attempts_left:
                     raise
 
     async def _bind_once(self) -> None:
-        settings, loop = self._settings, asyncio.get_running_loop()
+        settings = self._settings
         if UDP in settings.transports:
             self._datagrams = DatagramPort(settings.address, self.port, self._receive_datagram, self.flush)
             self.port = self._datagrams.port
         if TCP in settings.transports:
-            self._server = await loop.create_server(self._make_connection, settings.address, self.port)
-            self.port = self._server.sockets[0].getsockname()[1]
+            self.port = await self._streams.listen(settings.address, self.port)
+        if TLS in settings.transports and settings.tls is not None:
+            self.tls_port = await self._streams.listen_securely(settings.tls, settings.address, self.tls_port)
 
     def close(self) -> None:
         """Closes all sockets at once; calls are not ended."""
-        for handle in (self._timer, self._sweep):
-            if handle is not None:
-                handle.cancel()
-        for task in self._running:
-            task.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._courier.close()
         if self._datagrams is not None:
             self._datagrams.close()
-        if self._server is not None:
-            self._server.close()
-        for connection in list(self._connections.values()):
-            connection.abort()
+        self._streams.close()
 
     def flush(self) -> None:
         """Sends what the agent has to send, tells its events, and arms the timer."""
@@ -156,7 +124,7 @@ class SipEndpoint:
                 if not messages and not events:
                     break
                 for data, flow in messages:
-                    self._send(data, flow)
+                    self._courier.send(data, flow)
                 for event in events:
                     self._on_event(event)
         finally:
@@ -167,10 +135,11 @@ class SipEndpoint:
         """Metrics by name: what only grows ends in _total."""
         counts = {
             **self.agent.counters(),
-            "sip_connections": len(self._connections),
-            "sip_refused_connections": self.refused_connections,
+            "sip_connections": len(self._streams),
+            "sip_refused_connections": self._streams.refused,
+            "sip_failed_handshakes": self._streams.failed_handshakes,
             "sip_throttled": self._admission.throttled,
-            "sip_unsent": self.unsent + (self._datagrams.dropped if self._datagrams else 0),
+            "sip_unsent": self._courier.unsent + (self._datagrams.dropped if self._datagrams else 0),
         }
         return {name if name in GAUGES else f"{name}_total": count for name, count in counts.items()}
 
@@ -194,35 +163,9 @@ class SipEndpoint:
     def _is_known(self, host: str) -> bool:
         return self._trunks.of(host) is not None
 
-    def _make_connection(self) -> StreamConnection:
-        return StreamConnection(self)
-
-    def connection_opened(self, connection: StreamConnection) -> None:
-        silent = self._settings.stranger_treatment == "silence"
-        full = len(self._connections) >= self._settings.max_connections
-        stranger = not self._is_known(connection.host)
-        if full or (stranger and (silent or self._strangers() >= MAX_STRANGERS)):
-            self.refused_connections += 1
-            connection.abort()
-            return
-        self._serial += 1
-        connection.number = self._serial
-        connection.opened_at = self._clock.now()
-        self._connections[connection.number] = connection
-        self._by_address[connection.host, connection.port] = connection
-
-    def _strangers(self) -> int:
-        hosts = (connection.host for connection in self._connections.values())
-        return sum(not self._is_known(host) for host in hosts)
-
-    def connection_closed(self, connection: StreamConnection) -> None:
-        self._connections.pop(connection.number, None)
-        if self._by_address.get((connection.host, connection.port)) is connection:
-            del self._by_address[connection.host, connection.port]
-
     def receive_unframed(self, connection: StreamConnection, data: bytes, error: SipParseError) -> None:
         """A TCP message without an end: refused if it says to whom, and the last one of its connection."""
-        flow = Flow(TCP, connection.host, connection.port, connection.number)
+        flow = connection.flow
         if not self._is_known(connection.host):
             self.agent.refuse_stranger(data, flow)
         elif self._admission.takes(connection.host, self._clock.now()):
@@ -230,9 +173,7 @@ class SipEndpoint:
         self.flush()
 
     def receive_stream(self, connection: StreamConnection, messages: list[bytes]) -> None:
-        now = self._clock.now()
-        connection.active_at = now
-        flow = Flow(TCP, connection.host, connection.port, connection.number)
+        now, flow = self._clock.now(), connection.flow
         for message in messages:
             if self._admission.takes(connection.host, now):
                 self._receive(message, flow)
@@ -240,90 +181,9 @@ class SipEndpoint:
         if not self._is_known(connection.host):
             connection.close()  # it has its 403
 
-    # --- out ----------------------------------------------------------------------------------------------
-
-    def _send(self, data: bytes, flow: Flow) -> None:
-        host = flow.host if _is_numeric(flow.host) else self._known_address(flow.host)
-        if flow.transport == TCP:
-            connection = self._connections.get(flow.connection) or self._by_address.get((host, flow.port))
-            if connection is not None and connection.send(data):
-                return
-        elif host and self._datagrams is not None:
-            self._send_datagram(data, host, flow)
-            return
-        self._wait(data, flow)
-
-    def _send_datagram(self, data: bytes, host: str, flow: Flow) -> None:
-        assert self._datagrams is not None
-        try:
-            self._datagrams.send(data, host, flow.port)
-        except OSError as error:
-            self._fail(flow, error)
-
-    def _wait(self, data: bytes, flow: Flow) -> None:
-        """Keeps a message until its name is resolved and its connection is up."""
-        destination = (flow.transport, flow.host, flow.port)
-        waiting = self._waiting.setdefault(destination, [])
-        if len(waiting) >= MAX_WAITING:
-            self.unsent += 1
-            return
-        waiting.append((data, flow))
-        if len(waiting) == 1:
-            self._spawn(destination)
-
-    def _spawn(self, destination: Destination) -> None:
-        if self._tasks is None:
-            raise RuntimeError("the SIP endpoint is not open")
-        task = self._tasks.create_task(self._reach(destination))
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
-
-    async def _reach(self, destination: Destination) -> None:
-        transport, name, port = destination
-        try:
-            async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                host = await self._resolve(name, port)
-                if transport == TCP:
-                    await asyncio.get_running_loop().create_connection(self._make_connection, host, port)
-                elif self._datagrams is None:
-                    raise OSError(f"SIP over {transport} is not open")
-        except (OSError, TimeoutError) as error:
-            for _, flow in self._waiting.pop(destination):
-                self._fail(flow, error)
-        else:
-            for data, flow in self._waiting.pop(destination):
-                self._send_reached(data, flow, host)
-        self.flush()
-
-    def _send_reached(self, data: bytes, flow: Flow, host: str) -> None:
-        if flow.transport == UDP:
-            self._send_datagram(data, host, flow)
-            return
-        connection = self._by_address.get((host, flow.port))
-        if connection is None or not connection.send(data):
-            self._fail(flow, ConnectionResetError("closed at once"))
-
-    async def _resolve(self, name: str, port: int) -> str:
-        if _is_numeric(name):
-            return name
-        found = await asyncio.get_running_loop().getaddrinfo(name, port)
-        version = ipaddress.ip_address(self._settings.address).version
-        for address in (str(entry[4][0]) for entry in found):
-            if ipaddress.ip_address(address).version == version:
-                if len(self._resolved) >= MAX_RESOLVED:
-                    self._resolved.clear()
-                self._resolved[name] = (address, self._clock.now() + RESOLVED_FOR_S)
-                return address
-        raise OSError(f"{name} has no IPv{version} address")
-
-    def _known_address(self, name: str) -> str:
-        address, until = self._resolved.get(name, ("", 0.0))
-        return address if until > self._clock.now() else ""
-
-    def _fail(self, flow: Flow, error: Exception) -> None:
-        self.unsent += 1
-        _log.info("x unreachable", transport=flow.transport, host=flow.host, port=flow.port, error=str(error))
+    def _fail_flow(self, flow: Flow) -> None:
         self.agent.fail_flow(flow, self._clock.now())
+        self.flush()
 
     # --- time ---------------------------------------------------------------------------------------------
 
@@ -341,22 +201,3 @@ class SipEndpoint:
         self._timer = None
         self.agent.handle_timer(self._clock.now())
         self.flush()
-
-    def _sweep_connections(self) -> None:
-        now = self._clock.now()
-        for connection in list(self._connections.values()):
-            if connection.active_at is None:
-                limit = connection.opened_at + FIRST_MESSAGE_S
-            else:
-                limit = connection.active_at + self._settings.connection_idle_s
-            if now > limit:
-                connection.abort()
-        self._sweep = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep_connections)
-
-
-def _is_numeric(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True

@@ -5,22 +5,26 @@ import msgspec
 from signaling.sip.uri import SipUri
 
 DEFAULT_PORT = 5060  # RFC 3261 section 19.1.2
+DEFAULT_TLS_PORT = 5061
 UDP = "udp"
 TCP = "tcp"
-TRANSPORTS = (UDP, TCP)
+TLS = "tls"
+TRANSPORTS = (UDP, TCP, TLS)
 
 
 class Flow(msgspec.Struct, frozen=True, gc=False):
-    """A transport and a remote address. `connection` is the endpoint's number of a TCP connection.
+    """A transport and a remote address. `connection` is the endpoint's number of a TCP or TLS connection.
 
     0 means any connection to that address: the endpoint opens one if there is none. When the numbered
-    connection is gone, the endpoint falls back to the address (section 18.2.2).
+    connection is gone, the endpoint falls back to the address (section 18.2.2). `name` is the domain whose
+    certificate must be shown over TLS (RFC 5922), where it is not `host`.
     """
 
     transport: str
     host: str
     port: int
     connection: int = 0
+    name: str = ""
 
     @property
     def reliable(self) -> bool:
@@ -29,6 +33,17 @@ class Flow(msgspec.Struct, frozen=True, gc=False):
 
 def flow_to(uri: SipUri) -> Flow:
     """Where a request to `uri` goes: its host and port as they stand (no SRV records, RFC 3263 section 4)."""
-    transport = (uri.parameter("transport") or UDP).lower()
+    transport = transport_of(uri) or (TLS if uri.scheme == "sips" else UDP)
     host = uri.parameter("maddr") or uri.host
-    return Flow(transport, host, uri.port or DEFAULT_PORT)
+    name = uri.host if transport == TLS and host != uri.host else ""
+    return Flow(transport, host, uri.port or default_port(transport), name=name)
+
+
+def transport_of(uri: SipUri) -> str:
+    """The transport a URI asks for, "" if it leaves it open. `sips` over TCP is TLS (section 26.2.2)."""
+    transport = (uri.parameter("transport") or "").lower()
+    return TLS if uri.scheme == "sips" and transport == TCP else transport
+
+
+def default_port(transport: str) -> int:
+    return DEFAULT_TLS_PORT if transport == TLS else DEFAULT_PORT

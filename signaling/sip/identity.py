@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from signaling.sip.flow import TCP, UDP
+from signaling.sip.flow import DEFAULT_TLS_PORT, TCP, TLS, UDP
 from signaling.sip.uri import bracket
 from signaling.sip.via import MAGIC_COOKIE
 
@@ -10,29 +10,42 @@ from signaling.sip.via import MAGIC_COOKIE
 class LocalIdentity:
     """`token_hex(n)` must return 2*n hexadecimal characters of chance, as `secrets.token_hex` does."""
 
-    __slots__ = ("_contacts", "_host", "_sent_by", "_token_hex", "product", "user")
+    __slots__ = ("_contacts", "_host", "_secure_contact", "_sent_by", "_token_hex", "product", "user")
 
-    def __init__(self, host: str, port: int, token_hex: Callable[[int], str], user: str = "bridge") -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        token_hex: Callable[[int], str],
+        user: str = "bridge",
+        tls_port: int = DEFAULT_TLS_PORT,
+    ) -> None:
         self._host = bracket(host)
-        self._sent_by = f"{self._host}:{port}"
+        plain, secure = f"{self._host}:{port}", f"{self._host}:{tls_port}"
+        self._sent_by = {UDP: plain, TCP: plain, TLS: secure}
         self._token_hex = token_hex
         self.user = user
         self.product = "warmbridge"
         self._contacts = {
-            UDP: f"<sip:{user}@{self._sent_by}>",
-            TCP: f"<sip:{user}@{self._sent_by};transport=tcp>",
+            UDP: f"<sip:{user}@{plain}>",
+            TCP: f"<sip:{user}@{plain};transport=tcp>",
+            TLS: f"<sip:{user}@{secure};transport=tls>",
         }
+        self._secure_contact = f"<sips:{user}@{secure}>"
 
-    def contact(self, transport: str) -> str:
-        """Where the other side sends its requests within the dialog."""
-        return self._contacts[transport]
+    def contact(self, transport: str, towards: str = "") -> str:
+        """Where the other side sends its requests within the dialog. `towards` is the URI it goes by.
+
+        Who says sips hears sips (RFC 3261 sections 8.1.1.8 and 12.1.1).
+        """
+        return self._secure_contact if towards[:5].lower() == "sips:" else self._contacts[transport]
 
     def from_address(self) -> str:
         return f"<sip:{self.user}@{self._host}>"
 
     def via(self, transport: str, branch: str) -> str:
         """`rport` asks for the answer at the address we send from (RFC 3581)."""
-        return f"SIP/2.0/{transport.upper()} {self._sent_by};branch={branch};rport"
+        return f"SIP/2.0/{transport.upper()} {self._sent_by[transport]};branch={branch};rport"
 
     def new_branch(self) -> str:
         return MAGIC_COOKIE + self._token_hex(10)

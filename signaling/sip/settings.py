@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from signaling.sip.tls_context import TlsContexts
 from signaling.sip.transaction import Timing
 from signaling.sip.trunk import Trunks
 
@@ -18,7 +19,7 @@ class AgentSettings:
 
 @dataclass(frozen=True)
 class EndpointSettings:
-    """For the sockets. Port 0 takes any free one, the same for UDP and TCP.
+    """For the sockets. Port 0 takes any free one, the same for UDP and TCP. TLS has a port of its own.
 
     `advertised_address` ("" = `address`) goes into Via and Contact. Rates are per source address: a trunk is
     one source, so they are meant to stop a flood, not to shape calls.
@@ -26,8 +27,10 @@ class EndpointSettings:
 
     address: str = "127.0.0.1"
     port: int = 5060
+    tls_port: int = 5061
     advertised_address: str = ""
     transports: tuple[str, ...] = ("udp", "tcp")
+    tls: TlsContexts | None = None
     stranger_treatment: str = "forbid"  # forbid (403) | silence
     messages_per_second: float = 5000.0
     message_burst: float = 10_000.0

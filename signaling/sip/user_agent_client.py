@@ -79,7 +79,7 @@ class UserAgentClient:
         uri = parse_uri(target)
         flow = flow_to(uri)
         if flow.transport not in TRANSPORTS:
-            raise NotAllowedError(f"SIP over {flow.transport} is not available: use udp or tcp")
+            raise NotAllowedError(f"SIP over {flow.transport} is not available: use udp, tcp or tls")
         if self._registry.full:
             raise CapacityError("all SIP calls are taken")
         request_uri = target.partition("?")[0]
@@ -96,7 +96,7 @@ class UserAgentClient:
                 ("To", f"<{request_uri}>"),
                 ("Call-ID", self._identity.new_call_id()),
                 ("CSeq", "1 INVITE"),
-                *self._invite_headers(flow.transport, sdp),
+                *self._invite_headers(flow.transport, request_uri, sdp),
                 *headers,
             ),
             body=sdp.encode(),
@@ -114,7 +114,7 @@ class UserAgentClient:
         if not session.may(ExchangeEvent.OFFER):
             raise ConflictError("another offer is on its way in this call")
         session.step_exchange(ExchangeEvent.OFFER)
-        headers = self._invite_headers(dialog.flow.transport, sdp)
+        headers = self._invite_headers(dialog.next_hop().transport, dialog.remote_target, sdp)
         listener = partial(self._receive_reinvite, _Reinvitation(session))
         session.client_key = self._requester.send_within(
             dialog, "INVITE", now, listener, headers, sdp.encode()
@@ -361,8 +361,8 @@ class UserAgentClient:
         listener = partial(self._receive_invite, invitation)
         invitation.session.client_key = self._requester.send(invitation.request, branch, flow, now, listener)
 
-    def _invite_headers(self, transport: str, sdp: str) -> Headers:
-        contact = ("Contact", self._identity.contact(transport))
+    def _invite_headers(self, transport: str, towards: str, sdp: str) -> Headers:
+        contact = ("Contact", self._identity.contact(transport, towards))
         headers = (contact, ALLOW, SUPPORTED, ACCEPT, ("User-Agent", self._identity.product))
         return (*headers, ("Content-Type", SDP_TYPE)) if sdp else headers
 

@@ -304,7 +304,8 @@ class UserAgentServer:
         """What makes a dialog: the proxies that want to stay on its way, and where we are (section 12.1.1)."""
         routes = tuple(header for header in request.headers if header[0] == "Record-Route")
         transport = session.dialog.flow.transport if session.dialog is not None else "udp"
-        return (*routes, ("Contact", self._identity.contact(transport)))
+        secure = request.uri if session.dialog is None else session.dialog.remote_target
+        return (*routes, ("Contact", self._identity.contact(transport, secure)))
 
     def _tag(self, session: InviteSession) -> str:
         return session.dialog.local_tag if session.dialog is not None else ""

@@ -5,7 +5,7 @@ import re
 import msgspec
 
 from bridge.errors import ParseError
-from signaling.sip.flow import DEFAULT_PORT, Flow
+from signaling.sip.flow import Flow, default_port
 from signaling.sip.uri import (
     HOST,
     LWS,
@@ -78,4 +78,4 @@ def response_flow(via: Via, flow: Flow) -> Flow:
     if via.parameter("rport") is not None:
         return flow
     # Over TCP the connection is taken; the port is the fallback if it breaks.
-    return Flow(flow.transport, flow.host, via.port or DEFAULT_PORT, flow.connection)
+    return Flow(flow.transport, flow.host, via.port or default_port(flow.transport), flow.connection)

@@ -70,6 +70,20 @@ ringback_disabled yes
 menu_bell no
 opus_bitrate 32000
 """
+# TLS is on the next port. Without an authority baresip believes everybody.
+TLS_CONFIG = """\
+sip_certificate {certificate}
+sip_cafile {authority}
+"""
+
+
+@dataclass(frozen=True)
+class PhoneTls:
+    """What the phone shows (key and certificate in one file), and whom it believes."""
+
+    certificate: Path
+    authority: Path
+
 
 VIDEO_CONFIG = """\
 video_source {video_source}
@@ -224,12 +238,13 @@ async def baresip(
     transport: str = "udp",
     name: str = "bob",
     video: PhoneVideo | None = None,
+    tls: PhoneTls | None = None,
 ) -> AsyncIterator[Baresip]:
     """A phone that answers by itself, ready to be driven; its files lie in `directory`."""
     sip_port, control_port = free_port(), free_port()
     chosen = CODECS[codec]
     account = (
-        f"<sip:{name}@127.0.0.1:{sip_port};transport={transport}>"
+        f"<sip:{name}@127.0.0.1:{sip_port + (transport == 'tls')};transport={transport}>"
         f";regint=0;answermode=auto;audio_codecs={chosen.account}"
     )
     if video is not None and video.codecs:
@@ -239,6 +254,9 @@ async def baresip(
         added = await _write_video(directory, video, sip_port)
         with (directory / "config").open("a") as config:
             config.write(added)
+    if tls is not None:
+        with (directory / "config").open("a") as config:
+            config.write(TLS_CONFIG.format(certificate=tls.certificate, authority=tls.authority))
     arguments = [program("baresip"), "-f", str(directory), "-v", "-s"]
     async with running(arguments, directory / "baresip.log") as process:
         reader, writer = await _connect(control_port, process)

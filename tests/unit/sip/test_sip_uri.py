@@ -111,3 +111,16 @@ def test_escapes_are_undone_for_people_only() -> None:
 )
 def test_a_uri_says_where_to_send(uri: str, flow: Flow) -> None:
     assert flow_to(parse_uri(uri)) == flow
+
+
+@pytest.mark.parametrize(
+    ("text", "flow"),
+    [
+        ("sips:a@example.org", Flow("tls", "example.org", 5061)),
+        ("sips:a@example.org;transport=tcp", Flow("tls", "example.org", 5061)),
+        ("sip:a@example.org:5071;transport=tls", Flow("tls", "example.org", 5071)),
+        ("sip:a@example.org;transport=TLS;maddr=192.0.2.7", Flow("tls", "192.0.2.7", 5061, 0, "example.org")),
+    ],
+)
+def test_a_secure_uri_says_where_to_and_who_must_be_there(text: str, flow: Flow) -> None:
+    assert flow_to(parse_uri(text)) == flow
