@@ -39,6 +39,12 @@ def flow_to(uri: SipUri) -> Flow:
     return Flow(transport, host, uri.port or default_port(transport), name=name)
 
 
+def is_available(uri: SipUri) -> bool:
+    """Whether there is a transport for `uri` here; a sips URI needs one that is encrypted (section 26.2.2)."""
+    transport = flow_to(uri).transport
+    return transport == TLS if uri.scheme == "sips" else transport in TRANSPORTS
+
+
 def transport_of(uri: SipUri) -> str:
     """The transport a URI asks for, "" if it leaves it open. `sips` over TCP is TLS (section 26.2.2)."""
     transport = (uri.parameter("transport") or "").lower()

@@ -3,7 +3,7 @@
 from contextlib import suppress
 
 from bridge.errors import ParseError
-from signaling.sip.flow import TRANSPORTS, flow_to
+from signaling.sip.flow import is_available
 from signaling.sip.message import Response
 from signaling.sip.uri import NameAddress, parse_name_address, parse_uri
 
@@ -28,7 +28,7 @@ class Redirection:
             with suppress(ParseError):
                 address = parse_name_address(contact)
                 target = address.uri.partition("?")[0]
-                if _is_reachable(target):
+                if is_available(parse_uri(target)):
                     found.append((_preference(address), target))
         fresh: list[str] = []
         for _, target in sorted(found, key=lambda entry: -entry[0]):
@@ -40,13 +40,6 @@ class Redirection:
     def next_target(self) -> str | None:
         """The next URI to try, None if there is none left."""
         return self._waiting.pop(0) if self._waiting else None
-
-
-def _is_reachable(target: str) -> bool:
-    """Over a transport there is; a sips target over none that is not encrypted (section 26.2.2)."""
-    uri = parse_uri(target)
-    transport = flow_to(uri).transport
-    return transport in TRANSPORTS and (uri.scheme == "sip" or transport == "tls")
 
 
 def _identity_of(target: str) -> tuple[str, str, int | None, str]:

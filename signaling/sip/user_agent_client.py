@@ -13,7 +13,7 @@ from signaling.sip.event import (
     ReofferAnswered,
     ReofferRefused,
 )
-from signaling.sip.flow import TRANSPORTS, Flow, flow_to
+from signaling.sip.flow import Flow, flow_to, is_available
 from signaling.sip.identity import LocalIdentity
 from signaling.sip.inspection import ACCEPT, ALLOW, SDP_TYPE, SUPPORTED, read_sdp
 from signaling.sip.invite_session import CallEvent, CallState, ExchangeEvent, InviteSession
@@ -78,8 +78,8 @@ class UserAgentClient:
         """Raises ParseError for a target that is no SIP URI, CapacityError at the bound."""
         uri = parse_uri(target)
         flow = flow_to(uri)
-        if flow.transport not in TRANSPORTS:
-            raise NotAllowedError(f"SIP over {flow.transport} is not available: use udp, tcp or tls")
+        if not is_available(uri):
+            raise NotAllowedError(f"{uri.scheme} over {flow.transport} is not available: use udp, tcp or tls")
         if self._registry.full:
             raise CapacityError("all SIP calls are taken")
         request_uri = target.partition("?")[0]

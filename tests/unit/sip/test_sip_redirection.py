@@ -87,7 +87,7 @@ def test_a_600_ends_the_search() -> None:
     [
         f"<sip:bob@{FIRST}>",
         "<tel:+4930123>",
-        "<sips:bob@192.0.2.20>",
+        "<sips:bob@192.0.2.20;transport=udp>",
         "<sip:bob@192.0.2.20;transport=sctp>",
         "<nonsense",
         "<http://192.0.2.20/>",
