@@ -238,6 +238,7 @@ async def baresip(
     transport: str = "udp",
     name: str = "bob",
     video: PhoneVideo | None = None,
+    *,
     tls: PhoneTls | None = None,
 ) -> AsyncIterator[Baresip]:
     """A phone that answers by itself, ready to be driven; its files lie in `directory`."""
