@@ -1,10 +1,12 @@
 """What is played when: rounds for who waits, music for who is held, prompts in between."""
 
+import pytest
+
 from bridge.desk.participant import ParticipantState
-from bridge.ids import LegId
+from bridge.ids import LegId, PromptId, RoomId
 from bridge.plane.messages import Playback
 from bridge.switchboard.doors import Sounds
-from bridge.switchboard.sound import SHORTEST_S, LegSounds
+from bridge.switchboard.sound import SHORTEST_S, LegSounds, RoomSounds
 
 SOUNDS = Sounds(("one.wav", "two.wav"), "hold.wav")
 QUEUED, HELD, IN_SESSION = ParticipantState.QUEUED, ParticipantState.HELD, ParticipantState.IN_SESSION
@@ -73,3 +75,30 @@ def test_without_sounds_there_is_silence() -> None:
     sounds = LegSounds(LegId("leg_1"))
     for state in ParticipantState:
         assert sounds.playback(state, Sounds(), 0.0) is None
+
+
+@pytest.mark.parametrize("sounds", [LegSounds(LegId("leg_1")), RoomSounds(RoomId("room_1"))])
+def test_a_newer_prompt_replaces_and_only_its_own_id_stops_it(sounds: LegSounds | RoomSounds) -> None:
+    first, second = PromptId("pmt_1"), PromptId("pmt_2")
+    assert sounds.start_prompt("hello", "hello.wav", first) is None
+    replaced = sounds.start_prompt("sorry", "sorry.wav", second)
+    assert replaced is not None
+    assert replaced.name == "hello"
+    assert not sounds.stop_prompt(first), "it plays no more"
+    assert sounds.stop_prompt(second)
+    assert sounds.prompt is None
+    assert not sounds.stop_prompt(second)
+
+
+def test_a_rooms_prompt_ends_once_and_a_replaced_one_ends_nothing() -> None:
+    sounds = RoomSounds(RoomId("room_1"))
+    assert sounds.ended("room_1/prompt/1") is None
+    sounds.start_prompt("hello", "hello.wav")
+    sounds.start_prompt("sorry", "sorry.wav")
+    assert sounds.prompt is not None
+    current = sounds.prompt.playback.playback_id
+    assert sounds.ended("room_1/prompt/1") is None, "the one that gave way"
+    ended = sounds.ended(current)
+    assert ended is not None
+    assert ended.name == "sorry"
+    assert sounds.ended(current) is None

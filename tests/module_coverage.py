@@ -1,0 +1,149 @@
+"""The tests that need no second process, and whether they cover each module: `python -m tests.module_coverage`.
+
+A unit must be testable on its own: what only the tests of other packages happen to run through does not count. For
+`bridge/rtp/jitter.py` what counts is `tests/unit/rtp` and `tests/interop/rtp`, and if there is a
+`tests/unit/rtp/test_jitter*.py`, that alone has to cover most of it. Statements, in percent.
+"""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import coverage
+import pytest
+
+ROOT = Path(__file__).parents[1]
+MEASURED = ("tests/unit", "tests/interop/sip", "tests/interop/transport", "tests/interop/web")
+PACKAGE_PERCENT = 80.0  # by the tests of its package
+OWN_PERCENT = 65.0  # by the test of its name; what needs a socket is the package's
+
+_DAEMON = "put together and run as a process: every interop test starts it"
+_WORKER = "run in the worker's process, with real phones and browsers: tests/interop/test_phone.py, test_conference.py"
+_PEER = "a peer the interop tests judge by; what it hears and sees is judged in tests/unit/peers"
+_KERNEL = "what is left are answers of the kernel that loopback does not give"
+EXEMPT = {
+    "bridge/__main__.py": _DAEMON,
+    "bridge/daemon.py": _DAEMON,
+    "bridge/logs.py": _DAEMON,
+    "bridge/legs/rtp_leg.py": _WORKER,
+    "bridge/legs/webrtc_leg.py": _WORKER,
+    "bridge/plane/host.py": _WORKER,
+    "bridge/plane/process.py": _WORKER,
+    "bridge/peers/beside.py": _PEER,
+    "bridge/peers/browser.py": _PEER,
+    "bridge/peers/caller.py": _PEER,
+    "bridge/peers/camera.py": _PEER,
+    "bridge/peers/daemon_process.py": _PEER,
+    "bridge/peers/demo.py": _PEER,
+    "bridge/peers/demo_table.py": _PEER,
+    "bridge/peers/rtp_phone.py": _PEER,
+    "bridge/peers/scene.py": _PEER,
+    "bridge/peers/signaling_client.py": _PEER,
+    "signaling/sip/datagram_port.py": _KERNEL,
+    "signaling/web/connection.py": "cut off by hostile clients of a real daemon: tests/interop/test_hostile_web.py",
+}
+
+
+@dataclass(frozen=True)
+class Module:
+    """One file of the bridge and where its tests are."""
+
+    path: str
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """The tests of its package; a package within a package has those around it."""
+        package = Path(*Path(self.path).parts[1:-1])
+        around = "" if package == Path() else package.parts[0]
+        return tuple(dict.fromkeys(f"tests/{kind}/{around}".rstrip("/") for kind in ("unit", "interop")))
+
+    def is_of_package(self, test: str) -> bool:
+        """`test` is the path of a test file."""
+        folder = str(Path(test).parent)
+        if self.folders == ("tests/unit", "tests/interop"):
+            return folder == "tests/unit"
+        return any(folder == own or folder.startswith(f"{own}/") for own in self.folders)
+
+    def is_own(self, test: str) -> bool:
+        """Named after the module, with or without its package, and perhaps what of it is tested."""
+        stem, parts = Path(self.path).stem, Path(self.path).with_suffix("").parts[1:]
+        names = (f"test_{stem}", f"test_{'_'.join(parts)}")
+        found = Path(test).stem
+        return self.is_of_package(test) and any(
+            found == name or found.startswith(f"{name}_") for name in names
+        )
+
+
+class Contexts:
+    """A pytest plugin: what runs is noted under the file of the test that runs."""
+
+    def __init__(self, measured: coverage.Coverage) -> None:
+        self._measured = measured
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+        self._measured.switch_context(str(item.path.relative_to(ROOT)))
+        try:
+            return (yield)
+        finally:
+            self._measured.switch_context("")
+
+
+def modules() -> Iterator[Module]:
+    for package in ("bridge", "signaling"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            if path.name != "__init__.py" and "migrations" not in path.parts:
+                yield Module(str(path.relative_to(ROOT)))
+
+
+def shortfalls(measured: coverage.Coverage) -> Iterator[str]:
+    """One line for each module that is covered too little, and for each exemption that is needed no more."""
+    data = measured.get_data()
+    for module in modules():
+        place = str(ROOT / module.path)
+        statements = set(measured.analysis2(place)[1])
+        if not statements:
+            continue
+        # Without a context is what runs when the module is imported.
+        ran = {line: {*tests} for line, tests in data.contexts_by_lineno(place).items() if line in statements}
+        tests = {test for found in ran.values() for test in found if test}
+
+        def percent(counted: set[str], ran: dict[int, set[str]] = ran, count: int = len(statements)) -> float:
+            return 100.0 * sum(bool(found & {*counted, ""}) for found in ran.values()) / count
+
+        package = percent({test for test in tests if module.is_of_package(test)})
+        own = {test for test in tests if module.is_own(test)}
+        enough = package >= PACKAGE_PERCENT and (not own or percent(own) >= OWN_PERCENT)
+        if enough and module.path in EXEMPT:
+            yield f"{module.path}: covered well enough, it needs no exemption"
+        elif not enough and module.path not in EXEMPT:
+            named = f", {percent(own):.0f} % by {', '.join(sorted(own))}" if own else ""
+            yield f"{module.path}: {package:.0f} % by {' and '.join(module.folders)}{named}"
+    for path in EXEMPT:
+        if not (ROOT / path).exists():
+            yield f"{path}: is exempt and does not exist"
+
+
+def main() -> int:
+    measured = coverage.Coverage(
+        data_file=None, source=[str(ROOT / name) for name in ("bridge", "signaling")]
+    )
+    measured.start()
+    try:
+        failed = pytest.main(["-q", *MEASURED], plugins=[Contexts(measured)])
+    finally:
+        measured.stop()
+    if failed:
+        return int(failed)
+    found = list(shortfalls(measured))
+    for line in found:
+        sys.stdout.write(f"{line}\n")
+    exempt = f"{len(EXEMPT)} are exempt, each with its reason in tests/module_coverage.py"
+    verdict = f"{len(found)} modules are covered too little" if found else "each module is covered by its own"
+    sys.stdout.write(f"{verdict} (at least {PACKAGE_PERCENT:.0f} %; {exempt})\n")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,104 @@
+"""The bridge adds video to a call, keeps it over a re-offer, ends it, and takes no for an answer."""
+
+import pytest
+
+from bridge.negotiation.phone import PhoneSession
+from bridge.negotiation.phone_audio import PhonePreferences
+from bridge.negotiation.phone_offer import VIDEO_DECLINED, VIDEO_ENDED
+from bridge.wire.sdp import parse_session_description
+from bridge.wire.sdp_section import Direction, MediaSection
+
+VIDEO = PhonePreferences(video_codecs=("H264", "VP8"))
+VOICE = PhonePreferences(video_codecs=())
+
+
+def pair(theirs: PhonePreferences = VIDEO) -> tuple[PhoneSession, PhoneSession]:
+    """The bridge and a phone that talk already; both have a video port."""
+    bridge, phone = PhoneSession(1, VIDEO), PhoneSession(2, theirs)
+    bridge.place("192.0.2.1", 10_000, 10_002)
+    phone.place("192.0.2.20", 20_000, 20_002)
+    exchange(bridge, phone)
+    return bridge, phone
+
+
+def exchange(bridge: PhoneSession, phone: PhoneSession, *, video: bool | None = None) -> str:
+    """The bridge offers, the phone answers. The text of the offer."""
+    text = bridge.offer(video=video)
+    phone.receive_offer(text)
+    bridge.receive_answer(phone.answer())
+    return text
+
+
+def sections(text: str) -> list[MediaSection]:
+    return list(parse_session_description(text).media)
+
+
+def ports(text: str) -> list[tuple[str, int]]:
+    return [(section.kind, section.port) for section in sections(text)]
+
+
+def test_voice_is_offered_until_video_is_asked_for() -> None:
+    bridge, phone = pair()
+    assert bridge.video is None
+    assert ports(exchange(bridge, phone)) == [("audio", 10_000)]
+
+
+def test_video_is_added_to_a_call() -> None:
+    bridge, phone = pair()
+    assert ports(exchange(bridge, phone, video=True)) == [("audio", 10_000), ("video", 10_002)]
+    assert bridge.video is not None
+    assert phone.video is not None
+    assert bridge.no_video == ""
+
+
+def test_a_re_offer_keeps_the_video_where_it_is() -> None:
+    bridge, phone = pair()
+    first = exchange(bridge, phone, video=True)
+    agreed = bridge.video
+    assert ports(exchange(bridge, phone)) == ports(first)
+    assert bridge.video == agreed
+
+
+def test_video_ends_with_port_0_and_comes_back_in_the_same_place() -> None:
+    bridge, phone = pair()
+    exchange(bridge, phone, video=True)
+    assert ports(exchange(bridge, phone, video=False)) == [("audio", 10_000), ("video", 0)]
+    assert (bridge.video, bridge.no_video) == (None, VIDEO_ENDED)
+    assert ports(exchange(bridge, phone, video=True)) == [("audio", 10_000), ("video", 10_002)]
+    assert bridge.video is not None
+
+
+def test_a_phone_that_takes_no_video_says_so_and_the_voice_goes_on() -> None:
+    bridge, phone = pair(VOICE)
+    exchange(bridge, phone, video=True)
+    assert (bridge.video, bridge.no_video) == (None, VIDEO_DECLINED)
+    assert bridge.audio is not None
+
+
+@pytest.mark.parametrize("video_port", [None, 0])
+def test_without_a_port_there_is_nothing_to_offer(video_port: int | None) -> None:
+    bridge, phone = pair()
+    bridge.place("192.0.2.1", 10_000, video_port)
+    assert ports(exchange(bridge, phone, video=True)) == [("audio", 10_000)]
+
+
+def test_a_trunk_without_video_codecs_offers_none() -> None:
+    bridge = PhoneSession(1, VOICE)
+    bridge.place("192.0.2.1", 10_000, 10_002)
+    assert ports(bridge.offer(video=True)) == [("audio", 10_000)]
+
+
+def test_a_first_offer_may_have_video() -> None:
+    bridge = PhoneSession(1, VIDEO)
+    bridge.place("192.0.2.1", 10_000, 10_002)
+    audio, video = sections(bridge.offer(video=True))
+    assert (audio.kind, video.kind) == ("audio", "video")
+    assert not set(audio.payload_types) & set(video.payload_types), "numbers of their own"
+
+
+def test_who_is_on_hold_is_not_watched_and_sees_nothing() -> None:
+    bridge, phone = pair()
+    exchange(bridge, phone, video=True)
+    description = parse_session_description(bridge.offer(Direction.SENDONLY))
+    directions = [description.direction(section) for section in description.media]
+    assert directions == [Direction.SENDONLY, Direction.INACTIVE]

@@ -1,0 +1,65 @@
+"""Frames between the planes: whole, in order, and bounded both ways."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from bridge.errors import PlaneLostError
+from bridge.plane.frames import MAX_FRAME_BYTES, MAX_UNSENT_BYTES, FrameWriter, read_frame
+
+
+@asynccontextmanager
+async def ends() -> AsyncIterator[tuple[asyncio.StreamReader, FrameWriter, asyncio.StreamWriter]]:
+    """A reader, the frames' writer at the other end, and the plain writer below it."""
+    here, there = socket.socketpair()
+    reader, back = await asyncio.open_connection(sock=here)
+    _, writer = await asyncio.open_connection(sock=there)
+    try:
+        yield reader, FrameWriter(writer), writer
+    finally:
+        for each in (back, writer):
+            each.transport.abort()
+
+
+async def test_frames_come_whole_and_in_order() -> None:
+    async with ends() as (reader, frames, _):
+        sent = [b"", b"one", bytes(100_000)]
+        for payload in sent:
+            frames.write(payload)
+        assert [await read_frame(reader) for _ in sent] == sent
+
+
+async def test_the_end_of_the_other_side_is_no_frame() -> None:
+    async with ends() as (reader, frames, _):
+        frames.write(b"last")
+        await frames.drain()
+        frames.close()
+        assert frames.is_closing()
+        assert await read_frame(reader) == b"last"
+        assert await read_frame(reader) is None
+
+
+async def test_a_frame_cut_off_in_the_middle_is_none() -> None:
+    async with ends() as (reader, _, writer):
+        writer.write(b"\x00\x00\x00\x08half")
+        writer.close()
+        assert await read_frame(reader) is None
+
+
+async def test_a_length_beyond_the_bound_is_not_waited_for() -> None:
+    async with ends() as (reader, _, writer):
+        writer.write((MAX_FRAME_BYTES + 1).to_bytes(4, "big"))
+        assert await read_frame(reader) is None
+
+
+async def test_a_reader_that_stopped_counts_as_lost() -> None:
+    async with ends() as (_, frames, writer):
+        payload = bytes(1 << 20)
+        while writer.transport.get_write_buffer_size() <= MAX_UNSENT_BYTES:
+            frames.write(payload)
+        with pytest.raises(PlaneLostError, match="stopped reading"):
+            frames.write(payload)
+        assert frames.is_closing()
