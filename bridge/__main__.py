@@ -1,4 +1,4 @@
-"""The command line: `warmbridge serve | check | token | secret | demo`."""
+"""The command line: `warmbridge serve | check | token | secret | password | demo`."""
 
 import argparse
 import asyncio
@@ -55,12 +55,14 @@ def _serve(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> int:
     from bridge.flows.library import configured_flows
     from bridge.notification.address import read_address_book
+    from bridge.switchboard.entitlement import configured_accounts
 
     settings = load_settings(options.config, options.set)
     for warning in warnings_about(settings):
         print(f"warning: {warning}", file=sys.stderr)  # noqa: T201
     flows = configured_flows(settings)
     read_address_book(settings.notifications)
+    configured_accounts(settings.users)
     where = options.config or "the defaults"
     print(f"{where}: all settings are valid, and {len(flows)} flows: {', '.join(f.flow_id for f in flows)}")  # noqa: T201
     return 0
@@ -82,7 +84,8 @@ def warnings_about(settings: Settings) -> list[str]:
 
 def _token(options: argparse.Namespace) -> int:
     from bridge.clock import SystemClock
-    from signaling.web.auth import DESKTOP_SCOPES, SCOPES, Signer, read_secret
+    from bridge.switchboard.principal import DESKTOP_SCOPES
+    from signaling.web.auth import SCOPES, Signer, read_secret
 
     settings = load_settings(options.config, options.set)
     if not settings.auth.secret_file:
@@ -110,6 +113,25 @@ def _secret(_options: argparse.Namespace) -> int:
     print('in bridge.toml:\n\n[[auth.clients]]\nid = "crm"')  # noqa: T201
     print(f'secret_hash = "{hash_secret(secret)}"')  # noqa: T201
     print('scopes = ["interaction:read", "interaction:write", "routing:write"]')  # noqa: T201
+    return 0
+
+
+def _password(_options: argparse.Namespace) -> int:
+    """The password comes from the terminal or a pipe: arguments stand in the process list and the shell's history."""
+    import getpass
+
+    from signaling.web.account_message import PASSWORD_MIN
+    from signaling.web.secret import hash_secret
+
+    if sys.stdin.isatty():
+        password = getpass.getpass("password: ")
+        if getpass.getpass("again: ") != password:
+            raise SettingsError("these were two different passwords")
+    else:
+        password = sys.stdin.readline().rstrip("\r\n")
+    if len(password) < PASSWORD_MIN:
+        raise SettingsError(f"a password has at least {PASSWORD_MIN} characters")
+    print(f'password_hash = "{hash_secret(password)}"')  # noqa: T201
     return 0
 
 
@@ -169,6 +191,13 @@ def _parser() -> argparse.ArgumentParser:
         description="Prints a new secret for a client of /oauth/token, and the hash of it for the configuration.",
     )
     secret.set_defaults(command=_secret)
+
+    password = commands.add_parser(
+        "password",
+        help="make the hash of a person's password",
+        description="Asks for a password, or reads it from a pipe, and prints its hash for a table [[users]].",
+    )
+    password.set_defaults(command=_password)
 
     demo = commands.add_parser(
         "demo",

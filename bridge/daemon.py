@@ -33,6 +33,7 @@ from bridge.plane.host import ProcessPlane
 from bridge.settings import Queue as QueueSection
 from bridge.settings import Settings, prompts_directory
 from bridge.switchboard.doors import Sounds
+from bridge.switchboard.entitlement import configured_accounts
 from bridge.switchboard.switchboard import Switchboard
 from bridge.switchboard.wiring import SwitchboardPolicy
 from bridge.trunk import Trunk as TrunkSection
@@ -104,7 +105,9 @@ class Daemon:
         secret = _secret(settings)
         parts = WebParts(
             switchboard=self._switchboard,
-            verifier=Verifier(secret, _foreign_issuer(settings, self._clock)),
+            verifier=Verifier(
+                secret, _foreign_issuer(settings, self._clock), self._switchboard.accounts.why_void
+            ),
             metrics=self._metrics,
             clock=self._clock,
             token_hex=secrets.token_hex,
@@ -332,6 +335,7 @@ def _desk_policy(settings: Settings, book: AddressBook) -> DeskPolicy:
         callback_attempts=desk.callback_attempts,
         callback_retry_s=desk.callback_retry_s,
         queues=tuple(configured_queue(queue) for queue in settings.queues),
+        accounts=configured_accounts(settings.users),
         flows=configured_flows(settings),
         inbound_flow=FlowId(settings.flows.inbound) if settings.flows.inbound else None,
         dials_numbers=any(trunk.target for trunk in settings.all_trunks),

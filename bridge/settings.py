@@ -18,6 +18,7 @@ from pydantic_core import PydanticCustomError
 from bridge.errors import SettingsError
 from bridge.section import IpAddress, IpNetwork, Port, Seconds, Section
 from bridge.trunk import AUDIO_CODECS, DEFAULT_TRUNK, AudioCodecs, Trunk, check_trunks
+from bridge.user import User
 
 
 def _check_announced(section: str, address: str, advertised_address: str) -> None:
@@ -335,6 +336,7 @@ class Settings(Section):
     http: Http = Http()
     auth: Auth = Auth()
     issuer: Issuer = Issuer()
+    users: tuple[User, ...] = ()
     sip: Sip = Sip()
     trunks: tuple[Trunk, ...] = ()
     rtp: Rtp = Rtp()
@@ -348,6 +350,18 @@ class Settings(Section):
     notifications: Notifications = Notifications()
     worker: Worker = Worker()
     shutdown: Shutdown = Shutdown()
+
+    @model_validator(mode="after")
+    def _users_are_told_apart(self) -> "Settings":
+        names = [name for user in self.users for name in (user.id, *user.external_ids)]
+        names += [user.email.casefold() for user in self.users if user.email]
+        names += [client.id for client in self.auth.clients]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(
+                f"users: {', '.join(twice)} stands for more than one (ids, external_ids, email, clients)"
+            )
+        return self
 
     @model_validator(mode="after")
     def _queues_know_each_other(self) -> "Settings":

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
+from bridge.desk.account import Account
 from bridge.desk.capability import Capabilities
 from bridge.desk.expert import Presence
 from bridge.desk.participant import MediaType, ParticipantRole
@@ -270,6 +272,46 @@ class SetProfile:
 
 
 @dataclass(frozen=True)
+class CreateAccount:
+    account: Account
+    profile: Profile
+    by: str
+
+
+@dataclass(frozen=True)
+class ChangeAccount:
+    """New values of fields of `Account` and of `Profile`."""
+
+    user_id: UserId
+    account_changes: Mapping[str, Any]
+    profile_changes: Mapping[str, Any]
+    by: str
+
+
+@dataclass(frozen=True)
+class SetPassword:
+    """`wall`: tokens issued before are void, as in the next."""
+
+    user_id: UserId
+    password_hash: str = field(repr=False)
+    wall: float
+    by: str
+
+
+@dataclass(frozen=True)
+class DisableAccount:
+    user_id: UserId
+    wall: float
+    by: str
+
+
+@dataclass(frozen=True)
+class EnableAccount:
+    user_id: UserId
+    by: str
+
+
+@dataclass(frozen=True)
 class ProveReady:
     """A desktop's report about itself; `detail` says in words what is wrong."""
 
@@ -437,6 +479,11 @@ DeskCommand = (
     | DeclareQueue
     | RemoveQueue
     | SetProfile
+    | CreateAccount
+    | ChangeAccount
+    | SetPassword
+    | DisableAccount
+    | EnableAccount
     | ProveReady
     | CompleteWrapUp
     | RequestCallback

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from bridge.desk import (
+    account_admin,
     calling_back,
     calls,
     commands,
@@ -22,6 +23,7 @@ from bridge.desk import (
     transferring,
     wrapping_up,
 )
+from bridge.desk.account import Account, Registration, Standing
 from bridge.desk.expert import Expert
 from bridge.desk.figures import QueueFigures
 from bridge.desk.flow import Flow
@@ -157,13 +159,33 @@ class Desk:
 
     def user_named(self, name: str) -> UserId:
         """The user whose id this is, ours or another system's; a name nobody has stands for itself."""
-        if name in self._state.experts or name in self._state.profiles:
-            return UserId(name)
-        known = (p.user_id for p in self._state.profiles.values() if name in p.external_ids)
-        return next(known, UserId(name))
+        user_id = UserId(name)
+        state = self._state
+        if user_id in state.experts or user_id in state.profiles or state.directory.find(user_id) is not None:
+            return user_id
+        known = (p.user_id for p in state.all_profiles() if name in p.external_ids)
+        return next(known, user_id)
 
     def profile(self, user_id: UserId) -> Profile:
         return self._state.profile(user_id)
+
+    def registration(self, user_id: UserId) -> Registration:
+        """Raises NotFoundError for a user without an account."""
+        directory = self._state.directory
+        account, standing = directory.account(user_id), directory.standing(user_id)
+        configured = user_id in directory.configured
+        return Registration(account, self._state.profile(user_id), standing, configured)
+
+    def standing(self, user_id: UserId) -> Standing:
+        """Also of a user without an account."""
+        return self._state.directory.standing(user_id)
+
+    def accounts(self) -> tuple[Account, ...]:
+        """By user id."""
+        return self._state.directory.all()
+
+    def account_with_email(self, email: str) -> Account | None:
+        return self._state.directory.with_email(email)
 
     def is_wrapping_up(self, user_id: UserId) -> bool:
         return self._state.is_wrapping_up(user_id)
@@ -182,9 +204,13 @@ class Desk:
         return self._policy.flows
 
     def _declare_configured(self) -> None:
-        """The configuration's word stands from the start; what the API says comes by events and over it."""
+        """The configuration's word stands from the start. Of queues the API's comes by events and over it; an
+        account has one place where it is changed, so that no two words about a right can differ."""
         for queue in (default_queue(), *self._policy.queues):
             self._state.queues[queue.queue_id] = queue
+        self._state.directory.configured = {
+            account.user_id: (account, profile) for account, profile in self._policy.accounts
+        }
 
     def _forget_deadlines(self, now: float) -> None:
         while self._deadlines and self._deadlines[0] <= now:
@@ -307,6 +333,11 @@ _STEPS: dict[type, Callable[[Step, Any], None]] = {
     commands.DeclareQueue: queue_admin.declare_queue,
     commands.RemoveQueue: queue_admin.remove_queue,
     commands.SetProfile: queue_admin.set_profile,
+    commands.CreateAccount: account_admin.create_account,
+    commands.ChangeAccount: account_admin.change_account,
+    commands.SetPassword: account_admin.set_password,
+    commands.DisableAccount: account_admin.disable_account,
+    commands.EnableAccount: account_admin.enable_account,
     commands.ProveReady: readiness.prove_ready,
     commands.CompleteWrapUp: wrapping_up.complete_wrap_up,
     commands.RequestCallback: calling_back.request_callback,

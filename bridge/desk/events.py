@@ -1,8 +1,9 @@
 """What happened: journaled before anybody sees it; replayed, the events give the state back."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from bridge.desk.account import Account
 from bridge.desk.callback import CallbackState
 from bridge.desk.capability import Capabilities
 from bridge.desk.companion import LinkState
@@ -417,6 +418,44 @@ class ProfileSet:
 
 
 @dataclass(frozen=True)
+class AccountSet:
+    """An account was made or changed by the API."""
+
+    at: float
+    user_id: UserId
+    account: Account
+    by: str
+
+
+@dataclass(frozen=True)
+class PasswordSet:
+    """`password_hash` is argon2id; tokens issued before `wall` are void."""
+
+    at: float
+    user_id: UserId
+    password_hash: str = field(repr=False)
+    wall: float
+    by: str
+
+
+@dataclass(frozen=True)
+class AccountDisabled:
+    """Nobody signs in as this user any more; tokens issued before `wall` are void for ever."""
+
+    at: float
+    user_id: UserId
+    wall: float
+    by: str
+
+
+@dataclass(frozen=True)
+class AccountEnabled:
+    at: float
+    user_id: UserId
+    by: str
+
+
+@dataclass(frozen=True)
 class QueueDeclared:
     at: float
     queue_id: QueueId
@@ -576,6 +615,7 @@ InteractionEvent = (
     | PromptStarted
     | PromptStopped
 )
-UserEvent = PresenceChanged | DesktopLost | DesktopReturned | ReadinessChanged | ProfileSet
+AccountEvent = AccountSet | PasswordSet | AccountDisabled | AccountEnabled
+UserEvent = PresenceChanged | DesktopLost | DesktopReturned | ReadinessChanged | ProfileSet | AccountEvent
 QueueEvent = QueueDeclared | QueueRemoved | QueueDepthExceeded
 DeskEvent = InteractionEvent | UserEvent | QueueEvent

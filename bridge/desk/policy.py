@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, field
 
+from bridge.desk.account import Account
 from bridge.desk.flow import Flow
-from bridge.desk.queue import Queue, default_queue
+from bridge.desk.queue import Profile, Queue, default_queue
 from bridge.ids import FlowId
 
 
@@ -30,6 +31,8 @@ class DeskPolicy:
     callback_attempts: int = 3
     callback_retry_s: float = 300.0
     queues: tuple[Queue, ...] = field(default_factory=lambda: (default_queue(),))
+    accounts: tuple[tuple[Account, Profile], ...] = ()  # the configured ones
+    accounts_max: int = 10_000  # made by the API
     flows: tuple[Flow, ...] = ()
     notify_groups: frozenset[str] = frozenset()  # those with addresses: nobody else can be written to
     notices_per_hour: int = 60  # that flows may write to one group

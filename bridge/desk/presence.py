@@ -7,8 +7,10 @@ from bridge.desk.readiness import void_proof
 from bridge.desk.seating import return_offer
 from bridge.desk.settlement import settle
 from bridge.desk.step import SYSTEM, Step
+from bridge.errors import NotAllowedError
 
 CONNECTION_LOST = "the desktop's connection was lost"
+ACCOUNT_DISABLED = "the account was disabled"
 _TRIGGERS = {
     Presence.READY: PresenceTrigger.GO_READY,
     Presence.AWAY: PresenceTrigger.GO_AWAY,
@@ -19,6 +21,7 @@ _TRIGGERS = {
 def set_presence(step: Step, command: commands.SetPresence) -> None:
     """A user goes ready, away or offline; leaving ready takes back the offer that rings."""
     user_id, trigger = command.user_id, _TRIGGERS[command.presence]
+    _check_account(step, command)
     was = step.state.experts.get(user_id)
     presence = was.next_presence(trigger) if was else command.presence
     if was is None or (was.presence, was.role, was.name) != (presence, command.role, command.name):
@@ -28,6 +31,17 @@ def set_presence(step: Step, command: commands.SetPresence) -> None:
     offer = step.state.offer_to(user_id)
     if offer is not None and presence is not Presence.READY:
         return_offer(step, offer, OfferTrigger.REJECT, user_id, f"went {presence}")
+
+
+def _check_account(step: Step, command: commands.SetPresence) -> None:
+    """A user without an account is whatever the token lets them be."""
+    account = step.state.directory.find(command.user_id)
+    if account is None:
+        return
+    if step.state.directory.is_disabled(command.user_id):
+        raise NotAllowedError(f"the account {command.user_id} is disabled")
+    if command.presence is Presence.READY and command.role.value not in account.roles:
+        raise NotAllowedError(f"{command.user_id} is no {command.role}, but {', '.join(account.roles)}")
 
 
 def lose_desktop(step: Step, command: commands.LoseDesktop) -> None:
@@ -50,7 +64,8 @@ def lose_desktop(step: Step, command: commands.LoseDesktop) -> None:
 
 def return_desktop(step: Step, command: commands.ReturnDesktop) -> None:
     expert = step.state.experts.get(command.user_id)
-    if expert is not None and expert.lost_at is not None:
+    disabled = step.state.directory.is_disabled(command.user_id)
+    if expert is not None and expert.lost_at is not None and not disabled:
         step.record(events.DesktopReturned(step.now, command.user_id))
 
 
@@ -63,11 +78,10 @@ def expire_desktops(step: Step) -> None:
 
 def _take_out(step: Step, expert: Expert) -> None:
     presence = expert.next_presence(PresenceTrigger.LOSE)
-    step.record(
-        events.PresenceChanged(step.now, expert.user_id, expert.name, expert.role, presence, CONNECTION_LOST)
-    )
+    reason = ACCOUNT_DISABLED if step.state.directory.is_disabled(expert.user_id) else CONNECTION_LOST
+    step.record(events.PresenceChanged(step.now, expert.user_id, expert.name, expert.role, presence, reason))
     for interaction_id in step.state.engagements_of(expert.user_id):
         participant = step.interaction(interaction_id).participant_of(expert.user_id)
         if participant is not None:
-            step.disconnect(interaction_id, participant, SYSTEM, CONNECTION_LOST)
+            step.disconnect(interaction_id, participant, SYSTEM, reason)
             settle(step, interaction_id)

@@ -50,7 +50,6 @@ class Profile:
     skills: Mapping[str, int] = field(default_factory=dict)  # name -> proficiency, 1 to 5
     video: bool = True  # the licence to join, or to ask for, video
     capacity: int = 1  # interactions at once
-    permissions: tuple[str, ...] | None = None  # None: whatever the token says
     external_ids: tuple[str, ...] = ()  # what other systems call the user
 
     def has(self, skills: Mapping[str, int]) -> bool:

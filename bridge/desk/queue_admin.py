@@ -6,7 +6,7 @@ from bridge.desk.interaction import Interaction
 from bridge.desk.notice import FIGURES, unknown_figures
 from bridge.desk.offer import OfferTrigger
 from bridge.desk.participant import ParticipantConflictError, ParticipantRole
-from bridge.desk.queue import DEFAULT_QUEUE
+from bridge.desk.queue import DEFAULT_QUEUE, Profile
 from bridge.desk.queueing import Wish, admit, move_to_queue, open_seat
 from bridge.desk.seat import SeatTrigger
 from bridge.desk.step import StandIn, Step
@@ -47,14 +47,20 @@ def remove_queue(step: Step, command: commands.RemoveQueue) -> None:
 
 def set_profile(step: Step, command: commands.SetProfile) -> None:
     profile = command.profile
+    if profile.user_id in step.state.directory.configured:
+        raise NotAllowedError(f"{profile.user_id} stands in the configuration: change it there")
+    check_profile(step, profile)
+    if step.state.profiles.get(profile.user_id) != profile:
+        step.record(events.ProfileSet(step.now, profile.user_id, profile, command.by))
+
+
+def check_profile(step: Step, profile: Profile) -> None:
     if profile.capacity < 1:
         raise NotAllowedError("a capacity below 1 would take nothing: disable the user instead")
-    for other in step.state.profiles.values():
+    for other in step.state.all_profiles():
         taken = set(profile.external_ids) & {*other.external_ids, other.user_id}
         if taken and other.user_id != profile.user_id:
             raise ConflictError(f"{other.user_id} has the external id {min(taken)} already")
-    if step.state.profiles.get(profile.user_id) != profile:
-        step.record(events.ProfileSet(step.now, profile.user_id, profile, command.by))
 
 
 def queue_interaction(step: Step, command: commands.QueueInteraction) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from bridge.desk import events
+from bridge.desk.account_fact import note_change
 from bridge.desk.callback import Callback
 from bridge.desk.figures import QueueFigures
 from bridge.desk.participant import MediaType, Participant, ParticipantState
@@ -136,6 +137,8 @@ def _readiness_changed(state: "DeskState", event: events.ReadinessChanged) -> No
 
 def _profile_set(state: "DeskState", event: events.ProfileSet) -> None:
     state.put_profile(event.profile)
+    if event.user_id in state.directory.accounts:
+        note_change(state, event.user_id)
 
 
 def _queue_declared(state: "DeskState", event: events.QueueDeclared) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from bridge.desk.account import Account, Standing
 from bridge.desk.expert import Expert
 from bridge.desk.figures import QueueFigures
 from bridge.desk.interaction import Interaction
@@ -25,6 +26,8 @@ class DeskSnapshot:
     deadlines: tuple[float, ...] = ()
     declared: tuple[Queue, ...] = ()
     profiles: tuple[Profile, ...] = ()
+    accounts: tuple[Account, ...] = ()
+    standings: tuple[Standing, ...] = ()
     figures: tuple[tuple[QueueId, QueueFigures], ...] = ()
     notified_at: tuple[tuple[QueueId, float], ...] = ()
     noticed_at: tuple[tuple[str, tuple[float, ...]], ...] = ()

@@ -1,10 +1,11 @@
 """The desk's state and the one way to change it: applying an event."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from bridge.desk import events, flow_fact, party_fact, queue_fact
+from bridge.desk import account_fact, events, flow_fact, party_fact, queue_fact
+from bridge.desk.account import Directory
 from bridge.desk.companion import LinkState
 from bridge.desk.expert import Expert, Presence, Proof
 from bridge.desk.interaction import Interaction
@@ -43,6 +44,7 @@ class DeskState:
         "_offer_to",
         "_wrapping",
         "declared",
+        "directory",
         "experts",
         "figures",
         "flowing",
@@ -68,6 +70,7 @@ class DeskState:
         self.queues: dict[QueueId, Queue] = {}  # the configured ones, with what was declared over them
         self.declared: dict[QueueId, Queue] = {}
         self.profiles: dict[UserId, Profile] = {}
+        self.directory = Directory()
         self.figures: dict[QueueId, QueueFigures] = {}
         self.notified_at: dict[QueueId, float] = {}
         self.noticed_at: dict[str, tuple[float, ...]] = {}  # by group, what flows wrote within the last hour
@@ -124,7 +127,15 @@ class DeskState:
 
     def profile(self, user_id: UserId) -> Profile:
         """A user of whom nothing was said has no skills, the video licence and room for one interaction."""
+        if user_id in self.directory.configured:
+            return self.directory.configured[user_id][1]
         return self.profiles.get(user_id) or Profile(user_id)
+
+    def all_profiles(self) -> Iterator[Profile]:
+        """Of everybody of whom something was said."""
+        yield from (profile for _, profile in self.directory.configured.values())
+        configured = self.directory.configured
+        yield from (profile for profile in self.profiles.values() if profile.user_id not in configured)
 
     def is_busy(self, user_id: UserId) -> bool:
         """Derived, never stored with the user: a flag could stick."""
@@ -290,6 +301,8 @@ class DeskState:
             forgotten=self.forgotten,
             declared=tuple(self.declared.values()),
             profiles=tuple(self.profiles.values()),
+            accounts=tuple(self.directory.accounts.values()),
+            standings=tuple(self.directory.standings.values()),
             figures=tuple(self.figures.items()),
             notified_at=tuple(self.notified_at.items()),
             noticed_at=tuple(self.noticed_at.items()),
@@ -307,6 +320,8 @@ class DeskState:
         self.queues.update(self.declared)
         for profile in snapshot.profiles:
             self.put_profile(profile)
+        self.directory.accounts.update((account.user_id, account) for account in snapshot.accounts)
+        self.directory.standings.update((standing.user_id, standing) for standing in snapshot.standings)
         self.figures.update(snapshot.figures)
         self.notified_at.update(snapshot.notified_at)
         self.noticed_at.update(snapshot.noticed_at)
@@ -522,6 +537,7 @@ _APPLY: dict[type, Callable[[DeskState, Any], None]] = {
     events.PresenceChanged: _presence_changed,
     events.DesktopLost: _desktop_lost,
     events.DesktopReturned: _desktop_returned,
+    **account_fact.APPLY,
     **queue_fact.APPLY,
     **flow_fact.APPLY,
     **party_fact.APPLY,

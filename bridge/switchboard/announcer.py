@@ -6,11 +6,13 @@ from dataclasses import replace
 
 from bridge.desk import events
 from bridge.desk.desk import Desk
-from bridge.desk.events import DeskEvent, QueueEvent, UserEvent
+from bridge.desk.events import AccountEvent, DeskEvent, QueueEvent, UserEvent
 from bridge.desk.interaction import Interaction
 from bridge.ids import InteractionId, OfferId, UserId
 from bridge.switchboard.doors import Audience, DesktopDoor
+from bridge.switchboard.entitlement import account_view
 from bridge.switchboard.event import (
+    AccountUpdated,
     DesktopEvent,
     InteractionUpdated,
     OfferEnded,
@@ -22,7 +24,7 @@ from bridge.switchboard.event import (
 )
 from bridge.switchboard.ledger import Committed
 from bridge.switchboard.portrait import Portraits, change_name, customer_capabilities
-from bridge.switchboard.principal import INTERACTION_ALL, INTERACTION_READ
+from bridge.switchboard.principal import INTERACTION_ALL, INTERACTION_READ, USER_READ
 from bridge.switchboard.view import OfferView, UserView
 
 
@@ -91,6 +93,10 @@ class Announcer:
         for number, event in zip(committed.numbers, committed.events, strict=True):
             if isinstance(event, QueueEvent):
                 yield from self._queue_told(number, event)
+            if isinstance(event, AccountEvent):
+                account = account_view(committed.registrations[event.user_id])
+                told = AccountUpdated(number, account)
+                yield told, Audience(frozenset({event.user_id}), scope=USER_READ)
             if isinstance(event, UserEvent | QueueEvent):
                 continue
             interaction = committed.interactions[event.interaction_id]

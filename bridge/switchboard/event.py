@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from bridge.ids import InteractionId, LegId, ParticipantId, QueueId
-from bridge.switchboard.view import DiagnosisView, InteractionView, OfferView, UserView
+from bridge.switchboard.view import AccountView, DiagnosisView, InteractionView, OfferView, UserView
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,14 @@ class UserUpdated:
 
     number: int
     user: UserView
+
+
+@dataclass(frozen=True)
+class AccountUpdated:
+    """An account was made, changed, disabled or enabled; to its user and every holder of user:read."""
+
+    number: int
+    account: AccountView
 
 
 @dataclass(frozen=True)
@@ -166,6 +174,7 @@ DesktopEvent = (
     | OfferUpdated
     | OfferEnded
     | UserUpdated
+    | AccountUpdated
     | MediaOffered
     | MediaConnected
     | MediaEnded

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bridge.clock import Clock
 from bridge.desk import events
+from bridge.desk.account import Registration
 from bridge.desk.commands import DeskCommand
 from bridge.desk.desk import Desk
 from bridge.desk.events import DeskEvent
@@ -28,6 +29,7 @@ class Committed:
     experts: Mapping[UserId, Expert]
     busy: frozenset[UserId]
     wrapping_up: frozenset[UserId] = frozenset()
+    registrations: Mapping[UserId, Registration] = field(default_factory=dict)
 
 
 class Ledger:
@@ -97,7 +99,14 @@ class Ledger:
         experts = {user_id: expert for user_id in users if (expert := known(user_id)) is not None}
         busy = frozenset(user_id for user_id in experts if self._desk.is_busy(user_id))
         wrapping_up = frozenset(user_id for user_id in experts if self._desk.is_wrapping_up(user_id))
-        return lambda numbers: Committed(numbers, happened, interactions, experts, busy, wrapping_up)
+        registrations = {
+            event.user_id: self._desk.registration(event.user_id)
+            for event in happened
+            if isinstance(event, events.AccountEvent)
+        }
+        return lambda numbers: Committed(
+            numbers, happened, interactions, experts, busy, wrapping_up, registrations
+        )
 
 
 def _nothing(_numbers: tuple[int, ...]) -> None:

@@ -9,11 +9,32 @@ INTERACTION_READ = "interaction:read"
 INTERACTION_WRITE = "interaction:write"
 ROUTING_WRITE = "routing:write"  # presence, accepting and rejecting offers
 QUEUE_WRITE = "queue:write"  # making, changing and removing queues
-USER_WRITE = "user:write"  # skills, entitlements and capacity of others
+USER_READ = "user:read"  # accounts of others
+USER_WRITE = (
+    "user:write"  # making, changing and disabling accounts; skills, entitlements and capacity of others
+)
+METRICS_READ = "metrics:read"
+WEBHOOK_READ = "webhook:read"
+WEBHOOK_WRITE = "webhook:write"
 VIDEO_USE = "telephony:video:use"  # starting a video escalation, joining with video
 # Beyond one's own: an integration or a supervisor sees and acts on interactions it takes no part in.
 INTERACTION_ALL = "interaction:all"
 INTERACTION_SUPERVISE = "interaction:supervise"  # seeing all of them, listening in, whispering
+
+DESKTOP_SCOPES = (INTERACTION_READ, INTERACTION_WRITE, ROUTING_WRITE, VIDEO_USE)
+EVERY_SCOPE = frozenset(
+    {
+        *DESKTOP_SCOPES,
+        QUEUE_WRITE,
+        USER_READ,
+        USER_WRITE,
+        METRICS_READ,
+        WEBHOOK_READ,
+        WEBHOOK_WRITE,
+        INTERACTION_ALL,
+        INTERACTION_SUPERVISE,
+    }
+)
 
 
 @dataclass(frozen=True)

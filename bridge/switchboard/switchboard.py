@@ -22,6 +22,7 @@ from bridge.journal.journal import Journal
 from bridge.journal.schema import Write
 from bridge.journal.snapshots import Snapshots
 from bridge.plane import messages
+from bridge.switchboard.accounts import Accounts
 from bridge.switchboard.announcer import Announcer
 from bridge.switchboard.browsers import Browsers
 from bridge.switchboard.callbacks import Callbacks
@@ -149,6 +150,7 @@ class Switchboard:
         self._callbacks = Callbacks(self._wiring)
         self._queues = Queues(self._wiring, self._callbacks)
         self._desktops = Desktops(self._wiring, self._browsers)
+        self.accounts = Accounts(self._wiring, self._desktops)
         self.flows = Flows(self._wiring, self._desktops)
         self.transfers = Transfers(self._wiring, self._desktops)
         self.companions = Companions(self._wiring, self._browsers, self._desktops)

@@ -235,6 +235,26 @@ class OfferView:
 
 
 @dataclass(frozen=True)
+class AccountView:
+    """`scopes` is what a token of this user allows: by roles, permissions and the video licence."""
+
+    user_id: UserId
+    name: str
+    email: str
+    roles: tuple[str, ...]
+    permissions: tuple[str, ...]
+    scopes: tuple[str, ...]
+    skills: Mapping[str, int]
+    video: bool
+    capacity: int
+    external_ids: tuple[str, ...]
+    disabled: bool
+    has_password: bool
+    configured: bool
+    version: int
+
+
+@dataclass(frozen=True)
 class UserView:
     """A user who showed up. `busy` is derived: a live offer or a live part in an interaction."""
 

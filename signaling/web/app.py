@@ -6,7 +6,7 @@ import logging
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
@@ -18,14 +18,16 @@ from starlette.staticfiles import StaticFiles
 import signaling
 from bridge.clock import Clock
 from bridge.errors import ForbiddenError, SettingsError, UnauthorizedError
+from bridge.ids import UserId
 from bridge.journal.answer import IdempotencyMemory
 from bridge.notification.notifications import Notifications
 from bridge.settings import Http
 from bridge.switchboard.doors import Audience
-from bridge.switchboard.event import DesktopEvent
+from bridge.switchboard.event import AccountUpdated, DesktopEvent
+from bridge.switchboard.principal import METRICS_READ
 from bridge.switchboard.switchboard import Switchboard
 from signaling.web import openapi
-from signaling.web.auth import METRICS_READ, Verifier
+from signaling.web.auth import Verifier
 from signaling.web.connection import bounded_http, bounded_websocket
 from signaling.web.dispatch import Dispatch
 from signaling.web.event import serialize_event
@@ -41,6 +43,7 @@ from signaling.web.problem import install_problems, problem
 from signaling.web.rate import RateLimits
 from signaling.web.rest import Api, install_api
 from signaling.web.routes import ROUTERS
+from signaling.web.secret import SecretCheck
 from signaling.web.session import CloseCode, Session
 from signaling.web.socket import Socket
 from signaling.web.token import TokenEndpoint
@@ -69,6 +72,7 @@ class WebParts:
     tokens: TokenEndpoint | None = None
     webhooks: Webhooks | None = None
     notifications: Notifications | None = None
+    secrets: SecretCheck = field(default_factory=SecretCheck)
 
 
 class WebDoor:
@@ -107,6 +111,14 @@ class WebDoor:
             self._history.add(Told(place, text, audience))
         for connection in viewers:
             connection.push(text)
+        if isinstance(event, AccountUpdated) and event.account.disabled:
+            self._sign_out(event.account.user_id)
+
+    def _sign_out(self, user_id: UserId) -> None:
+        for connection in self._sockets.values():
+            identity = connection.session.identity
+            if identity is not None and identity.user_id == user_id:
+                connection.shut(CloseCode.UNAUTHORIZED, "the account is disabled")
 
     # --- the daemon's side --------------------------------------------------------------------------------
 
@@ -231,7 +243,7 @@ class WebDoor:
             idempotence,
             self._hooks,
             self._notices,
-            Dispatch(parts.switchboard, self._hooks, self._notices),
+            Dispatch(parts.switchboard, self._hooks, self._notices, parts.secrets),
         )
 
     async def _healthz(self) -> dict[str, str]:
@@ -282,7 +294,7 @@ class WebDoor:
             websocket,
             session,
             parts.switchboard,
-            Dispatch(parts.switchboard, self._hooks, self._notices),
+            Dispatch(parts.switchboard, self._hooks, self._notices, parts.secrets),
             parts.verifier,
             parts.metrics,
             parts.clock,

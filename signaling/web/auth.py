@@ -1,6 +1,6 @@
 """Access tokens: JWT (RFC 7519). Ours are signed with HS256 under one secret; a foreign issuer's by its keys."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,15 +17,18 @@ from bridge.switchboard.principal import (
     INTERACTION_READ,
     INTERACTION_SUPERVISE,
     INTERACTION_WRITE,
+    METRICS_READ,
+    QUEUE_WRITE,
     ROUTING_WRITE,
+    USER_READ,
+    USER_WRITE,
     VIDEO_USE,
+    WEBHOOK_READ,
+    WEBHOOK_WRITE,
     Principal,
 )
 from signaling.web.issuer import ForeignIssuer
 
-METRICS_READ = "metrics:read"
-WEBHOOK_READ = "webhook:read"
-WEBHOOK_WRITE = "webhook:write"
 SCOPES = {
     INTERACTION_READ: "see interactions and users",
     INTERACTION_WRITE: "change interactions and take part with media",
@@ -33,11 +36,13 @@ SCOPES = {
     VIDEO_USE: "ask for and join with video",
     INTERACTION_ALL: "the same for interactions one takes no part in",
     INTERACTION_SUPERVISE: "see all interactions, listen in and whisper",
+    QUEUE_WRITE: "make, change and remove queues",
+    USER_READ: "see accounts",
+    USER_WRITE: "make, change and disable accounts; set skills and licences",
     METRICS_READ: "read /metrics from another machine",
     WEBHOOK_READ: "see webhook subscriptions and dead letters",
     WEBHOOK_WRITE: "subscribe webhooks, change them, send dead letters again",
 }
-DESKTOP_SCOPES = (INTERACTION_READ, INTERACTION_WRITE, ROUTING_WRITE, VIDEO_USE)
 ALGORITHM = "HS256"
 SECRET_MIN_BYTES = 32  # RFC 7518 section 3.2: no shorter than the hash
 LEEWAY_S = 10.0  # RFC 7519 section 4.1.4 allows "no more than a few minutes" of clock skew
@@ -53,6 +58,7 @@ class Identity:
     name: str
     scopes: frozenset[str]
     expires_at: float
+    issued_at: float = 0.0
 
     def principal(self, connection_id: str = "") -> Principal:
         return Principal(self.user_id, self.name, self.scopes, connection_id)
@@ -89,7 +95,7 @@ class Signer:
             "sub": subject,
             "name": name or subject,
             "scope": " ".join(sorted(set(scopes))),  # RFC 8693 section 4.2
-            "iat": int(wall),
+            "iat": wall,  # exactly: what was issued in the second of a revocation is before it or after it
             "exp": int(wall + lifetime_s),
         }
         return jwt.encode(claims, self._secret, ALGORITHM)
@@ -120,14 +126,21 @@ class CompanionSigner:
         return SignedLink(f"{self._public_url}/companion#{token}", token)
 
 
+WhyVoid = Callable[[UserId, float], str]
+
+
 class Verifier:
     """Tells who a token speaks for."""
 
-    __slots__ = ("_foreign", "_secret")
+    __slots__ = ("_foreign", "_secret", "_why_void")
 
-    def __init__(self, secret: bytes, foreign: ForeignIssuer | None = None) -> None:
+    def __init__(
+        self, secret: bytes, foreign: ForeignIssuer | None = None, why_void: WhyVoid = lambda _user, _at: ""
+    ) -> None:
+        """`why_void` is asked of each token's user and when it was issued: "" lets it pass."""
         self._secret = secret
         self._foreign = foreign
+        self._why_void = why_void
 
     def verify(self, token: str, wall: float) -> Identity:
         """Raises UnauthorizedError; the reason never quotes the token."""
@@ -135,8 +148,14 @@ class Verifier:
         # Which key is used follows from the algorithm, and no key serves two: a token that names HS256 is
         # never checked against a public key, which everybody has.
         if self._foreign is not None and header.get("alg") != ALGORITHM:
-            return self._verify_foreign(self._foreign, token, header, wall)
-        return _identity(_claims(token, self._secret, ALGORITHM, audience=_OURS, issuer=_OURS), wall)
+            identity = self._verify_foreign(self._foreign, token, header, wall)
+        else:
+            claims = _claims(token, self._secret, ALGORITHM, audience=_OURS, issuer=_OURS)
+            identity = _identity(claims, wall)
+        reason = self._why_void(identity.user_id, identity.issued_at)
+        if reason:
+            raise UnauthorizedError(reason)
+        return identity
 
     def verify_companion(self, token: str) -> Ticket:
         """Whose link it is. Whether it can still be used the desk knows: a bound browser may come back later.
@@ -220,7 +239,8 @@ def _identity(claims: dict[str, Any], wall: float) -> Identity:
         raise UnauthorizedError("the token's subject must be a user id of 1 to 128 printable characters")
     if not isinstance(name, str) or not isinstance(scope, str):
         raise UnauthorizedError("the token's name and scope must be text")
-    return Identity(UserId(subject), name[:256], frozenset(scope.split()), expires_at)
+    issued_at = _seconds(claims.get("iat", 0))
+    return Identity(UserId(subject), name[:256], frozenset(scope.split()), expires_at, issued_at)
 
 
 def _seconds(value: object) -> float:

@@ -8,6 +8,8 @@ from bridge.switchboard import switchboard, view
 from bridge.switchboard.principal import Principal
 from bridge.switchboard.search import STATES, InteractionFilter
 from signaling.web import event, messages
+from signaling.web.account_message import Enrolling
+from signaling.web.enrolling import carry_out_enrolling
 from signaling.web.flow_message import Flowing
 from signaling.web.flowing import carry_out_flowing
 from signaling.web.handing_over import HandingOver, carry_out_handing_over
@@ -24,6 +26,7 @@ from signaling.web.queueing import (
     carry_out_queueing,
     carry_out_working,
 )
+from signaling.web.secret import SecretCheck
 from signaling.web.webhook_message import Hooking
 from signaling.web.wire import WireModel
 
@@ -53,7 +56,7 @@ Reading = (
     | messages.ListPrompts
 )
 Media = messages.OfferMedia | messages.AnswerMedia | messages.TrickleCandidate
-Desk = Queueing | Administration | Calling | Working | HandingOver | Hooking | Noticing | Flowing
+Desk = Enrolling | Queueing | Administration | Calling | Working | HandingOver | Hooking | Noticing | Flowing
 # What is left of `Command` once the session has answered `authenticate` and `ping`.
 Dispatched = Routing | Party | Whole | Reading | Media | Desk
 
@@ -61,12 +64,15 @@ Dispatched = Routing | Party | Whole | Reading | Media | Desk
 class Dispatch:
     """Carries out the commands of one principal after another. Raises `BridgeError` as the switchboard does."""
 
-    __slots__ = ("_hooks", "_notices", "_switchboard")
+    __slots__ = ("_hooks", "_notices", "_secrets", "_switchboard")
 
-    def __init__(self, switchboard: switchboard.Switchboard, hooks: Hooks, notices: Notices) -> None:
+    def __init__(
+        self, switchboard: switchboard.Switchboard, hooks: Hooks, notices: Notices, secrets: SecretCheck
+    ) -> None:
         self._switchboard = switchboard
         self._hooks = hooks
         self._notices = notices
+        self._secrets = secrets
 
     async def carry_out(self, principal: Principal, command: Dispatched) -> event.Result | None:
         if isinstance(command, Desk):
@@ -88,6 +94,8 @@ class Dispatch:
             return await self._hooks.carry_out(principal, command)
         if isinstance(command, Noticing):
             return await self._notices.carry_out(principal, command)
+        if isinstance(command, Enrolling):
+            return await carry_out_enrolling(self._switchboard, self._secrets, principal, command)
         if isinstance(command, Flowing):
             return await carry_out_flowing(self._switchboard, principal, command)
         if isinstance(command, Queueing):

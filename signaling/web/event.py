@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from bridge.switchboard import event as inner
+from signaling.web.account_message import AccountResult, AccountsResult, AccountUpdated
 from signaling.web.flow_message import FlowRun, FlowRunResult, FlowsResult
 from signaling.web.notice_message import DeadNotificationsResult
 from signaling.web.webhook_message import (
@@ -314,6 +315,8 @@ Result = (
     | UserResult
     | UsersResult
     | PromptsResult
+    | AccountResult
+    | AccountsResult
     | WebhookResult
     | NewWebhookResult
     | WebhooksResult
@@ -485,6 +488,7 @@ Event = Annotated[
     | OfferUpdated
     | OfferEnded
     | UserUpdated
+    | AccountUpdated
     | MediaOffered
     | MediaConnected
     | MediaEnded
@@ -514,6 +518,7 @@ _WIRE_EVENTS: dict[type[inner.DesktopEvent], type[WireModel]] = {
     inner.OfferUpdated: OfferUpdated,
     inner.OfferEnded: OfferEnded,
     inner.UserUpdated: UserUpdated,
+    inner.AccountUpdated: AccountUpdated,
     inner.MediaOffered: MediaOffered,
     inner.MediaConnected: MediaConnected,
     inner.MediaEnded: MediaEnded,

@@ -8,9 +8,8 @@ from msgspec.structs import replace
 
 from bridge.errors import NotFoundError
 from bridge.journal.schema import Write
-from bridge.switchboard.principal import Principal
+from bridge.switchboard.principal import WEBHOOK_READ, WEBHOOK_WRITE, Principal
 from signaling.web import webhook_message as message
-from signaling.web.auth import WEBHOOK_READ, WEBHOOK_WRITE
 from signaling.web.webhook import Subscription
 from signaling.web.webhook_message import Hooking
 from signaling.web.webhooks import Webhooks

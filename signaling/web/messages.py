@@ -16,6 +16,7 @@ from pydantic_core import PydanticCustomError, from_json
 
 from bridge.desk.notice import DEPTH_SUBJECT, DEPTH_TEXT
 from bridge.errors import ParseError
+from signaling.web.account_message import Enrolling
 from signaling.web.flow_message import Flowing
 from signaling.web.notice_message import Noticing
 from signaling.web.webhook_message import Hooking
@@ -509,6 +510,7 @@ Command = (
     | ListUsers
     | GetUser
     | ListPrompts
+    | Enrolling
     | Hooking
     | Noticing
     | Flowing

@@ -6,9 +6,8 @@ from typing import assert_never
 from bridge.errors import NotFoundError
 from bridge.journal.schema import Write
 from bridge.notification.notifications import Notifications
-from bridge.switchboard.principal import Principal
+from bridge.switchboard.principal import WEBHOOK_READ, WEBHOOK_WRITE, Principal
 from signaling.web import notice_message as message
-from signaling.web.auth import WEBHOOK_READ, WEBHOOK_WRITE
 
 
 class Notices:

@@ -77,5 +77,5 @@ def _correct_errors(responses: dict[str, Any]) -> None:
 def _add_parameters(operation: dict[str, Any], path: str) -> None:
     parameters = operation.setdefault("parameters", [])
     parameters.append(_KEY_PARAMETER)
-    if "{interactionId}" in path:
+    if "{interactionId}" in path or path.startswith(f"{PREFIX}/accounts/"):
         parameters.append(_MATCH_PARAMETER)

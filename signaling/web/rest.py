@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import structlog
 from fastapi import APIRouter, FastAPI, Request, Security
@@ -15,12 +16,12 @@ from starlette.responses import Response
 
 from bridge.clock import Clock
 from bridge.errors import BridgeError, ParseError, UnauthorizedError
-from bridge.ids import InteractionId
+from bridge.ids import InteractionId, UserId
 from bridge.journal.schema import Write
 from bridge.switchboard.principal import Principal
 from bridge.switchboard.receipt import receipt_for
 from bridge.switchboard.switchboard import Switchboard
-from bridge.switchboard.view import InteractionView
+from bridge.switchboard.view import AccountView, InteractionView
 from signaling.web.auth import SCOPES, Verifier
 from signaling.web.dispatch import Dispatch
 from signaling.web.handshake import bearer_token
@@ -34,6 +35,8 @@ from signaling.web.wire import WireModel
 
 PREFIX = "/api/v2"
 _CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+# A request's fingerprint lies on disk, and a quick one of a password could be tried out; twice is once anyway.
+_NEVER_KEPT = frozenset({"setAccountPassword"})
 
 log = structlog.get_logger()
 
@@ -83,7 +86,8 @@ class Api:
         request.state.principal = principal = await self._authenticate(request)
         body = await request.body()  # kept by the request for the endpoint
         key = request.headers.get("idempotency-key")
-        if key is None or request.method not in _CHANGING or self.idempotence is None:
+        unkept = request.method not in _CHANGING or _operation(request) in _NEVER_KEPT
+        if key is None or unkept or self.idempotence is None:
             return await _carry_out(request, endpoint, PendingAnswer())
         same = f"{request.method} {request.url.path}?{request.url.query}\n".encode() + body
 
@@ -172,6 +176,16 @@ class Call:
         if wanted.strip() != "*" and present not in _tags(wanted):
             raise PreconditionError(f"interaction {interaction_id} is at {present} by now: read it again")
 
+    def require_account_match(self, user_id: UserId) -> None:
+        """The same for an account."""
+        wanted = self._request.headers.get("if-match")
+        if wanted is None:
+            return
+        self.board.accounts.administered(self.principal, user_id)
+        present = account_etag(self.board.accounts.snapshot(user_id))
+        if wanted.strip() != "*" and present not in _tags(wanted):
+            raise PreconditionError(f"the account {user_id} is at {present} by now: read it again")
+
     def has(self, tag: str) -> bool:
         """`If-None-Match`: the caller has this state already."""
         known = self._request.headers.get("if-none-match", "")
@@ -184,6 +198,10 @@ def _tags(header: str) -> list[str]:
 
 def etag(interaction: InteractionView) -> str:
     return f'"{interaction.interaction_id}.{interaction.version}"'
+
+
+def account_etag(account: AccountView) -> str:
+    return f'"{quote(account.user_id)}.{account.version}"'
 
 
 _OAUTH2 = OAuth2(

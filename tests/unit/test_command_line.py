@@ -1,5 +1,6 @@
 """The command line: what it prints and how it exits."""
 
+import io
 from pathlib import Path
 
 import pytest
@@ -40,3 +41,15 @@ def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
     assert stopped.value.code == 0
     text = capsys.readouterr().out
     assert all(command in text for command in ("serve", "demo", "check", "token"))
+
+
+def test_password_comes_from_a_pipe_and_leaves_only_its_hash(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("correct horse battery\n"))
+    assert main(["password"]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith('password_hash = "$argon2id$')
+    assert "horse" not in printed
+    monkeypatch.setattr("sys.stdin", io.StringIO("short\n"))
+    assert main(["password"]) == 2

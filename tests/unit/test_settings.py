@@ -107,6 +107,9 @@ def test_every_wrong_key_is_named_at_once(tmp_path: Path) -> None:
             '[sip]\ndial_target = "sip:{number}@a"\n[[trunks]]\nid = "a"\ntarget = "sip:a"\n',
             "2: sip.dial_target: for a bridge without [[trunks]]: write target in",
         ),
+        ('[[users]]\nid = "a"\nroles = ["boss"]\n', "3: users.roles"),
+        ('[[users]]\nid = "a"\npassword_hash = "plain"\n', "3: users.password_hash: "),
+        ('[[users]]\nid = "a"\n[[users]]\nid = "b"\nexternal_ids = ["a"]\n', "stands for more than one"),
         ('[journal]\nurl = "mysql://db/bridge"\n', "2: journal.url: "),
     ],
 )

@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from signaling.web.routes import (
+    accounts,
     interactions,
     notifications,
     offers,
@@ -19,6 +20,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     participants.ROUTER,
     offers.ROUTER,
     users.ROUTER,
+    accounts.ROUTER,
     prompts.ROUTER,
     webhooks.ROUTER,
     notifications.ROUTER,

@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import Path
 from starlette.responses import Response
 
+from bridge.switchboard.principal import WEBHOOK_READ, WEBHOOK_WRITE
 from signaling.web import notice_message as message
-from signaling.web.auth import WEBHOOK_READ, WEBHOOK_WRITE
 from signaling.web.rest import (
     READ_PROBLEMS,
     WRITE_PROBLEMS,

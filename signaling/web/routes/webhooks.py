@@ -5,9 +5,9 @@ from typing import Annotated
 from fastapi import Path
 from starlette.responses import Response
 
+from bridge.switchboard.principal import WEBHOOK_READ, WEBHOOK_WRITE
 from signaling.web import body
 from signaling.web import webhook_message as message
-from signaling.web.auth import WEBHOOK_READ, WEBHOOK_WRITE
 from signaling.web.hooking import portrait, portrait_with_secret
 from signaling.web.rest import (
     PREFIX,

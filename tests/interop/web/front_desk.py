@@ -162,7 +162,7 @@ async def front_desk(
         await hooks.open()
         parts = WebParts(
             switchboard=stage.board,
-            verifier=Verifier(SECRET, foreign),
+            verifier=Verifier(SECRET, foreign, stage.board.accounts.why_void),
             metrics=Metrics(),
             clock=SystemClock(),
             token_hex=secrets.token_hex,

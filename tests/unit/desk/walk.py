@@ -7,6 +7,7 @@ import random
 from dataclasses import replace
 
 from bridge.desk import commands, events
+from bridge.desk.account import Account, AccountRole
 from bridge.desk.callback import CallbackState
 from bridge.desk.desk import Desk
 from bridge.desk.expert import Expert, Presence
@@ -116,12 +117,16 @@ class Walk:
             (8, self._callback),
             (12, self._dial),
             (4, self._prioritize),
+            (3, self._admit_or_disable),
             (40, self._pass_time),
             (1, self._restart),
         )
         self._weights = [weight for weight, _ in self.deeds]
         for profile in PROFILES:
             self.step(commands.SetProfile(profile, "walk"))
+        for user in USERS:
+            account = Account(user, user.title(), (AccountRole.AGENT, AccountRole.SME))
+            self.step(commands.CreateAccount(account, self.desk.profile(user), "walk"))
 
     def _token(self, size: int) -> str:
         self._numbers += 1
@@ -288,6 +293,14 @@ class Walk:
             word = self.chance.choice(("High", "Normal", "Low", "odd"))
             self.step(commands.SetAttributes(interaction.interaction_id, {"priority": word}, "walk"))
 
+    def _admit_or_disable(self) -> None:
+        user = self.chance.choice(USERS)
+        if self.chance.random() < 0.4:
+            self.step(commands.DisableAccount(user, self.now, "walk"))
+        else:
+            for again in USERS:
+                self.step(commands.EnableAccount(again, "walk"))
+
     def _pass_time(self) -> None:
         self._meet_deadlines(self.now + self.chance.choice((0.0, 0.5, 3.0, 8.0, 21.0, 33.0)))
 
@@ -340,6 +353,9 @@ class Walk:
     def check(self) -> None:
         self._check_offers(self.desk.offers())
         self._check_users()
+        for user in USERS:
+            if self.desk.registration(user).standing.disabled:
+                self._check_disabled(user)
         for interaction in self.desk.live_interactions():
             self._check_live(interaction)
         for interaction in self.desk.interactions():
@@ -383,6 +399,15 @@ class Walk:
                     # Who may have two at once can be rung for one while the other ends.
                     alone = self.desk.profile(participant.user_id).capacity == 1
                     assert not alone or self.desk.offer_to(participant.user_id) is None
+
+    def _check_disabled(self, user: UserId) -> None:
+        """Nothing rings there, and the call there was is handed over within the grace period."""
+        assert self.desk.offer_to(user) is None
+        assert not self.desk.takes_offers(user, self.now)
+        if any(i.participant_of(user) is not None for i in self.desk.live_interactions()):
+            lost_at = self.desk.expert(user).lost_at
+            assert lost_at is not None
+            assert lost_at + self.policy.reconnect_grace_s > self.now
 
     def _check_live(self, interaction: Interaction) -> None:
         (customer,) = interaction.customers()

@@ -1,0 +1,164 @@
+"""Accounts: administered by whoever has the scope for it, looked at by whoever lets people in."""
+
+import base64
+import binascii
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from bridge.desk import commands
+from bridge.desk.account import Account, Registration
+from bridge.desk.queue import Profile
+from bridge.errors import ForbiddenError, NotAllowedError, NotFoundError
+from bridge.ids import UserId
+from bridge.switchboard.desktops import Desktops
+from bridge.switchboard.entitlement import account_view, scopes_of
+from bridge.switchboard.principal import EVERY_SCOPE, USER_READ, USER_WRITE, Principal
+from bridge.switchboard.search import PAGE_MAX
+from bridge.switchboard.view import AccountView
+from bridge.switchboard.wiring import Wiring
+
+
+@dataclass(frozen=True)
+class AccountPage:
+    """`next_cursor` is "" on the last page."""
+
+    accounts: tuple[AccountView, ...]
+    next_cursor: str
+
+
+class Accounts:
+    """Nobody gives, or takes the place of, rights beyond their own: whoever administers an account has all of its
+    scopes. Scope user:write to change, user:read to look."""
+
+    __slots__ = ("_desktops", "_wiring")
+
+    def __init__(self, wiring: Wiring, desktops: Desktops) -> None:
+        self._wiring = wiring
+        self._desktops = desktops
+
+    # --- administration -----------------------------------------------------------------------------------
+
+    async def create(self, principal: Principal, account: Account, profile: Profile) -> AccountView:
+        self._desktops.seen(principal)
+        principal.require(USER_WRITE)
+        wanted = Registration(account, profile, self._wiring.desk.standing(account.user_id))
+        _check_scopes(principal, wanted, account.permissions)
+        await self._carry_out(commands.CreateAccount(account, profile, principal.user_id))
+        return self.snapshot(account.user_id)
+
+    async def change(
+        self,
+        principal: Principal,
+        user_id: UserId,
+        account_changes: Mapping[str, Any],
+        profile_changes: Mapping[str, Any],
+    ) -> AccountView:
+        """New values of fields of the account and the profile; what is not named stays."""
+        was = self.administered(principal, user_id)
+        account, profile = replace(was.account, **account_changes), replace(was.profile, **profile_changes)
+        becomes = replace(was, account=account, profile=profile)
+        _check_scopes(principal, becomes, set(account.permissions) - set(was.account.permissions))
+        command = commands.ChangeAccount(user_id, account_changes, profile_changes, principal.user_id)
+        await self._carry_out(command)
+        return self.snapshot(user_id)
+
+    async def set_password(self, principal: Principal, user_id: UserId, password_hash: str) -> None:
+        self.administered(principal, user_id)
+        wall = self._wiring.clock.wall()
+        await self._carry_out(commands.SetPassword(user_id, password_hash, wall, principal.user_id))
+
+    async def disable(self, principal: Principal, user_id: UserId) -> AccountView:
+        """Signs the user out: no offer, no token, no open connection is left."""
+        self.administered(principal, user_id)
+        if user_id == principal.user_id:
+            raise NotAllowedError("nobody disables their own account: there might be nobody left to undo it")
+        wall = self._wiring.clock.wall()
+        await self._carry_out(commands.DisableAccount(user_id, wall, principal.user_id))
+        return self.snapshot(user_id)
+
+    async def enable(self, principal: Principal, user_id: UserId) -> AccountView:
+        self.administered(principal, user_id)
+        await self._carry_out(commands.EnableAccount(user_id, principal.user_id))
+        return self.snapshot(user_id)
+
+    async def get(self, principal: Principal, user_id: UserId) -> AccountView:
+        self._desktops.seen(principal)
+        principal.require(USER_READ)
+        await self._wiring.read()
+        return self.snapshot(user_id)
+
+    async def list(self, principal: Principal, cursor: str = "", limit: int = PAGE_MAX) -> AccountPage:
+        """By user id: who is added meanwhile shifts nobody from one page to another."""
+        self._desktops.seen(principal)
+        principal.require(USER_READ)
+        await self._wiring.read()
+        after = _parse_cursor(cursor)
+        left = [account.user_id for account in self._wiring.desk.accounts() if account.user_id > after]
+        page = left[: max(1, min(limit, PAGE_MAX))]
+        next_cursor = _cursor(page[-1]) if len(page) < len(left) else ""
+        return AccountPage(tuple(map(self.snapshot, page)), next_cursor)
+
+    def administered(self, principal: Principal, user_id: UserId) -> Registration:
+        """The account, if the principal may change it."""
+        self._desktops.seen(principal)
+        principal.require(USER_WRITE)
+        registration = self._wiring.desk.registration(user_id)
+        _check_scopes(principal, registration)
+        return registration
+
+    def snapshot(self, user_id: UserId) -> AccountView:
+        """At this very moment, for the answer to a command that was allowed."""
+        return account_view(self._wiring.desk.registration(user_id))
+
+    # --- letting people in --------------------------------------------------------------------------------
+
+    def named(self, name: str) -> Registration | None:
+        """The account of a user id, an external id or an e-mail address."""
+        desk = self._wiring.desk
+        found = self._registered(desk.user_named(name))
+        return found or self.with_email(name)
+
+    def with_email(self, email: str) -> Registration | None:
+        account = self._wiring.desk.account_with_email(email) if email else None
+        return self._registered(account.user_id) if account is not None else None
+
+    def why_void(self, user_id: UserId, issued_at: float) -> str:
+        """Why a token of this user is not accepted any more; "" if it is."""
+        standing = self._wiring.desk.standing(user_id)
+        if standing.disabled:
+            return "the account is disabled"
+        if issued_at < standing.tokens_from:
+            return "the token was issued before the account's rights or password changed: sign in again"
+        return ""
+
+    async def _carry_out(self, command: commands.DeskCommand) -> None:
+        await self._wiring.ledger.carry_out(command)
+
+    def _registered(self, user_id: UserId) -> Registration | None:
+        try:
+            return self._wiring.desk.registration(user_id)
+        except NotFoundError:
+            return None
+
+
+def _check_scopes(principal: Principal, registration: Registration, granted: Iterable[str] = ()) -> None:
+    unknown = sorted(set(granted) - EVERY_SCOPE)
+    if unknown:
+        raise NotAllowedError(f"there is no scope {' '.join(unknown)}")
+    missing = sorted(scopes_of(registration) & EVERY_SCOPE - principal.scopes)
+    if missing:
+        user_id = registration.account.user_id
+        raise ForbiddenError(f"the account of {user_id} has rights beyond yours: {' '.join(missing)}")
+
+
+def _cursor(user_id: UserId) -> str:
+    return base64.urlsafe_b64encode(user_id.encode()).decode()
+
+
+def _parse_cursor(cursor: str) -> str:
+    """Raises NotAllowedError: a cursor is only ever one that was handed out."""
+    try:
+        return base64.b64decode(cursor, altchars=b"-_", validate=True).decode()
+    except (binascii.Error, ValueError):
+        raise NotAllowedError("the cursor is none of ours: begin without one") from None
