@@ -124,6 +124,8 @@ class Daemon:
         self._metrics.add_source("warmbridge_notifications", "Notifications", self._notifications.counters)
         self._metrics.add_source("warmbridge", "SIP door", self._sip.counters)
         self._metrics.add_source("warmbridge", "Desk", self._desk_gauges)
+        reoffers = self._switchboard.reoffers.counters
+        self._metrics.add_source("warmbridge_phone_reoffers", "Re-INVITEs to phones", reoffers)
 
     # --- the plane, as the switchboard sees it ------------------------------------------------------------
 

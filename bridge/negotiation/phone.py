@@ -37,6 +37,7 @@ class PhoneSession:
     __slots__ = (
         "_agreement",
         "_answer_due",
+        "_described",
         "_last_media",
         "_offered",
         "_place",
@@ -52,6 +53,7 @@ class PhoneSession:
         self._version = 0
         self._place: PhonePlace | None = None
         self._wish = Direction.SENDRECV  # what the bridge wants; what is agreed may be less
+        self._described: Direction | None = Direction.SENDRECV  # what the phone was told last; None: unsure
         self._agreement: PhoneAgreement | None = None
         self._answer_due = False
         self._offered: PhoneOffer | None = None
@@ -99,6 +101,20 @@ class PhoneSession:
         """Our offer is out and not answered."""
         return self._offered is not None
 
+    def want(self, direction: Direction) -> None:
+        """SENDONLY holds the phone, SENDRECV resumes it: in the next description, whoever asks for it."""
+        self._wish = direction
+
+    @property
+    def held(self) -> bool:
+        """What is wanted now: the phone is to hear us only."""
+        return not self._wish.receives
+
+    @property
+    def needs_offer(self) -> bool:
+        """What is wanted is not what the phone was told last."""
+        return self._agreement is not None and self._described is not self._wish
+
     def remember(self) -> bytes:
         """What `recall` needs to go on after a restart: what is agreed, not an offer on its way."""
         agreed = self._agreement
@@ -126,7 +142,7 @@ class PhoneSession:
             raise NegotiationError(f"what was remembered of the phone cannot be read: {error}") from error
         session = cls(memory.session_id, preferences)
         session._version = memory.version
-        session._wish = Direction(memory.wish)
+        session._wish = session._described = Direction(memory.wish)
         if memory.audio is not None:
             session._agreement = PhoneAgreement(
                 memory.audio,
@@ -165,6 +181,7 @@ class PhoneSession:
         found = Understood(remote, audio, video, no_video)
         held = not audio.section.direction.receives
         self._agreement = agree(found, self._wish, last, self._preferences, held=held)
+        self._described = self._wish
         self._answer_due = True
         return self._agreement
 
@@ -175,16 +192,15 @@ class PhoneSession:
         place = self._placed()
         return self._write(place.address, self._agreement.answer_media(place))
 
-    def offer(self, direction: Direction | None = None, *, video: bool | None = None) -> str:
-        """Our offer, new or again. SENDONLY holds the phone, SENDRECV resumes it, None leaves that as it is.
+    def offer(self, *, video: bool | None = None) -> str:
+        """Our offer, new or again, as wanted now.
 
-        `video` True adds video if there is a port for it, False ends it, None leaves that as it is, too.
+        `video` True adds video if there is a port for it, False ends it, None leaves that as it is.
         While it is pending the offer may be replaced: the answer then belongs to the last one.
         """
         place = self._placed()
         self._answer_due = False
-        direction = self._wish if direction is None else direction
-        self._offered = make_offer(self._agreement, place, self._preferences, direction, video=video)
+        self._offered = make_offer(self._agreement, place, self._preferences, self._wish, video=video)
         return self._write(place.address, self._offered.media)
 
     def receive_answer(self, answer_text: str) -> PhoneAgreement:
@@ -199,12 +215,16 @@ class PhoneSession:
         asked = offered.direction
         held = not found.audio.section.direction.receives if asked.sends else self.held_by_remote
         self._agreement = agree(found, asked, self._agreement, self._preferences, held=held)
-        self._wish, self._offered = asked, None
+        self._described, self._offered = asked, None
         return self._agreement
 
     def withdraw_offer(self) -> None:
-        """Our re-INVITE was refused (491, 488, timeout): what was agreed before holds on."""
+        """Our re-INVITE was refused (491, 488): what was agreed before holds on."""
         self._offered = None
+
+    def doubt_offer(self) -> None:
+        """Our re-INVITE was not answered: nobody knows what the phone made of it, so it is told once more."""
+        self._offered = self._described = None
 
     # --- inside -------------------------------------------------------------------------------------------
 

@@ -163,7 +163,8 @@ class SyntheticCaller:
     async def _reoffer(self, direction: Direction) -> None:
         if self._call is None:
             raise NotAllowedError("this phone is in no call")
-        offer = self._session.offer(direction)
+        self._session.want(direction)
+        offer = self._session.offer()
         self._endpoint.agent.reinvite(self._call, offer, self._endpoint.now())
         self._agree(await self._outcome(CALL_TIMEOUT_S))
 

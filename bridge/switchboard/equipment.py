@@ -92,9 +92,14 @@ class Equipment:
 
 
 def phone_capabilities(leg: PhoneLeg, blocked: str = "") -> Capabilities:
-    """Media as negotiated now, hold included. `blocked` is why nobody can be shown its picture, or ""."""
+    """Media as negotiated now, the phone's own hold included.
+
+    `blocked` is why nobody can be shown its picture, or "".
+    """
     audio, video = leg.session.audio, leg.session.video
-    speaks = Ability() if audio is None else Ability(audio.receives, audio.sends)
+    speaks = Ability()
+    if audio is not None:  # whom we hold could speak
+        speaks = Ability(audio.receives or leg.session.held, audio.sends)
     if video is None:
         return Capabilities(speaks, no_video=leg.session.no_video)
     shows = video.receives and not blocked

@@ -28,6 +28,8 @@ class PhoneLeg:
     `committed` is False until its interaction is opened, `closing` is True once the call is over: the phone
     hung up or was told to, and no BYE is owed any more. `restored` is True from a restart until the phone
     has agreed to go on. `shown` is the one video the phone is sent, `paths` says how each is made, and why.
+    `moved` is True while the phone does not know the port of the leg, `refuses_hold` once it refused to be
+    held, as long as that is wanted; `refusals` counts what it refused in a row.
     """
 
     __slots__ = (
@@ -39,8 +41,11 @@ class PhoneLeg:
         "leg_id",
         "local",
         "lock",
+        "moved",
         "participant_id",
         "paths",
+        "refusals",
+        "refuses_hold",
         "restored",
         "room_id",
         "session",
@@ -62,6 +67,9 @@ class PhoneLeg:
         self.shown: TrackId | None = None
         self.paths: dict[TrackId, tuple[str, str]] = {}
         self.restored = False
+        self.moved = False
+        self.refuses_hold = False
+        self.refusals = 0
         self.connected = False
         self.committed = False
         self.closing = False

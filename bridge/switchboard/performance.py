@@ -1,6 +1,5 @@
 """Brings the media plane, the phone and the browsers of one interaction to what was committed."""
 
-import asyncio
 from collections.abc import Callable
 
 import msgspec
@@ -8,8 +7,8 @@ import structlog
 
 from bridge.clock import Clock
 from bridge.desk.interaction import Interaction
-from bridge.desk.participant import Participant
-from bridge.errors import BridgeError, CallFailedError, CapacityError, GlareError, PlaneLostError
+from bridge.desk.participant import Participant, ParticipantState
+from bridge.errors import BridgeError, CapacityError, PlaneLostError
 from bridge.ids import InteractionId, ParticipantId, TrackId
 from bridge.plane import messages
 from bridge.switchboard.announcer import Announcer
@@ -19,12 +18,10 @@ from bridge.switchboard.leg import BrowserLeg, Leg, Legs, PhoneLeg
 from bridge.switchboard.matrix import hearings, may_see
 from bridge.switchboard.phone_memory import PhoneMemory
 from bridge.switchboard.picture import picture_for, sources_of
+from bridge.switchboard.reoffers import Reoffers
 from bridge.switchboard.sound import RoomSounds
 
 log = structlog.get_logger()
-
-MOVE_TIMEOUT_S = 12.0  # a phone that is there answers at once; commands on its interaction wait meanwhile
-MOVE_ATTEMPTS = 3  # re-INVITEs that cross the phone's own before the call is given up
 
 
 class Performance:
@@ -50,12 +47,14 @@ class Performance:
         self._on_leg_failed = on_leg_failed
         self._phone: PhoneDoor | None = None
         self._memory: PhoneMemory | None = None
+        self._reoffers: Reoffers | None = None
         self._rooms: dict[InteractionId, messages.RoomSpec] = {}
         self._room_sounds: dict[InteractionId, RoomSounds] = {}
 
-    def attach(self, phone: PhoneDoor, memory: PhoneMemory) -> None:
+    def attach(self, phone: PhoneDoor, memory: PhoneMemory, reoffers: Reoffers) -> None:
         self._phone = phone
         self._memory = memory
+        self._reoffers = reoffers
 
     def forget_plane(self) -> None:
         """The worker is gone, and with it all that was declared."""
@@ -114,19 +113,17 @@ class Performance:
         leg.shown = picture_for(leg, interaction, self._legs.of(interaction.interaction_id))
         try:
             async with leg.lock:
-                moved = await self.declare_phone(leg, participant)
-            if moved:
-                await self._move_phone(leg)
-                async with leg.lock:
-                    await self.declare_phone(leg, participant)
-                await self._remember(leg)
+                await self.declare_phone(leg, participant)
         except PlaneLostError:
             raise
         except BridgeError as error:
             self._on_leg_failed(leg, f"{error.code}: {error.reason}")
+        else:
+            if self._reoffers is not None:
+                self._reoffers.direct(leg, held=participant.state is ParticipantState.HELD)
 
-    async def declare_phone(self, leg: PhoneLeg, participant: Participant | None) -> bool:
-        """Declares the leg if something changed; its lock is held. True when it got another port."""
+    async def declare_phone(self, leg: PhoneLeg, participant: Participant | None) -> None:
+        """Declares the leg if something changed; its lock is held. If it gets another port, it has `moved`."""
         playback = None
         if participant is not None:
             playback = leg.sounds.playback(participant.state, self._sounds, self._clock.now())
@@ -135,45 +132,15 @@ class Performance:
             video = msgspec.structs.replace(video, source=leg.shown)
         spec = messages.RtpLegSpec(leg.leg_id, leg.participant_id, leg.room_id, audio, playback, video)
         if spec == leg.declared:
-            return False
+            return
         reply = await self._plane.request(messages.DeclareRtpLeg(0, spec))
         if not isinstance(reply, messages.RtpLegDeclared):
             raise PlaneLostError(f"the media worker answered {type(reply).__name__}")
         leg.declared = spec
         local = (reply.local_address, reply.local_port)
-        moved = leg.local is not None and leg.local != local
+        leg.moved = leg.moved or (leg.local is not None and leg.local != local)
         leg.local = local
         leg.session.place(*local, reply.video_port)
-        return moved
-
-    async def _move_phone(self, leg: PhoneLeg) -> None:
-        """The leg's port is another one now: the phone is told by a re-INVITE.
-
-        Not under the leg's lock: if the phone offers at the same time, its offer has to be answered first.
-        """
-        if self._phone is None:
-            return
-        for attempt in range(MOVE_ATTEMPTS):
-            try:
-                async with asyncio.timeout(MOVE_TIMEOUT_S):
-                    answer = await self._phone.reoffer(leg.leg_id, leg.session.offer())
-                leg.session.receive_answer(answer)
-                leg.restored = False
-                return
-            except TimeoutError:
-                leg.session.withdraw_offer()
-                raise CallFailedError("the phone did not answer the new offer in time", 408) from None
-            except GlareError:
-                leg.session.withdraw_offer()
-                if attempt == MOVE_ATTEMPTS - 1:
-                    raise
-            except BridgeError:
-                leg.session.withdraw_offer()
-                raise
-
-    async def _remember(self, leg: PhoneLeg) -> None:
-        if self._memory is not None:
-            await self._memory.keep(leg)
 
     # --- browser legs -------------------------------------------------------------------------------------
 

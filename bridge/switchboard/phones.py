@@ -61,7 +61,8 @@ class Phones:
             leg.session.receive_offer(offer)
             await self._redeclare(leg)
             answer = leg.session.answer()
-        await self._agreed(leg)
+            leg.moved = False  # the answer says where it is
+        await self.agreed(leg)
         return answer
 
     async def late_answer(self, leg_id: LegId, answer: str) -> None:
@@ -71,9 +72,9 @@ class Phones:
         async with leg.lock:
             leg.session.receive_answer(answer)
             await self._redeclare(leg)
-        await self._agreed(leg)
+        await self.agreed(leg)
 
-    async def _agreed(self, leg: PhoneLeg) -> None:
+    async def agreed(self, leg: PhoneLeg) -> None:
         """Offer and answer came to something else: it is kept, told to the desk, and performed."""
         await self._wiring.phone_memory.keep(leg)
         await self._note_remote_hold(leg)
@@ -137,6 +138,7 @@ class Phones:
                     leg.session.receive_offer(call.offer)
                 await self._redeclare(leg)
                 text = leg.session.answer() if call.offer else leg.session.offer()
+                leg.moved = False
             await self._wiring.phone_memory.keep(leg)
             self._check_still_there(leg)
         except BaseException:

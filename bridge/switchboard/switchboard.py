@@ -55,6 +55,7 @@ from bridge.switchboard.principal import (
     Principal,
 )
 from bridge.switchboard.queues import CallbackWish, Queues, Readiness
+from bridge.switchboard.reoffers import Reoffers
 from bridge.switchboard.restoration import Restoration
 from bridge.switchboard.search import PAGE_MAX, InteractionFilter, InteractionPage, page_of
 from bridge.switchboard.transfers import Transfers
@@ -146,6 +147,7 @@ class Switchboard:
         self._snapshots = Snapshots(journal, desk, clock)
         self._restoration = Restoration(self._wiring, self._snapshots, self._wiring.phone_memory)
         self._phones = Phones(self._wiring)
+        self.reoffers = Reoffers(clock, self._phones.fail, self._phones.agreed, self._wake.set)
         self._browsers = Browsers(self._wiring)
         self._callbacks = Callbacks(self._wiring)
         self._queues = Queues(self._wiring, self._callbacks)
@@ -169,7 +171,8 @@ class Switchboard:
         """Called once by the composition root, before `run`: the doors need the switchboard first."""
         self._outbox = outbox
         self._notices = notices
-        self._wiring.performance.attach(phone_door, self._wiring.phone_memory)
+        self._wiring.performance.attach(phone_door, self._wiring.phone_memory, self.reoffers)
+        self.reoffers.attach(phone_door)
         self._callbacks.attach(phone_door)
         self._wiring.announcer.attach(desktop_door)
         if companion_door is not None:
@@ -189,25 +192,28 @@ class Switchboard:
             tasks.create_task(self._journal.run())
             tasks.create_task(self._wiring.conductor.run())
             tasks.create_task(self._callbacks.run())
+            tasks.create_task(self.reoffers.run())
             tasks.create_task(self._keep_deadlines())
 
     def timer(self) -> float | None:
-        """The next deadline of desk and browsers."""
-        deadlines = (self._wiring.desk.timer(), self._browsers.timer())
+        """The next deadline of desk, browsers and phones."""
+        deadlines = (self._wiring.desk.timer(), self._browsers.timer(), self.reoffers.timer())
         return min((at for at in deadlines if at is not None), default=None)
 
     def handle_timer(self, now: float) -> None:
         """Ends what is due. `run` does this by itself; a simulation does it by hand."""
         self._browsers.handle_timer(now)
+        self.reoffers.handle_timer(now)
         at = self._wiring.desk.timer()
         if at is not None and at <= now:
             self._wiring.ledger.begin(commands.ExpireDeadlines())
 
     async def settled(self) -> None:
         """Returns when all that was asked for is on disk and performed."""
-        while self._journal.pending or self._wiring.conductor.busy:
+        while self._journal.pending or self._wiring.conductor.busy or self.reoffers.busy:
             await self._wiring.read()
             await self._wiring.conductor.all_settled()
+            await self.reoffers.settled()
 
     @property
     def boot_id(self) -> str:

@@ -89,8 +89,8 @@ CALL_TRANSITIONS: Mapping[tuple[CallState, CallEvent], CallState] = {
     (_S.CONFIRMED, _E.REMOTE_BYE): _S.ENDED,
     (_S.CONFIRMED, _E.HANG_UP): _S.LEAVING,
     (_S.CONFIRMED, _E.ACK_OVERDUE): _S.LEAVING,  # section 14.2: of a re-INVITE's 200
-    (_S.CONFIRMED, _E.FINAL_OVERDUE): _S.LEAVING,  # of our re-INVITE
-    (_S.CONFIRMED, _E.DIALOG_LOST): _S.LEAVING,  # section 12.2.1.2: 481 or 408 to a re-INVITE
+    (_S.CONFIRMED, _E.FINAL_OVERDUE): _S.CONFIRMED,  # of our re-INVITE, which is then taken back
+    (_S.CONFIRMED, _E.DIALOG_LOST): _S.LEAVING,  # section 12.2.1.2: 481 to a re-INVITE
     (_S.PARTING, _E.REMOTE_ACK): _S.LEAVING,
     (_S.PARTING, _E.REMOTE_BYE): _S.ENDED,
     (_S.PARTING, _E.ACK_OVERDUE): _S.LEAVING,
@@ -148,6 +148,7 @@ class InviteSession:
         "outbound",
         "overdue",
         "pending",
+        "retracted",
         "rseq",
         "state",
         "success",
@@ -176,6 +177,7 @@ class InviteSession:
         self.success: tuple[bytes, Flow] | None = None  # our 2xx, sent again until its ACK
         self.client_key: TransactionKey = ()  # our latest INVITE
         self.overdue = False  # it rang too long, so that its end counts as 408
+        self.retracted = False  # our re-INVITE was canceled
         self.why = ("", "")  # by whom and why the call ends, once that is decided
         self.ignored = 0  # what the peer sent out of turn
         self._timing = timing

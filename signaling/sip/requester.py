@@ -102,5 +102,10 @@ class Requester:
             reason = "no answer" if outcome.status == 408 else "cannot be reached"
             listener(Reply(outcome.key, outcome.status, reason), now)
 
+    def abandon(self, key: TransactionKey) -> None:
+        """Waits no longer for the final response; one that comes late belongs to nothing."""
+        self._layer.abandon(key)
+        self._listeners.pop(key, None)
+
     def forget(self, outcome: TransactionEnded) -> None:
         self._listeners.pop(outcome.key, None)

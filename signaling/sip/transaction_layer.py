@@ -225,6 +225,11 @@ class TransactionLayer:
         exchange = self._clients.get(key)
         return (exchange.request, exchange.flow) if exchange else None
 
+    def abandon(self, key: TransactionKey) -> None:
+        """Waits no longer for the final response to a request of ours."""
+        if self._clients.pop(key, None) is not None:
+            self._deadlines.set(key, None)
+
     def has_server(self, key: TransactionKey) -> bool:
         return key in self._servers
 

@@ -27,7 +27,9 @@ from signaling.sip.transaction_layer import TransactionLayer, make_cancel
 from signaling.sip.uri import parse_uri
 
 MAX_BRANCHES = 8  # answers of one INVITE from different phones that are acknowledged; more are ignored
-DIALOG_GONE = (408, 481)  # section 12.2.1.2
+# Section 12.2.1.2 counts 408 and silence among the ends of a dialog as well. Here they end the change only: a
+# customer whose phone is slow to answer a re-INVITE must not lose the call for it.
+DIALOG_GONE = (481,)
 
 
 class _Invitation:
@@ -120,6 +122,7 @@ class UserAgentClient:
             dialog, "INVITE", now, listener, headers, sdp.encode()
         )
         session.await_final(now + self._settings.timing.patience_s)
+        session.retracted = False
         self._registry.settle(session)
 
     def hang_up(self, session: InviteSession, reason: str, now: float) -> None:
@@ -146,6 +149,9 @@ class UserAgentClient:
     def overdue(self, session: InviteSession, event: CallEvent, now: float) -> None:
         """A deadline of the call passed."""
         was = session.state
+        if was is CallState.CONFIRMED and event is CallEvent.FINAL_OVERDUE:
+            self._retract_reinvite(session, now)
+            return
         if not session.step(event):
             return
         if was in (CallState.CALLING, CallState.PROCEEDING):
@@ -332,6 +338,17 @@ class UserAgentClient:
         if session.state is CallState.CONFIRMED:
             session.await_final(None)
             self._registry.emit(ReofferAnswered(session.key, _sdp_of(response)))
+
+    def _retract_reinvite(self, session: InviteSession, now: float) -> None:
+        """The phone is busy with our offer for too long: it is taken back (RFC 6141 section 2.5), once."""
+        if session.retracted:
+            self._requester.abandon(session.client_key)
+            given_up = Reply(session.client_key, 408, "no final response to CANCEL")
+            self._receive_reinvite_failure(session, given_up, now)
+            return
+        session.retracted = True
+        self._cancel(session, now)
+        session.await_final(now + self._settings.timing.patience_s)
 
     def _receive_reinvite_failure(self, session: InviteSession, reply: Reply, now: float) -> None:
         session.step_exchange(ExchangeEvent.FINISHED)

@@ -187,6 +187,28 @@ class Baresip:
                 return read_frame(frame.reformat(format="yuv420p"))
         return None
 
+    def directions_offered(self) -> list[str]:
+        """What each re-INVITE to this phone said, in order."""
+        offers = [
+            text for text in self._messages(f"-> 127.0.0.1:{self.sip_port}") if text.startswith("INVITE ")
+        ]
+        once = dict.fromkeys(
+            (re.findall(r"^CSeq: (\d+)", text, re.M)[0], _direction(text)) for text in offers
+        )
+        return [direction for _, direction in once]
+
+    def directions_answered(self) -> list[str]:
+        """What this phone answered to re-INVITEs."""
+        answers = self._messages(f":{self.sip_port} ->")
+        return [
+            _direction(text) for text in answers if text.startswith("SIP/2.0 200") and "\nm=audio" in text
+        ]
+
+    def _messages(self, way: str) -> list[str]:
+        """From the SIP trace: those whose line of addresses has `way`."""
+        parts = re.findall(r"^UDP (.*?)\n(.*?)^\x1b\[;m", self.log().replace("\r", ""), re.M | re.S)
+        return [text for addresses, text in parts if way in addresses]
+
     def log(self) -> str:
         return (self.directory / "baresip.log").read_text(errors="replace")
 
@@ -207,6 +229,12 @@ async def _write_video(directory: Path, video: PhoneVideo, sip_port: int) -> str
         await asyncio.to_thread(write_y4m, film, CAMERA_SIZE, CAMERA_FRAMES_PER_SECOND, readings)
         settings |= {"video_source": f"avformat,{film}", "camera_module": "avformat"}
     return VIDEO_CONFIG.format(**settings)
+
+
+def _direction(text: str) -> str:
+    """Of a SIP message with one description."""
+    found = re.findall(r"^a=(sendrecv|sendonly|recvonly|inactive)$", text, re.M)
+    return found[-1] if found else "sendrecv"
 
 
 def _write_files(

@@ -3,17 +3,21 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import pytest_asyncio
 
+from bridge.peers.browser import SyntheticBrowser
+from bridge.peers.caller import SyntheticCaller, synthetic_caller
 from bridge.peers.daemon_process import DaemonProcess, daemon_process
 from bridge.peers.signaling_client import has_ended
 from bridge.peers.tone import level_db
 from bridge.peers.verdict import HEARD_DB
 from tests.interop.baresip import CODECS, Baresip, baresip
 from tests.interop.conftest import complaints
-from tests.interop.desktop import AGENT_HZ, CUSTOMER_HZ, desktop, hears
+from tests.interop.desktop import AGENT_HZ, CUSTOMER_HZ, desktop, heard_in, hears
 from tests.interop.programs import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -28,6 +32,23 @@ async def bridge(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Daem
         yield running
         assert running.process.returncode is None, running.last_log_lines()
     assert complaints(running) == []
+
+
+async def the_customer(agent: SyntheticBrowser, interaction_id: str) -> dict[str, Any]:
+    reply = await agent.client.command("getInteraction", interactionId=interaction_id)
+    participants: list[dict[str, Any]] = reply["interaction"]["participants"]
+    return next(p for p in participants if p["role"] == "customer")
+
+
+def hears_agent(caller: SyntheticCaller) -> bool:
+    """In its last second."""
+    return bool(caller.hearing.seconds) and heard_in(caller.hearing.seconds[-1]) == {"agent"}
+
+
+def loudness_db(caller: SyntheticCaller) -> float:
+    """Of the last second, in dBFS."""
+    last = caller.pcm[-8000:].astype(float) / 32768
+    return float(10 * np.log10(np.mean(last**2) + 1e-12))
 
 
 def assert_heard_only_the_agent(phone: Baresip) -> None:
@@ -74,20 +95,54 @@ async def test_a_phone_holds_and_resumes(bridge: DaemonProcess, tmp_path: Path) 
 
 
 async def test_the_agent_holds_and_resumes(bridge: DaemonProcess, tmp_path: Path) -> None:
+    """The phone is told to listen only, hears music meanwhile, and is heard again afterwards."""
     async with desktop(bridge) as agent, baresip(tmp_path / "phone", CUSTOMER_HZ) as phone:
         await phone.dial(bridge.sip_uri())
         interaction_id = await agent.accept_offer()
         await hears(agent, "customer")
-        interaction = (await agent.client.command("getInteraction", interactionId=interaction_id))[
-            "interaction"
-        ]
-        customer = next(p for p in interaction["participants"] if p["role"] == "customer")
+        customer = await the_customer(agent, interaction_id)
         about = {"interactionId": interaction_id, "participantId": customer["participantId"]}
         await agent.client.command("holdParticipant", **about)
         await hears(agent)
+        await eventually("the phone only listens", lambda: phone.bitrates_bps()[0] == 0)
+        await eventually("music plays", lambda: phone.bitrates_bps()[1] > 40_000)
+        assert phone.directions_offered() == ["sendonly"]
+        assert phone.directions_answered()[-1] == "recvonly"
+        assert not (await the_customer(agent, interaction_id))["heldByRemote"]
         await agent.client.command("resumeParticipant", **about)
         await hears(agent, "customer")
+        assert phone.directions_offered() == ["sendonly", "sendrecv"]
+        await eventually("sound goes both ways", lambda: min(phone.bitrates_bps()) > 40_000)
+        for _ in range(3):  # holds that pass at once end where they began
+            await agent.client.command("holdParticipant", **about)
+            await agent.client.command("resumeParticipant", **about)
+        await hears(agent, "customer")
+        await eventually(
+            "the last word is that all talk", lambda: phone.directions_offered()[-1] == "sendrecv"
+        )
+        assert not any(event["type"] == "CALL_CLOSED" for event in phone.events)
         await phone.hang_up()
+        await agent.client.wait_for(has_ended, 5.0)
+
+
+async def test_a_held_caller_hears_music_and_nobody_and_then_the_agent_again(bridge: DaemonProcess) -> None:
+    async with desktop(bridge) as agent, synthetic_caller((CUSTOMER_HZ,), {"agent": AGENT_HZ}) as caller:
+        await caller.call(bridge.sip_uri())
+        interaction_id = await agent.accept_offer()
+        await hears(agent, "customer")
+        await eventually("the caller hears the agent", lambda: hears_agent(caller))
+        customer = await the_customer(agent, interaction_id)
+        about = {"interactionId": interaction_id, "participantId": customer["participantId"]}
+        await agent.client.command("holdParticipant", **about)
+        await hears(agent)
+        await eventually("the caller is held", lambda: caller.held)
+        await eventually(
+            "the caller hears music alone", lambda: loudness_db(caller) > -50 and not hears_agent(caller)
+        )
+        await agent.client.command("resumeParticipant", **about)
+        await hears(agent, "customer")
+        await eventually("the caller hears the agent again", lambda: not caller.held and hears_agent(caller))
+        await caller.hang_up()
         await agent.client.wait_for(has_ended, 5.0)
 
 

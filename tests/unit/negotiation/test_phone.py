@@ -191,10 +191,15 @@ MATRIX = [
 ]
 
 
+def offer_as(session: PhoneSession, wish: Direction) -> str:
+    session.want(wish)
+    return session.offer()
+
+
 @pytest.mark.parametrize(("wish", "offered", "answered"), MATRIX)
 def test_the_direction_matrix(wish: Direction, offered: str, answered: Direction) -> None:
     session = called()
-    session.offer(wish)
+    offer_as(session, wish)
     # The phone lets the bridge have what it wants; then it offers on its own.
     mirror = {"sendonly": "recvonly", "recvonly": "sendonly"}.get(wish.value, wish.value)
     session.receive_answer(offer(f"{PCMU}a={mirror}\r\n"))
@@ -232,26 +237,69 @@ def test_the_old_hold_address_keeps_the_last_one() -> None:
 
 def test_the_bridge_holds_and_resumes() -> None:
     session = called()
-    assert direction_of(session.offer(Direction.SENDONLY)) is Direction.SENDONLY
+    assert direction_of(offer_as(session, Direction.SENDONLY)) is Direction.SENDONLY
     assert session.offer_pending
     agreement = session.receive_answer(offer(PCMU + "a=recvonly\r\n"))
     assert (agreement.audio.sends, agreement.audio.receives) == (True, False)
     assert not agreement.held_by_remote
     assert not session.offer_pending
-    assert direction_of(session.offer()) is Direction.SENDONLY, "None leaves it as it is"
+    assert session.held
+    assert not session.needs_offer
+    assert direction_of(session.offer()) is Direction.SENDONLY, "it is wanted until something else is"
     session.withdraw_offer()
-    session.offer(Direction.SENDRECV)
+    offer_as(session, Direction.SENDRECV)
     assert session.receive_answer(offer()).audio.receives
 
 
 def test_a_refused_hold_changes_nothing() -> None:
     session = called()
     before = session.audio
-    session.offer(Direction.SENDONLY)
+    offer_as(session, Direction.SENDONLY)
     session.withdraw_offer()
     assert session.audio == before
+    session.want(Direction.SENDRECV)
+    assert not session.needs_offer
     session.receive_offer(offer())
     assert direction_of(session.answer()) is Direction.SENDRECV
+
+
+def test_the_phone_s_own_offer_is_answered_as_wanted_and_no_other_is_needed() -> None:
+    session = called()
+    session.want(Direction.SENDONLY)
+    assert session.needs_offer
+    session.receive_offer(offer())
+    assert direction_of(session.answer()) is Direction.SENDONLY
+    assert not session.needs_offer
+    assert not session.held_by_remote
+
+
+def test_a_wish_that_changes_while_the_offer_is_on_its_way_needs_another() -> None:
+    session = called()
+    offer_as(session, Direction.SENDONLY)
+    session.want(Direction.SENDRECV)
+    session.receive_answer(offer(PCMU + "a=recvonly\r\n"))
+    assert session.needs_offer
+    assert direction_of(session.offer()) is Direction.SENDRECV
+    session.receive_answer(offer())
+    assert not session.needs_offer
+
+
+def test_an_offer_nobody_answered_is_made_again_even_if_nothing_else_is_wanted() -> None:
+    session = called()
+    offer_as(session, Direction.SENDONLY)
+    session.doubt_offer()
+    session.want(Direction.SENDRECV)
+    assert session.needs_offer
+
+
+def test_a_held_phone_that_refreshes_its_call_stays_held_by_the_bridge_alone() -> None:
+    session = called()
+    offer_as(session, Direction.SENDONLY)
+    session.receive_answer(offer(PCMU + "a=recvonly\r\n"))
+    agreement = session.receive_offer(offer(PCMU + "a=recvonly\r\n"))
+    assert not agreement.held_by_remote
+    assert direction_of(session.answer()) is Direction.SENDONLY
+    assert (agreement.audio.sends, agreement.audio.receives) == (True, False)
 
 
 def test_an_answer_may_hold_the_bridge() -> None:
@@ -267,7 +315,7 @@ def test_an_answer_may_hold_the_bridge() -> None:
 
 def test_refused_sections_stay_in_their_place() -> None:
     session = called("m=video 4002 RTP/AVP 96\r\n" + PCMU + "m=application 4004 TCP/BFCP *\r\n")
-    kinds = [(m.kind, m.port) for m in parse_session_description(session.offer(Direction.SENDONLY)).media]
+    kinds = [(m.kind, m.port) for m in parse_session_description(offer_as(session, Direction.SENDONLY)).media]
     assert kinds == [("video", 0), ("audio", 10002), ("application", 0)]
 
 
@@ -310,7 +358,7 @@ def test_the_session_version_grows_only_with_a_change() -> None:
     session.receive_offer(offer(PCMU + "a=sendonly\r\n"))
     assert version(session.answer()) == ("7", 2)
     assert version(session.answer()) == ("7", 2)
-    assert version(session.offer(Direction.SENDONLY)) == ("7", 3)
+    assert version(offer_as(session, Direction.SENDONLY)) == ("7", 3)
 
 
 def test_a_new_worker_gives_the_leg_another_port() -> None:
@@ -392,14 +440,14 @@ def test_an_answer_that_does_not_fit_is_refused(text: str) -> None:
 
 def test_an_answer_with_a_codec_that_was_not_offered_is_refused() -> None:
     session = called()
-    session.offer(Direction.SENDONLY)
+    offer_as(session, Direction.SENDONLY)
     with pytest.raises(NegotiationError):
         session.receive_answer(offer("m=audio 4000 RTP/AVP 8\r\n"))
 
 
 def test_offers_do_not_cross() -> None:
     session = called()
-    session.offer(Direction.SENDONLY)
+    offer_as(session, Direction.SENDONLY)
     with pytest.raises(GlareError):
         session.receive_offer(offer())
     session.receive_answer(offer(PCMU + "a=recvonly\r\n"))

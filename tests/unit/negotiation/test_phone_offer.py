@@ -99,6 +99,7 @@ def test_a_first_offer_may_have_video() -> None:
 def test_who_is_on_hold_is_not_watched_and_sees_nothing() -> None:
     bridge, phone = pair()
     exchange(bridge, phone, video=True)
-    description = parse_session_description(bridge.offer(Direction.SENDONLY))
+    bridge.want(Direction.SENDONLY)
+    description = parse_session_description(bridge.offer())
     directions = [description.direction(section) for section in description.media]
     assert directions == [Direction.SENDONLY, Direction.INACTIVE]

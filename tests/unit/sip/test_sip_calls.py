@@ -324,26 +324,49 @@ def test_a_call_that_is_not_up_cannot_be_changed() -> None:
         line.bob.answer_reinvite(theirs, "one", line.now)
 
 
-def test_a_reoffer_nobody_answers_ends_the_call() -> None:
+def test_a_reoffer_nobody_answers_leaves_the_call_as_it_was() -> None:
     line = Line()
-    ours, _ = connect(line)
+    ours, theirs = connect(line)
     line.lost = lambda entry: entry.startswith("alice")
     line.alice.reinvite(ours, "one", line.now)
     line.run(70)
-    refused, ended = line.take(ALICE)
-    assert isinstance(refused, ReofferRefused)
-    assert refused.status == 408
-    assert isinstance(ended, CallEnded)
-    assert ended.by == "timeout"
-    assert_all_forgotten(line, ALICE)
+    assert line.take(ALICE) == [ReofferRefused(ours, 408, "no answer", 0.0)]
+    line.lost = lambda _: False
+    line.alice.reinvite(ours, "two", line.now)
+    line.settle()
+    assert line.take(BOB) == [CallReoffered(theirs, "two")]
 
 
-def test_a_reoffer_answered_by_trying_only_ends_the_call_too() -> None:
+def test_a_reoffer_answered_by_trying_only_is_taken_back() -> None:
     line = Line()
-    ours, _ = connect(line)
+    ours, theirs = connect(line)
+    line.take_log()
     line.alice.reinvite(ours, "one", line.now)
-    line.run(70)  # Bob's application never answers; his 100 stopped our timer B
-    assert isinstance(line.take(ALICE)[-1], CallEnded)
+    line.run(31)  # Bob's application never answers; his 100 stopped our timer B
+    assert line.take(ALICE) == []
+    line.run(39)
+    assert "alice CANCEL" in line.take_log()
+    assert line.take(ALICE) == [ReofferRefused(ours, 487, "Request Terminated", 0.0)]
+    line.take(BOB)
+    line.alice.reinvite(ours, "two", line.now)
+    line.settle()
+    assert line.take(BOB) == [CallReoffered(theirs, "two")]
+
+
+def test_a_reoffer_whose_cancel_is_lost_too_is_given_up_and_a_late_answer_acknowledged() -> None:
+    line = Line()
+    ours, theirs = connect(line)
+    line.alice.reinvite(ours, "one", line.now)
+    line.lost = lambda entry: entry == "alice CANCEL"
+    line.run(66)
+    assert line.take(ALICE) == [ReofferRefused(ours, 408, "no final response to CANCEL", 0.0)]
+    line.take_log()
+    line.bob.answer_reinvite(theirs, "late", line.now)
+    line.settle()
+    assert line.take_log() == ["bob 200 INVITE", "alice ACK"]
+    assert line.take(ALICE) == []
+    line.alice.hang_up(ours, "", line.now)
+    line.settle()
     assert_all_forgotten(line)
 
 

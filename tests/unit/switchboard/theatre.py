@@ -98,6 +98,9 @@ class WrittenDoors:
         self.hung_up: list[tuple[LegId, str]] = []
         self.reoffers: list[tuple[LegId, str]] = []
         self.reoffer_outcomes: list[str | BridgeError] = []
+        self.phones_answer = asyncio.Event()  # cleared: they think about every re-INVITE
+        self.phones_answer.set()
+        self.phone_was_asked = asyncio.Event()
         self.dialed: list[tuple[LegId, str]] = []
         self.dial_outcomes: list[str | BridgeError] = []
         self.events: list[tuple[DesktopEvent, Audience]] = []
@@ -120,6 +123,8 @@ class WrittenDoors:
 
     async def reoffer(self, leg_id: LegId, offer: str) -> str:
         self.reoffers.append((leg_id, offer))
+        self.phone_was_asked.set()
+        await self.phones_answer.wait()
         outcome = self.reoffer_outcomes.pop(0) if self.reoffer_outcomes else PHONE_OFFER
         if isinstance(outcome, BridgeError):
             raise outcome
