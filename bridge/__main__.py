@@ -1,4 +1,4 @@
-"""The command line: `warmbridge serve | check | token | secret | password | demo`."""
+"""The command line: `warmbridge serve | check | token | secret | password | trace | demo`."""
 
 import argparse
 import asyncio
@@ -135,6 +135,23 @@ def _password(_options: argparse.Namespace) -> int:
     return 0
 
 
+def _trace(options: argparse.Namespace) -> int:
+    from signaling.sip.ladder import Rung, draw
+    from signaling.web.trace_request import fetch_trace
+
+    settings = load_settings(options.config, options.set)
+    rungs = [
+        Rung(one.at.timestamp(), one.leg_id, one.received, one.transport, one.remote, one.summary, one.text)
+        for one in fetch_trace(settings, options.interaction, options.url)
+    ]
+    if not rungs:
+        print("no SIP messages are known of it: forgotten, of before the last start, or no phone took part")  # noqa: T201
+        return 1
+    for line in draw(rungs, whole=options.whole):
+        print(line)  # noqa: T201
+    return 0
+
+
 def _demo(options: argparse.Namespace) -> int:
     try:
         from bridge.peers.demo import run_demo
@@ -198,6 +215,19 @@ def _parser() -> argparse.ArgumentParser:
         description="Asks for a password, or reads it from a pipe, and prints its hash for a table [[users]].",
     )
     password.set_defaults(command=_password)
+
+    trace = commands.add_parser(
+        "trace",
+        help="show what phone and bridge said to each other",
+        description="Draws the SIP messages of an interaction's calls as a ladder, as far as the running daemon "
+        "still has them. Keys, credentials, digits and message bodies are masked.",
+        epilog="Example: warmbridge trace --config bridge.toml int_5f0c9a1e2b3d4c5f",
+    )
+    _settings_arguments(trace)
+    trace.add_argument("interaction", metavar="INTERACTION", help="its id, int_...")
+    trace.add_argument("--url", default="", help="of the daemon; default: as in the settings")
+    trace.add_argument("--whole", action="store_true", help="each message in full under its arrow")
+    trace.set_defaults(command=_trace)
 
     demo = commands.add_parser(
         "demo",

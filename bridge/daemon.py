@@ -410,6 +410,8 @@ def _endpoint_settings(settings: Settings) -> EndpointSettings:
         advertised_address=sip.advertised_address,
         transports=sip.transports,
         stranger_treatment=sip.stranger_treatment,
+        capture_file=sip.capture_file,
+        capture_max_bytes=sip.capture_max_mb * 1_000_000,
         agent=AgentSettings(
             max_calls=sip.max_calls, trunks=Trunks([_trunk(trunk) for trunk in settings.all_trunks])
         ),

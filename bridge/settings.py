@@ -117,6 +117,8 @@ class Sip(Section):
     max_calls: Annotated[int, Field(ge=1)] = 500
     dial_target: str = ""
     codecs: AudioCodecs = AUDIO_CODECS
+    capture_file: str = ""
+    capture_max_mb: Annotated[int, Field(ge=1, le=10_000)] = 50
 
     @model_validator(mode="after")
     def _tls_is_whole(self) -> "Sip":

@@ -31,6 +31,19 @@ class Route:
     target: str
 
 
+@dataclass(frozen=True)
+class Signal:
+    """One message on the wire of a leg's call. `at` is monotonic, `text` masked: no keys, digits, credentials."""
+
+    at: float
+    leg_id: LegId
+    received: bool
+    transport: str
+    remote: str
+    summary: str
+    text: str
+
+
 class Corridor(Protocol):
     """What the SIP door calls. The switchboard implements it."""
 
@@ -79,6 +92,10 @@ class LegKeeper(Protocol):
 
 class PhoneDoor(Protocol):
     """What the switchboard calls at the SIP door."""
+
+    def signals(self, leg_id: LegId) -> Sequence[Signal]:
+        """What was said on the wire in this leg's call; nothing if it is unknown or long ago."""
+        ...
 
     async def hang_up(self, leg_id: LegId, reason: str) -> None:
         """Sends BYE (or CANCEL, or a final refusal). An unknown leg is fine."""

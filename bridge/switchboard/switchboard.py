@@ -58,6 +58,7 @@ from bridge.switchboard.queues import CallbackWish, Queues, Readiness
 from bridge.switchboard.reoffers import Reoffers
 from bridge.switchboard.restoration import Restoration
 from bridge.switchboard.search import PAGE_MAX, InteractionFilter, InteractionPage, page_of
+from bridge.switchboard.tracing import Tracing
 from bridge.switchboard.transfers import Transfers
 from bridge.switchboard.view import (
     CallbackView,
@@ -154,6 +155,7 @@ class Switchboard:
         self._desktops = Desktops(self._wiring, self._browsers)
         self.accounts = Accounts(self._wiring, self._desktops)
         self.flows = Flows(self._wiring, self._desktops)
+        self.tracing = Tracing(self._wiring, journal)
         self.transfers = Transfers(self._wiring, self._desktops)
         self.companions = Companions(self._wiring, self._browsers, self._desktops)
         self._intake = Intake(
@@ -174,6 +176,7 @@ class Switchboard:
         self._wiring.performance.attach(phone_door, self._wiring.phone_memory, self.reoffers)
         self.reoffers.attach(phone_door)
         self._callbacks.attach(phone_door)
+        self.tracing.attach(phone_door)
         self._wiring.announcer.attach(desktop_door)
         if companion_door is not None:
             self.companions.attach(companion_door)

@@ -50,6 +50,19 @@ class DiagnosisView:
 
 
 @dataclass(frozen=True)
+class SignalView:
+    """One message on the wire of a leg's call; `text` is masked."""
+
+    at: float
+    leg_id: LegId
+    received: bool
+    transport: str
+    remote: str
+    summary: str
+    text: str
+
+
+@dataclass(frozen=True)
 class SupervisionView:
     """How a supervisor listens in."""
 

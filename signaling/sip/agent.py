@@ -234,9 +234,12 @@ class UserAgent:
         return self._registry.get(call).state is CallState.CONFIRMED
 
     def call_id(self, call: CallKey) -> str:
-        """The Call-ID of an established call, "" before."""
-        dialog = self._registry.get(call).dialog
-        return "" if dialog is None else dialog.call_id
+        """Of its dialog or, before there is one, of our INVITE."""
+        session = self._registry.get(call)
+        if session.dialog is not None:
+            return session.dialog.call_id
+        sent = self._layer.sent_request(session.client_key)
+        return "" if sent is None else sent[0].first("Call-ID")
 
     def calls(self) -> tuple[CallKey, ...]:
         """Those that have not ended."""

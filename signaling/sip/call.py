@@ -22,7 +22,7 @@ from bridge.errors import (
     NotFoundError,
 )
 from bridge.ids import NO_TRUNK, IdSource, LegId
-from bridge.switchboard.doors import ArrivingCall, Corridor, LegKeeper, Route
+from bridge.switchboard.doors import ArrivingCall, Corridor, LegKeeper, Route, Signal
 from signaling.sip.call_leg import CallLeg, Forgetful
 from signaling.sip.endpoint import SipEndpoint
 from signaling.sip.event import (
@@ -38,6 +38,7 @@ from signaling.sip.event import (
     ReofferAnswered,
     ReofferRefused,
 )
+from signaling.sip.masking import mask, summary
 from signaling.sip.memory import arriving_call_id
 from signaling.sip.refusal import status_of
 from signaling.sip.settings import EndpointSettings
@@ -135,6 +136,21 @@ class SipDoor:
     def calls(self) -> int:
         return len(self._legs)
 
+    def signals(self, leg_id: LegId) -> tuple[Signal, ...]:
+        """What was said on the wire in this leg's call, masked; nothing once it is forgotten."""
+        return tuple(
+            Signal(
+                message.at,
+                leg_id,
+                message.received,
+                message.flow.transport,
+                f"{message.flow.host}:{message.flow.port}",
+                summary(message.data),
+                mask(message.data),
+            )
+            for message in self._endpoint.trace.of(leg_id)
+        )
+
     # --- what the switchboard asks ------------------------------------------------------------------------
 
     async def hang_up(self, leg_id: LegId, reason: str) -> None:
@@ -160,7 +176,7 @@ class SipDoor:
             raise ConflictError(f"leg {leg_id} has a call already")
         agent = self._endpoint.agent
         call = agent.invite(route.target, offer, self._endpoint.now(), trunk_id=route.trunk_id)
-        leg = self._enter(leg_id, call, "")
+        leg = self._enter(leg_id, call, agent.call_id(call))
         leg.dialing = asyncio.get_running_loop().create_future()
         leg.log.info("> call", target=route.target, trunk=route.trunk_id)
         try:
@@ -435,6 +451,7 @@ class SipDoor:
 
     def _enter(self, leg_id: LegId, call: CallKey, call_id: str) -> CallLeg:
         leg = CallLeg(leg_id, call, call_id)
+        self._endpoint.trace.name(leg_id, call_id)
         self._legs[leg_id] = leg
         self._by_call[call] = leg
         return leg

@@ -2,10 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 
 from bridge.clock import Clock
+from bridge.errors import SettingsError
 from signaling.sip.admission import Admission
 from signaling.sip.agent import UserAgent
+from signaling.sip.capture import Capture
 from signaling.sip.courier import Courier, TaskOwner
 from signaling.sip.datagram_port import DatagramPort
 from signaling.sip.event import AgentEvent
@@ -15,6 +18,7 @@ from signaling.sip.message import SipParseError
 from signaling.sip.settings import EndpointSettings
 from signaling.sip.stream_connection import StreamConnection
 from signaling.sip.stream_ports import StreamPorts
+from signaling.sip.trace import SipTrace
 
 BIND_ATTEMPTS = 10
 GAUGES = frozenset({"sip_calls", "sip_transactions", "sip_connections"})
@@ -52,6 +56,8 @@ class SipEndpoint:
         self._timer: asyncio.TimerHandle | None = None
         self._armed_at = 0.0
         self._flushing = False
+        self._capture: Capture | None = None
+        self.trace = SipTrace()
         self.port = settings.port
         self.tls_port = settings.tls_port
 
@@ -75,9 +81,24 @@ class SipEndpoint:
         host = settings.advertised_address or settings.address
         identity = LocalIdentity(host, self.port, self._token_hex, self._user, self.tls_port)
         self._courier.open(tasks, self._datagrams)
+        self._capture = self._open_capture(host)
         self._agent = UserAgent(settings.agent, identity)
         restore()
         self.flush()
+
+    def _open_capture(self, host: str) -> Capture | None:
+        path, most = self._settings.capture_file, self._settings.capture_max_bytes
+        if not path:
+            return None
+        try:
+            return Capture(Path(path), most, (host, self.port))
+        except OSError as error:
+            raise SettingsError(f"sip.capture_file: {path}: {error.strerror}") from error
+
+    def _note(self, data: bytes, flow: Flow, now: float, *, received: bool) -> None:
+        self.trace.record(data, flow, now, received=received)
+        if self._capture is not None:
+            self._capture.write(data, flow, self._clock.wall(), received=received)
 
     async def _bind(self) -> None:
         """A free UDP port may be taken for TCP: where any port will do, another one is tried."""
@@ -106,6 +127,9 @@ class SipEndpoint:
         if self._timer is not None:
             self._timer.cancel()
         self._courier.close()
+        if self._capture is not None:
+            self._capture.close()
+            self._capture = None
         if self._datagrams is not None:
             self._datagrams.close()
         self._streams.close()
@@ -124,6 +148,7 @@ class SipEndpoint:
                 if not messages and not events:
                     break
                 for data, flow in messages:
+                    self._note(data, flow, self._clock.now(), received=False)
                     self._courier.send(data, flow)
                 for event in events:
                     self._on_event(event)
@@ -139,6 +164,8 @@ class SipEndpoint:
             "sip_refused_connections": self._streams.refused,
             "sip_failed_handshakes": self._streams.failed_handshakes,
             "sip_throttled": self._admission.throttled,
+            "sip_traces_forgotten": self.trace.forgotten,
+            "sip_untraced_messages": self.trace.left_out,
             "sip_unsent": self._courier.unsent + (self._datagrams.dropped if self._datagrams else 0),
         }
         return {name if name in GAUGES else f"{name}_total": count for name, count in counts.items()}
@@ -154,7 +181,9 @@ class SipEndpoint:
 
     def _receive(self, data: bytes, flow: Flow) -> None:
         if self._is_known(flow.host):
-            self.agent.receive_message(data, flow, self._clock.now())
+            now = self._clock.now()
+            self._note(data, flow, now, received=True)
+            self.agent.receive_message(data, flow, now)
         elif self._settings.stranger_treatment == "forbid":
             self.agent.refuse_stranger(data, flow)
         else:

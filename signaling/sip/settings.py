@@ -36,4 +36,6 @@ class EndpointSettings:
     message_burst: float = 10_000.0
     max_connections: int = 1000
     connection_idle_s: float = 3600.0
+    capture_file: str = ""  # "" captures nothing
+    capture_max_bytes: int = 50_000_000
     agent: AgentSettings = field(default_factory=AgentSettings)

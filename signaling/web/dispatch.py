@@ -50,6 +50,7 @@ Whole = (
 Reading = (
     messages.GetInteraction
     | messages.GetTimeline
+    | messages.GetTrace
     | messages.ListInteractions
     | messages.ListUsers
     | messages.GetUser
@@ -185,6 +186,9 @@ class Dispatch:
                 id_ = InteractionId(command.interaction_id)
                 entries = await board.timeline(principal, id_, command.after, command.limit)
                 return event.TimelineResult(timeline=_wires(event.TimelineEntry, entries))
+            case messages.GetTrace():
+                signals = await board.tracing.trace(principal, InteractionId(command.interaction_id))
+                return event.TraceResult(signals=_wires(event.Signal, signals))
             case messages.ListInteractions():
                 page = await board.find_interactions(
                     principal, _filter(command), command.cursor, command.limit
@@ -240,7 +244,7 @@ def _wish(command: messages.AddParticipant) -> switchboard.AddParticipant:
     )
 
 
-View = view.InteractionView | view.ParticipantView | view.UserView | view.TimelineView
+View = view.InteractionView | view.ParticipantView | view.UserView | view.TimelineView | view.SignalView
 
 
 def _wire(model: type[ModelT], value: View) -> ModelT:

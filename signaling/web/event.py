@@ -97,6 +97,18 @@ class Diagnosis(WireModel):
     text: str
 
 
+class Signal(WireModel):
+    """One SIP message of a leg's call, as it passed. `text` is the message without keys, digits and credentials."""
+
+    at: datetime
+    leg_id: str
+    received: bool
+    transport: str
+    remote: str
+    summary: str
+    text: str
+
+
 class Supervision(WireModel):
     """How a supervisor listens in. `coached_id` hears a whisper."""
 
@@ -271,6 +283,12 @@ class TimelineResult(WireModel):
     timeline: tuple[TimelineEntry, ...]
 
 
+class TraceResult(WireModel):
+    """Oldest first. Empty when the bridge has forgotten the calls, or was started since."""
+
+    signals: tuple[Signal, ...]
+
+
 class UserResult(WireModel):
     user: User
 
@@ -312,6 +330,7 @@ Result = (
     | InteractionsResult
     | ParticipantResult
     | TimelineResult
+    | TraceResult
     | UserResult
     | UsersResult
     | PromptsResult

@@ -412,6 +412,14 @@ class GetTimeline(WireModel):
     limit: Annotated[int, Field(ge=1, le=1000)] = 1000
 
 
+class GetTrace(WireModel):
+    """The SIP messages of the interaction's calls, as far as the bridge still has them; for operators."""
+
+    command: Literal["getTrace"]
+    id: CommandId
+    interaction_id: Identifier
+
+
 class ListInteractions(WireModel):
     """What is set must all hold; newest first, in pages."""
 
@@ -506,6 +514,7 @@ Command = (
     | PlayPrompt
     | GetInteraction
     | GetTimeline
+    | GetTrace
     | ListInteractions
     | ListUsers
     | GetUser

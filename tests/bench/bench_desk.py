@@ -29,7 +29,7 @@ from bridge.journal.journal import Journal
 from bridge.logs import configure_logs
 from bridge.plane import messages
 from bridge.settings import Log
-from bridge.switchboard.doors import ArrivingCall, Audience, Route
+from bridge.switchboard.doors import ArrivingCall, Audience, Route, Signal
 from bridge.switchboard.event import DesktopEvent, InteractionUpdated, OfferMade
 from bridge.switchboard.principal import Principal
 from bridge.switchboard.switchboard import AddFromQueue, Switchboard
@@ -236,6 +236,10 @@ class _Doors:
     def __init__(self) -> None:
         self.offers: dict[InteractionId | UserId, asyncio.Future[OfferView]] = {}
         self.opened: list[InteractionId] = []
+
+    def signals(self, leg_id: LegId) -> tuple[Signal, ...]:
+        """Nothing is on any wire."""
+        return ()
 
     async def hang_up(self, leg_id: LegId, reason: str) -> None:
         """The call is over anyway."""

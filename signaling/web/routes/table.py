@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from bridge.ids import InteractionId
 from bridge.switchboard.principal import (
+    INTERACTION_ALL,
     INTERACTION_READ,
     INTERACTION_SUPERVISE,
     INTERACTION_WRITE,
@@ -218,6 +219,15 @@ TABLE = (
         event.CompanionLinkResult,
         "A link by which the caller's browser joins",
         _DO,
+    ),
+    Entry(
+        "interactions",
+        "GET",
+        f"{_INTERACTION}/trace",
+        messages.GetTrace,
+        event.TraceResult,
+        "The SIP messages of its calls, as far as the bridge still has them",
+        (INTERACTION_ALL,),
     ),
     Entry(
         "flows",

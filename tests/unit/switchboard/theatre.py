@@ -17,7 +17,7 @@ from bridge.errors import BridgeError
 from bridge.ids import IdSource, InteractionId, LegId, ParticipantId, TrunkId, UserId
 from bridge.journal.journal import Journal
 from bridge.plane import messages
-from bridge.switchboard.doors import ArrivingCall, Audience, Route, Sounds
+from bridge.switchboard.doors import ArrivingCall, Audience, Route, Signal, Sounds
 from bridge.switchboard.event import DesktopEvent, MediaOffered, OfferMade
 from bridge.switchboard.principal import Principal
 from bridge.switchboard.switchboard import AddParticipant, Switchboard
@@ -95,6 +95,7 @@ class WrittenDoors:
 
     def __init__(self) -> None:
         self.ways_out = True
+        self.said: list[Signal] = []
         self.hung_up: list[tuple[LegId, str]] = []
         self.reoffers: list[tuple[LegId, str]] = []
         self.reoffer_outcomes: list[str | BridgeError] = []
@@ -104,6 +105,9 @@ class WrittenDoors:
         self.dialed: list[tuple[LegId, str]] = []
         self.dial_outcomes: list[str | BridgeError] = []
         self.events: list[tuple[DesktopEvent, Audience]] = []
+
+    def signals(self, leg_id: LegId) -> tuple[Signal, ...]:
+        return tuple(signal for signal in self.said if signal.leg_id == leg_id)
 
     async def hang_up(self, leg_id: LegId, reason: str) -> None:
         self.hung_up.append((leg_id, reason))
