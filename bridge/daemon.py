@@ -36,6 +36,7 @@ from bridge.switchboard.doors import Sounds
 from bridge.switchboard.entitlement import configured_accounts
 from bridge.switchboard.switchboard import Switchboard
 from bridge.switchboard.wiring import SwitchboardPolicy
+from bridge.transport.srtp_library import supported_suites
 from bridge.trunk import Trunk as TrunkSection
 from signaling.sip.call import SipDoor
 from signaling.sip.memory import returning_legs
@@ -446,7 +447,12 @@ def _trunk(section: TrunkSection) -> Trunk:
 
 def _phone_preferences(section: TrunkSection) -> PhonePreferences:
     """What phones behind a trunk are offered."""
-    return PhonePreferences(codecs=section.codecs, video_codecs=section.video_codecs)
+    return PhonePreferences(
+        codecs=section.codecs,
+        video_codecs=section.video_codecs,
+        srtp=section.srtp,
+        srtp_suites=supported_suites(),
+    )
 
 
 def _worker_config(settings: Settings) -> messages.WorkerConfig:

@@ -1,4 +1,4 @@
-"""A phone's leg: plain RTP on a port pair of its own."""
+"""A phone's leg: RTP or SRTP on a port pair of its own."""
 
 from collections import Counter
 
@@ -108,11 +108,9 @@ class RtpLeg:
         if audio is None:
             self._up = self._down = None
             return
-        self._port.declare(
-            (audio.remote_address, audio.remote_port), (audio.remote_address, audio.remote_rtcp_port)
-        )
+        self._port.declare(audio, now)
         self._adopt_up(audio)
-        self._adopt_down(audio)
+        self._adopt_down(audio, before)
 
     def _adopt_video(self, now: float) -> None:
         if self._video is None and self._wants_video_port:
@@ -123,7 +121,7 @@ class RtpLeg:
             except CapacityError as error:
                 self._log.warning("! no port for video", reason=error.reason)
         if self._video is not None:
-            self._video.update(self._spec.video)
+            self._video.update(self._spec.video, now)
 
     def _adopt_up(self, audio: RtpAudio) -> None:
         wanted = audio.codec
@@ -134,8 +132,15 @@ class RtpLeg:
                 MID, wanted, dtmf_payload_type=audio.dtmf_payload_type, on_digit=self._on_digit
             )
 
-    def _adopt_down(self, audio: RtpAudio) -> None:
-        if self._down is None or self._down.codec != audio.codec:
+    def _adopt_down(self, audio: RtpAudio, before: RtpAudio | None) -> None:
+        down = self._down
+        # Some phones count SRTP rollovers anew at each exchange (seen with baresip). A stream that had one
+        # would be noise to them; a new one has none to anybody.
+        is_new_exchange = before is not None and before.exchange != audio.exchange
+        is_ambiguous = (
+            audio.srtp is not None and is_new_exchange and down is not None and down.has_rolled_over
+        )
+        if down is None or down.codec != audio.codec or is_ambiguous:
             bits = self._shell.random_bits
             # Another codec means another timeline; a new SSRC keeps the receiver from mixing up the two.
             self._ssrc = self._ssrc if self._down is None else bits(32)
@@ -181,7 +186,10 @@ class RtpLeg:
             tracks += self._video.statistics()
         port = self._port
         transport = messages.TransportStatistics(
-            received=port.received, strangers=port.strangers + port.unlatched, unsent=port.unsent
+            received=port.received,
+            strangers=port.strangers + port.unlatched,
+            undecryptable=port.undecryptable,
+            unsent=port.unsent,
         )
         return messages.LegStatistics(self.leg_id, tuple(tracks), transport)
 

@@ -65,15 +65,13 @@ class RtpVideoSection:
     def port(self) -> int:
         return self._port.port
 
-    def update(self, spec: RtpVideo | None) -> None:
+    def update(self, spec: RtpVideo | None, now: float) -> None:
         """Takes the wanted state; None is a voice call, and the streams rest."""
         if spec == self._spec:
             return
         self._spec = spec
         if spec is not None:
-            self._port.declare(
-                (spec.remote_address, spec.remote_port), (spec.remote_address, spec.remote_rtcp_port)
-            )
+            self._port.declare(spec, now)
         self._adopt_up(spec)
         self._adopt_down(spec)
 

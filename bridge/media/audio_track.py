@@ -171,6 +171,7 @@ class AudioDownTrack:
     __slots__ = (
         "_extension",
         "_initial_timestamp",
+        "_rollovers",
         "_send",
         "_sequence_number",
         "_stream",
@@ -195,6 +196,7 @@ class AudioDownTrack:
         self._send = send
         self._sequence_number, self._initial_timestamp = first
         self._timestamp = self._initial_timestamp
+        self._rollovers = 0
         self._extension = extension_block(extensions or {})
         self._stream = StreamSender(ssrc, codec.clock_rate_hz)
 
@@ -210,10 +212,16 @@ class AudioDownTrack:
         """
         return self._sequence_number, self._timestamp
 
+    @property
+    def has_rolled_over(self) -> bool:
+        """The sequence number went through 0: SRTP's rollover counter is no longer its first."""
+        return self._rollovers > 0
+
     def push(self, payload: bytes, media_time: int, now: float, *, marker: bool) -> None:
         """Sends one frame; `media_time` counts the codec's RTP clock and never wraps."""
         timestamp = self._timestamp = (self._initial_timestamp + media_time) & 0xFFFFFFFF
         self._sequence_number = (self._sequence_number + 1) & 0xFFFF
+        self._rollovers += not self._sequence_number
         header = HEADER.pack(
             0x90 if self._extension else 0x80,
             self.codec.payload_type | (MARKER_BIT if marker else 0),

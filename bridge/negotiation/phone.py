@@ -1,4 +1,6 @@
-"""Offer and answer with a phone: one audio stream and at most one video stream over plain RTP."""
+"""Offer and answer with a phone: one audio stream and at most one video stream, over RTP or SRTP."""
+
+import secrets
 
 import msgspec
 
@@ -14,10 +16,20 @@ from bridge.negotiation.phone_agreement import (
 )
 from bridge.negotiation.phone_audio import PhoneAudio, PhonePreferences, understand_audio
 from bridge.negotiation.phone_offer import PhoneOffer, make_offer, read_answer
-from bridge.negotiation.phone_section import PhonePlace, find_sections, write_description
+from bridge.negotiation.phone_section import PhonePlace, PhoneSection, find_sections, write_description
+from bridge.negotiation.phone_transport import (
+    PhoneTransport,
+    RandomBytes,
+    answer_transport,
+    needs_keys,
+    without_keys,
+)
+from bridge.negotiation.phone_video import PhoneVideo
 from bridge.plane.messages import VIDEO_MID, RtpAudio, RtpVideo
 from bridge.wire.sdp import SessionDescription, parse_session_description, serialize_session_description
 from bridge.wire.sdp_section import Direction, MediaSection
+
+_WAYS = {"off": "plain RTP", "optional": "RTP or SRTP", "mandatory": "SRTP with a key the bridge can use"}
 
 
 def answer_phone(offer_text: str, preferences: PhonePreferences | None = None) -> PhoneAgreement:
@@ -42,13 +54,20 @@ class PhoneSession:
         "_offered",
         "_place",
         "_preferences",
+        "_random_bytes",
         "_session_id",
         "_version",
         "_wish",
     )
 
-    def __init__(self, session_id: int, preferences: PhonePreferences | None = None) -> None:
+    def __init__(
+        self,
+        session_id: int,
+        preferences: PhonePreferences | None = None,
+        random_bytes: RandomBytes = secrets.token_bytes,
+    ) -> None:
         self._session_id = session_id
+        self._random_bytes = random_bytes
         self._preferences = preferences or PhonePreferences()
         self._version = 0
         self._place: PhonePlace | None = None
@@ -122,20 +141,27 @@ class PhoneSession:
             session_id=self._session_id,
             version=self._version,
             wish=self._wish.value,
-            audio=None if agreed is None else agreed.audio,
+            audio=None if agreed is None else msgspec.structs.replace(agreed.audio, srtp=None),
             held_by_remote=agreed is not None and agreed.held_by_remote,
-            remote="" if agreed is None else serialize_session_description(agreed.remote),
+            remote="" if agreed is None else serialize_session_description(without_keys(agreed.remote)),
             audio_index=0 if agreed is None else agreed.audio_index,
             dtmf_clock_rate_hz=8000 if agreed is None else agreed.dtmf_clock_rate_hz,
-            video=None if agreed is None else agreed.video,
+            video=None
+            if agreed is None or agreed.video is None
+            else msgspec.structs.replace(agreed.video, srtp=None),
             video_index=None if agreed is None else agreed.video_index,
             no_video=NOT_OFFERED if agreed is None else agreed.no_video,
+            audio_secure=agreed is not None and needs_keys(agreed.audio_transport),
+            video_secure=agreed is not None and needs_keys(agreed.video_transport),
         )
         return msgspec.json.encode(memory)
 
     @classmethod
     def recall(cls, body: bytes, preferences: PhonePreferences | None = None) -> "PhoneSession":
-        """The session that was remembered, without a place. Raises NegotiationError for bytes it cannot read."""
+        """The session that was remembered, without a place and without keys.
+
+        Raises NegotiationError for bytes it cannot read.
+        """
         try:
             memory = msgspec.json.decode(body, type=_Memory)
         except msgspec.MsgspecError as error:
@@ -144,17 +170,7 @@ class PhoneSession:
         session._version = memory.version
         session._wish = session._described = Direction(memory.wish)
         if memory.audio is not None:
-            session._agreement = PhoneAgreement(
-                memory.audio,
-                memory.held_by_remote,
-                _parse(memory.remote),
-                memory.audio_index,
-                memory.dtmf_clock_rate_hz,
-                memory.video,
-                memory.video_index,
-                memory.no_video,
-                session._preferences.video_bps,
-            )
+            session._agreement = _agreement_of(memory, memory.audio, session._preferences)
         return session
 
     def place(self, local_address: str, local_port: int, video_port: int | None = None) -> None:
@@ -178,7 +194,7 @@ class PhoneSession:
         if video is not None and self._place is not None and self._portless:
             # A port that was not to be had may be free by now: the next declaration asks for it again.
             self._place = PhonePlace(self._place.address, self._place.audio_port)
-        found = Understood(remote, audio, video, no_video)
+        found = self._understood(remote, audio, video, no_video)
         held = not audio.section.direction.receives
         self._agreement = agree(found, self._wish, last, self._preferences, held=held)
         self._described = self._wish
@@ -200,7 +216,9 @@ class PhoneSession:
         """
         place = self._placed()
         self._answer_due = False
-        self._offered = make_offer(self._agreement, place, self._preferences, self._wish, video=video)
+        self._offered = make_offer(
+            self._agreement, place, self._preferences, self._wish, self._random_bytes, video=video
+        )
         return self._write(place.address, self._offered.media)
 
     def receive_answer(self, answer_text: str) -> PhoneAgreement:
@@ -242,13 +260,32 @@ class PhoneSession:
         # The section that carried the call goes first: a phone may add another audio section behind it.
         first = None if agreed is None else agreed.audio_index
         preferred = None if agreed is None else agreed.audio.codec
-        for section in find_sections(remote, "audio", first):
+        for section in find_sections(remote, "audio", self._preferences.srtp_policy, first):
             media = remote.media[section.index]
             audio = understand_audio(media, section, self._preferences, preferred, in_order=False)
             if audio is not None:
                 return audio
         known = ", ".join(self._preferences.codecs)
-        raise NegotiationError(f"The offer has no audio over plain RTP with one of {known}.")
+        way = _WAYS[self._preferences.srtp]
+        raise NegotiationError(f"The offer has no audio over {way} with one of {known}.")
+
+    def _understood(
+        self, remote: SessionDescription, audio: PhoneAudio, video: PhoneVideo | None, no_video: str
+    ) -> Understood:
+        """What the phone offers, with our side of how its packets travel."""
+        last, policy = self._agreement, self._preferences.srtp_policy
+
+        def ours(section: PhoneSection, before: PhoneTransport | None) -> PhoneTransport:
+            return answer_transport(remote.media[section.index], policy, before, self._random_bytes)
+
+        return Understood(
+            remote,
+            audio,
+            ours(audio.section, last.audio_transport if last else None),
+            video,
+            ours(video.section, last.video_transport if last else None) if video else None,
+            no_video,
+        )
 
     def _write(self, address: str, media: tuple[MediaSection, ...]) -> str:
         if (address, media) != self._last_media:
@@ -272,6 +309,35 @@ class _Memory(msgspec.Struct, frozen=True):
     video: RtpVideo | None = None
     video_index: int | None = None
     no_video: str = NOT_OFFERED
+    audio_secure: bool = False
+    video_secure: bool = False
+
+
+def _agreement_of(memory: _Memory, audio: RtpAudio, preferences: PhonePreferences) -> PhoneAgreement:
+    """What is left of an agreement. Without its keys nothing can be said or heard until new ones are agreed."""
+    remote = _parse(memory.remote)
+    video, audio_transport, video_transport = memory.video, None, None
+    if memory.audio_secure:
+        audio = msgspec.structs.replace(audio, sends=False, receives=False)
+    else:
+        audio_transport = PhoneTransport(remote.media[memory.audio_index].protocol, rtcp_mux=audio.rtcp_mux)
+    if video is not None and memory.video_secure:
+        video = msgspec.structs.replace(video, sends=False, receives=False)
+    elif video is not None and memory.video_index is not None:
+        video_transport = PhoneTransport(remote.media[memory.video_index].protocol, rtcp_mux=video.rtcp_mux)
+    return PhoneAgreement(
+        audio,
+        memory.held_by_remote,
+        remote,
+        memory.audio_index,
+        memory.dtmf_clock_rate_hz,
+        video,
+        memory.video_index,
+        memory.no_video,
+        preferences.video_bps,
+        audio_transport,
+        video_transport,
+    )
 
 
 def _parse(text: str) -> SessionDescription:

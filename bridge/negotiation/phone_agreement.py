@@ -11,6 +11,7 @@ from bridge.negotiation.phone_section import (
     refuse,
     write_description,
 )
+from bridge.negotiation.phone_transport import PhoneTransport
 from bridge.negotiation.phone_video import (
     PhoneVideo,
     accepted_codecs,
@@ -31,7 +32,8 @@ NO_PORT = "no RTP port is free for the phone's video"
 class PhoneAgreement(msgspec.Struct, frozen=True):
     """`audio` and `video` go into `RtpLegSpec`; the rest is what `answer` writes.
 
-    `no_video` says why there is no video, "" if there is.
+    `no_video` says why there is no video, "" if there is. A transport is None when its keys are gone with
+    the process that had them.
     """
 
     audio: RtpAudio
@@ -43,6 +45,8 @@ class PhoneAgreement(msgspec.Struct, frozen=True):
     video_index: int | None = None
     no_video: str = NOT_OFFERED
     video_bps: int = 1_000_000
+    audio_transport: PhoneTransport | None = None
+    video_transport: PhoneTransport | None = None
 
     def answer(
         self, local_address: str, local_port: int, session_id: int = 1, session_version: int = 1
@@ -71,18 +75,20 @@ class PhoneAgreement(msgspec.Struct, frozen=True):
             events = () if event is None else ((event, self.dtmf_clock_rate_hz),)
             direction = make_direction(sends=self.audio.sends, receives=self.audio.receives)
             codecs = (self.audio.codec,)
-            return write_audio(place.address, place.audio_port, section.protocol, direction, codecs, events)
+            transport = self.audio_transport or PhoneTransport(section.protocol)
+            return write_audio(place.address, place.audio_port, transport, direction, codecs, events)
         if index == self.video_index and self.video is not None and place.video_port:
             direction = make_direction(sends=self.video.sends, receives=self.video.receives)
-            return rewrite_video(self.video, place, section.protocol, direction, self.video_bps)
+            transport = self.video_transport or PhoneTransport(section.protocol)
+            return rewrite_video(self.video, place, transport, direction, self.video_bps)
         return refuse(section)
 
 
 def rewrite_video(
-    video: RtpVideo, place: PhonePlace, protocol: str, direction: Direction, limit_bps: int
+    video: RtpVideo, place: PhonePlace, transport: PhoneTransport, direction: Direction, limit_bps: int
 ) -> MediaSection:
     """What is agreed on video, as our description says it."""
-    return write_video(place, protocol, direction, video.up_codecs, video.feedback, limit_bps)
+    return write_video(place, transport, direction, video.up_codecs, video.feedback, limit_bps)
 
 
 class Understood(msgspec.Struct, frozen=True):
@@ -91,7 +97,9 @@ class Understood(msgspec.Struct, frozen=True):
 
     remote: SessionDescription
     audio: PhoneAudio
+    audio_transport: PhoneTransport
     video: PhoneVideo | None = None
+    video_transport: PhoneTransport | None = None
     no_video: str = NOT_OFFERED
     offered: tuple[Codec, ...] = ()
 
@@ -109,7 +117,7 @@ def agree(
     if found.video is not None:
         video = _agree_video(found, found.video, wish, last.video if last else None, preferences)
     return PhoneAgreement(
-        audio=_agree_audio(found.audio, wish, last.audio if last else None),
+        audio=_agree_audio(found, wish, last.audio if last else None),
         held_by_remote=held,
         remote=found.remote,
         audio_index=found.audio.section.index,
@@ -118,10 +126,13 @@ def agree(
         video_index=None if found.video is None else found.video.section.index,
         no_video=found.no_video,
         video_bps=preferences.video_bps,
+        audio_transport=found.audio_transport,
+        video_transport=found.video_transport,
     )
 
 
-def _agree_audio(audio: PhoneAudio, wish: Direction, last: RtpAudio | None) -> RtpAudio:
+def _agree_audio(found: Understood, wish: Direction, last: RtpAudio | None) -> RtpAudio:
+    audio, transport = found.audio, found.audio_transport
     address, port, rtcp_port = _route(audio.section, last)
     return RtpAudio(
         remote_address=address,
@@ -131,6 +142,9 @@ def _agree_audio(audio: PhoneAudio, wish: Direction, last: RtpAudio | None) -> R
         dtmf_payload_type=audio.dtmf_payload_type,
         sends=wish.sends and audio.section.direction.receives,
         receives=wish.receives and audio.section.direction.sends,
+        srtp=transport.srtp,
+        rtcp_mux=transport.rtcp_mux,
+        exchange=last.exchange + 1 if last else 1,
     )
 
 
@@ -143,6 +157,7 @@ def _agree_video(
 ) -> RtpVideo:
     address, port, rtcp_port = _route(video.section, last)
     direction = video_direction(wish)
+    transport = found.video_transport or PhoneTransport()
     return RtpVideo(
         remote_address=address,
         remote_port=port,
@@ -153,6 +168,9 @@ def _agree_video(
         limit_bps=video.limit_bps or preferences.video_bps,
         sends=direction.sends and video.section.direction.receives,
         receives=direction.receives and video.section.direction.sends,
+        srtp=transport.srtp,
+        rtcp_mux=transport.rtcp_mux,
+        exchange=last.exchange + 1 if last else 1,
     )
 
 
@@ -170,7 +188,7 @@ def find_video(
         return None, NOT_OFFERED
     if not preferences.video_codecs:
         return None, VOICE_ONLY
-    sections = find_sections(remote, "video", first)
+    sections = find_sections(remote, "video", preferences.srtp_policy, first)
     if not sections:
         return None, NOT_PLAIN
     for section in sections:

@@ -11,7 +11,9 @@ from bridge.negotiation.codecs import (
     rtp_map_line,
 )
 from bridge.negotiation.phone_section import PhoneSection, connection_of
+from bridge.negotiation.phone_transport import PhoneTransport, SrtpPolicy, SrtpUse, transport_lines
 from bridge.plane.messages import Codec
+from bridge.wire.sdes import SUITES
 from bridge.wire.sdp_section import Attribute, Attributes, Direction, MediaSection
 
 PTIME_MS = 20  # the metronome's tick
@@ -28,6 +30,12 @@ class PhonePreferences(msgspec.Struct, frozen=True):
     dtmf: bool = True
     video_codecs: tuple[str, ...] = ("H264", "VP8")
     video_bps: int = 1_000_000
+    srtp: SrtpUse = "off"
+    srtp_suites: tuple[str, ...] = tuple(SUITES)
+
+    @property
+    def srtp_policy(self) -> SrtpPolicy:
+        return SrtpPolicy(self.srtp, self.srtp_suites)
 
 
 class PhoneAudio(msgspec.Struct, frozen=True):
@@ -82,7 +90,7 @@ def _choose_event(section: MediaSection, codec: Codec) -> tuple[int | None, int]
 def write_audio(
     address: str,
     port: int,
-    protocol: str,
+    transport: PhoneTransport,
     direction: Direction,
     codecs: tuple[Codec, ...],
     events: tuple[tuple[int, int], ...],
@@ -97,9 +105,11 @@ def write_audio(
         lines.append(Attribute("fmtp", f"{payload_type} 0-15"))  # RFC 4733 section 7.1.1: DTMF only
     lines += [
         Attribute("ptime", str(PTIME_MS)),
-        Attribute("rtcp", str(port + 1)),
+        *transport_lines(port, transport),
         Attribute(direction.value),
     ]
     numbers = (*(codec.payload_type for codec in codecs), *(payload_type for payload_type, _ in events))
     formats = tuple(str(number) for number in numbers)
-    return MediaSection("audio", port, protocol, formats, Attributes(tuple(lines)), connection_of(address))
+    return MediaSection(
+        "audio", port, transport.protocol, formats, Attributes(tuple(lines)), connection_of(address)
+    )

@@ -13,6 +13,12 @@ from bridge.negotiation.phone_agreement import (
 )
 from bridge.negotiation.phone_audio import PhonePreferences, understand_audio, write_audio
 from bridge.negotiation.phone_section import PhonePlace, read_section, refuse
+from bridge.negotiation.phone_transport import (
+    PhoneTransport,
+    RandomBytes,
+    accepted_transport,
+    offered_transport,
+)
 from bridge.negotiation.phone_video import (
     FEEDBACK,
     PhoneVideo,
@@ -40,6 +46,8 @@ class PhoneOffer(msgspec.Struct, frozen=True):
     audio_index: int
     codecs: tuple[Codec, ...]
     media: tuple[MediaSection, ...]
+    audio_transport: PhoneTransport
+    video_transport: PhoneTransport | None = None
     video_index: int | None = None
     video_codecs: tuple[Codec, ...] = ()
     no_video: str = NOT_OFFERED
@@ -50,54 +58,68 @@ def make_offer(
     place: PhonePlace,
     preferences: PhonePreferences,
     direction: Direction,
+    random_bytes: RandomBytes,
     *,
     video: bool | None,
 ) -> PhoneOffer:
     """RFC 3264 section 8: every m= line ever agreed stays in its place, refused ones with port 0."""
     codecs, events = _audio_formats(agreed, preferences)
-    protocol = "RTP/AVP" if agreed is None else agreed.protocol_of(agreed.audio_index)
-    audio = write_audio(place.address, place.audio_port, protocol, direction, codecs, events)
+    policy = preferences.srtp_policy
     if agreed is None:
-        offer = PhoneOffer(direction, 0, codecs, (audio,))
-        return _add_video(offer, None, place, preferences) if video else offer
+        transport = offered_transport(policy, random_bytes)
+    else:
+        protocol = agreed.protocol_of(agreed.audio_index)
+        transport = agreed.audio_transport or offered_transport(policy, random_bytes, protocol)
+    transport = msgspec.structs.replace(transport, rtcp_mux=True)
+    audio = write_audio(place.address, place.audio_port, transport, direction, codecs, events)
+    if agreed is None:
+        offer = PhoneOffer(direction, 0, codecs, (audio,), transport)
+        return _add_video(offer, place, preferences, random_bytes) if video else offer
     media = tuple(
         audio if index == agreed.audio_index else refuse(section)
         for index, section in enumerate(agreed.remote.media)
     )
-    offer = PhoneOffer(direction, agreed.audio_index, codecs, media, no_video=agreed.no_video)
+    offer = PhoneOffer(direction, agreed.audio_index, codecs, media, transport, no_video=agreed.no_video)
     if agreed.video is not None and place.video_port:
         if video is False:
             return msgspec.structs.replace(offer, no_video=VIDEO_ENDED)
-        return _keep_video(offer, agreed, place, preferences)
-    return _add_video(offer, agreed, place, preferences) if video else offer
+        return _keep_video(offer, agreed, place, preferences, random_bytes)
+    return _add_video(offer, place, preferences, random_bytes) if video else offer
 
 
 def read_answer(remote: SessionDescription, offered: PhoneOffer, preferences: PhonePreferences) -> Understood:
     """The answer to `offered`, of as many m= lines. Raises NegotiationError when it has no usable audio."""
     names = tuple(codec.name for codec in offered.codecs)
-    section = read_section(remote, offered.audio_index, "audio")
-    audio = None
+    policy = preferences.srtp_policy
+    section = read_section(remote, offered.audio_index, "audio", policy)
+    audio = transport = None
     if section is not None:
         asked = msgspec.structs.replace(preferences, codecs=names)
         media = remote.media[section.index]
         audio = understand_audio(media, section, asked, preferred=None, in_order=True)
-    if audio is None:
+        transport = accepted_transport(media, policy, offered.audio_transport)
+    if audio is None or transport is None:
         raise NegotiationError("The answer accepts no audio the bridge offered.")
-    video = _read_video(remote, offered, preferences)
+    video, video_transport = _read_video(remote, offered, preferences)
     declined = offered.video_index is not None and video is None
     reason = VIDEO_DECLINED if declined else offered.no_video
-    return Understood(remote, audio, video, reason, offered.video_codecs)
+    return Understood(remote, audio, transport, video, video_transport, reason, offered.video_codecs)
 
 
 def _read_video(
     remote: SessionDescription, offered: PhoneOffer, preferences: PhonePreferences
-) -> PhoneVideo | None:
-    index = offered.video_index
-    section = None if index is None else read_section(remote, index, "video")
-    if section is None:
-        return None
+) -> tuple[PhoneVideo, PhoneTransport] | tuple[None, None]:
+    index, ours = offered.video_index, offered.video_transport
+    if index is None or ours is None:
+        return None, None
+    policy = preferences.srtp_policy
+    section = read_section(remote, index, "video", policy)
+    transport = accepted_transport(remote.media[index], policy, ours)
+    if section is None or transport is None:
+        return None, None
     names = tuple(dict.fromkeys(codec.name for codec in offered.video_codecs))
-    return understand_video(remote, section, msgspec.structs.replace(preferences, video_codecs=names))
+    video = understand_video(remote, section, msgspec.structs.replace(preferences, video_codecs=names))
+    return (None, None) if video is None else (video, transport)
 
 
 def _audio_formats(
@@ -120,31 +142,43 @@ def _audio_formats(
 
 
 def _keep_video(
-    offer: PhoneOffer, agreed: PhoneAgreement, place: PhonePlace, preferences: PhonePreferences
+    offer: PhoneOffer,
+    agreed: PhoneAgreement,
+    place: PhonePlace,
+    preferences: PhonePreferences,
+    random_bytes: RandomBytes,
 ) -> PhoneOffer:
     index, video = agreed.video_index, agreed.video
     if index is None or video is None:
         return offer
     direction = video_direction(offer.direction)
-    ours = rewrite_video(video, place, agreed.protocol_of(index), direction, preferences.video_bps)
-    return _with_video(offer, index, ours, video.up_codecs)
+    protocol = agreed.protocol_of(index)
+    kept = agreed.video_transport or offered_transport(preferences.srtp_policy, random_bytes, protocol)
+    transport = msgspec.structs.replace(kept, rtcp_mux=True)
+    ours = rewrite_video(video, place, transport, direction, preferences.video_bps)
+    return _with_video(offer, index, ours, transport, video.up_codecs)
 
 
 def _add_video(
-    offer: PhoneOffer, agreed: PhoneAgreement | None, place: PhonePlace, preferences: PhonePreferences
+    offer: PhoneOffer, place: PhonePlace, preferences: PhonePreferences, random_bytes: RandomBytes
 ) -> PhoneOffer:
     if not place.video_port or not preferences.video_codecs:
         return offer
     # Numbers of their own: some phones take a number for the same codec on both m= lines.
     taken = frozenset(number for section in offer.media for number in section.payload_types)
     codecs = offered_codecs(preferences, taken)
-    protocol = "RTP/AVP" if agreed is None else agreed.protocol_of(agreed.audio_index)
+    protocol = offer.audio_transport.protocol
+    transport = offered_transport(preferences.srtp_policy, random_bytes, protocol)
     direction = video_direction(offer.direction)
-    ours = write_video(place, protocol, direction, codecs, FEEDBACK, preferences.video_bps)
+    ours = write_video(place, transport, direction, codecs, FEEDBACK, preferences.video_bps)
     dead = (i for i, section in enumerate(offer.media) if section.kind == "video" and not section.port)
-    return _with_video(offer, next(dead, len(offer.media)), ours, codecs)
+    return _with_video(offer, next(dead, len(offer.media)), ours, transport, codecs)
 
 
-def _with_video(offer: PhoneOffer, index: int, ours: MediaSection, codecs: tuple[Codec, ...]) -> PhoneOffer:
+def _with_video(
+    offer: PhoneOffer, index: int, ours: MediaSection, transport: PhoneTransport, codecs: tuple[Codec, ...]
+) -> PhoneOffer:
     media = (*offer.media[:index], ours, *offer.media[index + 1 :])
-    return msgspec.structs.replace(offer, media=media, video_index=index, video_codecs=codecs, no_video="")
+    return msgspec.structs.replace(
+        offer, media=media, video_index=index, video_transport=transport, video_codecs=codecs, no_video=""
+    )

@@ -4,10 +4,9 @@ import ipaddress
 
 import msgspec
 
+from bridge.negotiation.phone_transport import SrtpPolicy, can_carry, is_secure
 from bridge.wire.sdp import Origin, SessionDescription, serialize_session_description
 from bridge.wire.sdp_section import Connection, Direction, MediaSection, make_direction
-
-_PLAIN_RTP = ("RTP/AVP", "RTP/AVPF")
 
 
 class PhonePlace(msgspec.Struct, frozen=True):
@@ -31,11 +30,13 @@ class PhoneSection(msgspec.Struct, frozen=True):
     direction: Direction
 
 
-def read_section(remote: SessionDescription, index: int, kind: str) -> PhoneSection | None:
-    """The section as one of this kind over plain RTP with a usable address; None if it is not."""
+def read_section(
+    remote: SessionDescription, index: int, kind: str, policy: SrtpPolicy
+) -> PhoneSection | None:
+    """The section as one of this kind over RTP as the policy wants it, with a usable address; else None."""
     section = remote.media[index]
     connection = remote.connection_of(section)
-    if section.kind != kind or not section.port or section.protocol not in _PLAIN_RTP:
+    if section.kind != kind or not section.port or not can_carry(section, policy):
         return None
     if connection is None or not _is_usable(connection.address):
         return None
@@ -53,12 +54,12 @@ def read_section(remote: SessionDescription, index: int, kind: str) -> PhoneSect
 
 
 def find_sections(
-    remote: SessionDescription, kind: str, first: int | None = None
+    remote: SessionDescription, kind: str, policy: SrtpPolicy, first: int | None = None
 ) -> tuple[PhoneSection, ...]:
-    """All usable sections of a kind, the one at `first` before the others."""
-    order = range(len(remote.media))
+    """All usable sections of a kind, the one at `first` before the others, encrypted ones before plain ones."""
+    order = sorted(range(len(remote.media)), key=lambda index: not is_secure(remote.media[index], policy))
     chosen = order if first is None else (first, *(index for index in order if index != first))
-    found = (read_section(remote, index, kind) for index in chosen if index in order)
+    found = (read_section(remote, index, kind, policy) for index in chosen if index in order)
     return tuple(section for section in found if section is not None)
 
 

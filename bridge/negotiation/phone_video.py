@@ -6,6 +6,7 @@ from bridge.errors import ParseError
 from bridge.negotiation.codecs import fmtp_parameters, make_codec, offered_maps, recognize, rtp_map_line
 from bridge.negotiation.phone_audio import PhonePreferences
 from bridge.negotiation.phone_section import PhonePlace, PhoneSection, connection_of
+from bridge.negotiation.phone_transport import PhoneTransport, transport_lines
 from bridge.plane.messages import Codec
 from bridge.wire.h264 import UNIVERSAL_PROFILES, H264Parameters, parse_fmtp
 from bridge.wire.sdp import SessionDescription
@@ -74,7 +75,7 @@ def accepted_codecs(offered: tuple[Codec, ...], answered: tuple[Codec, ...]) -> 
 
 def write_video(
     place: PhonePlace,
-    protocol: str,
+    transport: PhoneTransport,
     direction: Direction,
     codecs: tuple[Codec, ...],
     feedback: tuple[str, ...],
@@ -88,13 +89,13 @@ def write_video(
         if codec.fmtp:
             lines.append(Attribute("fmtp", f"{number} {codec.fmtp}"))
         lines += [Attribute("rtcp-fb", f"{number} {name}") for name in feedback]
-    lines += [Attribute("rtcp", str(port + 1)), Attribute(direction.value)]
+    lines += [*transport_lines(port, transport), Attribute(direction.value)]
     formats = tuple(str(codec.payload_type) for codec in codecs)
     limits = (f"b=AS:{limit_bps // 1000}", f"b=TIAS:{limit_bps}")
     return MediaSection(
         "video",
         port,
-        protocol,
+        transport.protocol,
         formats,
         Attributes(tuple(lines)),
         connection_of(place.address),

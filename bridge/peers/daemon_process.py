@@ -116,11 +116,12 @@ def free_port() -> int:
 
 @contextlib.asynccontextmanager
 async def daemon_process(
-    directory: Path, settings: Mapping[str, object] | None = None
+    directory: Path, settings: Mapping[str, object] | None = None, config: str = ""
 ) -> AsyncIterator[DaemonProcess]:
     """A daemon that is ready, on free loopback ports; it ends with the block.
 
-    `settings` ("desk.offer_timeout_s": 2) go over the defaults.
+    `settings` ("desk.offer_timeout_s": 2) go over the defaults and over `config`, the text of a bridge.toml
+    for what has no name to set it by, as [[trunks]].
     """
     secret = secrets.token_hex(32).encode()
     secret_file, log = directory / "secret", directory / "daemon.log"
@@ -139,7 +140,9 @@ async def daemon_process(
         **(settings or {}),
     }
     overrides = [part for name, value in chosen.items() for part in ("--set", f"{name}={value}")]
-    arguments = (sys.executable, "-m", "bridge", "serve", *overrides)
+    config_file = directory / "bridge.toml"
+    config_file.write_text(config)
+    arguments = (sys.executable, "-m", "bridge", "serve", "--config", str(config_file), *overrides)
     process = await _launch(arguments, log)
     ports = range(base, base + RTP_PORTS)
     daemon = DaemonProcess(

@@ -49,8 +49,24 @@ class Playback(msgspec.Struct, frozen=True, gc=False):
     gain_db: float = 0.0
 
 
+class SrtpKeys(msgspec.Struct, frozen=True, gc=False):
+    """What protects one section of an RTP leg (RFC 4568). `suite` is a name of `wire.sdes.SUITES`; each key
+    is master key and salt together: `local_key` of what the bridge sends, `remote_key` of what the phone does."""
+
+    suite: str
+    local_key: bytes
+    remote_key: bytes
+
+    def __repr__(self) -> str:
+        return f"SrtpKeys({self.suite})"  # never the keys: whatever is printed may be kept
+
+
 class RtpAudio(msgspec.Struct, frozen=True, gc=False):
-    """The audio section of an RTP leg. Directions are the bridge's: `sends` = bridge to phone."""
+    """The audio section of an RTP leg. Directions are the bridge's: `sends` = bridge to phone.
+
+    `exchange` counts the descriptions of the phone: with another number the phone may have moved, so its
+    media may come from another address than before.
+    """
 
     remote_address: str
     remote_port: int
@@ -59,6 +75,9 @@ class RtpAudio(msgspec.Struct, frozen=True, gc=False):
     dtmf_payload_type: int | None = None
     sends: bool = True
     receives: bool = True
+    srtp: SrtpKeys | None = None
+    rtcp_mux: bool = False
+    exchange: int = 0
 
 
 VIDEO_MID = "video"  # of a phone's one picture: an RTP leg's SDP names no mids
@@ -81,6 +100,9 @@ class RtpVideo(msgspec.Struct, frozen=True, gc=False):
     sends: bool = True
     receives: bool = True
     source: TrackId | None = None
+    srtp: SrtpKeys | None = None
+    rtcp_mux: bool = False
+    exchange: int = 0
 
 
 class RtpLegSpec(msgspec.Struct, frozen=True, gc=False):

@@ -31,7 +31,7 @@ from bridge.transport.driver import Driver
 from bridge.transport.dtls import DtlsIdentity
 from bridge.transport.mux import MuxEndpoint, UdpMux, open_udp_socket
 from bridge.transport.ports import RtpPortPool
-from bridge.transport.srtp import default_backend
+from bridge.transport.srtp_library import default_backend
 
 log = structlog.get_logger()
 

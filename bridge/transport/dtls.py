@@ -20,7 +20,8 @@ from OpenSSL import SSL
 from bridge.clock import SystemClock
 from bridge.plane.messages import Fingerprint
 from bridge.transport.demux import DTLS_RECORD_HEADER_SIZE
-from bridge.transport.srtp import SrtpKeys, split_keying_material, supported_profiles
+from bridge.transport.srtp import SrtpKeys, split_keying_material
+from bridge.transport.srtp_library import supported_profiles
 
 MTU = 1200  # fits every path WebRTC runs on, tunnels included
 HANDSHAKE_TIMEOUT_S = 30.0

@@ -4,13 +4,16 @@ import asyncio
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from bridge.clock import Clock
+from bridge.plane.messages import SrtpKeys
 from bridge.transport.address import Address
 from bridge.transport.batch import PacketIO
 from bridge.transport.demux import Kind, classify
 from bridge.transport.latch import Latch
 from bridge.transport.ports import PortPair
+from bridge.transport.srtp import SrtpSession, suite_keys
 
 PacketCallback = Callable[[bytes, float], None]
 
@@ -24,8 +27,43 @@ class RtpPortCallbacks:
     on_crash: Callable[[Exception], None]
 
 
+_COUNTERS = (
+    "received",
+    "sent",
+    "unsent",
+    "strangers",
+    "unlatched",
+    "malformed",
+    "undecryptable",
+    "crashes",
+)
+
+
+class RtpSection(Protocol):
+    """What the port needs to know of a phone's media section (`plane.messages.RtpAudio`)."""
+
+    @property
+    def remote_address(self) -> str: ...
+
+    @property
+    def remote_port(self) -> int: ...
+
+    @property
+    def remote_rtcp_port(self) -> int: ...
+
+    @property
+    def srtp(self) -> SrtpKeys | None: ...
+
+    @property
+    def rtcp_mux(self) -> bool: ...
+
+    @property
+    def exchange(self) -> int: ...
+
+
 class RtpPort:
-    """Hands the phone's packets to its callbacks and everybody else's to a counter.
+    """Hands the phone's packets to its callbacks and everybody else's to a counter. With keys they are
+    decrypted first, and what is sent is encrypted.
 
     RTCP may also come on the RTP port (RFC 5761). The pair of sockets stays the owner's: `close` only stops
     listening, and the owner gives the pair back to its pool.
@@ -34,16 +72,21 @@ class RtpPort:
     __slots__ = (
         "_callbacks",
         "_clock",
+        "_exchange",
         "_io",
+        "_keys",
         "_loop",
         "_pair",
         "_rtcp_latch",
+        "_rtcp_mux",
         "_rtp_latch",
+        "_srtp",
         "crashes",
         "malformed",
         "received",
         "sent",
         "strangers",
+        "undecryptable",
         "unlatched",
         "unsent",
     )
@@ -63,12 +106,17 @@ class RtpPort:
         self._callbacks = callbacks
         self._rtp_latch = Latch()
         self._rtcp_latch = Latch()
+        self._exchange = 0
+        self._rtcp_mux = False
+        self._keys: SrtpKeys | None = None
+        self._srtp: SrtpSession | None = None
         self.received = 0
         self.sent = 0
         self.unsent = 0  # nowhere to send to yet, or the kernel had no room
         self.strangers = 0  # not from the latched source
         self.unlatched = 0  # before there was one
         self.malformed = 0
+        self.undecryptable = 0  # a wrong key, a replay, or no SRTP at all
         self.crashes = 0
         loop.add_reader(pair.rtp.fileno(), self._rtp_readable)
         loop.add_reader(pair.rtcp.fileno(), self._rtcp_readable)
@@ -85,24 +133,43 @@ class RtpPort:
 
     def counters(self) -> dict[str, int]:
         """All counters of the port by name."""
-        names = ("received", "sent", "unsent", "strangers", "unlatched", "malformed", "crashes")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in _COUNTERS}
 
-    def declare(self, remote: Address | None, remote_rtcp: Address | None) -> None:
-        """The addresses in the phone's SDP. The same again changes nothing; others unlatch the port."""
-        self._rtp_latch.declare(remote)
-        self._rtcp_latch.declare(remote_rtcp)
+    def declare(self, section: RtpSection, now: float) -> None:
+        """What was agreed with the phone. The same again changes nothing; another address unlatches the port,
+        and another exchange lets the phone have moved behind its NAT."""
+        address, exchange = section.remote_address, section.exchange
+        self._rtp_latch.declare((address, section.remote_port), exchange, now)
+        self._rtcp_latch.declare((address, section.remote_rtcp_port), exchange, now)
+        self._rtcp_mux = section.rtcp_mux
+        if section.srtp != self._keys:
+            self._keys = section.srtp
+            self._srtp = self._rekeyed(section.srtp)
+        if exchange != self._exchange and self._srtp is not None:
+            self._srtp.renew()
+        self._exchange = exchange
 
-    def relatch(self) -> None:
-        """Lets the next valid source count, as after a re-INVITE from a phone that moved."""
-        self._rtp_latch.release()
-        self._rtcp_latch.release()
+    def _rekeyed(self, keys: SrtpKeys | None) -> SrtpSession | None:
+        if keys is None:
+            return None
+        chosen = suite_keys(keys.suite, keys.local_key, keys.remote_key)
+        if self._srtp is None:
+            return SrtpSession(chosen)
+        self._srtp.rekey(chosen)
+        return self._srtp
 
     def send_rtp(self, packet: bytes) -> None:
-        self._send(self._pair.rtp, packet, self._rtp_latch.destination)
+        self._send(self._pair.rtp, self._protected_rtp(packet), self._rtp_latch.destination)
 
     def send_rtcp(self, packet: bytes) -> None:
-        self._send(self._pair.rtcp, packet, self._rtcp_destination())
+        protected = packet if self._srtp is None else self._srtp.protect_rtcp(packet)
+        if self._rtcp_mux:
+            self._send(self._pair.rtp, protected, self._rtp_latch.destination)
+        else:
+            self._send(self._pair.rtcp, protected, self._rtcp_destination())
+
+    def _protected_rtp(self, packet: bytes) -> bytes | None:
+        return packet if self._srtp is None else self._srtp.protect_rtp(packet)
 
     def _rtcp_destination(self) -> Address | None:
         """Behind a NAT the declared RTCP address is as wrong as the RTP one was: follow the latter."""
@@ -114,8 +181,8 @@ class RtpPort:
             return declared
         return rtp[0], rtp[1] + 1
 
-    def _send(self, sock: socket.socket, packet: bytes, destination: Address | None) -> None:
-        if destination is None:
+    def _send(self, sock: socket.socket, packet: bytes | None, destination: Address | None) -> None:
+        if packet is None or destination is None:
             self.unsent += 1
             return
         try:
@@ -131,12 +198,34 @@ class RtpPort:
             self.received += 1
             kind = classify(packet)
             if kind is Kind.RTP:
-                if self._is_the_phone(self._rtp_latch, source, now):
-                    self._deliver(self._callbacks.on_rtp, packet, now)
+                self._receive_rtp(packet, source, now)
             elif kind is Kind.RTCP and source == self._rtp_latch.locked:
-                self._deliver(self._callbacks.on_rtcp, packet, now)
+                self._deliver_rtcp(packet, now)
             else:
                 self.malformed += 1
+
+    def _receive_rtp(self, packet: bytes, source: Address, now: float) -> None:
+        """Latched is only what could be decrypted: with keys no stranger can take the phone's place."""
+        latch = self._rtp_latch
+        if not latch.may_accept(source, now):
+            self.strangers += 1
+            return
+        plain = packet if self._srtp is None else self._srtp.unprotect_rtp(packet)
+        if plain is None:
+            self.undecryptable += 1
+            return
+        place = (int.from_bytes(packet[8:12], "big"), int.from_bytes(packet[2:4], "big"))
+        if latch.accepts(source, now, place, authentic=self._srtp is not None):
+            self._deliver(self._callbacks.on_rtp, plain, now)
+        else:
+            self._count_unknown(latch)
+
+    def _deliver_rtcp(self, packet: bytes, now: float) -> None:
+        plain = packet if self._srtp is None else self._srtp.unprotect_rtcp(packet)
+        if plain is None:
+            self.undecryptable += 1
+        else:
+            self._deliver(self._callbacks.on_rtcp, plain, now)
 
     def _rtcp_readable(self) -> None:
         now = self._clock.now()
@@ -147,17 +236,16 @@ class RtpPort:
                 self.malformed += 1
             elif rtp_source is not None and rtp_source[0] != source[0]:
                 self.strangers += 1  # one phone, one host: RTP has proved which
-            elif self._is_the_phone(self._rtcp_latch, source, now):
-                self._deliver(self._callbacks.on_rtcp, packet, now)
+            elif self._rtcp_latch.accepts(source, now):
+                self._deliver_rtcp(packet, now)
+            else:
+                self._count_unknown(self._rtcp_latch)
 
-    def _is_the_phone(self, latch: Latch, source: Address, now: float) -> bool:
-        if latch.accepts(source, now):
-            return True
+    def _count_unknown(self, latch: Latch) -> None:
         if latch.locked is None:
             self.unlatched += 1
         else:
             self.strangers += 1
-        return False
 
     def _deliver(self, callback: PacketCallback, packet: bytes, now: float) -> None:
         try:

@@ -1,44 +1,24 @@
-"""SRTP and SRTCP of one DTLS association (RFC 3711, RFC 5764, RFC 7714).
+"""SRTP and SRTCP of one association, keyed by DTLS or by SDP (RFC 3711, RFC 5764, RFC 4568, RFC 7714).
 
-Two backends do the same work: libsrtp in place, declared here by cffi on the library inside the pylibsrtp
-wheel, and pylibsrtp's own public API. What a peer sends never raises: a packet that fails is None and
-counted.
+What a peer sends never raises: a packet that fails is None and counted.
 """
 
-import functools
-import importlib.util
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple
 
-import cffi
-import pylibsrtp
+from bridge.transport.srtp_library import (
+    AUTHENTICATION,
+    REPLAYED,
+    SUITES,
+    SrtpBackend,
+    SrtpContext,
+    SrtpProfile,
+    default_backend,
+)
 
-MAX_PACKET = 1900  # an authenticated packet must still fit one receive slot with its trailer
-MAX_TRAILER = 16 + 4 + 128  # tag, SRTCP index, MKI: what libsrtp may append
 MAX_STREAMS = 256  # libsrtp keeps some kB for each SSRC a peer invents
-REPLAY_WINDOW = 1024  # packets; a burst of retransmissions stays inside it
-
-_OK = 0
-_BAD_PARAMETER = 2
-_AUTHENTICATION = 7
-_REPLAYED = (9, 10)
-_MALFORMED = 21
-_ANY_INBOUND, _ANY_OUTBOUND = 2, 3
-
-
-class SrtpProfile(NamedTuple):
-    """A protection profile: its name in the use_srtp extension (RFC 5764), libsrtp's number, key sizes."""
-
-    name: bytes
-    number: int
-    key_size: int
-    salt_size: int
-
-
-AEAD_AES_128_GCM = SrtpProfile(b"SRTP_AEAD_AES_128_GCM", 7, 16, 12)  # RFC 7714 section 14.2
-AEAD_AES_256_GCM = SrtpProfile(b"SRTP_AEAD_AES_256_GCM", 8, 32, 12)
-AES128_CM_SHA1_80 = SrtpProfile(b"SRTP_AES128_CM_SHA1_80", 1, 16, 14)  # RFC 5764 section 4.1.2
-PROFILES = (AEAD_AES_128_GCM, AEAD_AES_256_GCM, AES128_CM_SHA1_80)
-"""In our order of preference: GCM does cipher and tag in one pass."""
+MAX_ROLLOVER = 32  # 65,536 packets each: 11 hours of a call that was there before this process
+MAX_SEARCHES = 8  # packets for which that is tried; a stranger's forgeries must not cost 32 checks for ever
+OVERLAP_PACKETS = 100  # under a new key, until which some under the old one may still be on their way
 
 
 class SrtpKeys(NamedTuple):
@@ -47,6 +27,14 @@ class SrtpKeys(NamedTuple):
     profile: SrtpProfile
     send: bytes
     receive: bytes
+
+    def __repr__(self) -> str:
+        return f"SrtpKeys({self.profile.name.decode()})"
+
+
+def suite_keys(suite: str, local_key: bytes, remote_key: bytes) -> SrtpKeys:
+    """The keys of a crypto line (RFC 4568)."""
+    return SrtpKeys(SUITES[suite], local_key, remote_key)
 
 
 def split_keying_material(profile: SrtpProfile, material: bytes, *, server: bool) -> SrtpKeys:
@@ -58,35 +46,25 @@ def split_keying_material(profile: SrtpProfile, material: bytes, *, server: bool
     return SrtpKeys(profile, server_, client) if server else SrtpKeys(profile, client, server_)
 
 
-class SrtpContext(Protocol):
-    """One direction of one association. Each call answers with the packet or libsrtp's error number."""
-
-    def rtp(self, packet: bytes) -> bytes | int: ...
-
-    def rtcp(self, packet: bytes) -> bytes | int: ...
-
-    def set_stream_roc(self, ssrc: int, roc: int) -> bool:
-        """False where the backend cannot."""
-        ...
-
-
-class SrtpBackend(Protocol):
-    """Makes contexts."""
-
-    @property
-    def name(self) -> str: ...
-
-    def sender(self, profile: SrtpProfile, key: bytes) -> SrtpContext: ...
-
-    def receiver(self, profile: SrtpProfile, key: bytes) -> SrtpContext: ...
-
-
 class SrtpSession:
-    """Both directions of one leg."""
+    """Both directions of one leg.
+
+    Each keeps its context, and with it its rollover counters, as long as its key stays: `rekey` renews only
+    what changed, and takes packets under the old key while the new one has not come to stay.
+    """
 
     __slots__ = (
+        "_backend",
+        "_fresh",
         "_inbound",
+        "_inbound_rtcp",
+        "_keys",
         "_outbound",
+        "_previous",
+        "_renewed",
+        "_restarted",
+        "_resumed",
+        "_searches",
         "_streams",
         "auth_failures",
         "excess_streams",
@@ -96,15 +74,40 @@ class SrtpSession:
     )
 
     def __init__(self, keys: SrtpKeys, backend: SrtpBackend | None = None) -> None:
-        chosen = backend or default_backend()
-        self._outbound = chosen.sender(keys.profile, keys.send)
-        self._inbound = chosen.receiver(keys.profile, keys.receive)
+        self._backend = backend or default_backend()
+        self._keys = keys
+        self._outbound = self._backend.sender(keys.profile, keys.send)
+        self._inbound = self._inbound_rtcp = self._backend.receiver(keys.profile, keys.receive)
+        self._previous: SrtpContext | None = None
+        self._renewed = False
+        self._restarted = False  # until an SRTCP index that began anew was believed
+        self._fresh = 0  # packets under the new key since `rekey`
         self._streams: set[bytes] = set()
+        self._resumed: dict[bytes, SrtpContext] = {}
+        self._searches = 0
         self.auth_failures = 0
         self.replays = 0
         self.malformed = 0
         self.excess_streams = 0
         self.protect_failures = 0
+
+    def rekey(self, keys: SrtpKeys) -> None:
+        """Other keys on the same leg; the same once more changes nothing."""
+        before, self._keys = self._keys, keys
+        same_profile = before.profile == keys.profile
+        if not same_profile or before.send != keys.send:
+            self._outbound = self._backend.sender(keys.profile, keys.send)
+        if not same_profile or before.receive != keys.receive:
+            self._previous, self._fresh = self._inbound, 0
+            self._inbound = self._inbound_rtcp = self._backend.receiver(keys.profile, keys.receive)
+            self._streams.clear()
+            self._resumed.clear()
+            self._searches = 0
+
+    def renew(self) -> None:
+        """A new exchange of descriptions: some phones begin to count anew at each, under the same key."""
+        self._searches = 0
+        self._renewed = self._restarted = True
 
     def protect_rtp(self, packet: bytes) -> bytes | None:
         """None if libsrtp refuses: mostly a sequence number far behind the last one of this SSRC."""
@@ -125,10 +128,18 @@ class SrtpSession:
         ssrc = datagram[8:12]
         if ssrc not in self._streams and not self._has_room():
             return None
-        result = self._inbound.rtp(datagram)
+        result = self._resumed.get(ssrc, self._inbound).rtp(datagram)
         if isinstance(result, bytes):
             self._streams.add(ssrc)
+            self._fresh += 1
             return result
+        if result == AUTHENTICATION:
+            previous = self._old_context()
+            found = previous.rtp(datagram) if previous is not None else None
+            if not isinstance(found, bytes) and (self._renewed or ssrc not in self._streams):
+                found = self._search_rollover(ssrc, datagram)
+            if isinstance(found, bytes):
+                return found
         self._count(result)
         return None
 
@@ -136,16 +147,55 @@ class SrtpSession:
         ssrc = datagram[4:8]
         if ssrc not in self._streams and not self._has_room():
             return None
-        result = self._inbound.rtcp(datagram)
+        result = self._inbound_rtcp.rtcp(datagram)
+        if result in REPLAYED and self._restarted:
+            # The index of SRTCP began again with 1 (seen with baresip): believed once per exchange.
+            self._restarted = False
+            self._inbound_rtcp = self._backend.receiver(self._keys.profile, self._keys.receive)
+            result = self._inbound_rtcp.rtcp(datagram)
         if isinstance(result, bytes):
             self._streams.add(ssrc)
             return result
+        previous = self._old_context() if result == AUTHENTICATION else None
+        found = previous.rtcp(datagram) if previous is not None else None
+        if isinstance(found, bytes):
+            return found
         self._count(result)
         return None
 
     def set_stream_roc(self, ssrc: int, roc: int) -> bool:
         """Sets the rollover counter of a stream we send (RFC 3711 section 3.3.1); False if not possible."""
         return self._outbound.set_stream_roc(ssrc, roc)
+
+    @property
+    def failures(self) -> int:
+        """Packets of the peer that could not be read."""
+        return self.auth_failures + self.replays + self.malformed + self.excess_streams
+
+    def _old_context(self) -> SrtpContext | None:
+        """For what was under way when the key changed."""
+        if self._fresh > OVERLAP_PACKETS:
+            self._previous = None
+        return self._previous
+
+    def _search_rollover(self, ssrc: bytes, datagram: bytes) -> bytes | None:
+        """A stream that began before this process did counts on from where it was, and one that the phone
+        began anew counts from 0; SDES says neither."""
+        if self._searches >= MAX_SEARCHES:
+            return None
+        self._searches += 1
+        number = int.from_bytes(ssrc, "big")
+        context = self._backend.receiver_of(self._keys.profile, self._keys.receive, number)
+        if context is None:
+            return None
+        for roc in range(MAX_ROLLOVER + 1):
+            context.set_stream_roc(number, roc)
+            result = context.rtp(datagram)
+            if isinstance(result, bytes):
+                self._resumed[ssrc] = context
+                self._streams.add(ssrc)
+                return result
+        return None
 
     def _has_room(self) -> bool:
         if len(self._streams) < MAX_STREAMS:
@@ -154,222 +204,9 @@ class SrtpSession:
         return False
 
     def _count(self, status: int) -> None:
-        if status in _REPLAYED:
+        if status in REPLAYED:
             self.replays += 1
-        elif status == _AUTHENTICATION:
+        elif status == AUTHENTICATION:
             self.auth_failures += 1
         else:
             self.malformed += 1
-
-
-# --- libsrtp in place ---------------------------------------------------------------------------------------
-
-_DECLARATIONS = """
-typedef struct srtp_ctx_t_ *srtp_t;
-typedef struct { int type; unsigned int value; } srtp_ssrc_t;
-typedef struct {
-    uint32_t cipher_type; int cipher_key_len; uint32_t auth_type; int auth_key_len; int auth_tag_len;
-    int sec_serv;
-} srtp_crypto_policy_t;
-typedef struct srtp_policy_t {
-    srtp_ssrc_t ssrc; srtp_crypto_policy_t rtp; srtp_crypto_policy_t rtcp; unsigned char *key; void **keys;
-    unsigned long num_master_keys; void *deprecated_ekt; unsigned long window_size; int allow_repeat_tx;
-    int *enc_xtn_hdr; int enc_xtn_hdr_count; struct srtp_policy_t *next;
-} srtp_policy_t;
-unsigned int srtp_get_version(void);
-const char *srtp_get_version_string(void);
-int srtp_create(srtp_t *session, const srtp_policy_t *policy);
-int srtp_dealloc(srtp_t session);
-int srtp_crypto_policy_set_from_profile_for_rtp(srtp_crypto_policy_t *policy, int profile);
-int srtp_crypto_policy_set_from_profile_for_rtcp(srtp_crypto_policy_t *policy, int profile);
-int srtp_protect(srtp_t session, void *packet, int *size);
-int srtp_unprotect(srtp_t session, void *packet, int *size);
-int srtp_protect_rtcp(srtp_t session, void *packet, int *size);
-int srtp_unprotect_rtcp(srtp_t session, void *packet, int *size);
-int srtp_set_stream_roc(srtp_t session, uint32_t ssrc, uint32_t roc);
-"""
-_KNOWN_VERSIONS = range(0x2040000, 0x2080000)  # 2.4 to 2.7 share the struct layouts above; 3.0 does not
-
-
-class InPlaceContext:
-    """One libsrtp session that works inside one shared buffer."""
-
-    __slots__ = ("_backend", "_rtcp", "_rtp", "_session")
-
-    def __init__(self, backend: "InPlaceBackend", session: Any, *, sends: bool) -> None:
-        library = backend.library
-        self._backend = backend
-        self._session = session
-        self._rtp = library.srtp_protect if sends else library.srtp_unprotect
-        self._rtcp = library.srtp_protect_rtcp if sends else library.srtp_unprotect_rtcp
-
-    def rtp(self, packet: bytes) -> bytes | int:
-        return self._backend.run(self._rtp, self._session, packet)
-
-    def rtcp(self, packet: bytes) -> bytes | int:
-        return self._backend.run(self._rtcp, self._session, packet)
-
-    def set_stream_roc(self, ssrc: int, roc: int) -> bool:
-        return bool(self._backend.library.srtp_set_stream_roc(self._session, ssrc, roc) == _OK)
-
-
-class InPlaceBackend:
-    """The libsrtp that the pylibsrtp wheel carries, called without copies through Python objects.
-
-    Its symbols are not a promised API: `load` looks at the version and at a known answer first.
-    """
-
-    __slots__ = ("_buffer", "_ffi", "_size", "_view", "library", "name")
-
-    def __init__(self, path: str) -> None:
-        ffi: Any = cffi.FFI()  # Any: what cdef declares is unknown to the type checker
-        ffi.cdef(_DECLARATIONS)
-        self._ffi = ffi
-        self.library: Any = ffi.dlopen(path)
-        self._buffer = ffi.new("unsigned char[]", MAX_PACKET + MAX_TRAILER)
-        self._view = memoryview(ffi.buffer(self._buffer))
-        self._size = ffi.new("int *")
-        self.name = bytes(ffi.string(self.library.srtp_get_version_string())).decode() + " in place"
-
-    @property
-    def version(self) -> int:
-        return int(self.library.srtp_get_version())
-
-    def sender(self, profile: SrtpProfile, key: bytes) -> InPlaceContext:
-        return InPlaceContext(self, self._session(profile, key, _ANY_OUTBOUND), sends=True)
-
-    def receiver(self, profile: SrtpProfile, key: bytes) -> InPlaceContext:
-        return InPlaceContext(self, self._session(profile, key, _ANY_INBOUND), sends=False)
-
-    def _session(self, profile: SrtpProfile, key: bytes, ssrc_type: int) -> Any:
-        if len(key) != profile.key_size + profile.salt_size:
-            raise ValueError(
-                f"{profile.name.decode()} wants {profile.key_size + profile.salt_size} bytes of key"
-            )
-        ffi, library = self._ffi, self.library
-        policy = ffi.new("srtp_policy_t *")
-        key_bytes = ffi.new("unsigned char[]", key)
-        policy.key = key_bytes
-        policy.ssrc.type = ssrc_type
-        policy.window_size = REPLAY_WINDOW
-        policy.allow_repeat_tx = 1  # a retransmission without RTX is the same packet again
-        holder = ffi.new("srtp_t *")
-        status = (
-            library.srtp_crypto_policy_set_from_profile_for_rtp(ffi.addressof(policy, "rtp"), profile.number)
-            or library.srtp_crypto_policy_set_from_profile_for_rtcp(
-                ffi.addressof(policy, "rtcp"), profile.number
-            )
-            or library.srtp_create(holder, policy)
-        )
-        if status != _OK:
-            raise RuntimeError(f"libsrtp refuses {profile.name.decode()} with status {status}")
-        return ffi.gc(holder[0], library.srtp_dealloc)
-
-    def run(self, function: Any, session: Any, packet: bytes) -> bytes | int:
-        """`function` on `packet` inside the shared buffer."""
-        size = len(packet)
-        if size > MAX_PACKET:
-            return _BAD_PARAMETER
-        self._view[:size] = packet
-        self._size[0] = size
-        status: int = function(session, self._buffer, self._size)
-        return status if status else bytes(self._view[: self._size[0]])
-
-
-def load_in_place() -> InPlaceBackend | None:
-    """None where the wheel has no such library, an unknown version, or gives a wrong answer."""
-    spec = importlib.util.find_spec("pylibsrtp._binding")
-    if spec is None or spec.origin is None:
-        return None
-    try:
-        backend = InPlaceBackend(spec.origin)
-        if backend.version in _KNOWN_VERSIONS and _answers_rightly(backend):
-            return backend
-    except (OSError, AttributeError, RuntimeError, cffi.FFIError):
-        return None
-    return None
-
-
-def _answers_rightly(backend: InPlaceBackend) -> bool:
-    """Protects one packet here and in the public API and compares: layouts and numbers must be right."""
-    packet = bytes.fromhex("80000001000000010000abcd") + bytes(range(40))
-    key = bytes(range(30))
-    expected = BindingBackend().sender(AES128_CM_SHA1_80, key).rtp(packet)
-    return backend.sender(AES128_CM_SHA1_80, key).rtp(packet) == expected
-
-
-# --- pylibsrtp's public API ---------------------------------------------------------------------------------
-
-
-class BindingContext:
-    """One pylibsrtp session. It refuses packets over about 1350 bytes."""
-
-    __slots__ = ("_rtcp", "_rtp")
-
-    def __init__(self, session: pylibsrtp.Session, *, sends: bool) -> None:
-        self._rtp = session.protect if sends else session.unprotect
-        self._rtcp = session.protect_rtcp if sends else session.unprotect_rtcp
-
-    def rtp(self, packet: bytes) -> bytes | int:
-        return self._run(self._rtp, packet)
-
-    def rtcp(self, packet: bytes) -> bytes | int:
-        return self._run(self._rtcp, packet)
-
-    def set_stream_roc(self, ssrc: int, roc: int) -> bool:  # noqa: ARG002 - the binding lacks the call
-        return False
-
-    @staticmethod
-    def _run(function: Any, packet: bytes) -> bytes | int:
-        try:
-            return bytes(function(packet))
-        except pylibsrtp.Error as error:
-            text = str(error)
-            if text == "authentication failure":
-                return _AUTHENTICATION
-            return _REPLAYED[0] if text.startswith("replay check failed") else _MALFORMED
-        except ValueError:  # longer than the binding's buffer
-            return _BAD_PARAMETER
-
-
-class BindingBackend:
-    """The documented API: slower, but needs no promise beyond its own."""
-
-    __slots__ = ()
-
-    @property
-    def name(self) -> str:
-        return "pylibsrtp"
-
-    def sender(self, profile: SrtpProfile, key: bytes) -> BindingContext:
-        return BindingContext(self._session(profile, key, _ANY_OUTBOUND), sends=True)
-
-    def receiver(self, profile: SrtpProfile, key: bytes) -> BindingContext:
-        return BindingContext(self._session(profile, key, _ANY_INBOUND), sends=False)
-
-    @staticmethod
-    def _session(profile: SrtpProfile, key: bytes, ssrc_type: int) -> pylibsrtp.Session:
-        policy = pylibsrtp.Policy(key=key, ssrc_type=ssrc_type, srtp_profile=profile.number)
-        policy.allow_repeat_tx = True
-        policy.window_size = REPLAY_WINDOW
-        return pylibsrtp.Session(policy)
-
-
-@functools.cache
-def default_backend() -> SrtpBackend:
-    """In place where it works here, else the public API. Chosen once per process."""
-    return load_in_place() or BindingBackend()
-
-
-@functools.cache
-def supported_profiles() -> tuple[SrtpProfile, ...]:
-    """Those of `PROFILES` the library was built for."""
-    backend = default_backend()
-    supported = []
-    for profile in PROFILES:
-        try:
-            backend.sender(profile, bytes(profile.key_size + profile.salt_size))
-        except (RuntimeError, pylibsrtp.Error):
-            continue
-        supported.append(profile)
-    return tuple(supported)

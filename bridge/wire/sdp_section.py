@@ -87,6 +87,10 @@ class Crypto(msgspec.Struct, frozen=True):
     tag: int
     suite: str
     key_parameters: str
+    session_parameters: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Crypto({self.tag}, {self.suite})"  # never the key
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -228,7 +232,9 @@ class MediaSection(msgspec.Struct, frozen=True):
     def cryptos(self) -> tuple[Crypto, ...]:
         words = (value.split() for value in self.attributes.values("crypto"))
         tagged = ((parse_number(word[0], 999_999_999), word) for word in words if len(word) >= 3)
-        return tuple(Crypto(tag, word[1], word[2]) for tag, word in tagged if tag is not None)
+        return tuple(
+            Crypto(tag, word[1], word[2], tuple(word[3:])) for tag, word in tagged if tag is not None
+        )
 
     @property
     def rtcp_port(self) -> int | None:

@@ -59,6 +59,7 @@ module_path {modules}
 module {codec_module}.so
 module aufile.so
 module aubridge.so
+module srtp.so
 module sndfile.so
 module_tmp uuid.so
 module_tmp account.so
@@ -268,6 +269,7 @@ async def baresip(
     video: PhoneVideo | None = None,
     *,
     tls: PhoneTls | None = None,
+    media_encryption: str = "",
 ) -> AsyncIterator[Baresip]:
     """A phone that answers by itself, ready to be driven; its files lie in `directory`."""
     sip_port, control_port = free_port(), free_port()
@@ -275,6 +277,7 @@ async def baresip(
     account = (
         f"<sip:{name}@127.0.0.1:{sip_port + (transport == 'tls')};transport={transport}>"
         f";regint=0;answermode=auto;audio_codecs={chosen.account}"
+        f"{media_encryption and ';mediaenc=' + media_encryption}"
     )
     if video is not None and video.codecs:
         account += f";video_codecs={video.codecs}"

@@ -8,12 +8,14 @@ import pytest
 
 from bridge.clock import ManualClock
 from bridge.errors import CapacityError
+from bridge.plane.messages import Codec, RtpAudio, SrtpKeys
 from bridge.transport.address import Address
 from bridge.transport.batch import packet_io
 from bridge.transport.latch import PATIENCE_S
 from bridge.transport.mux import open_udp_socket
 from bridge.transport.ports import PortPair, RtpPortPool
 from bridge.transport.rtp_port import RtpPort, RtpPortCallbacks
+from bridge.transport.srtp import SrtpSession, suite_keys
 from tests.unit.transport.browser import receiver_report, rtp_packet
 
 PORT_MIN, PORT_MAX = 22_301, 22_306  # pairs 22302/3, 22304/5
@@ -95,6 +97,14 @@ async def turn() -> None:
         await asyncio.sleep(0)
 
 
+def section(
+    rtp: Address, rtcp: Address, *, exchange: int = 0, rtcp_mux: bool = False, srtp: SrtpKeys | None = None
+) -> RtpAudio:
+    return RtpAudio(
+        rtp[0], rtp[1], rtcp[1], Codec("PCMU", 0, 8000), srtp=srtp, rtcp_mux=rtcp_mux, exchange=exchange
+    )
+
+
 def address(sock: socket.socket) -> Address:
     host, port = sock.getsockname()
     return host, port
@@ -104,7 +114,7 @@ async def test_the_declared_phone_is_heard_and_answered_and_strangers_are_not(pa
     phone = Phone(pair, ManualClock())
     await phone.says(phone.one, rtp_packet(0))
     assert phone.port.counters()["unlatched"] == 1
-    phone.port.declare(address(phone.one), address(phone.other))
+    phone.port.declare(section(address(phone.one), address(phone.other)), 0.0)
     await phone.says(phone.one, rtp_packet(1))
     await phone.says(phone.other, rtp_packet(2))
     await phone.says(phone.one, b"noise")
@@ -124,7 +134,7 @@ async def test_the_declared_phone_is_heard_and_answered_and_strangers_are_not(pa
 async def test_a_phone_behind_nat_is_latched_and_rtcp_follows_it(pair: PortPair) -> None:
     clock = ManualClock()
     phone = Phone(pair, clock)
-    phone.port.declare(("192.0.2.1", 4000), ("192.0.2.1", 4001))
+    phone.port.declare(section(("192.0.2.1", 4000), ("192.0.2.1", 4001)), clock.now())
     await phone.says(phone.one, rtp_packet(1))
     assert phone.port.remote is None
     clock.advance(PATIENCE_S)
@@ -133,17 +143,105 @@ async def test_a_phone_behind_nat_is_latched_and_rtcp_follows_it(pair: PortPair)
     assert phone.port.remote == address(phone.one)
     phone.port.send_rtp(rtp_packet(9))
     assert phone.one.recv(100) == rtp_packet(9)
-    phone.port.declare(("192.0.2.1", 4000), ("192.0.2.1", 4001))
+    phone.port.declare(section(("192.0.2.1", 4000), ("192.0.2.1", 4001)), clock.now())
     assert phone.port.remote == address(phone.one)
-    phone.port.relatch()
-    assert phone.port.remote is None
     phone.close()
+
+
+def session_of(keys: SrtpKeys) -> SrtpSession:
+    """The phone's end."""
+    return SrtpSession(suite_keys(keys.suite, keys.remote_key, keys.local_key))
+
+
+KEYS = SrtpKeys("AES_CM_128_HMAC_SHA1_80", bytes(range(30)), bytes(range(50, 80)))
+
+
+async def test_with_keys_only_what_can_be_decrypted_latches_and_is_heard(pair: PortPair) -> None:
+    phone = Phone(pair, ManualClock())
+    phone.port.declare(section(("192.0.2.1", 4000), ("192.0.2.1", 4001), srtp=KEYS), 0.0)
+    srtp = session_of(KEYS)
+    await phone.says(phone.other, rtp_packet(1))
+    await phone.says(phone.other, rtp_packet(1) + bytes(10))
+    assert phone.port.remote is None
+    await phone.says(phone.one, srtp.protect_rtp(rtp_packet(2)) or b"")
+    await phone.says(phone.one, srtp.protect_rtcp(receiver_report()) or b"")
+    assert (phone.rtp, phone.rtcp) == ([rtp_packet(2)], [receiver_report()])
+    assert phone.port.remote == address(phone.one)
+    await phone.says(phone.other, rtp_packet(3))
+    phone.port.send_rtp(rtp_packet(9))
+    assert srtp.unprotect_rtp(phone.one.recv(100)) == rtp_packet(9)
+    counters = phone.port.counters()
+    assert (counters["undecryptable"], counters["strangers"]) == (2, 1)
+    phone.close()
+
+
+async def test_the_phone_changes_its_key_and_the_bridge_is_heard_all_along(pair: PortPair) -> None:
+    phone = Phone(pair, ManualClock())
+    new = SrtpKeys(KEYS.suite, KEYS.local_key, bytes(range(90, 120)))
+    ends = address(phone.one), address(phone.one)
+    before, after = session_of(KEYS), session_of(new)
+    heard = []
+    for number, (keys, end) in enumerate([(KEYS, before), (new, before), (new, after)]):
+        phone.port.declare(section(*ends, srtp=keys, exchange=number), 0.0)
+        await phone.says(phone.one, end.protect_rtp(rtp_packet(number)) or b"")
+        phone.port.send_rtp(rtp_packet(number))
+        heard.append(before.unprotect_rtp(phone.one.recv(100)))
+    assert phone.rtp == heard == [rtp_packet(number) for number in range(3)]
+    assert phone.port.counters()["undecryptable"] == 0
+    phone.close()
+
+
+async def test_rtcp_goes_beside_the_rtp_where_that_was_agreed(pair: PortPair) -> None:
+    phone = Phone(pair, ManualClock())
+    ends = address(phone.one), address(phone.other)
+    phone.port.declare(section(*ends, rtcp_mux=True), 0.0)
+    await phone.says(phone.one, rtp_packet(1))
+    phone.port.send_rtcp(receiver_report())
+    packet, source = phone.one.recvfrom(100)
+    assert (packet, source[1]) == (receiver_report(), phone.port.port)
+    phone.port.declare(section(*ends, exchange=1), 0.0)
+    phone.port.send_rtcp(receiver_report())
+    packet, source = phone.other.recvfrom(100)
+    assert (packet, source[1]) == (receiver_report(), phone.port.port + 1)
+    phone.close()
+
+
+async def test_a_new_call_on_a_port_does_not_hear_the_old_calls_phone() -> None:
+    """The old phone does not notice the BYE and sends on, into its port's next call."""
+    pool = RtpPortPool(PORT_MIN, PORT_MIN + 2, "127.0.0.1", drain_s=5.0)
+    clock = ManualClock()
+    first = pool.take(clock.now())
+    old = Phone(first, clock)
+    old.port.declare(section(address(old.one), address(old.other)), clock.now())
+    await old.says(old.one, rtp_packet(1))
+    assert old.rtp
+    old.port.close()
+    pool.give_back(first, clock.now())
+    clock.advance(6.0)
+    second = pool.take(clock.now())
+    assert second.port == first.port
+    new = Phone(second, clock)
+    new.port.declare(section(address(new.one), address(new.other)), clock.now())
+    for number in range(2, 8):  # the old one is there first, but has no time to prove itself
+        await new.says(old.one, rtp_packet(number))
+        clock.advance(0.02)
+    await new.says(new.one, rtp_packet(100, ssrc=9))
+    for number in range(8, 30):
+        await new.says(old.one, rtp_packet(number))
+        clock.advance(0.02)
+    assert new.rtp == [rtp_packet(100, ssrc=9)]
+    assert new.port.remote == address(new.one)
+    assert new.port.counters()["strangers"] == 22
+    new.close()
+    old.one.close()
+    old.other.close()
+    pool.give_back(second, clock.now())
 
 
 async def test_what_cannot_leave_is_counted(pair: PortPair) -> None:
     phone = Phone(pair, ManualClock())
     phone.port.send_rtp(rtp_packet(1))
-    phone.port.declare(("phone.example.org", 4000), ("127.0.0.1", 0))
+    phone.port.declare(section(("phone.example.org", 4000), ("127.0.0.1", 0)), 0.0)
     phone.port.send_rtp(rtp_packet(1))
     phone.port.send_rtcp(receiver_report())
     assert phone.port.counters()["unsent"] == 3
@@ -158,7 +256,7 @@ async def test_a_crash_in_the_leg_is_handed_to_its_owner(pair: PortPair) -> None
     callbacks = RtpPortCallbacks(broken, broken, crashes.append)
     port = RtpPort(asyncio.get_running_loop(), pair, ManualClock(), packet_io(), callbacks)
     with open_udp_socket("127.0.0.1", 0) as phone:
-        port.declare(address(phone), address(phone))
+        port.declare(section(address(phone), address(phone)), 0.0)
         phone.sendto(rtp_packet(1), ("127.0.0.1", port.port))
         phone.sendto(rtp_packet(2), ("127.0.0.1", port.port))
         await turn()

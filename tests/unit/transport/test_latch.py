@@ -1,6 +1,6 @@
 """Symmetric RTP: whom the bridge believes to be the phone."""
 
-from bridge.transport.latch import PATIENCE_S, Latch
+from bridge.transport.latch import MOVING_S, PATIENCE_S, Latch
 
 DECLARED = ("192.0.2.10", 4000)
 NAT = ("203.0.113.5", 31_000)
@@ -80,10 +80,46 @@ def test_declaring_the_same_again_changes_nothing_and_another_one_unlatches() ->
     assert latch.accepts(OTHER, 1.0)
 
 
-def test_release_lets_the_next_source_count() -> None:
+def test_after_a_new_exchange_a_phone_that_moved_is_found_again() -> None:
     latch = declared()
     latch.accepts(DECLARED, 0.0)
-    latch.release()
-    assert latch.destination == DECLARED
-    latch.accepts(NAT, 1.0)
-    assert latch.accepts(NAT, 1.0 + PATIENCE_S)
+    latch.declare(DECLARED, exchange=1, now=1.0)
+    assert latch.destination == DECLARED, "the old place goes on until a new one has proved itself"
+    assert not latch.accepts(NAT, 1.1)
+    assert latch.accepts(NAT, 1.1 + PATIENCE_S)
+    assert latch.destination == NAT
+    assert not latch.accepts(DECLARED, 1.2 + PATIENCE_S)
+
+
+def test_a_new_exchange_lets_nobody_in_while_the_phone_speaks() -> None:
+    latch = declared()
+    latch.accepts(DECLARED, 0.0)
+    latch.declare(DECLARED, exchange=1, now=1.0)
+    for tick in range(100):
+        assert latch.accepts(DECLARED, 1.0 + tick * 0.02)
+        assert not latch.accepts(OTHER, 1.001 + tick * 0.02)
+
+
+def test_a_silent_phone_keeps_its_place_when_there_was_no_new_exchange() -> None:
+    latch = declared()
+    latch.accepts(DECLARED, 0.0)
+    latch.declare(DECLARED, exchange=1, now=1.0)
+    late = 1.0 + MOVING_S
+    assert not latch.may_accept(OTHER, late)
+    assert not any(latch.accepts(OTHER, late + tick * 0.02) for tick in range(100))
+
+
+def test_a_spray_of_packets_is_no_stream() -> None:
+    latch = declared()
+    spray = [(7, 100), (8, 101), (9, 102), (9, 40_000), (9, 39_999)]
+    assert not any(
+        latch.accepts(OTHER, tick * PATIENCE_S, place) for tick, place in enumerate(spray * 3, start=1)
+    )
+    assert not latch.accepts(NAT, 9.0, (1, 65_535))
+    assert latch.accepts(NAT, 9.0 + PATIENCE_S, (1, 0))
+
+
+def test_an_authentic_packet_proves_its_source_at_once() -> None:
+    latch = declared()
+    assert latch.accepts(NAT, 0.0, (1, 1), authentic=True)
+    assert not latch.accepts(OTHER, 0.1, (1, 2), authentic=True), "locked all the same"
