@@ -259,6 +259,7 @@ class Daemon:
             "legs": self._switchboard.legs,
             "journal_pending": self._journal.pending,
             "journal_written_total": self._journal.written,
+            "asyncio_tasks": len(asyncio.all_tasks()),
         }
 
 

@@ -233,6 +233,7 @@ class Worker:
         metronome = self._metronome
         values: dict[str, float] = {
             "legs": len(self._legs),
+            "asyncio_tasks": len(asyncio.all_tasks()),
             "ticks_total": self._ticks,
             "ticks_late_total": metronome.late,
             "ticks_skipped_total": metronome.skipped,

@@ -9,6 +9,7 @@ import pytest
 
 from bridge.peers.daemon_process import DaemonProcess
 from tests.interop.desktop import desktop, hears
+from tests.interop.hostile import metrics
 from tests.interop.programs import eventually
 from tests.interop.sipp import SippResult, sipp
 
@@ -41,6 +42,20 @@ def footprint(daemon: DaemonProcess) -> Footprint:
     )
 
 
+async def tasks(daemon: DaemonProcess) -> float:
+    """How many asyncio tasks run in the control plane and in the media worker together."""
+    figures = await metrics(daemon)
+    return figures["asyncio_tasks"] + figures["worker_asyncio_tasks"]
+
+
+async def tasks_ended(daemon: DaemonProcess, wanted: float) -> None:
+    """All beyond as many as there were before."""
+    deadline = asyncio.get_running_loop().time() + SETTLE_S
+    while (running := await tasks(daemon)) > wanted:
+        assert asyncio.get_running_loop().time() < deadline, (running, wanted)
+        await asyncio.sleep(0.5)
+
+
 def target(daemon: DaemonProcess) -> str:
     return f"127.0.0.1:{daemon.sip_port}"
 
@@ -61,7 +76,7 @@ async def test_five_hundred_calls_in_sequence_and_a_hundred_at_once_leave_nothin
     assert_clean(await sipp(target(daemon), tmp_path, *at_once, calls=100), 100)
     assert_clean(await sipp(target(daemon), tmp_path, *one_by_one, calls=100), 100)
     await asyncio.sleep(SETTLE_S)
-    before = footprint(daemon)
+    before, tasks_before = footprint(daemon), await tasks(daemon)
     assert_clean(await sipp(target(daemon), tmp_path, *one_by_one, calls=500, timeout_s=120), 500)
     assert_clean(await sipp(target(daemon), tmp_path, *at_once, calls=100), 100)
 
@@ -71,6 +86,7 @@ async def test_five_hundred_calls_in_sequence_and_a_hundred_at_once_leave_nothin
     await eventually("every socket is closed", settled, SETTLE_S * 3)
     after = footprint(daemon)
     assert after.threads <= before.threads
+    await tasks_ended(daemon, tasks_before)
     assert after.memory_bytes - before.memory_bytes < GROWTH_MAX_BYTES
 
 
