@@ -4,6 +4,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from signaling.web import example
 from signaling.web.rest import PREFIX
 
 TITLE = "warmbridge"
@@ -35,6 +36,7 @@ _MATCH_PARAMETER = {
     "schema": {"type": "string", "maxLength": 512},
     "example": '"int_5f0c9a1e2b3d4c5f.7"',
 }
+_PROBLEM = "application/problem+json"
 _CHANGING = ("post", "put", "patch", "delete")
 
 
@@ -55,6 +57,7 @@ def _truthful(document: dict[str, Any]) -> dict[str, Any]:
         for method, operation in operations.items():
             if path.startswith(PREFIX):
                 _correct_errors(operation["responses"])
+                _add_examples(operation)
                 if method in _CHANGING:
                     _add_parameters(operation, path)
     schemas = document["components"]["schemas"]
@@ -71,7 +74,34 @@ def _correct_errors(responses: dict[str, Any]) -> None:
     for status, response in responses.items():
         content = response.get("content", {})
         if status >= "400" and "application/json" in content:
-            content["application/problem+json"] = content.pop("application/json")
+            content[_PROBLEM] = content.pop("application/json")
+
+
+def _add_examples(operation: dict[str, Any]) -> None:
+    """Every body that is a schema of ours has the one of `signaling.web.example`."""
+    for media in operation.get("requestBody", {}).get("content", {}).values():
+        _exemplify(media, example.REQUESTS.get(_schema_name(media)))
+    for status, response in operation["responses"].items():
+        for kind, media in response.get("content", {}).items():
+            name = _schema_name(media)
+            if kind != _PROBLEM:
+                _exemplify(media, example.ANSWERS.get(name))
+            else:
+                _exemplify(
+                    media, example.CONFLICT if name == "ConflictProblem" else example.PROBLEMS.get(status)
+                )
+
+
+def _exemplify(media: dict[str, Any], value: Any) -> None:
+    if value is not None:
+        media["example"] = value
+
+
+def _schema_name(media: dict[str, Any]) -> str:
+    """ "" for one without a name; one that may be null is meant without it."""
+    schema = media.get("schema", {})
+    refs = (part.get("$ref", "") for part in (schema, *schema.get("anyOf", ())))
+    return next((ref.rsplit("/", 1)[-1] for ref in refs if ref), "")
 
 
 def _add_parameters(operation: dict[str, Any], path: str) -> None:
