@@ -61,6 +61,12 @@ class Corridor(Protocol):
         GlareError (491) too. With `offer` "" it returns our offer, as `arrive` does."""
         ...
 
+    async def progressed(self, leg_id: LegId, status: int, answer: str) -> None:
+        """A call of ours rings (180, 181, 183): `answer` is the SDP of what can be heard already, or "".
+
+        NegotiationError for sound nobody can use; the call goes on ringing."""
+        ...
+
     async def late_answer(self, leg_id: LegId, answer: str) -> None:
         """The ACK's SDP when the INVITE carried none. NegotiationError: nothing in common, hang up."""
         ...
@@ -106,7 +112,9 @@ class PhoneDoor(Protocol):
         ...
 
     async def dial(self, leg_id: LegId, route: Route, offer: str) -> str:
-        """Outbound INVITE; returns the SDP answer. Raises CallFailedError with the status."""
+        """Outbound INVITE; returns the SDP answer, "" if what `progressed` told last is it already.
+
+        Raises CallFailedError with the status."""
         ...
 
     async def reoffer(self, leg_id: LegId, offer: str) -> str:

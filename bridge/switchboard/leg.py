@@ -27,9 +27,10 @@ class PhoneLeg:
 
     `committed` is False until its interaction is opened, `closing` is True once the call is over: the phone
     hung up or was told to, and no BYE is owed any more. `restored` is True from a restart until the phone
-    has agreed to go on. `shown` is the one video the phone is sent, `paths` says how each is made, and why.
-    `moved` is True while the phone does not know the port of the leg, `refuses_hold` once it refused to be
-    held, as long as that is wanted; `refusals` counts what it refused in a row.
+    has agreed to go on. `ringing` is the session as it was when our INVITE left, until the call is answered:
+    every phone that rings answers the same offer. `shown` is the one video the phone is sent, `paths` says how
+    each is made, and why. `moved` is True while the phone does not know the port of the leg, `refuses_hold`
+    once it refused to be held, as long as that is wanted; `refusals` counts what it refused in a row.
     """
 
     __slots__ = (
@@ -47,6 +48,7 @@ class PhoneLeg:
         "refusals",
         "refuses_hold",
         "restored",
+        "ringing",
         "room_id",
         "session",
         "shown",
@@ -70,6 +72,7 @@ class PhoneLeg:
         self.moved = False
         self.refuses_hold = False
         self.refusals = 0
+        self.ringing: PhoneSession | None = None
         self.connected = False
         self.committed = False
         self.closing = False

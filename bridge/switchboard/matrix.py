@@ -4,6 +4,8 @@ from bridge.desk.interaction import Interaction
 from bridge.desk.participant import Participant, ParticipantState
 from bridge.plane.messages import Hearing
 
+_SOUNDING = (ParticipantState.IN_SESSION, ParticipantState.ALERTING)
+
 
 def hearings(interaction: Interaction) -> tuple[Hearing, ...]:
     """One row for each participant in the session: all others in it whom `may_hear` lets through.
@@ -12,10 +14,12 @@ def hearings(interaction: Interaction) -> tuple[Hearing, ...]:
     are of participants, not of legs, so two legs of one participant never hear each other.
     """
     present = tuple(p for p in interaction.participants if p.state is ParticipantState.IN_SESSION)
+    # Whoever is being called is heard ringing, and hears nobody; others who are alerting have no leg.
+    sounding = tuple(p for p in interaction.participants if p.state in _SOUNDING)
     return tuple(
         Hearing(
             listener.participant_id,
-            tuple(talker.participant_id for talker in present if may_hear(listener, talker)),
+            tuple(talker.participant_id for talker in sounding if may_hear(listener, talker)),
         )
         for listener in present
     )

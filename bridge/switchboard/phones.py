@@ -10,6 +10,7 @@ from bridge.desk.step import SYSTEM
 from bridge.errors import CapacityError, NotAllowedError, NotFoundError
 from bridge.ids import LegId
 from bridge.negotiation import PhoneSession
+from bridge.switchboard.dialer import Dialer
 from bridge.switchboard.doors import ArrivingCall
 from bridge.switchboard.equipment import Equipment, phone_capabilities
 from bridge.switchboard.event import MediaConnected
@@ -25,10 +26,11 @@ MAX_ADDRESS_CHARACTERS = 256
 class Phones:
     """`arrive` and its like for the SIP door. One interaction for each inbound call."""
 
-    __slots__ = ("_draining", "_equipment", "_wiring")
+    __slots__ = ("_dialer", "_draining", "_equipment", "_wiring")
 
-    def __init__(self, wiring: Wiring) -> None:
+    def __init__(self, wiring: Wiring, dialer: Dialer) -> None:
         self._wiring = wiring
+        self._dialer = dialer
         self._equipment = Equipment(wiring)
         self._draining = False
 
@@ -54,6 +56,9 @@ class Phones:
             raise
 
     async def reoffer(self, leg_id: LegId, offer: str) -> str:
+        known = self._wiring.legs.get(leg_id)
+        if isinstance(known, PhoneLeg) and known.ringing is not None and not known.closing:
+            return await self._dialer.reoffer(known, offer)
         leg = self._leg(leg_id)
         async with leg.lock:
             if not offer:

@@ -7,7 +7,7 @@ from bridge.desk.participant import MediaType
 from bridge.desk.queue import Profile, Queue
 from bridge.errors import NotFoundError
 from bridge.ids import InteractionId, QueueId
-from bridge.switchboard.callbacks import Callbacks
+from bridge.switchboard.dialer import Dialer
 from bridge.switchboard.principal import (
     INTERACTION_READ,
     QUEUE_WRITE,
@@ -43,11 +43,11 @@ class CallbackWish:
 class Queues:
     """The switchboard's methods of the same names, without the desktop's bookkeeping."""
 
-    __slots__ = ("_callbacks", "_wiring")
+    __slots__ = ("_dialer", "_wiring")
 
-    def __init__(self, wiring: Wiring, callbacks: Callbacks) -> None:
+    def __init__(self, wiring: Wiring, dialer: Dialer) -> None:
         self._wiring = wiring
-        self._callbacks = callbacks
+        self._dialer = dialer
 
     async def prove_ready(self, principal: Principal, readiness: Readiness) -> None:
         principal.require(ROUTING_WRITE)
@@ -85,7 +85,7 @@ class Queues:
         self, principal: Principal, interaction_id: InteractionId, wish: CallbackWish
     ) -> CallbackView:
         interaction = self._wiring.desk.interaction(interaction_id)
-        self._callbacks.route(wish.number or interaction.caller)
+        self._dialer.route(wish.number or interaction.caller)
         clock = self._wiring.clock
         not_before = wish.at - clock.wall() + clock.now() if wish.at else 0.0
         await self._wiring.do(

@@ -30,6 +30,7 @@ from bridge.switchboard.companions import Companions
 from bridge.switchboard.conductor import Conductor
 from bridge.switchboard.desktops import Desktops
 from bridge.switchboard.diagnostics import Diagnostics
+from bridge.switchboard.dialer import Dialer
 from bridge.switchboard.doors import (
     ArrivingCall,
     CompanionDoor,
@@ -147,11 +148,12 @@ class Switchboard:
         )
         self._snapshots = Snapshots(journal, desk, clock)
         self._restoration = Restoration(self._wiring, self._snapshots, self._wiring.phone_memory)
-        self._phones = Phones(self._wiring)
+        self._dialer = Dialer(self._wiring)
+        self._phones = Phones(self._wiring, self._dialer)
         self.reoffers = Reoffers(clock, self._phones.fail, self._phones.agreed, self._wake.set)
         self._browsers = Browsers(self._wiring)
-        self._callbacks = Callbacks(self._wiring)
-        self._queues = Queues(self._wiring, self._callbacks)
+        self._callbacks = Callbacks(self._wiring, self._dialer)
+        self._queues = Queues(self._wiring, self._dialer)
         self._desktops = Desktops(self._wiring, self._browsers)
         self.accounts = Accounts(self._wiring, self._desktops)
         self.flows = Flows(self._wiring, self._desktops)
@@ -175,7 +177,7 @@ class Switchboard:
         self._notices = notices
         self._wiring.performance.attach(phone_door, self._wiring.phone_memory, self.reoffers)
         self.reoffers.attach(phone_door)
-        self._callbacks.attach(phone_door)
+        self._dialer.attach(phone_door)
         self.tracing.attach(phone_door)
         self._wiring.announcer.attach(desktop_door)
         if companion_door is not None:
@@ -262,6 +264,9 @@ class Switchboard:
 
     async def reoffer(self, leg_id: LegId, offer: str) -> str:
         return await self._phones.reoffer(leg_id, offer)
+
+    async def progressed(self, leg_id: LegId, status: int, answer: str) -> None:
+        await self._dialer.progressed(leg_id, status, answer)
 
     async def late_answer(self, leg_id: LegId, answer: str) -> None:
         await self._phones.late_answer(leg_id, answer)

@@ -244,6 +244,9 @@ class SipDoor:
                 self._ended(leg, event)
             case CallProgressed():
                 self._begin_keep(leg)  # after a 3xx another INVITE rings, which a restart must cancel
+                if not leg.attended:
+                    self._spawn(leg, None)
+                self._put(leg, event)
             case _:
                 assert_never(event)
 
@@ -252,9 +255,9 @@ class SipDoor:
             case CallAnswered():
                 leg.log.info("= answered")
                 self._begin_keep(leg)
-                if leg.dialing is not None and not leg.dialing.done():
-                    leg.dialing.set_result(event.answer)
-                self._spawn(leg, None)
+                if not leg.attended:
+                    self._spawn(leg, None)
+                self._put(leg, event)  # behind what was told while it rang
             case CallRefused():
                 reason = f"{event.status} {event.reason}"
                 self._refused(leg, CallFailedError(reason, event.status, event.retry_after_s))
@@ -279,11 +282,13 @@ class SipDoor:
         self._forget(leg)
         if leg.dialing is not None and not leg.dialing.done():
             leg.dialing.set_exception(error)
+        if leg.attended:
+            self._put(leg, CallEnded(leg.call, "local", ""))
 
     def _ended(self, leg: CallLeg, event: CallEnded) -> None:
         if leg.reoffering is not None and not leg.reoffering.done():
             leg.reoffering.set_result(ReofferRefused(event.call, 481, "the call ended", 0.0))
-        if not leg.attended:
+        if not leg.attended or (leg.dialing is not None and not leg.dialing.done()):
             self._refused(leg, CallFailedError(event.reason or "canceled", 487))
             return
         leg.acknowledged.set()
@@ -319,6 +324,8 @@ class SipDoor:
 
     async def _give_up(self, leg: CallLeg) -> None:
         """What is left to do for a call after a mistake, which may well meet the same mistake."""
+        if leg.dialing is not None and not leg.dialing.done():
+            leg.dialing.set_exception(CallFailedError("internal error", 500))
         try:
             self._hang_up(leg, "internal error")
             await self._tell_hung_up(leg, "internal error")
@@ -361,10 +368,24 @@ class SipDoor:
                 await self._take_reoffer(leg, event)
             elif isinstance(event, CallAcknowledged):
                 await self._take_late_answer(leg, event)
+            elif isinstance(event, CallProgressed):
+                await self._take_progress(leg, event)
+            elif isinstance(event, CallAnswered):
+                if leg.dialing is not None and not leg.dialing.done():
+                    leg.dialing.set_result(event.answer)
             elif isinstance(event, CallEnded):
                 if event.by != "local":
                     await self._tell_hung_up(leg, event.reason)
                 return
+
+    async def _take_progress(self, leg: CallLeg, event: CallProgressed) -> None:
+        """Sound that nobody can use is not heard; a binding answer that nobody can use ends the call."""
+        try:
+            await self._through().progressed(leg.leg_id, event.status, event.answer)
+        except BridgeError as error:
+            leg.log.info("x early media", status=event.status, reason=error.reason)
+            if event.binding:
+                self._hang_up(leg, error.reason)
 
     async def _take_late_answer(self, leg: CallLeg, event: CallAcknowledged) -> None:
         """The ACK cannot be refused, so an answer nobody can use ends the call (RFC 3261 section 14.2)."""

@@ -1,11 +1,14 @@
 """Another real SIP program: sipp, for load and for scenarios written to the letter."""
 
+import asyncio
+import contextlib
 import re
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from bridge.peers.daemon_process import free_port
-from tests.interop.programs import program, run
+from tests.interop.programs import program, run, running
 
 SCENARIOS = Path(__file__).parent.parent / "data" / "sipp"
 
@@ -50,6 +53,33 @@ async def sipp(
         _retransmissions(output),
         output,
     )
+
+
+@dataclass(frozen=True)
+class SippPhone:
+    """A sipp that waits for one call."""
+
+    uri: str
+    process: asyncio.subprocess.Process
+    log: Path
+
+    async def went_well(self, timeout_s: float = 20.0) -> None:
+        """Waits for its end; fails unless the call went as the scenario says."""
+        exit_code = await asyncio.wait_for(self.process.wait(), timeout_s)
+        assert exit_code == 0, self.log.read_text(errors="replace")[-4000:]
+
+
+@contextlib.asynccontextmanager
+async def sipp_phone(directory: Path, scenario: str, user: str = "phone") -> AsyncIterator[SippPhone]:
+    """A phone that does what a scenario of tests/data/sipp says, once. It can play `tone.ulaw` of `directory`."""
+    port = free_port()
+    command = [program("sipp"), "-sf", str(SCENARIOS / scenario), "-i", "127.0.0.1", "-mi", "127.0.0.1"]
+    command += ["-p", str(port), "-mp", str(free_media_port()), "-m", "1", "-nostdin", "-trace_err"]
+    command += ["-error_file", str(directory / "phone_errors.log"), "-timeout", "60s", "-timeout_error"]
+    log = directory / "phone.log"
+    async with running(command, log, directory) as process:
+        await asyncio.sleep(0.5)  # sipp does not say when it listens; an INVITE before that is sent again
+        yield SippPhone(f"sip:{user}@127.0.0.1:{port}", process, log)
 
 
 def free_media_port() -> int:

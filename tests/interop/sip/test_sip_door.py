@@ -54,6 +54,7 @@ class Hall:
         self.calls: list[ArrivingCall] = []
         self.offers: list[str] = []
         self.late_answers: list[str] = []
+        self.progress: list[tuple[int, str]] = []
         self.hung: list[tuple[LegId, str]] = []
 
     async def arrive(self, call: ArrivingCall) -> str:
@@ -69,6 +70,9 @@ class Hall:
     async def reoffer(self, leg_id: LegId, offer: str) -> str:
         self.offers.append(offer)
         return describe("recvonly" if "a=sendonly" in offer else "sendrecv")
+
+    async def progressed(self, leg_id: LegId, status: int, answer: str) -> None:
+        self.progress.append((status, answer))
 
     async def late_answer(self, leg_id: LegId, answer: str) -> None:
         self.late_answers.append(answer)

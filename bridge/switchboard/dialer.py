@@ -1,0 +1,99 @@
+"""Calls of the bridge's own: a leg is dialed, can be heard before its answer, and leaves nothing if none comes."""
+
+import copy
+from contextlib import suppress
+
+import structlog
+
+from bridge.errors import BridgeError, CallFailedError, NotAllowedError
+from bridge.ids import LegId
+from bridge.negotiation import PhoneSession
+from bridge.switchboard.doors import PhoneDoor, Route
+from bridge.switchboard.leg import PhoneLeg, Place
+from bridge.switchboard.wiring import Wiring
+
+log = structlog.get_logger()
+
+NO_ROUTE = "no way out for calls: set sip.dial_target or the target of a trunk, or give a SIP URI"
+
+
+class Dialer:
+    """Whoever dials makes the leg, dials it, and commits it to the desk or drops it."""
+
+    __slots__ = ("_door", "_wiring")
+
+    def __init__(self, wiring: Wiring) -> None:
+        self._wiring = wiring
+        self._door: PhoneDoor | None = None
+
+    def attach(self, door: PhoneDoor) -> None:
+        self._door = door
+
+    def route(self, number: str) -> Route:
+        """How to reach a number. Raises NotAllowedError when the bridge knows no way out."""
+        routes = self._open_door().routes(number)
+        if not routes:
+            raise NotAllowedError(NO_ROUTE)
+        return routes[0]
+
+    def new_leg(self, leg_id: LegId, place: Place, route: Route) -> PhoneLeg:
+        # RFC 8866 section 5.2: numeric; below 2^62, where every phone can read it.
+        session_id = int(self._wiring.token_hex(7), 16)
+        session = PhoneSession(session_id, self._wiring.policy.phone_of(route.trunk_id))
+        return PhoneLeg(leg_id, place, session, route.trunk_id)
+
+    async def dial(self, leg: PhoneLeg, route: Route) -> None:
+        """Returns when the call is answered and its media declared. Raises CallFailedError with the status."""
+        performance = self._wiring.performance
+        self._wiring.legs.add(leg)
+        async with leg.lock:
+            await performance.declare_phone(leg, None)
+            offer = leg.session.offer()
+            leg.ringing = copy.copy(leg.session)
+        answer = await self._open_door().dial(leg.leg_id, route, offer)
+        if answer:
+            await self._take(leg, answer)
+        leg.ringing = None
+        if leg.closing:
+            raise CallFailedError("hung up as soon as it was answered", 487)
+
+    async def progressed(self, leg_id: LegId, status: int, answer: str) -> None:
+        """It rings. With SDP the far end can be heard already: its ringing, or why it does not ring."""
+        leg = self._wiring.legs.get(leg_id)
+        if not isinstance(leg, PhoneLeg) or leg.ringing is None or leg.closing:
+            return
+        log.info("= progress", interaction=leg.interaction_id, leg=leg_id, status=status, sound=bool(answer))
+        if answer:
+            await self._take(leg, answer)
+
+    async def reoffer(self, leg: PhoneLeg, offer: str) -> str:
+        """The far end moves its sound before anybody answered; returns the answer."""
+        async with leg.lock:
+            leg.session.receive_offer(offer)
+            await self._wiring.performance.declare_phone(leg, None)
+            return leg.session.answer()
+
+    async def drop(self, leg: PhoneLeg, reason: str) -> None:
+        """The call came to nothing: no leg, no media, and a BYE or CANCEL if it had got that far."""
+        leg.closing = True
+        leg.ringing = None
+        self._wiring.legs.remove(leg)
+        if self._door is not None:
+            with suppress(BridgeError):
+                await self._door.hang_up(leg.leg_id, reason)
+        await self._wiring.performance.remove_from_plane(leg)
+
+    async def _take(self, leg: PhoneLeg, answer: str) -> None:
+        """Every answer, of whichever phone that rings, is one to the same offer."""
+        async with leg.lock:
+            if leg.ringing is None:
+                return
+            session = copy.copy(leg.ringing)
+            session.receive_answer(answer)
+            leg.session = session
+            await self._wiring.performance.declare_phone(leg, None)
+
+    def _open_door(self) -> PhoneDoor:
+        if self._door is None:
+            raise NotAllowedError("there is no SIP door")
+        return self._door
