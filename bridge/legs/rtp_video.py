@@ -96,7 +96,9 @@ class RtpVideoSection:
                 self._routes.want(self._leg_id, MID, self._down, None)
             return
         source = spec.source if spec.sends else None
-        wanted = DownTrackSpec(MID, "video", spec.down_codecs, NO_EXTENSIONS, self._ssrc, source=source)
+        wanted = DownTrackSpec(
+            MID, "video", spec.down_codecs, NO_EXTENSIONS, self._ssrc, source=source, level_binds=True
+        )
         if self._down is None:
             self._down = DownTrack(wanted, self._port.send_rtp)
         else:

@@ -110,7 +110,7 @@ class DownTrack:
 
     def choose_path(self, codec: Codec) -> None:
         """Decides how a stream of `codec` goes out; a changed payload format waits for a key frame."""
-        path = choose(codec, self.spec.codecs)
+        path = choose(codec, self.spec.codecs, level_binds=self.spec.level_binds)
         source_changed = codec != self._source_codec
         self._source_codec = codec
         if path != self._path:

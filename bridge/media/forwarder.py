@@ -166,7 +166,7 @@ class UpTrack:
         """Reads a packet that has its place, and hands it on."""
         index = received.index
         self._nack.receive(index, now)
-        self._codec = codec
+        codec = self._reader.codec_of(codec)
         try:
             packet = self._reader.read(
                 VideoPacket(data, start, end, index, received.media_time, codec, data[1] & MARKER_BIT)
@@ -174,6 +174,7 @@ class UpTrack:
         except ParseError:
             self.malformed += 1
             return
+        self._codec = packet.codec
         if packet.marker_bit:
             self.frames += 1
         if packet.starts_key_frame:

@@ -29,11 +29,14 @@ class Path(msgspec.Struct, frozen=True, gc=False):
     reason: str
 
 
-def choose(source: Codec, down_codecs: Iterable[Codec]) -> Path:
-    """The path of a stream of `source` to a receiver that takes `down_codecs`, its preference first."""
+def choose(source: Codec, down_codecs: Iterable[Codec], *, level_binds: bool = True) -> Path:
+    """The path of a stream of `source` to a receiver that takes `down_codecs`, its preference first.
+
+    Without `level_binds` the receiver decodes higher levels of H.264 than it names.
+    """
     refusals: list[str] = []
     for codec in down_codecs:
-        refusal = _refusal(source, codec)
+        refusal = _refusal(source, codec, level_binds=level_binds)
         if refusal is None:
             return Path(PathKind.FORWARD, codec, f"the receiver takes {source.name} as it is")
         refusals.append(refusal)
@@ -41,31 +44,17 @@ def choose(source: Codec, down_codecs: Iterable[Codec]) -> Path:
     return Path(PathKind.NONE, None, f"{why}; transcoding is not available")
 
 
-def _refusal(source: Codec, down: Codec) -> str | None:
+def _refusal(source: Codec, down: Codec, *, level_binds: bool) -> str | None:
     """Why a stream of `source` cannot go out as `down`; None if it can."""
     if source.name != down.name:
         return f"the source sends {source.name}, the receiver takes {down.name}"
     if source.clock_rate_hz != down.clock_rate_hz:
         return f"{source.name} with different RTP clocks"
-    if source.name == "H264":
-        return _h264_refusal(source.fmtp, down.fmtp)
-    return None
-
-
-def _h264_refusal(source_fmtp: str, down_fmtp: str) -> str | None:
+    if source.name != "H264":
+        return None
     try:
-        source, down = h264.parse_fmtp(source_fmtp), h264.parse_fmtp(down_fmtp)
+        sent, taken = h264.parse_fmtp(source.fmtp), h264.parse_fmtp(down.fmtp)
     except ParseError as error:
         return error.reason
-    if source.packetization_mode > down.packetization_mode:
-        return (
-            f"the source sends H.264 packetization-mode {source.packetization_mode}, "
-            f"the receiver takes {down.packetization_mode}"
-        )
-    if not down.profile.decodes(source.profile):
-        return f"the source sends H.264 {_described(source.profile)}, the receiver decodes {_described(down.profile)}"
-    return None
-
-
-def _described(profile: h264.H264Profile) -> str:
-    return f"{profile.profile.name.lower().replace('_', ' ')} level {profile.level / 10:g}"
+    refusal = h264.mode_refusal(sent, taken) or h264.profile_refusal(sent, taken)
+    return refusal or (h264.level_refusal(sent, taken) if level_binds else None)

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from bridge.media.effective_codec import EffectiveCodec
 from bridge.plane.messages import Codec
 from bridge.rtp.unwrap import PictureIdUnwrap, Unwrap
 from bridge.wire import h264, vp8
@@ -31,14 +32,31 @@ class VideoPacket(msgspec.Struct, frozen=True, gc=False):
 class VideoReader:
     """Reads the packets of one stream; remembers what the next packet's meaning depends on."""
 
-    __slots__ = ("_frame_intact", "_media_time", "_newest", "_picture_id", "_tl0picidx")
+    __slots__ = (
+        "_declared",
+        "_effective",
+        "_frame_intact",
+        "_media_time",
+        "_newest",
+        "_picture_id",
+        "_tl0picidx",
+    )
 
     def __init__(self) -> None:
+        self._declared: Codec | None = None
+        self._effective: EffectiveCodec | None = None
         self._picture_id = PictureIdUnwrap()
         self._tl0picidx = Unwrap(8)
         self._newest = -1
         self._media_time = -1
         self._frame_intact = False
+
+    def codec_of(self, declared: Codec) -> Codec:
+        """What packets of this payload format are known to be."""
+        if declared is not self._declared:
+            self._declared = declared
+            self._effective = EffectiveCodec(declared) if declared.name == "H264" else None
+        return declared if self._effective is None else self._effective.codec
 
     def read(self, packet: VideoPacket) -> VideoPacket:
         """The packet with what its payload says. Raises ParseError when the payload is broken."""
@@ -53,7 +71,12 @@ class VideoReader:
         starts = found & h264.PayloadLook.SPS or (
             found & h264.PayloadLook.IDR_START and self._frame_intact and packet.index == self._newest
         )
-        return msgspec.structs.replace(packet, starts_key_frame=True) if starts else packet
+        codec = packet.codec
+        if self._effective is not None:
+            codec = self._effective.receive(packet.data, packet.start, packet.end, found)
+        if not starts and codec is packet.codec:
+            return packet
+        return msgspec.structs.replace(packet, codec=codec, starts_key_frame=bool(starts))
 
     def _follow(self, packet: VideoPacket) -> None:
         """Keeps track of whether all of the newest frame up to here was seen."""

@@ -8,6 +8,7 @@ from bridge.negotiation.browser import BrowserPreferences, BrowserSession, PeerR
 from bridge.negotiation.phone import PhoneSession, answer_phone
 from bridge.negotiation.phone_agreement import PhoneAgreement
 from bridge.negotiation.phone_audio import PhonePreferences
+from bridge.negotiation.taste import PhoneTaste
 from bridge.wire.sdp_section import Direction
 
 __all__ = [
@@ -18,5 +19,6 @@ __all__ = [
     "PhoneAgreement",
     "PhonePreferences",
     "PhoneSession",
+    "PhoneTaste",
     "answer_phone",
 ]

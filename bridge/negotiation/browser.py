@@ -20,6 +20,7 @@ from bridge.negotiation.section import (
     refuse,
     write_section,
 )
+from bridge.negotiation.taste import PhoneTaste, suit
 from bridge.negotiation.transport import read_transport
 from bridge.plane.messages import (
     DownTrackSpec,
@@ -58,6 +59,7 @@ class _Offer(msgspec.Struct, frozen=True):
 
     sections: tuple[Section, ...]
     text: str
+    tastes: tuple[PhoneTaste, ...] = ()
 
 
 class BrowserSession:
@@ -83,8 +85,10 @@ class BrowserSession:
         "_remote",
         "_sections",
         "_session_id",
+        "_tastes",
         "_token_hex",
         "_transport",
+        "_unwilling",
         "_version",
         "_wanted",
     )
@@ -110,14 +114,16 @@ class BrowserSession:
         self._dtls_server = True
         self._pending: _Offer | None = None
         self._wanted: dict[TrackId, str] = {}
+        self._tastes: tuple[PhoneTaste, ...] = ()
+        self._unwilling = False  # it keeps to its own order of codecs: do not ask again
         self._refused: set[TrackId] = set()  # the browser declined a section made for it: do not ask again
 
     @property
     def needs_negotiation(self) -> bool:
-        """Down tracks were added or removed that the browser does not know of, and no offer is pending."""
+        """Down tracks or the wishes of phones changed, the browser does not know, and no offer is pending."""
         if self._pending is not None or self._remote is None:
             return False
-        sections, waiting = place(self._sections, self._askable())
+        sections, waiting = place(self._suited(self._sections), self._askable())
         return bool(waiting) or sections != self._sections
 
     @property
@@ -158,6 +164,11 @@ class BrowserSession:
         self._wanted.pop(source, None)
         self._refused.discard(source)
 
+    def serve(self, tastes: tuple[PhoneTaste, ...]) -> None:
+        """Wants the browser's camera so that these phones, which are shown it, take it as it comes."""
+        if tastes != self._tastes:
+            self._tastes, self._unwilling = tastes, False
+
     def receive_offer(self, offer_text: str) -> str:
         """Takes the browser's offer, returns our answer."""
         remote = parse_session_description(offer_text)
@@ -176,7 +187,7 @@ class BrowserSession:
                 "The offer has no audio or video the bridge can take: it needs BUNDLE, a=rtcp-mux and one of "
                 f"{', '.join((*self._preferences.audio_codecs, *self._preferences.video_codecs))}."
             )
-        sections, _ = place(sections, self._wanted)
+        sections, _ = place(self._suited(sections), self._wanted)
         self._refused.clear()
         if self._transport is not None and self._transport.ice != transport.ice:
             self._local_ice = self._new_credentials()  # RFC 8839 section 4.4.1.1.1: ICE restart
@@ -189,7 +200,7 @@ class BrowserSession:
             return self._pending.text
         blueprint = Blueprint(self._remote, self._sections)
         sections = self._sections or blueprint.first_sections()
-        sections, waiting = place(sections, self._askable())
+        sections, waiting = place(self._suited(sections), self._askable())
         for source in waiting:
             made = blueprint.down_section(source, self._wanted[source])
             sections = blueprint.insert(sections, made)
@@ -203,7 +214,7 @@ class BrowserSession:
             )
             for section in sections
         )
-        self._pending = _Offer(sections, self._write(sections, "actpass"))
+        self._pending = _Offer(sections, self._write(sections, "actpass"), self._tastes)
         return self._pending.text
 
     def receive_answer(self, answer_text: str) -> None:
@@ -222,6 +233,8 @@ class BrowserSession:
         )
         agreed = {section.source for section in sections if section.sends}
         self._refused |= {s.source for s in offered if s.for_down and s.source is not None} - agreed
+        if self._pending.tastes == self._tastes and self._suited(sections) != sections:
+            self._unwilling = True
         self._pending = None
         self._commit(remote, transport, sections)
 
@@ -249,6 +262,9 @@ class BrowserSession:
             down_tracks=tuple(self._down_track(s) for s in live if s.sends or (s.kind == "video" and s.ssrc)),
             playback=playback,
         )
+
+    def _suited(self, sections: tuple[Section, ...]) -> tuple[Section, ...]:
+        return tuple(suit(section, self._tastes, reorder=not self._unwilling) for section in sections)
 
     def _askable(self) -> dict[TrackId, str]:
         return {source: label for source, label in self._wanted.items() if source not in self._refused}

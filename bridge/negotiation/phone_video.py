@@ -7,6 +7,7 @@ from bridge.negotiation.codecs import fmtp_parameters, make_codec, offered_maps,
 from bridge.negotiation.phone_audio import PhonePreferences
 from bridge.negotiation.phone_section import PhonePlace, PhoneSection, connection_of
 from bridge.negotiation.phone_transport import PhoneTransport, transport_lines
+from bridge.negotiation.section import bandwidth_lines
 from bridge.plane.messages import Codec
 from bridge.wire.h264 import UNIVERSAL_PROFILES, H264Parameters, parse_fmtp
 from bridge.wire.sdp import SessionDescription
@@ -91,7 +92,6 @@ def write_video(
         lines += [Attribute("rtcp-fb", f"{number} {name}") for name in feedback]
     lines += [*transport_lines(port, transport), Attribute(direction.value)]
     formats = tuple(str(codec.payload_type) for codec in codecs)
-    limits = (f"b=AS:{limit_bps // 1000}", f"b=TIAS:{limit_bps}")
     return MediaSection(
         "video",
         port,
@@ -99,7 +99,7 @@ def write_video(
         formats,
         Attributes(tuple(lines)),
         connection_of(place.address),
-        other_lines=limits,
+        other_lines=bandwidth_lines(limit_bps),
     )
 
 

@@ -86,6 +86,7 @@ class Section(msgspec.Struct, frozen=True):
     rtx_ssrc: int | None = None
     source: TrackId | None = None
     label: str = ""
+    limit_bps: int | None = None  # what the browser is to send at most
 
     @property
     def shows(self) -> str:
@@ -215,7 +216,15 @@ def write_section(section: Section, direction: Direction, transport: Transport) 
         *_transport_lines(transport),
     )
     numbers = tuple(str(number) for entry in section.formats for number in entry.payload_types)
-    return MediaSection(section.kind, 9, section.protocol, numbers, Attributes(lines), connection)
+    limits = () if section.limit_bps is None else bandwidth_lines(section.limit_bps)
+    return MediaSection(
+        section.kind, 9, section.protocol, numbers, Attributes(lines), connection, other_lines=limits
+    )
+
+
+def bandwidth_lines(limit_bps: int) -> tuple[str, ...]:
+    """Two ways to say it: old phones read the first, RFC 3890 wants the second."""
+    return (f"b=AS:{limit_bps // 1000}", f"b=TIAS:{limit_bps}")
 
 
 def _stream_lines(section: Section) -> list[Attribute]:

@@ -149,7 +149,11 @@ class UpTrackSpec(msgspec.Struct, frozen=True, gc=False):
 
 
 class DownTrackSpec(msgspec.Struct, frozen=True, gc=False):
-    """A medium the bridge sends. Audio carries the leg's mix; video carries `source` (None = nothing now)."""
+    """A medium the bridge sends. Audio carries the leg's mix; video carries `source` (None = nothing now).
+
+    `level_binds`: the receiver decodes no higher level of H.264 than it names. All browsers name 3.1 and decode
+    what comes.
+    """
 
     mid: str
     kind: str  # "audio" | "video"
@@ -158,6 +162,7 @@ class DownTrackSpec(msgspec.Struct, frozen=True, gc=False):
     ssrc: int
     rtx_ssrc: int | None = None
     source: TrackId | None = None
+    level_binds: bool = False
 
 
 class WebRtcLegSpec(msgspec.Struct, frozen=True, gc=False):

@@ -13,7 +13,8 @@ from bridge.negotiation import BrowserSession, PeerReplacedError
 from bridge.plane import messages
 from bridge.switchboard.equipment import Equipment
 from bridge.switchboard.event import MediaConnected, MediaOffered, VideoPathChosen
-from bridge.switchboard.leg import BrowserLeg, Place
+from bridge.switchboard.leg import BrowserLeg, PhoneLeg, Place
+from bridge.switchboard.picture import tastes_of
 from bridge.switchboard.principal import VIDEO_USE, Principal
 from bridge.switchboard.view import MediaAnswer
 from bridge.switchboard.wiring import Wiring
@@ -88,7 +89,9 @@ class Browsers:
     ) -> MediaAnswer:
         wiring = self._wiring
         leg = self._new_leg(principal, interaction_id, participant)
+        phones = (other for other in wiring.legs.of(interaction_id) if isinstance(other, PhoneLeg))
         async with leg.lock:
+            leg.session.serve(tastes_of(phones))  # who of all is shown is seen later; this costs nothing
             answer = leg.session.receive_offer(sdp)
             wiring.legs.add(leg)
             try:

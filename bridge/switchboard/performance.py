@@ -17,7 +17,7 @@ from bridge.switchboard.event import MediaEnded, MediaOffered
 from bridge.switchboard.leg import BrowserLeg, Leg, Legs, PhoneLeg
 from bridge.switchboard.matrix import hearings, may_see
 from bridge.switchboard.phone_memory import PhoneMemory
-from bridge.switchboard.picture import picture_for, sources_of
+from bridge.switchboard.picture import picture_for, sources_of, tastes_of
 from bridge.switchboard.reoffers import Reoffers
 from bridge.switchboard.sound import RoomSounds
 
@@ -155,6 +155,8 @@ class Performance:
             if leg.declared is None or leg.closing:
                 return  # it ended while this waited for the lock
             self._choose_sources(leg, staying)
+            phones = [other for other, _ in staying if isinstance(other, PhoneLeg)]
+            leg.session.serve(tastes_of(phone for phone in phones if phone.shown in sources_of(leg)))
             hidden = self.hidden_from(leg, interaction)
             try:
                 await self.declare_browser(leg, participant, hidden)

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from bridge.desk.interaction import Interaction
 from bridge.desk.participant import ParticipantRole
 from bridge.ids import TrackId
+from bridge.negotiation import PhoneTaste
 from bridge.switchboard.leg import BrowserLeg, Leg, PhoneLeg
 from bridge.switchboard.matrix import may_see
 
@@ -34,3 +35,9 @@ def picture_for(phone: PhoneLeg, interaction: Interaction, legs: Iterable[Leg]) 
             continue
         shown += [(_SHOWN_FIRST.index(owner.role), source) for source in sources_of(leg)[:1]]
     return min(shown, key=lambda entry: entry[0])[1] if shown else None
+
+
+def tastes_of(phones: Iterable[PhoneLeg]) -> tuple[PhoneTaste, ...]:
+    """What those of them ask of a camera that take video."""
+    videos = (phone.session.video for phone in phones)
+    return tuple(PhoneTaste(v.down_codecs, v.limit_bps) for v in videos if v is not None and v.sends)

@@ -148,10 +148,6 @@ class H264Profile(msgspec.Struct, frozen=True, gc=False):
     profile: Profile
     level: float
 
-    def decodes(self, stream: "H264Profile") -> bool:
-        """Whether a decoder of this profile and level decodes that stream."""
-        return stream.profile in DECODES[self.profile] and stream.level <= self.level
-
 
 # RFC 6184 section 8.1: an absent profile-level-id means Baseline, level 1.
 DEFAULT_PROFILE = H264Profile(Profile.BASELINE, 10)
@@ -188,11 +184,13 @@ def _level_of(profile_idc: int, profile_iop: int, level_idc: int) -> float:
 
 
 class H264Parameters(msgspec.Struct, frozen=True, gc=False):
-    """What an a=fmtp line of H.264 means."""
+    """What an a=fmtp line of H.264 means. `level_given` is False where it says nothing of profile and level:
+    the standard's level 1 is then what few mean, and a refusal would be a black picture for sure."""
 
     profile: H264Profile
     packetization_mode: int = 0
     level_asymmetry_allowed: bool = False
+    level_given: bool = True
 
 
 def parse_fmtp(fmtp: str) -> H264Parameters:
@@ -209,4 +207,36 @@ def parse_fmtp(fmtp: str) -> H264Parameters:
         profile=DEFAULT_PROFILE if text is None else parse_profile_level_id(text),
         packetization_mode=int(mode),
         level_asymmetry_allowed=fields.get("level-asymmetry-allowed") == "1",
+        level_given=text is not None,
     )
+
+
+def mode_refusal(source: H264Parameters, down: H264Parameters) -> str | None:
+    """Why a receiver cannot take the packets of a source, whatever is in them; None if it can."""
+    if source.packetization_mode <= down.packetization_mode:
+        return None
+    return (
+        f"the source sends H.264 packetization-mode {source.packetization_mode}, "
+        f"the receiver takes {down.packetization_mode}"
+    )
+
+
+def profile_refusal(source: H264Parameters, down: H264Parameters) -> str | None:
+    """Why a receiver cannot decode a source, whatever its level; None if it can."""
+    if source.profile.profile in DECODES[down.profile.profile]:
+        return None
+    return f"the source sends H.264 {_name(source)}, the receiver decodes {_name(down)}"
+
+
+def level_refusal(source: H264Parameters, down: H264Parameters) -> str | None:
+    """Why a source asks too much of a receiver; None if it does not, or if the receiver names no limit."""
+    if not down.level_given or source.profile.level <= down.profile.level:
+        return None
+    return (
+        f"the source sends H.264 level {source.profile.level / 10:g}, "
+        f"the receiver decodes up to level {down.profile.level / 10:g}"
+    )
+
+
+def _name(parameters: H264Parameters) -> str:
+    return parameters.profile.profile.name.lower().replace("_", " ")

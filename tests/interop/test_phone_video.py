@@ -43,7 +43,7 @@ async def phone_sees_film(phone: Baresip, picture_id: int, pictures: int = 3) ->
                 counters.append(reading.counter)
 
 
-@pytest.mark.parametrize("codecs", ["", "vp8"])
+@pytest.mark.parametrize("codecs", ["", "vp8", "h264"])
 async def test_a_video_phone_and_a_browser_see_each_other(
     daemon: DaemonProcess, tmp_path: Path, codecs: str
 ) -> None:

@@ -55,9 +55,7 @@ def test_h264_is_compared_by_meaning(source: str, down: str, forwards: bool) -> 
 
 def test_the_reason_names_the_profiles() -> None:
     path = choose(h264("profile-level-id=64001f"), (h264("profile-level-id=42e01e"),))
-    assert path.reason.startswith(
-        "the source sends H.264 high level 3.1, the receiver decodes constrained baseline level 3;"
-    )
+    assert path.reason.startswith("the source sends H.264 high, the receiver decodes constrained baseline;")
 
 
 def test_the_receivers_preference_decides() -> None:

@@ -9,9 +9,17 @@ from tests.unit.media.camera import FEEDBACK_SSRC, H264, VP8, Camera, describe, 
 class Viewer:
     """Takes VP8 and H.264 unless told otherwise."""
 
-    def __init__(self, *codecs: Codec) -> None:
+    def __init__(self, *codecs: Codec, level_binds: bool = False) -> None:
         self.packets: list[RtpPacket] = []
-        spec = DownTrackSpec("5", "video", codecs or (VP8, H264), ExtensionIds(mid=4), 0xAAAA, 0xBBBB)
+        spec = DownTrackSpec(
+            "5",
+            "video",
+            codecs or (VP8, H264),
+            ExtensionIds(mid=4),
+            0xAAAA,
+            0xBBBB,
+            level_binds=level_binds,
+        )
         self.track = DownTrack(spec, lambda data: self.packets.append(parse_rtp(data)))
 
     @property

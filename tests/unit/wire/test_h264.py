@@ -13,12 +13,14 @@ from bridge.wire.h264 import (
     PayloadLook,
     Profile,
     iterate_nal_units,
+    level_refusal,
     look,
     packetization_mode_of,
     parse_fmtp,
     parse_fragment,
     parse_profile_level_id,
     parse_sps_profile,
+    profile_refusal,
     starts_key_frame,
 )
 
@@ -123,12 +125,22 @@ def test_only_an_sps_has_a_profile() -> None:
     ],
 )
 def test_a_decoder_takes_what_its_profile_and_level_cover(decoder: str, stream: str, decodes: bool) -> None:
-    assert parse_profile_level_id(decoder).decodes(parse_profile_level_id(stream)) is decodes
+    source = H264Parameters(parse_profile_level_id(stream))
+    down = H264Parameters(parse_profile_level_id(decoder))
+    refusal = profile_refusal(source, down) or level_refusal(source, down)
+    assert (refusal is None) is decodes
 
 
 def test_absent_parameters_have_their_defaults() -> None:
     # RFC 6184 section 8.1: Baseline level 1, mode 0
-    assert parse_fmtp("") == H264Parameters(DEFAULT_PROFILE)
+    assert parse_fmtp("") == H264Parameters(DEFAULT_PROFILE, level_given=False)
+
+
+def test_a_level_nobody_named_refuses_nothing() -> None:
+    assert level_refusal(parse_fmtp("profile-level-id=42e01f"), parse_fmtp("")) is None
+    assert level_refusal(parse_fmtp("profile-level-id=42e01f"), parse_fmtp("profile-level-id=42e00a")) == (
+        "the source sends H.264 level 3.1, the receiver decodes up to level 1"
+    )
 
 
 def test_parameters_are_read_in_any_order_and_case() -> None:
