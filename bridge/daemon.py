@@ -47,6 +47,8 @@ from signaling.web.app import WebDoor, WebParts
 from signaling.web.auth import CompanionSigner, Signer, Verifier, read_secret
 from signaling.web.issuer import ForeignIssuer
 from signaling.web.metrics import Metrics
+from signaling.web.secret import SecretCheck
+from signaling.web.sign_in import SignIn
 from signaling.web.token import TokenEndpoint
 from signaling.web.webhooks import WebhookParts, Webhooks
 
@@ -104,6 +106,8 @@ class Daemon:
             settings.notifications, book, self._journal, self._outbox, self._clock
         )
         secret = _secret(settings)
+        signer, passwords = Signer(secret, self._clock), SecretCheck()
+        sign_in = SignIn(settings.sign_in, self._switchboard.accounts, signer, self._clock, passwords)
         parts = WebParts(
             switchboard=self._switchboard,
             verifier=Verifier(
@@ -114,13 +118,16 @@ class Daemon:
             token_hex=secrets.token_hex,
             not_ready=self._not_ready,
             answers=JournaledAnswers(self._journal),
-            tokens=TokenEndpoint(settings.auth, Signer(secret, self._clock), self._clock),
+            tokens=TokenEndpoint(settings.auth, signer, self._clock, passwords),
+            secrets=passwords,
+            sign_in=sign_in,
             webhooks=self._webhooks,
             notifications=self._notifications,
         )
         self._web = WebDoor(settings.http, parts)
         companion_links = CompanionSigner(secret, settings.http.public_url)
         self._switchboard.attach(self._sip, self._web, self._webhooks, companion_links, self._notifications)
+        self._metrics.add_source("warmbridge_sign_in", "Passwords tried", sign_in.throttle.counters)
         self._metrics.add_source("warmbridge_webhooks", "Webhooks", self._webhooks.counters)
         self._metrics.add_source("warmbridge_notifications", "Notifications", self._notifications.counters)
         self._metrics.add_source("warmbridge", "SIP door", self._sip.counters)

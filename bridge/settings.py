@@ -18,7 +18,7 @@ from pydantic_core import PydanticCustomError
 from bridge.errors import SettingsError
 from bridge.section import IpAddress, IpNetwork, Port, Seconds, Section
 from bridge.trunk import AUDIO_CODECS, DEFAULT_TRUNK, AudioCodecs, Trunk, check_trunks
-from bridge.user import User
+from bridge.user import SignIn, User
 
 
 def _check_announced(section: str, address: str, advertised_address: str) -> None:
@@ -338,6 +338,7 @@ class Settings(Section):
     http: Http = Http()
     auth: Auth = Auth()
     issuer: Issuer = Issuer()
+    sign_in: SignIn = SignIn()
     users: tuple[User, ...] = ()
     sip: Sip = Sip()
     trunks: tuple[Trunk, ...] = ()

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from bridge.section import Section
+from bridge.section import Seconds, Section
 
 
 class User(Section):
@@ -22,3 +22,10 @@ class User(Section):
     skills: dict[str, Annotated[int, Field(ge=1, le=5)]] = Field(default_factory=dict)
     video: bool = True
     capacity: Annotated[int, Field(ge=1, le=16)] = 1
+
+
+class SignIn(Section):
+    """How long who signed in by password or issuer stays signed in."""
+
+    token_s: Annotated[Seconds, Field(le=3600.0)] = 900.0
+    session_s: Seconds = 43_200.0

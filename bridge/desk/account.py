@@ -1,15 +1,12 @@
 """An account: that a user may sign in, how, and with which rights; and the directory of all of them."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from bridge.desk.queue import Profile
 from bridge.errors import NotFoundError
 from bridge.ids import UserId
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 class AccountRole(StrEnum):
@@ -56,12 +53,25 @@ class Registration:
 class Directory:
     """Accounts by user id. The word of the configuration stands before that of the API."""
 
-    __slots__ = ("accounts", "configured", "standings")
+    __slots__ = ("_with_email", "accounts", "configured", "standings")
 
     def __init__(self) -> None:
         self.configured: Mapping[UserId, tuple[Account, Profile]] = {}
         self.accounts: dict[UserId, Account] = {}
         self.standings: dict[UserId, Standing] = {}
+        self._with_email: dict[str, UserId] = {}  # whoever may type a wrong name must not make us search
+
+    def configure(self, accounts: Iterable[tuple[Account, Profile]]) -> None:
+        self.configured = {account.user_id: (account, profile) for account, profile in accounts}
+        for account, _ in self.configured.values():
+            self._note_email(account)
+
+    def put(self, account: Account) -> None:
+        was = self.accounts.get(account.user_id)
+        if was is not None and self._with_email.get(was.email.casefold()) == account.user_id:
+            del self._with_email[was.email.casefold()]
+        self.accounts[account.user_id] = account
+        self._note_email(account)
 
     def find(self, user_id: UserId) -> Account | None:
         if user_id in self.configured:
@@ -87,6 +97,17 @@ class Directory:
 
     def with_email(self, email: str) -> Account | None:
         """Addresses are compared without regard to case, as every mail system in use does."""
-        wanted = email.casefold()
-        found = (account for account in self.all() if account.email and account.email.casefold() == wanted)
-        return next(found, None)
+        user_id = self._with_email.get(email.casefold())
+        account = self.find(user_id) if user_id is not None else None
+        same = account is not None and account.email.casefold() == email.casefold()
+        return account if same else None
+
+    def _note_email(self, account: Account) -> None:
+        if not account.email or (
+            account.user_id not in self.configured and self._is_configured(account.email)
+        ):
+            return
+        self._with_email[account.email.casefold()] = account.user_id
+
+    def _is_configured(self, email: str) -> bool:
+        return self._with_email.get(email.casefold()) in self.configured

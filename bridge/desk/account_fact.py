@@ -18,13 +18,13 @@ def note_change(state: "DeskState", user_id: "UserId", **changes: Any) -> None:
 
 
 def _account_set(state: "DeskState", event: events.AccountSet) -> None:
-    state.directory.accounts[event.user_id] = event.account
+    state.directory.put(event.account)
     note_change(state, event.user_id)
 
 
 def _password_set(state: "DeskState", event: events.PasswordSet) -> None:
     was = state.directory.accounts[event.user_id]
-    state.directory.accounts[event.user_id] = replace(was, password_hash=event.password_hash)
+    state.directory.put(replace(was, password_hash=event.password_hash))
     note_change(state, event.user_id, tokens_from=event.wall)
 
 

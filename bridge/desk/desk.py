@@ -208,9 +208,7 @@ class Desk:
         account has one place where it is changed, so that no two words about a right can differ."""
         for queue in (default_queue(), *self._policy.queues):
             self._state.queues[queue.queue_id] = queue
-        self._state.directory.configured = {
-            account.user_id: (account, profile) for account, profile in self._policy.accounts
-        }
+        self._state.directory.configure(self._policy.accounts)
 
     def _forget_deadlines(self, now: float) -> None:
         while self._deadlines and self._deadlines[0] <= now:

@@ -320,7 +320,8 @@ class DeskState:
         self.queues.update(self.declared)
         for profile in snapshot.profiles:
             self.put_profile(profile)
-        self.directory.accounts.update((account.user_id, account) for account in snapshot.accounts)
+        for account in snapshot.accounts:
+            self.directory.put(account)
         self.directory.standings.update((standing.user_id, standing) for standing in snapshot.standings)
         self.figures.update(snapshot.figures)
         self.notified_at.update(snapshot.notified_at)

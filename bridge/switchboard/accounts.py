@@ -113,18 +113,29 @@ class Accounts:
 
     # --- letting people in --------------------------------------------------------------------------------
 
-    def named(self, name: str) -> Registration | None:
-        """The account of a user id, an external id or an e-mail address."""
-        desk = self._wiring.desk
-        found = self._registered(desk.user_named(name))
-        return found or self.with_email(name)
+    def registration(self, user_id: UserId) -> Registration | None:
+        try:
+            return self._wiring.desk.registration(user_id)
+        except NotFoundError:
+            return None
+
+    def signing_in_as(self, name: str) -> Registration | None:
+        """By user id or e-mail address: no search, so a name nobody has is found out as fast as another."""
+        return self.registration(UserId(name)) or self.with_email(name)
 
     def with_email(self, email: str) -> Registration | None:
         account = self._wiring.desk.account_with_email(email) if email else None
-        return self._registered(account.user_id) if account is not None else None
+        return self.registration(account.user_id) if account is not None else None
 
-    def why_void(self, user_id: UserId, issued_at: float) -> str:
-        """Why a token of this user is not accepted any more; "" if it is."""
+    def known_as(self, name: str) -> Registration | None:
+        """By user id or external id: how an issuer names somebody."""
+        return self.registration(self._wiring.desk.user_named(name))
+
+    def why_void(self, user_id: UserId, issued_at: float, *, personal: bool = False) -> str:
+        """Why a token of this user is not accepted any more; "" if it is. A `personal` one was given for an
+        account, and does not outlive it."""
+        if personal and self.registration(user_id) is None:
+            return "there is no such account any more"
         standing = self._wiring.desk.standing(user_id)
         if standing.disabled:
             return "the account is disabled"
@@ -134,12 +145,6 @@ class Accounts:
 
     async def _carry_out(self, command: commands.DeskCommand) -> None:
         await self._wiring.ledger.carry_out(command)
-
-    def _registered(self, user_id: UserId) -> Registration | None:
-        try:
-            return self._wiring.desk.registration(user_id)
-        except NotFoundError:
-            return None
 
 
 def _check_scopes(principal: Principal, registration: Registration, granted: Iterable[str] = ()) -> None:

@@ -43,8 +43,10 @@ from signaling.web.problem import install_problems, problem
 from signaling.web.rate import RateLimits
 from signaling.web.rest import Api, install_api
 from signaling.web.routes import ROUTERS
+from signaling.web.routes.sign_in import sign_in_router
 from signaling.web.secret import SecretCheck
 from signaling.web.session import CloseCode, Session
+from signaling.web.sign_in import SignIn
 from signaling.web.socket import Socket
 from signaling.web.token import TokenEndpoint
 from signaling.web.webhooks import Webhooks
@@ -73,6 +75,7 @@ class WebParts:
     webhooks: Webhooks | None = None
     notifications: Notifications | None = None
     secrets: SecretCheck = field(default_factory=SecretCheck)
+    sign_in: SignIn | None = None
 
 
 class WebDoor:
@@ -223,6 +226,8 @@ class WebDoor:
         install_api(app, self._api(), ROUTERS)
         if self._parts.tokens is not None:
             app.include_router(self._parts.tokens.router())
+        if self._parts.sign_in is not None:
+            app.include_router(sign_in_router(self._parts.sign_in))
         openapi.install_openapi(app)
         app.add_api_websocket_route("/ws", self._websocket)
         app.mount("/", StaticFiles(directory=Path(signaling.__path__[0]) / "static", html=True))

@@ -1,9 +1,9 @@
 """Access tokens: JWT (RFC 7519). Ours are signed with HS256 under one secret; a foreign issuer's by its keys."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import jwt
 
@@ -47,6 +47,7 @@ ALGORITHM = "HS256"
 SECRET_MIN_BYTES = 32  # RFC 7518 section 3.2: no shorter than the hash
 LEEWAY_S = 10.0  # RFC 7519 section 4.1.4 allows "no more than a few minutes" of clock skew
 _COMPANION = "warmbridge-companion"  # the audience of links: neither kind of token passes for the other
+_REFRESH = "warmbridge-refresh"  # the audience of what only renews
 _OURS = "warmbridge"  # issuer and audience: a token of another system under the same secret is not for us
 
 
@@ -62,6 +63,14 @@ class Identity:
 
     def principal(self, connection_id: str = "") -> Principal:
         return Principal(self.user_id, self.name, self.scopes, connection_id)
+
+
+@dataclass(frozen=True)
+class Refresh:
+    """Who signed in, and when by the wall clock."""
+
+    user_id: UserId
+    signed_in_at: float
 
 
 def read_secret(path: Path) -> bytes:
@@ -88,8 +97,35 @@ class Signer:
         self._clock = clock
 
     def issue(self, subject: str, scopes: Iterable[str], lifetime_s: float, name: str = "") -> str:
-        wall = self._clock.wall()
+        return jwt.encode(self._claims(subject, scopes, lifetime_s, name), self._secret, ALGORITHM)
+
+    def issue_personal(self, subject: str, scopes: Iterable[str], lifetime_s: float, name: str) -> str:
+        """For an account; it does not outlive that."""
+        claims = {**self._claims(subject, scopes, lifetime_s, name), "personal": True}
+        return jwt.encode(claims, self._secret, ALGORITHM)
+
+    def issue_refresh(self, subject: str, signed_in_at: float, lifetime_s: float) -> str:
+        """Good for a fresh token and nothing else: its audience is another."""
         claims = {
+            "iss": _OURS,
+            "aud": _REFRESH,
+            "sub": subject,
+            "auth_time": signed_in_at,  # OpenID Connect Core section 2
+            "exp": signed_in_at + lifetime_s,
+        }
+        return jwt.encode(claims, self._secret, ALGORITHM)
+
+    def read_refresh(self, token: str) -> Refresh:
+        """Raises UnauthorizedError."""
+        claims = _claims(token, self._secret, ALGORITHM, audience=_REFRESH, issuer=_OURS)
+        identity, signed_in_at = _identity(claims, self._clock.wall()), _seconds(claims.get("auth_time"))
+        if self._clock.wall() >= identity.expires_at:
+            raise UnauthorizedError("the session is over: sign in again")
+        return Refresh(identity.user_id, signed_in_at)
+
+    def _claims(self, subject: str, scopes: Iterable[str], lifetime_s: float, name: str) -> dict[str, Any]:
+        wall = self._clock.wall()
+        return {
             "iss": _OURS,
             "aud": _OURS,
             "sub": subject,
@@ -98,7 +134,6 @@ class Signer:
             "iat": wall,  # exactly: what was issued in the second of a revocation is before it or after it
             "exp": int(wall + lifetime_s),
         }
-        return jwt.encode(claims, self._secret, ALGORITHM)
 
 
 class CompanionSigner:
@@ -126,7 +161,12 @@ class CompanionSigner:
         return SignedLink(f"{self._public_url}/companion#{token}", token)
 
 
-WhyVoid = Callable[[UserId, float], str]
+class WhyVoid(Protocol):
+    def __call__(self, user_id: UserId, issued_at: float, *, personal: bool = False) -> str: ...
+
+
+def _never_void(user_id: UserId, issued_at: float, *, personal: bool = False) -> str:  # noqa: ARG001
+    return ""
 
 
 class Verifier:
@@ -135,7 +175,7 @@ class Verifier:
     __slots__ = ("_foreign", "_secret", "_why_void")
 
     def __init__(
-        self, secret: bytes, foreign: ForeignIssuer | None = None, why_void: WhyVoid = lambda _user, _at: ""
+        self, secret: bytes, foreign: ForeignIssuer | None = None, why_void: WhyVoid = _never_void
     ) -> None:
         """`why_void` is asked of each token's user and when it was issued: "" lets it pass."""
         self._secret = secret
@@ -149,10 +189,12 @@ class Verifier:
         # never checked against a public key, which everybody has.
         if self._foreign is not None and header.get("alg") != ALGORITHM:
             identity = self._verify_foreign(self._foreign, token, header, wall)
+            personal = False
         else:
             claims = _claims(token, self._secret, ALGORITHM, audience=_OURS, issuer=_OURS)
             identity = _identity(claims, wall)
-        reason = self._why_void(identity.user_id, identity.issued_at)
+            personal = claims.get("personal") is True
+        reason = self._why_void(identity.user_id, identity.issued_at, personal=personal)
         if reason:
             raise UnauthorizedError(reason)
         return identity

@@ -18,7 +18,7 @@ Queue, interaction and participant state of the bridge, for CRM integrations and
   after a restart; another request with that key gets 422, and while the first is in flight 409 with `Retry-After`.
 * **`ETag`** comes with interactions; **`If-Match`** makes a change depend on it (412), **`If-None-Match`** saves
   a reading (304).
-* **Tokens** come from `/oauth/token` (client credentials) for machines.
+* **Tokens** come from `/oauth/token` (client credentials) for machines, from `/api/v2/sign-in` for people.
 """
 _KEY_PARAMETER = {
     "name": "Idempotency-Key",
@@ -58,7 +58,7 @@ def _truthful(document: dict[str, Any]) -> dict[str, Any]:
             if path.startswith(PREFIX):
                 _correct_errors(operation["responses"])
                 _add_examples(operation)
-                if method in _CHANGING:
+                if method in _CHANGING and not path.startswith(f"{PREFIX}/sign-in"):
                     _add_parameters(operation, path)
     schemas = document["components"]["schemas"]
     for name in ("HTTPValidationError", "ValidationError"):

@@ -66,12 +66,12 @@ class _Form:
 class TokenEndpoint:
     """Gives tokens to the machines of the configuration."""
 
-    def __init__(self, settings: Auth, signer: Signer, clock: Clock) -> None:
+    def __init__(self, settings: Auth, signer: Signer, clock: Clock, secrets: SecretCheck) -> None:
         self._clients = {client.id: client for client in settings.clients}
         self._lifetime_s = settings.token_lifetime_s
         self._signer = signer
         self._clock = clock
-        self._check = SecretCheck()
+        self._check = secrets
         self._tries = RateLimits(TRIES_PER_SECOND, TRIES_BURST)
 
     def router(self) -> APIRouter:

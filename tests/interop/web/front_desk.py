@@ -3,7 +3,7 @@
 import asyncio
 import json
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -13,18 +13,23 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from bridge.clock import SystemClock
+from bridge.desk.policy import DeskPolicy
 from bridge.journal.answer import JournaledAnswers
 from bridge.journal.outbox import Outbox
 from bridge.settings import Auth, Client, Http
 from bridge.settings import Webhooks as WebhookSettings
 from bridge.switchboard.doors import Audience, DesktopDoor
+from bridge.switchboard.entitlement import configured_accounts
 from bridge.switchboard.event import DesktopEvent
+from bridge.user import SignIn as SignInSettings
+from bridge.user import User
 from signaling.web.app import WebDoor, WebParts
 from signaling.web.auth import Signer, Verifier
 from signaling.web.issuer import ForeignIssuer
 from signaling.web.messages import SUBPROTOCOL
 from signaling.web.metrics import Metrics
-from signaling.web.secret import hash_secret
+from signaling.web.secret import SecretCheck, hash_secret
+from signaling.web.sign_in import SignIn
 from signaling.web.token import TokenEndpoint
 from signaling.web.webhooks import WebhookParts, Webhooks
 from tests.unit.switchboard.theatre import ALL_SCOPES, Theatre, theatre
@@ -152,14 +157,18 @@ class _Both:
 
 @asynccontextmanager
 async def front_desk(
-    settings: Mapping[str, object] | None = None, foreign: ForeignIssuer | None = None
+    settings: Mapping[str, object] | None = None,
+    foreign: ForeignIssuer | None = None,
+    users: Sequence[User] = (),
+    sign_in: SignInSettings | None = None,
 ) -> AsyncIterator[FrontDesk]:
-    async with theatre() as stage:
+    async with theatre(DeskPolicy(accounts=configured_accounts(users))) as stage:
         not_ready: list[str] = []
         outbox = Outbox(stage.journal, SystemClock())
         await outbox.open()
         hooks = Webhooks(HOOK_SETTINGS, WebhookParts(stage.journal, outbox, SystemClock(), secrets.token_hex))
         await hooks.open()
+        signer, passwords = Signer(SECRET, SystemClock()), SecretCheck()
         parts = WebParts(
             switchboard=stage.board,
             verifier=Verifier(SECRET, foreign, stage.board.accounts.why_void),
@@ -168,7 +177,11 @@ async def front_desk(
             token_hex=secrets.token_hex,
             not_ready=lambda: not_ready,
             answers=JournaledAnswers(stage.journal),
-            tokens=TokenEndpoint(Auth(clients=CLIENTS), Signer(SECRET, SystemClock()), SystemClock()),
+            tokens=TokenEndpoint(Auth(clients=CLIENTS), signer, SystemClock(), passwords),
+            secrets=passwords,
+            sign_in=SignIn(
+                sign_in or SignInSettings(), stage.board.accounts, signer, SystemClock(), passwords
+            ),
             webhooks=hooks,
         )
         door = WebDoor(Http.model_validate({"port": 0, **(settings or {})}), parts)

@@ -194,8 +194,6 @@ async def test_a_password_leaves_no_quick_hash_behind(desk: FrontDesk, admin: ht
         )
         assert answer.status_code == 204, answer.text
     assert await JournaledAnswers(desk.stage.journal).find("admin", "once", 0.0) is None
-    registration = desk.stage.board.accounts.named("Eve@Example.org") or desk.stage.board.accounts.named(
-        "eve"
-    )
+    registration = desk.stage.board.accounts.signing_in_as("eve")
     assert registration is not None
     assert registration.account.password_hash.startswith("$argon2id$")

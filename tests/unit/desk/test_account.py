@@ -205,5 +205,24 @@ def test_disabling_twice_is_once_and_enabling_leaves_old_tokens_void() -> None:
 def test_accounts_are_listed_by_user_id() -> None:
     directory = Directory()
     for user_id in (EVE, ALICE, BOB):
-        directory.accounts[user_id] = account(user_id)
+        directory.put(account(user_id))
     assert [found.user_id for found in directory.all()] == sorted((EVE, ALICE, BOB))
+
+
+def test_an_address_follows_its_account() -> None:
+    directory = Directory()
+    directory.put(account(ALICE, email="one@example.org"))
+    directory.put(account(ALICE, email="Two@example.org"))
+    directory.put(account(BOB, email="one@example.org"))
+    assert directory.with_email("ONE@example.org") == directory.find(BOB)
+    assert directory.with_email("two@example.org") == directory.find(ALICE)
+    directory.put(account(BOB))
+    assert directory.with_email("one@example.org") is None
+    assert directory.with_email("") is None
+
+
+def test_an_address_of_the_configuration_is_nobody_else_s() -> None:
+    configured = Directory()
+    configured.configure([(account(ALICE, email="one@example.org"), Profile(ALICE))])
+    configured.put(account(BOB, email="one@example.org"))  # made before the configuration said so
+    assert configured.with_email("one@example.org") == configured.find(ALICE)

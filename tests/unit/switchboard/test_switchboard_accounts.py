@@ -40,7 +40,7 @@ async def test_accounts_and_who_is_disabled_survive_a_restart(tmp_path: Path) ->
         await stage.board.accounts.enable(ADMIN, EVE_ID)
         assert "sign in again" in stage.board.accounts.why_void(EVE_ID, since - 1)
         assert stage.board.accounts.why_void(EVE_ID, since + 1) == ""
-        found = stage.board.accounts.named("EVE@example.org")
+        found = stage.board.accounts.signing_in_as("EVE@example.org")
         assert found is not None
         assert found.account.password_hash == "$argon2id$x"
 

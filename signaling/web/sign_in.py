@@ -1,0 +1,106 @@
+"""How a person signs in: a password, or the word of an issuer, for a short token that can be renewed for a while."""
+
+from dataclasses import dataclass
+
+import structlog
+
+from bridge.clock import Clock
+from bridge.desk.account import Registration
+from bridge.errors import BridgeError, ForbiddenError, UnauthorizedError
+from bridge.ids import UserId
+from bridge.switchboard.accounts import Accounts
+from bridge.switchboard.entitlement import scopes_of
+from bridge.user import SignIn as SignInSettings
+from signaling.web.auth import Signer
+from signaling.web.secret import SecretCheck
+from signaling.web.throttle import Throttle
+
+WRONG = "the user or the password is wrong"
+
+log = structlog.get_logger()
+
+
+class TooManyTriesError(BridgeError):
+    """Nothing was compared."""
+
+    code = "too_many_tries"
+
+    def __init__(self, wait_s: float) -> None:
+        super().__init__(f"too many tries: wait {wait_s:.0f} seconds")
+        self.wait_s = wait_s
+
+
+@dataclass(frozen=True)
+class Grant:
+    """`token` for everything, `refresh_token` for the next one; it does not outlive `refresh_s`."""
+
+    user_id: UserId
+    name: str
+    scopes: frozenset[str]
+    token: str
+    token_s: float
+    refresh_token: str
+    refresh_s: float
+
+
+class SignIn:
+    """Lets people in. What is refused says no more than it must: not whether there is such a user."""
+
+    __slots__ = ("_accounts", "_clock", "_secrets", "_settings", "_signer", "throttle")
+
+    def __init__(
+        self,
+        settings: SignInSettings,
+        accounts: Accounts,
+        signer: Signer,
+        clock: Clock,
+        secrets: SecretCheck,
+    ) -> None:
+        self._settings = settings
+        self._accounts = accounts
+        self._signer = signer
+        self._clock = clock
+        self._secrets = secrets
+        self.throttle = Throttle()
+
+    async def by_password(self, name: str, password: str, address: str) -> Grant:
+        """`name` is a user id or an e-mail address. Raises UnauthorizedError, TooManyTriesError, CapacityError."""
+        known = self._accounts.signing_in_as(name)
+        user = known.account.user_id if known else name.casefold()
+        wait_s = self.throttle.begin(user, address, self._clock.now())
+        if wait_s > 0:
+            raise TooManyTriesError(wait_s)
+        if not await self._secrets.matches(password, known.account.password_hash if known else None):
+            log.info("x sign-in", address=address)  # no name: people type their password there
+            raise UnauthorizedError(WRONG)
+        assert known is not None
+        self.throttle.succeed(user, address)
+        return self.grant(known.account.user_id)
+
+    def grant(self, user_id: UserId) -> Grant:
+        """For who has shown to be this user. Raises ForbiddenError if the account is disabled."""
+        registration = self._accounts.registration(user_id)
+        if registration is None or registration.standing.disabled:
+            raise ForbiddenError("the account is disabled")
+        log.info("= signed in", user=user_id)
+        wall = self._clock.wall()
+        refresh_token = self._signer.issue_refresh(user_id, wall, self._settings.session_s)
+        return self._granted(registration, refresh_token, wall)
+
+    def renew(self, refresh_token: str) -> Grant:
+        """A fresh token with the rights of now. Raises UnauthorizedError once the session is over."""
+        refresh = self._signer.read_refresh(refresh_token)
+        registration = self._accounts.registration(refresh.user_id)
+        if registration is None:
+            raise UnauthorizedError("there is no such account any more")
+        reason = self._accounts.why_void(refresh.user_id, refresh.signed_in_at)
+        if reason:
+            raise UnauthorizedError(reason)
+        return self._granted(registration, refresh_token, refresh.signed_in_at)
+
+    def _granted(self, registration: Registration, refresh_token: str, signed_in_at: float) -> Grant:
+        account, scopes = registration.account, scopes_of(registration)
+        left_s = signed_in_at + self._settings.session_s - self._clock.wall()
+        token_s = min(self._settings.token_s, left_s)
+        token = self._signer.issue_personal(account.user_id, scopes, token_s, account.name)
+        return Grant(account.user_id, account.name, scopes, token, token_s, refresh_token, left_s)
