@@ -71,6 +71,10 @@ class Corridor(Protocol):
         """The ACK's SDP when the INVITE carried none. NegotiationError: nothing in common, hang up."""
         ...
 
+    def refresh(self, leg_id: LegId) -> None:
+        """The call ends if it is not offered anew: a re-INVITE with what is agreed is due (RFC 4028)."""
+        ...
+
     async def hung_up(self, leg_id: LegId, reason: str) -> None:
         """BYE, CANCEL or a dead dialog. Twice is fine, and so is an unknown leg."""
         ...

@@ -85,6 +85,13 @@ class Phones:
         await self._note_remote_hold(leg)
         self._wiring.conductor.touch_again(leg.interaction_id)
 
+    def refresh(self, leg_id: LegId) -> None:
+        """The phone is told once more where its leg is, as after a move."""
+        leg = self._wiring.legs.get(leg_id)
+        if isinstance(leg, PhoneLeg) and leg.committed and not leg.closing:
+            leg.moved = True
+            self._wiring.conductor.touch_again(leg.interaction_id)
+
     async def hung_up(self, leg_id: LegId, reason: str) -> None:
         leg = self._wiring.legs.get(leg_id)
         if isinstance(leg, PhoneLeg):

@@ -271,6 +271,9 @@ class Switchboard:
     async def late_answer(self, leg_id: LegId, answer: str) -> None:
         await self._phones.late_answer(leg_id, answer)
 
+    def refresh(self, leg_id: LegId) -> None:
+        self._phones.refresh(leg_id)
+
     async def hung_up(self, leg_id: LegId, reason: str) -> None:
         await self._phones.hung_up(leg_id, reason)
 

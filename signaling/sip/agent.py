@@ -8,10 +8,10 @@ from typing import assert_never
 
 from bridge.errors import ParseError
 from bridge.ids import NO_TRUNK, TrunkId
-from signaling.sip.event import AgentEvent, CallKey
+from signaling.sip.event import AgentEvent, CallKey, RefreshDue
 from signaling.sip.flow import Flow
 from signaling.sip.identity import LocalIdentity
-from signaling.sip.invite_session import CallEvent, CallState
+from signaling.sip.invite_session import CallEvent, CallState, ExchangeEvent, InviteSession
 from signaling.sip.memory import (
     Phase,
     parse_memory,
@@ -34,6 +34,7 @@ from signaling.sip.registry import CallRegistry
 from signaling.sip.requester import Requester
 from signaling.sip.response import make_response, retry_after, warning
 from signaling.sip.restoration import Restoration, invite_again
+from signaling.sip.session_timer import Due
 from signaling.sip.settings import AgentSettings
 from signaling.sip.transaction_layer import (
     AckArrived,
@@ -115,6 +116,7 @@ class UserAgent:
     def handle_timer(self, now: float) -> None:
         self._take(self._layer.handle_timer(now), now)
         for session in self._registry.take_due(now):
+            self._keep_session(session, now)
             event, again = session.take_due(now)
             if event is CallEvent.PRACK_OVERDUE:
                 self._server.give_up(session, now)
@@ -163,9 +165,7 @@ class UserAgent:
 
         Ends in CallAnswered or CallRefused, whichever comes first, unless it is hung up before.
         """
-        call = self._client.invite(target, sdp, now, from_address, headers)
-        self._registry.get(call).trunk = self._trunks.get(trunk_id)
-        return call
+        return self._client.invite(target, sdp, now, from_address, headers, self._trunks.get(trunk_id))
 
     def reinvite(self, call: CallKey, sdp: str, now: float) -> None:
         """Offers anew. Raises ConflictError while another offer is on its way (RFC 3261 section 14.1)."""
@@ -258,6 +258,17 @@ class UserAgent:
         }
 
     # --- inside -------------------------------------------------------------------------------------------
+
+    def _keep_session(self, session: InviteSession, now: float) -> None:
+        due = session.expiry.take_due(now)
+        dialog = session.dialog
+        if due is Due.EXPIRED:
+            self._client.overdue(session, CallEvent.SESSION_EXPIRED, now)
+        elif due is Due.REFRESH and dialog is not None and session.state is CallState.CONFIRMED:
+            if dialog.allows("UPDATE"):
+                self._updates.refresh(session, now)
+            elif session.may(ExchangeEvent.OFFER):
+                self._registry.emit(RefreshDue(session.key))
 
     def _take(self, outcomes: list[Outcome], now: float) -> None:
         for outcome in outcomes:

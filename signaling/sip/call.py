@@ -35,6 +35,7 @@ from signaling.sip.event import (
     CallProgressed,
     CallRefused,
     CallReoffered,
+    RefreshDue,
     ReofferAnswered,
     ReofferRefused,
 )
@@ -234,7 +235,7 @@ class SipDoor:
         match event:
             case CallAnswered() | CallRefused() | ReofferAnswered() | ReofferRefused():
                 self._responded(leg, event)
-            case CallReoffered():
+            case CallReoffered() | RefreshDue():
                 self._put(leg, event)
             case CallAcknowledged():
                 self._begin_keep(leg)
@@ -368,6 +369,8 @@ class SipDoor:
                 await self._take_reoffer(leg, event)
             elif isinstance(event, CallAcknowledged):
                 await self._take_late_answer(leg, event)
+            elif isinstance(event, RefreshDue):
+                self._through().refresh(leg.leg_id)
             elif isinstance(event, CallProgressed):
                 await self._take_progress(leg, event)
             elif isinstance(event, CallAnswered):

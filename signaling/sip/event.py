@@ -79,6 +79,12 @@ class CallReoffered(msgspec.Struct, frozen=True, gc=False):
     offer: str
 
 
+class RefreshDue(msgspec.Struct, frozen=True, gc=False):
+    """The phone takes no UPDATE: a re-INVITE with the offer that holds is to keep the session from expiring."""
+
+    call: CallKey
+
+
 class ReofferAnswered(msgspec.Struct, frozen=True, gc=False):
     call: CallKey
     answer: str
@@ -108,6 +114,7 @@ AgentEvent = (
     | CallAnswered
     | CallRefused
     | CallReoffered
+    | RefreshDue
     | ReofferAnswered
     | ReofferRefused
     | CallEnded

@@ -6,11 +6,12 @@ from bridge.errors import ParseError
 from signaling.sip.dialog import contact_uri
 from signaling.sip.message import Essentials, Headers, Request, readable
 from signaling.sip.response import warning
+from signaling.sip.session_timer import is_too_short, min_se_headers
 from signaling.sip.uri import parse_uri, unescape
 
 METHODS = ("INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "PRACK", "UPDATE")
 ALLOW = ("Allow", ", ".join(METHODS))
-EXTENSIONS = ("100rel",)
+EXTENSIONS = ("100rel", "timer")
 SUPPORTED = ("Supported", ", ".join(EXTENSIONS))
 ACCEPT = ("Accept", "application/sdp")
 # Known of, but not done here: 405 instead of 501 (section 21.5.2).
@@ -34,6 +35,8 @@ def inspect(request: Request, essentials: Essentials) -> Refusal | None:
     unknown = [tag for tag in request.every("Require") if tag and tag not in EXTENSIONS]
     if unknown:
         return Refusal(420, (("Unsupported", ", ".join(unknown)),))
+    if request.method in ("INVITE", "UPDATE") and is_too_short(request):
+        return Refusal(422, min_se_headers())
     return _inspect_invite(request, essentials) if request.method == "INVITE" else None
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from bridge.errors import NotAllowedError
 from signaling.sip.event import CallKey
 from signaling.sip.flow import Flow
+from signaling.sip.session_timer import SessionTimer
 from signaling.sip.transaction import Timing
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class CallEvent(Enum):
     REMOTE_BYE = auto()
     ACK_OVERDUE = auto()
     PRACK_OVERDUE = auto()
+    SESSION_EXPIRED = auto()
     FINAL_OVERDUE = auto()
     DIALOG_LOST = auto()
     BYE_FINISHED = auto()
@@ -90,6 +92,7 @@ CALL_TRANSITIONS: Mapping[tuple[CallState, CallEvent], CallState] = {
     (_S.CONFIRMED, _E.HANG_UP): _S.LEAVING,
     (_S.CONFIRMED, _E.ACK_OVERDUE): _S.LEAVING,  # section 14.2: of a re-INVITE's 200
     (_S.CONFIRMED, _E.FINAL_OVERDUE): _S.CONFIRMED,  # of our re-INVITE, which is then taken back
+    (_S.CONFIRMED, _E.SESSION_EXPIRED): _S.LEAVING,  # RFC 4028 section 10
     (_S.CONFIRMED, _E.DIALOG_LOST): _S.LEAVING,  # section 12.2.1.2: 481 to a re-INVITE
     (_S.PARTING, _E.REMOTE_ACK): _S.LEAVING,
     (_S.PARTING, _E.REMOTE_BYE): _S.ENDED,
@@ -142,6 +145,7 @@ class InviteSession:
         "dialog",
         "early",
         "exchange",
+        "expiry",
         "ignored",
         "key",
         "late_offer",
@@ -180,6 +184,7 @@ class InviteSession:
         self.retracted = False  # our re-INVITE was canceled
         self.why = ("", "")  # by whom and why the call ends, once that is decided
         self.ignored = 0  # what the peer sent out of turn
+        self.expiry = SessionTimer()
         self._timing = timing
         self._resending: _Resending | None = None
         self._final_overdue_at: float | None = None
@@ -251,7 +256,7 @@ class InviteSession:
 
     def timer(self) -> float | None:
         resend_at = self._resending.timer() if self._resending is not None else None
-        times = (resend_at, self._final_overdue_at)
+        times = (resend_at, self._final_overdue_at, self.expiry.timer())
         return min((at for at in times if at is not None), default=None)
 
     def take_due(self, now: float) -> tuple[CallEvent | None, tuple[bytes, Flow] | None]:
@@ -291,3 +296,8 @@ class _Resending:
         self._interval_s = min(2 * self._interval_s, self._longest_s)
         self._at = now + self._interval_s
         return True
+
+
+def wanted_s(session: InviteSession) -> int:
+    """The session interval its trunk asks for, 0 if it asks for none."""
+    return session.trunk.session_expires_s if session.trunk is not None else 0

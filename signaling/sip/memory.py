@@ -16,6 +16,7 @@ from signaling.sip.dialog import Dialog
 from signaling.sip.flow import Flow
 from signaling.sip.invite_session import CallState, InviteSession
 from signaling.sip.message import Request, serialize_message
+from signaling.sip.session_timer import Interval
 
 # Requests of ours since the last writing; a CSeq that was used already would be refused (section 12.2.2).
 CSEQ_GAP = 100
@@ -41,12 +42,14 @@ class CallMemory(msgspec.Struct, frozen=True):
     flow: Flow | None = None
     success: bytes = b""
     late_offer: bool = False
+    interval: Interval | None = None
 
 
 def remember(session: InviteSession) -> CallMemory | None:
     """The call as it is; None if nothing of it is worth keeping."""
     if session.state is CallState.CONFIRMED:
-        return CallMemory(Phase.CONFIRMED, session.outbound, session.dialog)
+        interval = session.expiry.interval
+        return CallMemory(Phase.CONFIRMED, session.outbound, session.dialog, interval=interval)
     pending = session.pending
     if pending is None:
         return None

@@ -8,6 +8,7 @@ from signaling.sip.invite_session import CallState, ExchangeState
 from signaling.sip.memory import CallMemory, Phase, continued
 from signaling.sip.message import Request, parse_essentials, parse_message
 from signaling.sip.registry import CallRegistry
+from signaling.sip.session_timer import agree
 from signaling.sip.transaction_layer import RequestArrived, TransactionLayer, make_cancel
 
 
@@ -32,6 +33,7 @@ class Restoration:
         session = self._registry.open(outbound=memory.outbound)
         session.dialog = dialog
         session.state, session.exchange = CallState.CONFIRMED, ExchangeState.IDLE
+        session.expiry.start(memory.interval, now)
         self._registry.enter_dialog(session)
         self._registry.settle(session)
         return session.key
@@ -52,6 +54,7 @@ class Restoration:
         session.dialog = dialog
         session.state, session.exchange = CallState.ANSWERED, ExchangeState.UNACKNOWLEDGED
         session.pending, session.late_offer = arrived, memory.late_offer
+        session.expiry.start(agree(arrived.request, 0), now)
         self._registry.enter_dialog(session)
         flow = self._layer.respond(arrived.key, 200, memory.success, now)
         session.await_ack(memory.success, flow, now)

@@ -7,11 +7,18 @@ from signaling.sip.dialog import Dialog
 from signaling.sip.event import CallReoffered, ReofferAnswered, ReofferRefused
 from signaling.sip.identity import LocalIdentity
 from signaling.sip.inspection import ALLOW, SDP_TYPE, SUPPORTED, read_sdp
-from signaling.sip.invite_session import CallState, ExchangeEvent, ExchangeState, InviteSession
+from signaling.sip.invite_session import (
+    CallState,
+    ExchangeEvent,
+    ExchangeState,
+    InviteSession,
+    wanted_s,
+)
 from signaling.sip.message import Headers
 from signaling.sip.registry import CallRegistry
 from signaling.sip.requester import Reply, Requester
 from signaling.sip.response import make_response, parse_retry_after, retry_after
+from signaling.sip.session_timer import agree, response_headers
 from signaling.sip.transaction_layer import RequestArrived, TransactionLayer
 from signaling.sip.user_agent_client import DIALOG_GONE, UserAgentClient
 
@@ -54,7 +61,7 @@ class Updates:
             return
         dialog.refresh_target(request)
         if not offer:
-            self._respond(arrived, 200, now, self._headers(dialog))
+            self._respond(arrived, 200, now, (*self._headers(dialog), *self._agree(session, arrived, now)))
             return
         session.update = arrived
         self._registry.emit(CallReoffered(session.key, offer))
@@ -64,6 +71,7 @@ class Updates:
         update = self._take(session)
         dialog = session.dialog_with(update.essentials.from_tag)
         headers = self._headers(dialog) if dialog is not None else ()
+        headers = (*headers, *self._agree(session, update, now))
         data = make_response(
             update.request, 200, headers=(*headers, ("Content-Type", SDP_TYPE)), body=sdp.encode()
         )
@@ -72,6 +80,15 @@ class Updates:
     def reject(self, session: InviteSession, status: int, headers: Headers, now: float) -> None:
         """The call goes on as it was. Raises NotAllowedError if none waits."""
         self._respond(self._take(session), status, now, headers)
+
+    def _agree(self, session: InviteSession, arrived: RequestArrived, now: float) -> Headers:
+        """Each 2xx begins the session timer anew, once the call is up (RFC 4028 section 9)."""
+        if session.state is not CallState.CONFIRMED:
+            return ()
+        interval = agree(arrived.request, wanted_s(session))
+        session.expiry.start(interval, now)
+        self._registry.settle(session)
+        return response_headers(interval)
 
     def _collision(self, session: InviteSession, dialog: Dialog) -> int:
         """Section 5.2: 491 while an offer of ours waits for its answer, 500 while one of theirs does; else 0."""
@@ -101,9 +118,32 @@ class Updates:
         if not session.may(ExchangeEvent.OFFER):
             raise ConflictError("another offer is on its way in this call")
         session.updating = True
-        headers = (*self._headers(dialog), ("Content-Type", SDP_TYPE))
+        headers = (*self._headers(dialog), *session.expiry.request_headers(), ("Content-Type", SDP_TYPE))
         listener = partial(self._receive_reply, session)
         self._requester.send_within(dialog, "UPDATE", now, listener, headers, sdp.encode())
+
+    def refresh(self, session: InviteSession, now: float) -> None:
+        """Keeps the session from expiring: without an offer, so nothing can collide (RFC 4028 section 7.4)."""
+        dialog = session.dialog
+        if dialog is None or session.state is not CallState.CONFIRMED:
+            return
+        session.expiry.refreshing = True
+        headers = (*self._headers(dialog), *session.expiry.request_headers())
+        self._requester.send_within(dialog, "UPDATE", now, partial(self._receive_refreshed, session), headers)
+
+    def _receive_refreshed(self, session: InviteSession, reply: Reply, now: float) -> None:
+        if reply.status < 200:
+            return
+        session.expiry.refreshing = False
+        if session.state is not CallState.CONFIRMED:
+            return
+        if reply.status < 300 and reply.response is not None:
+            session.expiry.learn(reply.response, now)
+        elif reply.status == 422 and reply.response is not None and session.expiry.raise_to(reply.response):
+            self.refresh(session, now)
+        elif reply.status in DIALOG_GONE:
+            self._client.lose(session, now)
+        self._registry.settle(session)
 
     def _receive_reply(self, session: InviteSession, reply: Reply, now: float) -> None:
         if reply.status < 200:
@@ -113,6 +153,8 @@ class Updates:
             return
         if reply.status < 300 and reply.response is not None and session.dialog is not None:
             session.dialog.refresh_target(reply.response)
+            session.expiry.learn(reply.response, now)
+            self._registry.settle(session)
             answer = read_sdp(reply.response.body, reply.first("Content-Type"))
             self._registry.emit(ReofferAnswered(session.key, answer))
             return
@@ -124,7 +166,11 @@ class Updates:
             self._client.lose(session, now)
 
     def _headers(self, dialog: Dialog) -> Headers:
-        return (("Contact", self._identity.contact(dialog.flow.transport)), ALLOW, SUPPORTED)
+        return (
+            ("Contact", self._identity.contact(dialog.next_hop().transport, dialog.remote_target)),
+            ALLOW,
+            SUPPORTED,
+        )
 
     def _respond(self, arrived: RequestArrived, status: int, now: float, headers: Headers = ()) -> None:
         self._layer.respond(arrived.key, status, make_response(arrived.request, status, headers=headers), now)

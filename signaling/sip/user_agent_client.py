@@ -16,7 +16,7 @@ from signaling.sip.event import (
 from signaling.sip.flow import Flow, flow_to, is_available
 from signaling.sip.identity import LocalIdentity
 from signaling.sip.inspection import ACCEPT, ALLOW, SDP_TYPE, SUPPORTED, read_sdp
-from signaling.sip.invite_session import CallEvent, CallState, ExchangeEvent, InviteSession
+from signaling.sip.invite_session import CallEvent, CallState, ExchangeEvent, InviteSession, wanted_s
 from signaling.sip.message import Essentials, Headers, Request, Response, quote, serialize_message
 from signaling.sip.redirection import FOLLOWED, Redirection
 from signaling.sip.registry import CallRegistry
@@ -24,11 +24,13 @@ from signaling.sip.requester import Reply, Requester, ignore
 from signaling.sip.response import parse_retry_after
 from signaling.sip.settings import AgentSettings
 from signaling.sip.transaction_layer import TransactionLayer, make_cancel
+from signaling.sip.trunk import Trunk
 from signaling.sip.uri import parse_uri
 
 MAX_BRANCHES = 8  # answers of one INVITE from different phones that are acknowledged; more are ignored
 # Section 12.2.1.2 counts 408 and silence among the ends of a dialog as well. Here they end the change only: a
 # customer whose phone is slow to answer a re-INVITE must not lose the call for it.
+NOT_REFRESHED = "the session timer ran out: nobody refreshed the call"
 DIALOG_GONE = (481,)
 
 
@@ -76,7 +78,15 @@ class UserAgentClient:
 
     # --- commands -----------------------------------------------------------------------------------------
 
-    def invite(self, target: str, sdp: str, now: float, from_address: str, headers: Headers) -> CallKey:
+    def invite(
+        self,
+        target: str,
+        sdp: str,
+        now: float,
+        from_address: str,
+        headers: Headers,
+        trunk: Trunk | None = None,
+    ) -> CallKey:
         """Raises ParseError for a target that is no SIP URI, CapacityError at the bound."""
         uri = parse_uri(target)
         flow = flow_to(uri)
@@ -86,6 +96,8 @@ class UserAgentClient:
             raise CapacityError("all SIP calls are taken")
         request_uri = target.partition("?")[0]
         session = self._registry.open(outbound=True)
+        session.trunk = trunk
+        session.expiry.wanted_s = wanted_s(session)
         sender = from_address or self._identity.from_address()
         branch = self._identity.new_branch()
         request = Request(
@@ -99,6 +111,7 @@ class UserAgentClient:
                 ("Call-ID", self._identity.new_call_id()),
                 ("CSeq", "1 INVITE"),
                 *self._invite_headers(flow.transport, request_uri, sdp),
+                *session.expiry.request_headers(),
                 *headers,
             ),
             body=sdp.encode(),
@@ -117,6 +130,7 @@ class UserAgentClient:
             raise ConflictError("another offer is on its way in this call")
         session.step_exchange(ExchangeEvent.OFFER)
         headers = self._invite_headers(dialog.next_hop().transport, dialog.remote_target, sdp)
+        headers = (*headers, *session.expiry.request_headers())
         listener = partial(self._receive_reinvite, _Reinvitation(session))
         session.client_key = self._requester.send_within(
             dialog, "INVITE", now, listener, headers, sdp.encode()
@@ -157,7 +171,8 @@ class UserAgentClient:
         if was in (CallState.CALLING, CallState.PROCEEDING):
             session.overdue = True
         elif session.why == ("", ""):
-            session.why = ("timeout", "the phone stopped answering")
+            expired = event is CallEvent.SESSION_EXPIRED
+            session.why = ("timeout", NOT_REFRESHED if expired else "the phone stopped answering")
         if was is CallState.CANCELING:
             self._refuse(session, 408, "no final response to CANCEL")
         self.follow(session, now)
@@ -183,7 +198,7 @@ class UserAgentClient:
             self._receive_provisional(invitation, reply, now)
         elif reply.status < 300:
             self._receive_success(invitation, reply, now)
-        elif not self._try_elsewhere(invitation, reply, now) and invitation.session.step(CallEvent.FAILURE):
+        elif not self._try_again(invitation, reply, now) and invitation.session.step(CallEvent.FAILURE):
             self._refuse(invitation.session, reply.status, reply.reason, parse_retry_after(reply.response))
         self._registry.settle(invitation.session)
 
@@ -231,27 +246,43 @@ class UserAgentClient:
             early.dialog, "PRACK", now, ignore, (("RAck", f"{rseq} {number} INVITE"),)
         )
 
-    def _try_elsewhere(self, invitation: _Invitation, reply: Reply, now: float) -> bool:
-        """Follows a 3xx, and goes on to its next contact if one came to nothing; 6xx speaks for all."""
-        session, redirection = invitation.session, invitation.redirection
-        if reply.status >= 600:
+    def _try_again(self, invitation: _Invitation, reply: Reply, now: float) -> bool:
+        """Follows a 3xx, and goes on to its next contact if one came to nothing; 6xx speaks for all.
+
+        After a 422 the same target gets a longer session interval (RFC 4028 section 7.3).
+        """
+        session, redirection, response = invitation.session, invitation.redirection, reply.response
+        if session.state not in (CallState.CALLING, CallState.PROCEEDING) or reply.status >= 600:
             return False
-        if session.state not in (CallState.CALLING, CallState.PROCEEDING):
-            return False
-        if reply.status in FOLLOWED and reply.response is not None:
-            redirection.take(reply.response)
+        if reply.status == 422 and response is not None and session.expiry.raise_to(response):
+            self._invite_again(invitation, invitation.request.uri, now)
+            return True
+        if reply.status in FOLLOWED and response is not None:
+            redirection.take(response)
         target = redirection.next_target()
         if target is None:
             return False
+        self._invite_again(invitation, target, now)
+        self._registry.emit(CallProgressed(session.key, 181))
+        return True
+
+    def _invite_again(self, invitation: _Invitation, target: str, now: float) -> None:
+        """To, From and Call-ID as they were, the next number (section 8.1.3.4)."""
+        session, request = invitation.session, invitation.request
         session.step(CallEvent.REDIRECT)
         self._registry.leave_early(session)
         session.told = ""
         flow, branch = flow_to(parse_uri(target)), self._identity.new_branch()
-        via, contact = self._identity.via(flow.transport, branch), self._identity.contact(flow.transport)
-        request = _redirected(invitation.request, target, via, contact)
-        self._send_invite(_Invitation(session, request, redirection), branch, flow, now)
-        self._registry.emit(CallProgressed(session.key, 181))
-        return True
+        number = int(request.first("CSeq").partition(" ")[0]) + 1
+        fresh = {
+            "Via": self._identity.via(flow.transport, branch),
+            "Contact": self._identity.contact(flow.transport, target),
+            "CSeq": f"{number} INVITE",
+            **dict(session.expiry.request_headers()),
+        }
+        headers = tuple((name, fresh.get(name, value)) for name, value in request.headers)
+        again = Request(method="INVITE", uri=target, headers=headers, body=request.body)
+        self._send_invite(_Invitation(session, again, invitation.redirection), branch, flow, now)
 
     def _receive_success(self, invitation: _Invitation, reply: Reply, now: float) -> None:
         response, essentials, flow = reply.response, reply.essentials, reply.flow
@@ -294,6 +325,7 @@ class UserAgentClient:
         session.step_exchange(ExchangeEvent.FINISHED)
         session.await_final(None)
         if session.state is CallState.CONFIRMED:
+            session.expiry.learn(response, now)
             self._registry.emit(CallAnswered(session.key, answer))
         else:
             self._report_overdue(session)
@@ -316,12 +348,12 @@ class UserAgentClient:
         if reply.status < 200:
             return
         if reply.status < 300:
-            self._receive_reinvite_success(ours, reply)
+            self._receive_reinvite_success(ours, reply, now)
         else:
             self._receive_reinvite_failure(ours.session, reply, now)
         self._registry.settle(ours.session)
 
-    def _receive_reinvite_success(self, ours: _Reinvitation, reply: Reply) -> None:
+    def _receive_reinvite_success(self, ours: _Reinvitation, reply: Reply, now: float) -> None:
         session, dialog = ours.session, ours.session.dialog
         response, essentials = reply.response, reply.essentials
         if dialog is None or response is None or essentials is None:
@@ -337,6 +369,7 @@ class UserAgentClient:
         session.step_exchange(ExchangeEvent.FINISHED)
         if session.state is CallState.CONFIRMED:
             session.await_final(None)
+            session.expiry.learn(response, now)
             self._registry.emit(ReofferAnswered(session.key, _sdp_of(response)))
 
     def _retract_reinvite(self, session: InviteSession, now: float) -> None:
@@ -396,14 +429,6 @@ class UserAgentClient:
         invite, flow = sent
         request = make_cancel(invite, _reason(session))
         self._requester.send(request, session.client_key[0], flow, now, ignore)
-
-
-def _redirected(request: Request, target: str, via: str, contact: str) -> Request:
-    """The INVITE once more: To, From and Call-ID as they were, the next number (section 8.1.3.4)."""
-    number = int(request.first("CSeq").partition(" ")[0]) + 1
-    fresh = {"Via": via, "Contact": contact, "CSeq": f"{number} INVITE"}
-    headers = tuple((name, fresh.get(name, value)) for name, value in request.headers)
-    return Request(method="INVITE", uri=target, headers=headers, body=request.body)
 
 
 def _reason(session: InviteSession) -> Headers:

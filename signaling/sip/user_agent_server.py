@@ -12,11 +12,13 @@ from signaling.sip.invite_session import (
     ExchangeEvent,
     ExchangeState,
     InviteSession,
+    wanted_s,
 )
 from signaling.sip.message import Headers, Request, readable
 from signaling.sip.registry import CallRegistry
 from signaling.sip.reliable_provisional import ReliableProvisionals, wants_reliable
 from signaling.sip.response import make_response, retry_after
+from signaling.sip.session_timer import agree, response_headers
 from signaling.sip.settings import AgentSettings
 from signaling.sip.transaction_layer import (
     AckArrived,
@@ -287,12 +289,14 @@ class UserAgentServer:
         data = self.make_success(session, pending.request, sdp)
         flow = self._layer.respond(pending.key, 200, data, now)
         session.await_ack(data, flow, now)
+        session.expiry.start(agree(pending.request, wanted_s(session)), now)
         self._registry.settle(session)
 
     def make_success(self, session: InviteSession, invite: Request, sdp: str) -> bytes:
         """Our 200 to an INVITE, always the same for the same call."""
         headers = (
             *self._contact(invite, session),
+            *response_headers(agree(invite, wanted_s(session))),
             ALLOW,
             SUPPORTED,
             ("User-Agent", self._identity.product),

@@ -54,6 +54,7 @@ class Hall:
         self.calls: list[ArrivingCall] = []
         self.offers: list[str] = []
         self.late_answers: list[str] = []
+        self.refreshed: list[LegId] = []
         self.progress: list[tuple[int, str]] = []
         self.hung: list[tuple[LegId, str]] = []
 
@@ -76,6 +77,9 @@ class Hall:
 
     async def late_answer(self, leg_id: LegId, answer: str) -> None:
         self.late_answers.append(answer)
+
+    def refresh(self, leg_id: LegId) -> None:
+        self.refreshed.append(leg_id)
 
     def expects(self, leg_id: LegId) -> bool:
         return False

@@ -1,0 +1,146 @@
+"""Session timers: a call that nobody refreshes is over, even if nobody says BYE (RFC 4028)."""
+
+from enum import Enum, auto
+
+import msgspec
+
+from signaling.sip.message import Headers, Request, Response
+
+TAG = "timer"
+MIN_SE_S = 90  # section 5
+RETRY_S = 10.0  # a refresh that could not be made is tried again, as long as there is time
+MAX_INTERVAL_S = 86_400  # a day; whoever says more is refreshed every twelve hours
+
+
+class Due(Enum):
+    REFRESH = auto()
+    EXPIRED = auto()
+
+
+class Interval(msgspec.Struct, frozen=True):
+    """What was agreed: for how long a refresh lasts, and whether it is our turn."""
+
+    seconds: int
+    we_refresh: bool
+
+
+class SessionTimer:
+    """The clock of one call. Off until `start`."""
+
+    __slots__ = ("_expires_at", "_refresh_at", "interval", "refreshing", "wanted_s")
+
+    def __init__(self) -> None:
+        self.wanted_s = 0  # what we ask for, 0 if we do not
+        self.interval: Interval | None = None
+        self.refreshing = False  # a refresh of ours waits for its answer
+        self._refresh_at: float | None = None
+        self._expires_at: float | None = None
+
+    def start(self, interval: Interval | None, now: float) -> None:
+        """From the beginning again; None: the call has no timer any more."""
+        self.interval = interval
+        self._refresh_at = self._expires_at = None
+        if interval is not None:
+            # Section 10: half of it for the refresh, and BYE a little before the end.
+            self._refresh_at = now + interval.seconds / 2 if interval.we_refresh else None
+            self._expires_at = now + interval.seconds - min(32.0, interval.seconds / 3)
+
+    def timer(self) -> float | None:
+        return min((at for at in (self._refresh_at, self._expires_at) if at is not None), default=None)
+
+    def take_due(self, now: float) -> Due | None:
+        if self._expires_at is not None and self._expires_at <= now:
+            self.start(None, now)
+            return Due.EXPIRED
+        if self._refresh_at is not None and self._refresh_at <= now:
+            self._refresh_at = now + RETRY_S
+            return None if self.refreshing else Due.REFRESH
+        return None
+
+    def request_headers(self) -> Headers:
+        """For an INVITE or UPDATE of ours; the roles are those of this request (section 7.1)."""
+        if self.interval is not None:
+            refresher = "uac" if self.interval.we_refresh else "uas"
+            return (("Session-Expires", f"{self.interval.seconds};refresher={refresher}"), _min_se())
+        if self.wanted_s:
+            return (("Session-Expires", str(self.wanted_s)), _min_se())
+        return ()
+
+    def learn(self, response: Response, now: float) -> None:
+        """A 2xx to a request of ours: it says what holds from now on (section 7.2)."""
+        agreed = parse_session_expires(response.first("Session-Expires"))
+        if agreed is None:
+            self.start(None, now)
+        else:
+            seconds, refresher = agreed
+            self.start(Interval(max(seconds, MIN_SE_S), refresher != "uas"), now)
+
+    def raise_to(self, response: Response) -> bool:
+        """After a 422: True if a longer interval is worth another try (section 7.4)."""
+        least = parse_delta(response.first("Min-SE"))
+        current = self.interval.seconds if self.interval is not None else self.wanted_s
+        if least is None or least <= current or least > MAX_INTERVAL_S:
+            return False
+        if self.interval is not None:
+            self.interval = Interval(least, self.interval.we_refresh)
+        else:
+            self.wanted_s = least
+        return True
+
+
+def is_too_short(request: Request) -> bool:
+    """Section 9: only who knows of timers can be told 422."""
+    theirs = parse_session_expires(request.first("Session-Expires"))
+    return theirs is not None and theirs[0] < MIN_SE_S and TAG in request.every("Supported")
+
+
+def agree(request: Request, wanted_s: int) -> Interval | None:
+    """What our 2xx to an INVITE or UPDATE agrees to (section 9); None: no timer."""
+    theirs = parse_session_expires(request.first("Session-Expires"))
+    if theirs is None and not wanted_s:
+        return None
+    lengths = [length for length in (theirs[0] if theirs else 0, wanted_s) if length]
+    least = parse_delta(request.first("Min-SE")) or MIN_SE_S
+    seconds = min(MAX_INTERVAL_S, max(min(lengths), least, MIN_SE_S))
+    if TAG not in request.every("Supported"):
+        return Interval(seconds, we_refresh=True)
+    # Who asked for the timer keeps it, unless it says otherwise.
+    refresher = theirs[1] or "uac" if theirs is not None else "uas"
+    return Interval(seconds, refresher != "uac")
+
+
+def response_headers(interval: Interval | None) -> Headers:
+    """For the 2xx that agrees."""
+    if interval is None:
+        return ()
+    refresher = "uas" if interval.we_refresh else "uac"
+    expires = ("Session-Expires", f"{interval.seconds};refresher={refresher}")
+    return (expires,) if interval.we_refresh else (("Require", TAG), expires)
+
+
+def min_se_headers() -> Headers:
+    """For a 422."""
+    return (_min_se(),)
+
+
+def parse_session_expires(text: str) -> tuple[int, str] | None:
+    """Seconds and refresher ("" if not said); None without the header or without sense."""
+    seconds_text, _, parameters = text.partition(";")
+    seconds = parse_delta(seconds_text)
+    if seconds is None:
+        return None
+    for parameter in parameters.split(";"):
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() == "refresher" and value.strip().lower() in ("uac", "uas"):
+            return seconds, value.strip().lower()
+    return seconds, ""
+
+
+def parse_delta(text: str) -> int | None:
+    """delta-seconds, parameters left out; None for anything else."""
+    number = text.partition(";")[0].strip()
+    return int(number) if number.isascii() and number.isdigit() and len(number) < 12 else None
+
+
+def _min_se() -> tuple[str, str]:
+    return ("Min-SE", str(MIN_SE_S))
