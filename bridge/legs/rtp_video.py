@@ -69,11 +69,14 @@ class RtpVideoSection:
         """Takes the wanted state; None is a voice call, and the streams rest."""
         if spec == self._spec:
             return
+        asked = self._spec.key_frames_wanted if self._spec is not None else 0
         self._spec = spec
         if spec is not None:
             self._port.declare(spec, now)
         self._adopt_up(spec)
         self._adopt_down(spec)
+        if spec is not None and spec.key_frames_wanted > asked and self._down is not None:
+            self._down.receive_pli()
 
     def _adopt_up(self, spec: RtpVideo | None) -> None:
         source = track_id(self._leg_id, MID)

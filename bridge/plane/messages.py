@@ -103,6 +103,7 @@ class RtpVideo(msgspec.Struct, frozen=True, gc=False):
     srtp: SrtpKeys | None = None
     rtcp_mux: bool = False
     exchange: int = 0
+    key_frames_wanted: int = 0  # one more than before: the phone asked for one, by SIP INFO
 
 
 class RtpLegSpec(msgspec.Struct, frozen=True, gc=False):

@@ -75,6 +75,14 @@ class Corridor(Protocol):
         """The call ends if it is not offered anew: a re-INVITE with what is agreed is due (RFC 4028)."""
         ...
 
+    def pressed(self, leg_id: LegId, digit: str, duration_ms: int) -> None:
+        """A key by SIP INFO; if it came by RTP as well, it is one."""
+        ...
+
+    def picture_wanted(self, leg_id: LegId) -> None:
+        """The phone asks by SIP INFO for a key frame of what it is shown."""
+        ...
+
     async def hung_up(self, leg_id: LegId, reason: str) -> None:
         """BYE, CANCEL or a dead dialog. Twice is fine, and so is an unknown leg."""
         ...

@@ -15,6 +15,8 @@ from bridge.switchboard.phones import Phones
 from bridge.switchboard.sound import Prompt
 from bridge.switchboard.wiring import Wiring
 
+RTP, INFO = "rtp", "info"
+
 
 class Intake:
     """`receive_event` never raises for what the plane says: an event of a leg that is gone is ignored."""
@@ -89,20 +91,30 @@ class Intake:
         leg: Leg,
         event: messages.LegConnected | messages.LegFailed | messages.DtmfReceived | messages.PathChosen,
     ) -> None:
-        announcer, id_ = self._wiring.announcer, leg.interaction_id
         match event:
             case messages.LegConnected():
                 self._connected(leg)
             case messages.LegFailed():
                 self._failed(leg, event)
             case messages.DtmfReceived():
-                digit = DigitReceived(id_, leg.participant_id, event.digit, event.duration_ms)
-                announcer.tell_inside(digit, id_)
-                self._flows.dialed(leg, event.digit)
+                self._press(leg, RTP, event.digit, event.duration_ms)
             case messages.PathChosen():
                 self._path_chosen(leg, event)
             case _:
                 assert_never(event)
+
+    def pressed(self, leg_id: LegId, digit: str, duration_ms: int) -> None:
+        """A key by SIP INFO."""
+        leg = self._wiring.legs.get(leg_id)
+        if isinstance(leg, PhoneLeg) and leg.committed and not leg.closing:
+            self._press(leg, INFO, digit, duration_ms)
+
+    def _press(self, leg: Leg, way: str, digit: str, duration_ms: int) -> None:
+        if isinstance(leg, PhoneLeg) and not leg.keys.is_new(way, digit, self._wiring.clock.now()):
+            return
+        event = DigitReceived(leg.interaction_id, leg.participant_id, digit, duration_ms)
+        self._wiring.announcer.tell_inside(event, leg.interaction_id)
+        self._flows.dialed(leg, digit)
 
     def _path_chosen(self, leg: Leg, event: messages.PathChosen) -> None:
         """Told to the browser that sees it, and of a phone to everybody inside."""

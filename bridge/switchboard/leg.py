@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from bridge.ids import InteractionId, LegId, ParticipantId, RoomId, TrackId, TrunkId, UserId
 from bridge.negotiation import BrowserSession, PhoneSession
+from bridge.switchboard.keypress import Keypresses
 from bridge.switchboard.sound import LegSounds
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ class PhoneLeg:
         "connected",
         "declared",
         "interaction_id",
+        "key_frames_wanted",
+        "keys",
         "leg_id",
         "local",
         "lock",
@@ -71,6 +74,8 @@ class PhoneLeg:
         self.restored = False
         self.moved = False
         self.refuses_hold = False
+        self.keys = Keypresses()
+        self.key_frames_wanted = 0  # by the phone, with SIP INFO
         self.refusals = 0
         self.ringing: PhoneSession | None = None
         self.connected = False

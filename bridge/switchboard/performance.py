@@ -129,7 +129,7 @@ class Performance:
             playback = leg.sounds.playback(participant.state, self._sounds, self._clock.now())
         audio, video = leg.session.audio, leg.session.video
         if video is not None:
-            video = msgspec.structs.replace(video, source=leg.shown)
+            video = msgspec.structs.replace(video, source=leg.shown, key_frames_wanted=leg.key_frames_wanted)
         spec = messages.RtpLegSpec(leg.leg_id, leg.participant_id, leg.room_id, audio, playback, video)
         if spec == leg.declared:
             return

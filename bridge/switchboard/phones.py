@@ -92,6 +92,13 @@ class Phones:
             leg.moved = True
             self._wiring.conductor.touch_again(leg.interaction_id)
 
+    def picture_wanted(self, leg_id: LegId) -> None:
+        """Declared as one more key frame, so that saying the leg again asks for none."""
+        leg = self._wiring.legs.get(leg_id)
+        if isinstance(leg, PhoneLeg) and leg.committed and not leg.closing:
+            leg.key_frames_wanted += 1
+            self._wiring.conductor.touch_again(leg.interaction_id)
+
     async def hung_up(self, leg_id: LegId, reason: str) -> None:
         leg = self._wiring.legs.get(leg_id)
         if isinstance(leg, PhoneLeg):

@@ -274,6 +274,12 @@ class Switchboard:
     def refresh(self, leg_id: LegId) -> None:
         self._phones.refresh(leg_id)
 
+    def pressed(self, leg_id: LegId, digit: str, duration_ms: int) -> None:
+        self._intake.pressed(leg_id, digit, duration_ms)
+
+    def picture_wanted(self, leg_id: LegId) -> None:
+        self._phones.picture_wanted(leg_id)
+
     async def hung_up(self, leg_id: LegId, reason: str) -> None:
         await self._phones.hung_up(leg_id, reason)
 

@@ -35,6 +35,8 @@ from signaling.sip.event import (
     CallProgressed,
     CallRefused,
     CallReoffered,
+    DigitPressed,
+    PictureWanted,
     RefreshDue,
     ReofferAnswered,
     ReofferRefused,
@@ -235,7 +237,7 @@ class SipDoor:
         match event:
             case CallAnswered() | CallRefused() | ReofferAnswered() | ReofferRefused():
                 self._responded(leg, event)
-            case CallReoffered() | RefreshDue():
+            case CallReoffered() | RefreshDue() | DigitPressed() | PictureWanted():
                 self._put(leg, event)
             case CallAcknowledged():
                 self._begin_keep(leg)
@@ -369,8 +371,8 @@ class SipDoor:
                 await self._take_reoffer(leg, event)
             elif isinstance(event, CallAcknowledged):
                 await self._take_late_answer(leg, event)
-            elif isinstance(event, RefreshDue):
-                self._through().refresh(leg.leg_id)
+            elif isinstance(event, DigitPressed | PictureWanted | RefreshDue):
+                self._tell(leg, event)
             elif isinstance(event, CallProgressed):
                 await self._take_progress(leg, event)
             elif isinstance(event, CallAnswered):
@@ -380,6 +382,17 @@ class SipDoor:
                 if event.by != "local":
                     await self._tell_hung_up(leg, event.reason)
                 return
+
+    def _tell(self, leg: CallLeg, event: DigitPressed | PictureWanted | RefreshDue) -> None:
+        match event:
+            case DigitPressed():
+                self._through().pressed(leg.leg_id, event.digit, event.duration_ms)
+            case PictureWanted():
+                self._through().picture_wanted(leg.leg_id)
+            case RefreshDue():
+                self._through().refresh(leg.leg_id)
+            case _:
+                assert_never(event)
 
     async def _take_progress(self, leg: CallLeg, event: CallProgressed) -> None:
         """Sound that nobody can use is not heard; a binding answer that nobody can use ends the call."""

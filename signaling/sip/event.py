@@ -85,6 +85,20 @@ class RefreshDue(msgspec.Struct, frozen=True, gc=False):
     call: CallKey
 
 
+class DigitPressed(msgspec.Struct, frozen=True, gc=False):
+    """A key by INFO: one of 0-9 * # A-D; never logged."""
+
+    call: CallKey
+    digit: str
+    duration_ms: int
+
+
+class PictureWanted(msgspec.Struct, frozen=True, gc=False):
+    """The phone cannot show what it gets until a key frame comes (RFC 5168)."""
+
+    call: CallKey
+
+
 class ReofferAnswered(msgspec.Struct, frozen=True, gc=False):
     call: CallKey
     answer: str
@@ -115,6 +129,8 @@ AgentEvent = (
     | CallRefused
     | CallReoffered
     | RefreshDue
+    | DigitPressed
+    | PictureWanted
     | ReofferAnswered
     | ReofferRefused
     | CallEnded

@@ -5,6 +5,7 @@ from bridge.ids import NO_TRUNK
 from signaling.sip.dialog import accept_dialog
 from signaling.sip.event import CallAcknowledged, CallArrived, CallReoffered
 from signaling.sip.identity import LocalIdentity
+from signaling.sip.information import Information
 from signaling.sip.inspection import ACCEPT, ALLOW, SDP_TYPE, SUPPORTED, display_user, inspect, read_sdp
 from signaling.sip.invite_session import (
     CallEvent,
@@ -40,11 +41,12 @@ RETRY_AFTER_S = 5
 
 
 class UserAgentServer:
-    """Takes INVITE, ACK, BYE, CANCEL and OPTIONS; hands PRACK and UPDATE to who knows them."""
+    """Takes INVITE, ACK, BYE, CANCEL and OPTIONS; hands PRACK, UPDATE and INFO to who knows them."""
 
     __slots__ = (
         "_client",
         "_identity",
+        "_information",
         "_invites",
         "_layer",
         "_provisionals",
@@ -66,6 +68,7 @@ class UserAgentServer:
     ) -> None:
         self._trunks = settings.trunks
         self._updates = updates
+        self._information = Information(layer, registry)
         self._provisionals = ReliableProvisionals(identity, layer, registry)
         self._identity = identity
         self._layer = layer
@@ -156,6 +159,8 @@ class UserAgentServer:
             self._receive_reinvite(session, arrived, now)
         elif arrived.request.method == "UPDATE":
             self._updates.receive(session, dialog, arrived, now)
+        elif arrived.request.method == "INFO":
+            self._information.receive(session, arrived, now)
         elif arrived.request.method == "PRACK":
             self._receive_prack(session, arrived, now)
         else:

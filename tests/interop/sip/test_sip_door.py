@@ -54,6 +54,8 @@ class Hall:
         self.calls: list[ArrivingCall] = []
         self.offers: list[str] = []
         self.late_answers: list[str] = []
+        self.keys: list[tuple[str, int]] = []
+        self.pictures_wanted = 0
         self.refreshed: list[LegId] = []
         self.progress: list[tuple[int, str]] = []
         self.hung: list[tuple[LegId, str]] = []
@@ -80,6 +82,12 @@ class Hall:
 
     def refresh(self, leg_id: LegId) -> None:
         self.refreshed.append(leg_id)
+
+    def pressed(self, leg_id: LegId, digit: str, duration_ms: int) -> None:
+        self.keys.append((digit, duration_ms))
+
+    def picture_wanted(self, leg_id: LegId) -> None:
+        self.pictures_wanted += 1
 
     def expects(self, leg_id: LegId) -> bool:
         return False

@@ -272,7 +272,13 @@ def test_the_browser_closing_is_an_event() -> None:
 def test_bad_media_is_counted_and_harms_nobody() -> None:
     leg, browser = connected()
     good = browser.protect(rtp_packet(5))
-    for datagram in (good[:-1] + b"\0", b"\x80\x60" + bytes(3), b"\xff" * 30, b"", bytes(600)):
+    for datagram in (
+        good[:-1] + bytes((good[-1] ^ 1,)),
+        b"\x80\x60" + bytes(3),
+        b"\xff" * 30,
+        b"",
+        bytes(600),
+    ):
         leg.transport.receive_datagram(datagram, BROWSER, 1.0)
     leg.transport.receive_datagram(good, BROWSER, 1.0)
     leg.transport.receive_datagram(good, BROWSER, 1.0)
