@@ -2,6 +2,10 @@
 
 Codecs are compared by what they mean, never by their text (a different profile-level-id may be the same
 stream).
+
+Audio is not chosen for: it always goes through the mixer, never from one leg to the other as it is. With
+levels, prompts, mute, hold and comings and goings seamless on one timeline, a relay would have to leave and
+enter the mix in mid-word, and it would save little (ARCHITECTURE.md, `make bench`).
 """
 
 import enum

@@ -24,6 +24,7 @@ from tests.bench.footage import OPUS, SPEECH_FRAMES, speech, spoken
 
 PCMU = Codec("PCMU", 0, 8_000)
 SIZES = (10, 50)
+ROOMS_OF_TWO = 10
 TALKERS = 3
 WINDOWS = 3
 AIM_OPUS_US = 100.0
@@ -66,25 +67,47 @@ def run(window_s: float) -> Iterator[str | Figure]:
                     "the peer decodes and encodes one leg, no mixing",
                 )
 
+        yield Figure(
+            "mixer",
+            f"{codec.name}, {ROOMS_OF_TWO} rooms of two",
+            _of_two(codec, window_s / 2),
+            "us/leg/20 ms",
+            peer_us,
+            "aiortc codec",
+            None,
+            "more than a relay of the packets could save",
+        )
+
+
+def _of_two(codec: Codec, window_s: float) -> float:
+    mixer = Mixer(SoundLibrary(lambda _: b""))
+    voices = [spoken(codec, seed) for seed in range(1, 9)]
+    for number in range(ROOMS_OF_TWO):
+        _add_room(mixer, codec, RoomId(f"room_{number}"), voices[number % 8 :] + voices[: number % 8], 2)
+    return _warm_us_per_leg(mixer, 2 * ROOMS_OF_TWO, window_s)
+
 
 def _mixed(codec: Codec, legs: int, talkers: int, window_s: float) -> float:
-    mixer = _room(codec, legs, talkers)
+    mixer = Mixer(SoundLibrary(lambda _: b""))
+    voices = [spoken(codec, seed) for seed in range(1, 9)]
+    quiet = spoken(codec, 0, 0.002)
+    sounds = [voices[number % len(voices)] if number < talkers else quiet for number in range(legs)]
+    _add_room(mixer, codec, ROOM, sounds, legs)
+    return _warm_us_per_leg(mixer, legs, window_s)
+
+
+def _warm_us_per_leg(mixer: Mixer, legs: int, window_s: float) -> float:
     for tick in range(2 * SPEECH_FRAMES):  # gates close, encoders are shared
         mixer.tick(tick * 0.02)
     return _us_per_call(lambda: mixer.tick(mixer.ticks * 0.02), window_s) / legs
 
 
-def _room(codec: Codec, legs: int, talkers: int) -> Mixer:
-    mixer = Mixer(SoundLibrary(lambda _: b""))
-    people = [ParticipantId(f"prt_{number}") for number in range(legs)]
-    mixer.set_hears(ROOM, [Hearing(person, tuple(people)) for person in people])
-    voices = [spoken(codec, seed) for seed in range(1, 9)]
-    quiet = spoken(codec, 0, 0.002)
-    for number, person in enumerate(people):
-        sound = voices[number % len(voices)] if number < talkers else quiet
-        leg = AudioLeg(LegId(f"leg_{number}"), person, ROOM, codec, codec)
+def _add_room(mixer: Mixer, codec: Codec, room: RoomId, sounds: list[list[bytes]], legs: int) -> None:
+    people = [ParticipantId(f"prt_{room}_{number}") for number in range(legs)]
+    mixer.set_hears(room, [Hearing(person, tuple(people)) for person in people])
+    for number, (person, sound) in enumerate(zip(people, sounds, strict=False)):
+        leg = AudioLeg(LegId(f"leg_{room}_{number}"), person, room, codec, codec)
         mixer.add_leg(leg, Repeater(sound, 7 * number), Bin())
-    return mixer
 
 
 def _us_per_call(call: Callable[[], object], window_s: float) -> float:
