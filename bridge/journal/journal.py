@@ -1,13 +1,13 @@
 """The desk's events on disk, before anybody sees them. Append-only; one writer; commits in groups."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from sqlalchemy import Row, Select, func, insert, select
+from sqlalchemy import Executable, Row, Select, func, insert, select
 
 from bridge.clock import Clock
 from bridge.desk.events import DeskEvent
@@ -227,8 +227,8 @@ class Journal:
             async with self._writer.begin():
                 if rows:
                     await self._writer.execute(self._insert, rows)
-                for write in writes:
-                    await self._writer.execute(write.statement, dict(write.parameters) or None)
+                for statement, parameters in _statements(writes):
+                    await self._writer.execute(statement, parameters)
 
     @asynccontextmanager
     async def _connection_in_turn(self) -> "AsyncIterator[None]":
@@ -256,3 +256,19 @@ class Journal:
             "name": event_name(event),
             "body": serialize_event(event),
         }
+
+
+def _statements(
+    writes: Sequence[Write],
+) -> Iterator[tuple[Executable, dict[str, Any] | list[dict[str, Any]] | None]]:
+    """What is to be carried out, the same statement once for many rows: each costs its way to the database."""
+    keyed: dict[Hashable, Write] = {}
+    for write in writes:
+        if write.key is None:
+            yield write.statement, dict(write.parameters) or None
+        else:
+            keyed[write.key] = write
+    rows: dict[Executable, list[dict[str, Any]]] = {}
+    for write in keyed.values():
+        rows.setdefault(write.statement, []).append(dict(write.parameters))
+    yield from rows.items()

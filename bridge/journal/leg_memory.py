@@ -23,10 +23,12 @@ class LegMemory:
 
     def keeping(self, leg_id: LegId, body: bytes) -> Write:
         """The write that keeps it, to go into the commit of a step."""
-        return Write(self._upsert, {"owner": self._owner, "leg_id": leg_id, "body": body})
+        row = {"owner": self._owner, "leg_id": leg_id, "body": body}
+        return Write(self._upsert, row, (self._owner, leg_id))
 
     def forgetting(self, leg_id: LegId) -> Write:
-        return Write(self._delete, {"its_owner": self._owner, "its_leg": leg_id})
+        row = {"its_owner": self._owner, "its_leg": leg_id}
+        return Write(self._delete, row, (self._owner, leg_id))
 
     async def keep(self, leg_id: LegId, body: bytes) -> None:
         """Returns when it is on disk. Raises JournalError."""

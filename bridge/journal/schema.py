@@ -4,7 +4,7 @@ What is changed here needs a step in `migrations/versions` and `HEAD` in `bridge
 compares the two. `JOURNAL.md` says what each column is for.
 """
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -89,7 +89,12 @@ WEBHOOK_SUBSCRIPTIONS = Table(
 
 @dataclass(frozen=True)
 class Write:
-    """One statement that is carried out in the commit of a step, after its events."""
+    """One statement that is carried out in the commit of a step, after its events.
+
+    Of several writes with the same `key` in one commit only the last is carried out, whenever it suits: each
+    says all there is to know of its row. Those without a key are carried out in their order.
+    """
 
     statement: Executable
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    key: Hashable = None

@@ -30,7 +30,7 @@ from signaling.web import openapi
 from signaling.web.auth import Verifier
 from signaling.web.connection import bounded_http, bounded_websocket
 from signaling.web.dispatch import Dispatch
-from signaling.web.event import serialize_event
+from signaling.web.event_writer import EventWriter
 from signaling.web.handshake import bearer_token, is_welcome_origin, offers_subprotocol
 from signaling.web.header import BodyLimit, SecurityHeaders
 from signaling.web.history import History, Numbering, Told
@@ -89,6 +89,7 @@ class WebDoor:
         self._server: uvicorn.Server | None = None
         self._closing = False
         self._numbering = Numbering()
+        self._writer = EventWriter()
         self._history = History(parts.switchboard.boot_id)
         self._hooks = Hooks(parts.webhooks)
         self._notices = Notices(parts.notifications)
@@ -105,7 +106,7 @@ class WebDoor:
         if not viewers and place is None:
             return
         try:
-            text = serialize_event(event, place.part if place else None)
+            text = self._writer.write(event, place.part if place else None)
         except Exception:
             # Our own mistake must not stop the desk, whose event is on disk already.
             log.exception("! event", event_type=type(event).__name__)

@@ -373,12 +373,17 @@ class Reply(WireModel):
 # --- events -----------------------------------------------------------------------------------------------
 
 
-class InteractionUpdated(WireModel):
+class InteractionChange(WireModel):
+    """`interactionUpdated` without the state: what differs between the events of one step."""
+
     event: Literal["interactionUpdated"] = "interactionUpdated"
     number: int
     interaction_id: str
     change: str
     participant_id: str | None
+
+
+class InteractionUpdated(InteractionChange):
     interaction: Interaction
 
 

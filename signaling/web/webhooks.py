@@ -18,7 +18,8 @@ from bridge.journal.schema import OUTBOX, WEBHOOK_SUBSCRIPTIONS, Write
 from bridge.settings import Webhooks as Settings
 from bridge.switchboard.doors import Audience
 from bridge.switchboard.event import DesktopEvent
-from signaling.web.event import event_name, serialize_event
+from signaling.web.event import event_name
+from signaling.web.event_writer import EventWriter
 from signaling.web.history import Numbering
 from signaling.web.webhook import (
     SIGNATURE_HEADER,
@@ -60,6 +61,7 @@ class Webhooks:
         self._settings = settings
         self._parts = parts
         self._numbering = Numbering()
+        self._writer = EventWriter()
         self._subscriptions: dict[str, Subscription] = {}
         self._pending: Counter[str] = Counter()
         self._news = asyncio.Event()
@@ -102,7 +104,7 @@ class Webhooks:
             wanted = [one for one in self._subscriptions.values() if one.wants(name, audience)]
             if not wanted:
                 continue
-            body = letter_of(name, place, serialize_event(event, place.part))
+            body = letter_of(name, place, self._writer.write(event, place.part))
             lane = str(getattr(event, "interaction_id", "") or name)
             found += [self._put(one.subscription_id, lane, body) for one in wanted]
         return found

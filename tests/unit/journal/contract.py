@@ -115,6 +115,23 @@ async def check_leg_memory(url: str) -> None:
         assert await LegMemory(journal, "sip").recall() == {LegId("leg_1"): b"new \x00\xff"}
 
 
+async def check_leg_memories_of_one_commit(url: str) -> None:
+    """Many legs at once, each told of several times: the last word counts, whoever had it."""
+    legs = [LegId(f"leg_{number}") for number in range(20)]
+    async with running(url) as journal:
+        memory = LegMemory(journal, "sip")
+        await memory.keep(legs[7], b"from the commit before")
+        for leg_id in legs:
+            memory.begin_keep(leg_id, b"first")
+            memory.forget(leg_id)
+        for number, leg_id in enumerate(legs):
+            if number % 3:
+                memory.begin_keep(leg_id, b"last")
+    async with running(url, "boot_2") as journal:
+        kept = await LegMemory(journal, "sip").recall()
+        assert kept == {leg_id: b"last" for number, leg_id in enumerate(legs) if number % 3}
+
+
 async def check_outbox(url: str) -> None:
     clock = ManualClock(100.0)
     async with running(url, clock=clock) as journal:
@@ -222,6 +239,7 @@ CHECKS: tuple[Callable[[str], Awaitable[None]], ...] = (
     check_events,
     check_cancelled_commits,
     check_leg_memory,
+    check_leg_memories_of_one_commit,
     check_outbox,
     check_restoring,
     check_retention,

@@ -1,7 +1,7 @@
 """What the bridge says: the switchboard's views and events, name for name."""
 
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from types import MappingProxyType
 from typing import get_args
 
@@ -13,6 +13,7 @@ from bridge.switchboard import event as inner
 from bridge.switchboard import view
 from signaling.web import event as wire
 from signaling.web.event import Reply, Trouble, serialize, serialize_event
+from signaling.web.event_writer import EventWriter
 from signaling.web.wire import WireModel
 
 PARTICIPANT = view.ParticipantView(
@@ -95,3 +96,16 @@ def test_a_reply_leaves_out_what_does_not_apply() -> None:
         "ok": False,
         "error": {"code": "malformed", "reason": "why"},
     }
+
+
+def test_a_writer_writes_every_event_as_it_would_be_written_alone() -> None:
+    writer = EventWriter()
+    other = replace(INTERACTION, attributes={"priority": "Low"})
+    for number, view_of_it in enumerate((INTERACTION, INTERACTION, other, INTERACTION)):
+        change = inner.InteractionUpdated(
+            number, InteractionId("int_1"), "leg_attached", ParticipantId("prt_1"), view_of_it
+        )
+        assert writer.write(change) == serialize_event(change)
+        assert writer.write(change, 2) == serialize_event(change, 2)
+    offered = inner.MediaOffered(InteractionId("int_1"), LegId("leg_1"), "v=0")
+    assert writer.write(offered) == serialize_event(offered)
