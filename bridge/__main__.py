@@ -2,12 +2,17 @@
 
 import argparse
 import asyncio
+import contextlib
+import gc
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import structlog
+
 from bridge.errors import SettingsError
 from bridge.logs import configure_logs
+from bridge.plane.worker_process import WorkerProcess
 from bridge.settings import Settings, load_settings
 
 CAMERA_NEEDS_HTTPS = (
@@ -39,17 +44,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    import structlog
-    import uvloop
-
-    from bridge.daemon import serve
-
+    gc.disable()  # until it serves
     settings = load_settings(options.config, options.set)
     configure_logs(settings.log)
     for warning in warnings_about(settings):
         structlog.get_logger().warning("! settings", warning=warning)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(serve(settings))
+    # Most of a start is importing, in both processes: they do it at the same time.
+    with contextlib.closing(WorkerProcess()) as worker:
+        import uvloop
+
+        from bridge.daemon import serve
+
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(serve(settings, worker))
 
 
 def _check(options: argparse.Namespace) -> int:

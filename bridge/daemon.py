@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import gc
-import resource
 import secrets
 import signal
 from collections.abc import Iterator, Mapping
@@ -30,6 +29,7 @@ from bridge.notification.notifications import Notifications
 from bridge.notify import Notifier
 from bridge.plane import messages
 from bridge.plane.host import ProcessPlane
+from bridge.plane.worker_process import WorkerProcess, raise_descriptor_limit
 from bridge.settings import Queue as QueueSection
 from bridge.settings import Settings, prompts_directory
 from bridge.switchboard.doors import Sounds
@@ -63,13 +63,16 @@ DAY_S = 86_400.0
 class Daemon:
     """All parts of one bridge. `run` returns when it was asked to stop and has drained."""
 
-    def __init__(self, settings: Settings, notifier: Notifier) -> None:
+    def __init__(
+        self, settings: Settings, notifier: Notifier, first_worker: WorkerProcess | None = None
+    ) -> None:
         self._settings = settings
         self._notifier = notifier
         self._clock = ContinuedClock(SystemClock())
         self._metrics = Metrics()
         self._stop = asyncio.Event()
         self._stop_now = asyncio.Event()
+        self._first_worker = first_worker
         self._plane_ready = asyncio.Event()
         self._http_port = 0
         self._plane: ProcessPlane | None = None
@@ -203,6 +206,7 @@ class Daemon:
         doors.create_task(self._web.run())
         gc.collect()
         gc.freeze()
+        gc.enable()  # the command line switched it off: passes over what is only being imported find nothing
         scheme = "https" if settings.http.certificate else "http"
         desktop = f"{scheme}://{settings.http.address}:{self._http_port}/"
         log.info("= serving", desktop=desktop, sip=f"{settings.sip.address}:{self._sip.port}")
@@ -229,7 +233,8 @@ class Daemon:
                 _worker_config(self._settings), self._take_event, self._switchboard.plane_lost
             )
             try:
-                ready = await plane.start(self._settings.worker.start_timeout_s)
+                process, self._first_worker = self._first_worker, None
+                ready = await plane.start(self._settings.worker.start_timeout_s, process)
                 self._plane = plane
                 self._switchboard.plane_event(ready)
                 self._plane_ready.set()
@@ -270,13 +275,13 @@ class Daemon:
         }
 
 
-async def serve(settings: Settings) -> int:
+async def serve(settings: Settings, first_worker: WorkerProcess | None = None) -> int:
     """Runs a daemon until SIGTERM or SIGINT; returns the process's exit code.
 
-    Raises SettingsError when it cannot start as it is configured.
+    `first_worker` may be on its way up already. Raises SettingsError when it cannot start as it is configured.
     """
     raise_descriptor_limit()
-    daemon = Daemon(settings, Notifier.from_environment())
+    daemon = Daemon(settings, Notifier.from_environment(), first_worker)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, daemon.stop)
@@ -292,16 +297,6 @@ async def serve(settings: Settings) -> int:
         return 1
     log.info("= stopped")
     return 0
-
-
-def raise_descriptor_limit() -> None:
-    """As many sockets as this process may have: a shell gives it 1024, and each phone call takes two or three.
-
-    The media worker inherits it.
-    """
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(OSError, ValueError):  # some systems have a lower bound than they say
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def known_cause(error: BaseException) -> BridgeError | None:

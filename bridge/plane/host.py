@@ -6,9 +6,6 @@ the same encoding.
 """
 
 import asyncio
-import contextlib
-import socket
-import sys
 from collections.abc import Callable
 from typing import Protocol
 
@@ -25,6 +22,7 @@ from bridge.errors import (
 )
 from bridge.plane import messages
 from bridge.plane.frames import FrameWriter, read_frame
+from bridge.plane.worker_process import WorkerProcess
 
 log = structlog.get_logger()
 
@@ -132,26 +130,18 @@ class ProcessPlane:
         self._on_event = on_event
         self._on_lost = on_lost
         self._requests = Requests()
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: WorkerProcess | None = None
         self._frames: FrameWriter | None = None
         self._reader: asyncio.StreamReader | None = None
         self._closing = False
 
-    async def start(self, timeout_s: float) -> messages.WorkerReady:
-        """Starts the process and waits for its `WorkerReady`.
+    async def start(self, timeout_s: float, process: WorkerProcess | None = None) -> messages.WorkerReady:
+        """Starts the process, if it was not before, and waits for its `WorkerReady`.
 
         Raises `SettingsError` if the worker cannot work with its settings, `PlaneLostError` if it says nothing.
         """
-        ours, theirs = socket.socketpair()
-        with theirs:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "bridge.plane.process",
-                str(theirs.fileno()),
-                pass_fds=(theirs.fileno(),),
-            )
-        self._reader, writer = await asyncio.open_connection(sock=ours)
+        self._process = process or WorkerProcess()
+        self._reader, writer = await asyncio.open_connection(sock=self._process.connection)
         self._frames = FrameWriter(writer)
         self._frames.write(_COMMAND.encode(self._config))
         try:
@@ -190,13 +180,9 @@ class ProcessPlane:
                 return await read_frame(reader)
         except TimeoutError:
             log.error("! media worker silent", pid=self._process.pid if self._process else None)
-            self._kill()
-            return None
-
-    def _kill(self) -> None:
-        if self._process is not None:
-            with contextlib.suppress(ProcessLookupError):
+            if self._process is not None:
                 self._process.kill()
+            return None
 
     async def request(self, command: messages.Command) -> messages.Reply:
         """Sends a command with a request id of its own and waits for the answer.
@@ -217,11 +203,5 @@ class ProcessPlane:
         self._closing = True
         if self._frames is not None:
             self._frames.close()
-        if self._process is None:
-            return
-        try:
-            async with asyncio.timeout(5):
-                await self._process.wait()
-        except TimeoutError:
-            self._kill()
-            await self._process.wait()
+        if self._process is not None:
+            await self._process.ended()

@@ -1,8 +1,6 @@
 """How a daemon says why it stopped. Its life is in tests/interop/test_lifecycle.py."""
 
-import resource
-
-from bridge.daemon import known_cause, raise_descriptor_limit
+from bridge.daemon import known_cause
 from bridge.errors import PlaneLostError, SettingsError
 
 
@@ -16,13 +14,3 @@ def test_a_mistake_of_ours_beside_it_is_not_hidden() -> None:
     group = BaseExceptionGroup("", [PlaneLostError("died"), ExceptionGroup("", [ValueError("ours")])])
     assert known_cause(group) is None
     assert known_cause(ValueError("ours")) is None
-
-
-def test_the_process_takes_all_the_descriptors_it_may_have() -> None:
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (256, before[1]))
-        raise_descriptor_limit()
-        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (before[1], before[1])
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, before)
