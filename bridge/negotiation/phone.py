@@ -25,6 +25,7 @@ from bridge.negotiation.phone_transport import (
     without_keys,
 )
 from bridge.negotiation.phone_video import PhoneVideo
+from bridge.negotiation.video_wish import VideoWish
 from bridge.plane.messages import VIDEO_MID, RtpAudio, RtpVideo
 from bridge.wire.sdp import SessionDescription, parse_session_description, serialize_session_description
 from bridge.wire.sdp_section import Direction, MediaSection
@@ -57,6 +58,7 @@ class PhoneSession:
         "_random_bytes",
         "_session_id",
         "_version",
+        "_video_wish",
         "_wish",
     )
 
@@ -72,6 +74,7 @@ class PhoneSession:
         self._version = 0
         self._place: PhonePlace | None = None
         self._wish = Direction.SENDRECV  # what the bridge wants; what is agreed may be less
+        self._video_wish = VideoWish()
         self._described: Direction | None = Direction.SENDRECV  # what the phone was told last; None: unsure
         self._agreement: PhoneAgreement | None = None
         self._answer_due = False
@@ -101,11 +104,6 @@ class PhoneSession:
         return (track_id(leg_id, VIDEO_MID),) if video is not None and video.receives else ()
 
     @property
-    def takes_video(self) -> bool:
-        """Whether the bridge would take video from this phone, and offer it."""
-        return bool(self._preferences.video_codecs)
-
-    @property
     def held_by_remote(self) -> bool:
         """The phone does not want to hear us: sendonly, inactive or the address 0.0.0.0."""
         return self._agreement is not None and self._agreement.held_by_remote
@@ -124,6 +122,27 @@ class PhoneSession:
         """SENDONLY holds the phone, SENDRECV resumes it: in the next description, whoever asks for it."""
         self._wish = direction
 
+    def want_video(self, *, wanted: bool) -> None:
+        """True asks a phone for video once, False ends video that was asked for so."""
+        self._video_wish.wanted = wanted and bool(self._preferences.video_codecs)
+
+    @property
+    def wants_video_port(self) -> bool:
+        """Video is to be offered, and the leg needs a port for it first."""
+        return self._video_change is True
+
+    @property
+    def offers_video(self) -> bool:
+        """An offer that adds video is out and not answered."""
+        return self._offered is not None and self._offered.change is True
+
+    def decline_video(self, reason: str) -> None:
+        """The phone refused an offer that adds video: the call goes on by voice, for this reason."""
+        self._video_wish.decline()
+        self._offered = None
+        if self._agreement is not None and self._agreement.video is None:
+            self._agreement = msgspec.structs.replace(self._agreement, no_video=reason)
+
     @property
     def held(self) -> bool:
         """What is wanted now: the phone is to hear us only."""
@@ -132,7 +151,16 @@ class PhoneSession:
     @property
     def needs_offer(self) -> bool:
         """What is wanted is not what the phone was told last."""
-        return self._agreement is not None and self._described is not self._wish
+        if self._agreement is None:
+            return False
+        change = self._video_change
+        video_due = change is False or (change is True and self._place is not None and self._place.video_port)
+        return self._described is not self._wish or bool(video_due)
+
+    @property
+    def _video_change(self) -> bool | None:
+        agreed = self._agreement
+        return self._video_wish.change(has_video=agreed is not None and agreed.video is not None)
 
     def remember(self) -> bytes:
         """What `recall` needs to go on after a restart: what is agreed, not an offer on its way."""
@@ -153,6 +181,7 @@ class PhoneSession:
             no_video=NOT_OFFERED if agreed is None else agreed.no_video,
             audio_secure=agreed is not None and needs_keys(agreed.audio_transport),
             video_secure=agreed is not None and needs_keys(agreed.video_transport),
+            video_ours=self._video_wish.ours,
         )
         return msgspec.json.encode(memory)
 
@@ -169,6 +198,7 @@ class PhoneSession:
         session = cls(memory.session_id, preferences)
         session._version = memory.version
         session._wish = session._described = Direction(memory.wish)
+        session._video_wish = VideoWish(ours=memory.video_ours)
         if memory.audio is not None:
             session._agreement = _agreement_of(memory, memory.audio, session._preferences)
         return session
@@ -197,6 +227,8 @@ class PhoneSession:
         found = self._understood(remote, audio, video, no_video)
         held = not audio.section.direction.receives
         self._agreement = agree(found, self._wish, last, self._preferences, held=held)
+        had = last is not None and last.video is not None
+        self._video_wish.note_offered(had=had, has=video is not None)
         self._described = self._wish
         self._answer_due = True
         return self._agreement
@@ -208,16 +240,20 @@ class PhoneSession:
         place = self._placed()
         return self._write(place.address, self._agreement.answer_media(place))
 
-    def offer(self, *, video: bool | None = None) -> str:
-        """Our offer, new or again, as wanted now.
+    def offer(self) -> str:
+        """Our offer, new or again, as wanted now. Video is added only if there is a port for it.
 
-        `video` True adds video if there is a port for it, False ends it, None leaves that as it is.
         While it is pending the offer may be replaced: the answer then belongs to the last one.
         """
         place = self._placed()
         self._answer_due = False
         self._offered = make_offer(
-            self._agreement, place, self._preferences, self._wish, self._random_bytes, video=video
+            self._agreement,
+            place,
+            self._preferences,
+            self._wish,
+            self._random_bytes,
+            video=self._video_change,
         )
         return self._write(place.address, self._offered.media)
 
@@ -234,6 +270,7 @@ class PhoneSession:
         held = not found.audio.section.direction.receives if asked.sends else self.held_by_remote
         self._agreement = agree(found, asked, self._agreement, self._preferences, held=held)
         self._described, self._offered = asked, None
+        self._video_wish.note_answered(asked=offered.change, has=self._agreement.video is not None)
         return self._agreement
 
     def withdraw_offer(self) -> None:
@@ -311,6 +348,7 @@ class _Memory(msgspec.Struct, frozen=True):
     no_video: str = NOT_OFFERED
     audio_secure: bool = False
     video_secure: bool = False
+    video_ours: bool = False
 
 
 def _agreement_of(memory: _Memory, audio: RtpAudio, preferences: PhonePreferences) -> PhoneAgreement:

@@ -51,6 +51,7 @@ class PhoneOffer(msgspec.Struct, frozen=True):
     video_index: int | None = None
     video_codecs: tuple[Codec, ...] = ()
     no_video: str = NOT_OFFERED
+    change: bool | None = None  # True: it adds video, False: it ends it
 
 
 def make_offer(
@@ -82,7 +83,7 @@ def make_offer(
     offer = PhoneOffer(direction, agreed.audio_index, codecs, media, transport, no_video=agreed.no_video)
     if agreed.video is not None and place.video_port:
         if video is False:
-            return msgspec.structs.replace(offer, no_video=VIDEO_ENDED)
+            return msgspec.structs.replace(offer, no_video=VIDEO_ENDED, change=False)
         return _keep_video(offer, agreed, place, preferences, random_bytes)
     return _add_video(offer, place, preferences, random_bytes) if video else offer
 
@@ -172,7 +173,8 @@ def _add_video(
     direction = video_direction(offer.direction)
     ours = write_video(place, transport, direction, codecs, FEEDBACK, preferences.video_bps)
     dead = (i for i, section in enumerate(offer.media) if section.kind == "video" and not section.port)
-    return _with_video(offer, next(dead, len(offer.media)), ours, transport, codecs)
+    added = _with_video(offer, next(dead, len(offer.media)), ours, transport, codecs)
+    return msgspec.structs.replace(added, change=True)
 
 
 def _with_video(

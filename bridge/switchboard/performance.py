@@ -17,7 +17,7 @@ from bridge.switchboard.event import MediaEnded, MediaOffered
 from bridge.switchboard.leg import BrowserLeg, Leg, Legs, PhoneLeg
 from bridge.switchboard.matrix import hearings, may_see
 from bridge.switchboard.phone_memory import PhoneMemory
-from bridge.switchboard.picture import picture_for, sources_of, tastes_of
+from bridge.switchboard.picture import picture_for, sources_of, tastes_of, wants_video
 from bridge.switchboard.reoffers import Reoffers
 from bridge.switchboard.sound import RoomSounds
 
@@ -111,6 +111,9 @@ class Performance:
 
     async def _perform_phone(self, leg: PhoneLeg, participant: Participant, interaction: Interaction) -> None:
         leg.shown = picture_for(leg, interaction, self._legs.of(interaction.interaction_id))
+        wanted = wants_video(leg, interaction)
+        if wanted is not None:
+            leg.session.want_video(wanted=wanted)
         try:
             async with leg.lock:
                 await self.declare_phone(leg, participant)
@@ -130,7 +133,15 @@ class Performance:
         audio, video = leg.session.audio, leg.session.video
         if video is not None:
             video = msgspec.structs.replace(video, source=leg.shown, key_frames_wanted=leg.key_frames_wanted)
-        spec = messages.RtpLegSpec(leg.leg_id, leg.participant_id, leg.room_id, audio, playback, video)
+        spec = messages.RtpLegSpec(
+            leg.leg_id,
+            leg.participant_id,
+            leg.room_id,
+            audio,
+            playback,
+            video,
+            leg.session.wants_video_port,
+        )
         if spec == leg.declared:
             return
         reply = await self._plane.request(messages.DeclareRtpLeg(0, spec))

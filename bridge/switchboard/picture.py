@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from bridge.desk.interaction import Interaction
-from bridge.desk.participant import ParticipantRole
+from bridge.desk.participant import MediaType, ParticipantRole
 from bridge.ids import TrackId
 from bridge.negotiation import PhoneTaste
 from bridge.switchboard.leg import BrowserLeg, Leg, PhoneLeg
@@ -35,6 +35,23 @@ def picture_for(phone: PhoneLeg, interaction: Interaction, legs: Iterable[Leg]) 
             continue
         shown += [(_SHOWN_FIRST.index(owner.role), source) for source in sources_of(leg)[:1]]
     return min(shown, key=lambda entry: entry[0])[1] if shown else None
+
+
+def wants_video(phone: PhoneLeg, interaction: Interaction) -> bool | None:
+    """Whether the bridge should ask a phone for video; None leaves that as it is.
+
+    It asks when somebody who was added with video shows it to the phone, and goes back to voice when nobody
+    with video is left: a hold or a lost connection in between changes nothing.
+    """
+    viewer = interaction.participant(phone.participant_id)
+    others = [
+        p for p in interaction.participants if p.is_present and p.participant_id != viewer.participant_id
+    ]
+    with_video = [p for p in others if p.type is MediaType.VIDEO]
+    if not with_video:
+        return False
+    shown_by = (p for p in with_video for leg_id in p.leg_ids if (phone.shown or "").startswith(f"{leg_id}/"))
+    return True if next(shown_by, None) is not None else None
 
 
 def tastes_of(phones: Iterable[PhoneLeg]) -> tuple[PhoneTaste, ...]:

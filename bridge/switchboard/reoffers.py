@@ -152,7 +152,9 @@ class Reoffers:
                 if crossed == ATTEMPTS:
                     self._give_way(leg, error, moves=moves)
             except BridgeError as error:
-                if not self._refused(leg, error, moves=moves, held=held):
+                if self._declines_video(leg, error, moves=moves):
+                    await self._on_agreed(leg)
+                elif not self._refused(leg, error, moves=moves, held=held):
                     return
             else:
                 crossed = leg.refusals = 0
@@ -175,6 +177,19 @@ class Reoffers:
         leg.session.receive_answer(answer)
         if moves:
             leg.restored = False
+
+    def _declines_video(self, leg: PhoneLeg, error: BridgeError, *, moves: bool) -> bool:
+        """A phone that will not hear of video is asked again without it, if there is more to say."""
+        status = error.status if isinstance(error, CallFailedError) else 0
+        if not leg.session.offers_video or status == CALL_GONE or isinstance(error, NotFoundError):
+            return False
+        log.info("x video", leg=leg.leg_id, status=status, reason=error.reason)
+        self._counters["refused_total"] += 1
+        leg.session.decline_video(
+            f"the phone, or a trunk before it, refused the offer of video: {error.reason}"
+        )
+        leg.moved = leg.moved or moves
+        return True
 
     def _refused(self, leg: PhoneLeg, error: BridgeError, *, moves: bool, held: bool) -> bool:
         """True if there is something else to try at once."""

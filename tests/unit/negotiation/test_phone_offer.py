@@ -23,8 +23,10 @@ def pair(theirs: PhonePreferences = VIDEO) -> tuple[PhoneSession, PhoneSession]:
 
 
 def exchange(bridge: PhoneSession, phone: PhoneSession, *, video: bool | None = None) -> str:
-    """The bridge offers, the phone answers. The text of the offer."""
-    text = bridge.offer(video=video)
+    """The bridge offers, the phone answers. The text of the offer. `video` True adds it, False ends it."""
+    if video is not None:
+        bridge.want_video(wanted=video)
+    text = bridge.offer()
     phone.receive_offer(text)
     bridge.receive_answer(phone.answer())
     return text
@@ -87,13 +89,15 @@ def test_without_a_port_there_is_nothing_to_offer(video_port: int | None) -> Non
 def test_a_trunk_without_video_codecs_offers_none() -> None:
     bridge = PhoneSession(1, VOICE)
     bridge.place("192.0.2.1", 10_000, 10_002)
-    assert ports(bridge.offer(video=True)) == [("audio", 10_000)]
+    bridge.want_video(wanted=True)
+    assert ports(bridge.offer()) == [("audio", 10_000)]
 
 
 def test_a_first_offer_may_have_video() -> None:
     bridge = PhoneSession(1, VIDEO)
     bridge.place("192.0.2.1", 10_000, 10_002)
-    audio, video = sections(bridge.offer(video=True))
+    bridge.want_video(wanted=True)
+    audio, video = sections(bridge.offer())
     assert (audio.kind, video.kind) == ("audio", "video")
     assert not set(audio.payload_types) & set(video.payload_types), "numbers of their own"
 
@@ -105,3 +109,69 @@ def test_who_is_on_hold_is_not_watched_and_sees_nothing() -> None:
     description = parse_session_description(bridge.offer())
     directions = [description.direction(section) for section in description.media]
     assert directions == [Direction.SENDONLY, Direction.INACTIVE]
+
+
+def test_a_wish_for_video_makes_an_offer_due_once_there_is_a_port() -> None:
+    bridge, phone = pair()
+    bridge.place("192.0.2.1", 10_000)
+    bridge.want_video(wanted=True)
+    assert bridge.wants_video_port
+    assert not bridge.needs_offer
+    bridge.place("192.0.2.1", 10_000, 10_002)
+    assert bridge.needs_offer
+    exchange(bridge, phone)
+    assert not bridge.needs_offer
+    bridge.want_video(wanted=False)
+    assert bridge.needs_offer
+
+
+def test_a_phone_that_declined_or_ended_video_is_not_asked_again() -> None:
+    for theirs in (VOICE, VIDEO):
+        bridge, phone = pair(theirs)
+        exchange(bridge, phone, video=True)
+        if theirs is VIDEO:
+            phone.want_video(wanted=False)
+            bridge.receive_offer(ended := offer_without_video(phone))
+            assert "m=video 0" in ended
+        assert bridge.video is None
+        assert not bridge.needs_offer
+        assert not bridge.wants_video_port
+
+
+def offer_without_video(phone: PhoneSession) -> str:
+    """A phone's own re-INVITE that goes back to voice."""
+    text = phone.offer()
+    phone.withdraw_offer()
+    head, line, rest = text.partition("m=video ")
+    return head + line + "0" + rest[rest.index(" ") :]
+
+
+def test_video_the_phone_began_is_not_the_bridges_to_end() -> None:
+    bridge, phone = pair()
+    exchange(phone, bridge, video=True)
+    assert bridge.video is not None
+    bridge.want_video(wanted=True)
+    bridge.want_video(wanted=False)
+    assert not bridge.needs_offer
+
+
+def test_a_refused_offer_of_video_leaves_the_call_by_voice_with_the_reason() -> None:
+    bridge, _ = pair()
+    bridge.want_video(wanted=True)
+    bridge.offer()
+    assert bridge.offers_video
+    bridge.decline_video("488 Not Acceptable Here")
+    assert (bridge.video, bridge.no_video) == (None, "488 Not Acceptable Here")
+    assert not bridge.offer_pending
+    assert not bridge.needs_offer
+    assert not bridge.held_by_remote
+
+
+def test_who_began_survives_a_restart() -> None:
+    bridge, phone = pair()
+    exchange(bridge, phone, video=True)
+    recalled = PhoneSession.recall(bridge.remember(), VIDEO)
+    recalled.place("192.0.2.1", 10_100, 10_102)
+    recalled.want_video(wanted=False)
+    assert recalled.needs_offer
+    assert ports(recalled.offer())[1] == ("video", 0)
