@@ -12,6 +12,7 @@ from bridge.negotiation.phone import PhoneSession
 from bridge.negotiation.phone_audio import PhonePreferences
 from bridge.peers.beside import beside
 from bridge.peers.hearing import Hearing
+from bridge.peers.picture_phone import PicturePhone
 from bridge.peers.rtp_phone import RtpPhone, RtpTraffic
 from bridge.peers.tone import Samples
 from bridge.wire.sdp_section import Direction
@@ -31,18 +32,24 @@ from signaling.sip.settings import EndpointSettings
 
 CALL_TIMEOUT_S = 15.0
 BYE_TIMEOUT_S = 5.0
-PREFERENCES = PhonePreferences(codecs=("PCMU",), video_codecs=())
 
 
 @dataclass(frozen=True)
 class CallerSettings:
-    """`user` stands in From and Contact. `sip_port` 0 takes any free one. `patience_s` is for an answer."""
+    """`user` stands in From and Contact. `sip_port` 0 takes any free one. `patience_s` is for an answer.
+
+    With a `picture_id` it is a video phone that has these codecs, its best first, and calls by voice unless
+    `calls_with_video`.
+    """
 
     address: str = "127.0.0.1"
     sip_port: int = 0
     transport: str = "udp"
     user: str = "caller"
     patience_s: float = CALL_TIMEOUT_S
+    picture_id: int | None = None
+    video_codecs: tuple[str, ...] = ("H264", "VP8")
+    calls_with_video: bool = False
 
 
 class SyntheticCaller:
@@ -63,7 +70,10 @@ class SyntheticCaller:
             self._on_event,
             self._settings.user,
         )
-        self._session = PhoneSession(1, PREFERENCES)
+        self.picture: PicturePhone | None = None
+        if self._settings.picture_id is not None:
+            self.picture = PicturePhone(self._settings.picture_id, secrets.token_hex)
+        self._session = self._new_session()
         self._call: CallKey | None = None
         self._waiter: asyncio.Future[str] | None = None
         self.answered = asyncio.Event()
@@ -99,10 +109,22 @@ class SyntheticCaller:
 
     async def hold(self) -> None:
         """Re-INVITE with a=sendonly: the other side shall not send."""
-        await self._reoffer(Direction.SENDONLY)
+        self._session.want(Direction.SENDONLY)
+        await self._reoffer()
 
     async def resume(self) -> None:
-        await self._reoffer(Direction.SENDRECV)
+        self._session.want(Direction.SENDRECV)
+        await self._reoffer()
+
+    async def turn_camera(self, *, on: bool) -> None:
+        """Re-INVITE that adds video, or ends video that this phone added."""
+        self._session.want_video(wanted=on)
+        await self._reoffer()
+
+    @property
+    def has_video(self) -> bool:
+        """Video is agreed now."""
+        return self._session.video is not None
 
     def press(self, digit: str, duration_ms: int = 160) -> None:
         """One key, by RFC 4733."""
@@ -136,9 +158,11 @@ class SyntheticCaller:
     async def running(self) -> AsyncIterator[None]:
         """The phone is on while the block runs; a call that is still up is ended with it."""
         await self._phone.open(self._settings.address)
-        self._session.place(*self._phone.address)
+        if self.picture is not None:
+            await self.picture.open(self._settings.address)
+        self._place_session()
         try:
-            async with beside(self._phone.run()):
+            async with beside(self._phone.run()), beside(self._film()):
                 await self._endpoint.open(asyncio.get_running_loop())
                 try:
                     yield
@@ -147,6 +171,8 @@ class SyntheticCaller:
                     self._endpoint.close()
         finally:
             self._phone.close()
+            if self.picture is not None:
+                self.picture.close()
 
     # --- inside -------------------------------------------------------------------------------------------
 
@@ -160,10 +186,23 @@ class SyntheticCaller:
         finally:
             self._waiter = None
 
-    async def _reoffer(self, direction: Direction) -> None:
+    def _new_session(self) -> PhoneSession:
+        settings = self._settings
+        video_codecs = settings.video_codecs if self.picture is not None else ()
+        session = PhoneSession(1, PhonePreferences(codecs=("PCMU",), video_codecs=video_codecs))
+        session.want_video(wanted=settings.calls_with_video)
+        return session
+
+    def _place_session(self) -> None:
+        self._session.place(*self._phone.address, self.picture.port if self.picture is not None else None)
+
+    async def _film(self) -> None:
+        if self.picture is not None:
+            await self.picture.run()
+
+    async def _reoffer(self) -> None:
         if self._call is None:
             raise NotAllowedError("this phone is in no call")
-        self._session.want(direction)
         offer = self._session.offer()
         self._endpoint.agent.reinvite(self._call, offer, self._endpoint.now())
         self._agree(await self._outcome(CALL_TIMEOUT_S))
@@ -179,6 +218,8 @@ class SyntheticCaller:
         self._phone.remote = (audio.remote_address, audio.remote_port)
         self._phone.dtmf_payload_type = audio.dtmf_payload_type
         self._phone.sends = audio.sends
+        if self.picture is not None:
+            self.picture.follow(self._session.video)
         self.held = self._session.held_by_remote
 
     def _say_goodbye(self) -> None:
@@ -245,8 +286,10 @@ class SyntheticCaller:
     def _over(self, by: str) -> None:
         self._phone.remote = None
         self._call = None
-        self._session = PhoneSession(1, PREFERENCES)
-        self._session.place(*self._phone.address)
+        self._session = self._new_session()
+        self._place_session()
+        if self.picture is not None:
+            self.picture.follow(None)
         self.answered.clear()
         self.ended_by = by
         self.ended.set()

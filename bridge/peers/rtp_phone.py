@@ -11,6 +11,7 @@ from bridge.codec.g711 import PCMU, RATE_HZ
 from bridge.codec.sample import from_pcm16, to_pcm16
 from bridge.errors import ParseError
 from bridge.peers.hearing import Hearing
+from bridge.peers.rtp_pair import RtpPair
 from bridge.peers.tone import Samples, Tone
 from bridge.rtp.receiver import StreamReceiver
 from bridge.wire.dtmf import TelephoneEvent, event_of_digit, serialize_telephone_event
@@ -22,7 +23,6 @@ PCMU_PAYLOAD_TYPE = 0  # RFC 3551 table 4
 RECORDED_FRAMES = 30_000  # ten minutes; older sound is dropped
 LONGEST_GAP = 50  # lost packets filled with silence; a longer gap is a pause, not a loss
 END_REPEATS = 3  # RFC 4733 section 2.5.1.4: the last packet of a digit is sent three times
-BIND_ATTEMPTS = 50
 
 
 @dataclass
@@ -46,7 +46,7 @@ class RtpPhone(asyncio.DatagramProtocol):
         self._ssrc = int(token_hex(4), 16)
         self._sequence_number = int(token_hex(2), 16)
         self._timestamp = int(token_hex(4), 16)
-        self._transports: list[asyncio.DatagramTransport] = []
+        self._pair = RtpPair()
         self._receiver: StreamReceiver | None = None
         self._last_index = -1
         self._digits: deque[RtpPacket] = deque()
@@ -56,30 +56,17 @@ class RtpPhone(asyncio.DatagramProtocol):
         self.remote: tuple[str, int] | None = None
         self.sends = True
         self.dtmf_payload_type: int | None = None
-        self.address = ("", 0)
 
     async def open(self, host: str) -> None:
         """Binds an even port for RTP and the next for RTCP, which is taken and not read."""
-        loop = asyncio.get_running_loop()
-        for _ in range(BIND_ATTEMPTS):
-            transport, _ = await loop.create_datagram_endpoint(lambda: self, (host, 0))
-            port = transport.get_extra_info("sockname")[1]
-            try:
-                if port % 2:
-                    raise OSError("odd")
-                second, _ = await loop.create_datagram_endpoint(asyncio.DatagramProtocol, (host, port + 1))
-            except OSError:
-                transport.close()
-                continue
-            self._transports = [transport, second]
-            self.address = (host, port)
-            return
-        raise OSError(f"no pair of free UDP ports on {host}")
+        await self._pair.open(host, self, asyncio.DatagramProtocol())
+
+    @property
+    def address(self) -> tuple[str, int]:
+        return self._pair.address
 
     def close(self) -> None:
-        for transport in self._transports:
-            transport.close()
-        self._transports = []
+        self._pair.close()
 
     async def run(self) -> None:
         """Sends a packet every 20 ms, on absolute ticks, while there is somebody to send to."""
@@ -116,7 +103,7 @@ class RtpPhone(asyncio.DatagramProtocol):
 
     def _tick(self) -> None:
         samples = self._tone.take(FRAME_SAMPLES)
-        if self.remote is None or not self.sends or not self._transports:
+        if self.remote is None or not self.sends or not self._pair.is_open:
             self._timestamp = (self._timestamp + FRAME_SAMPLES) & 0xFFFFFFFF
             return
         payload_type, payload, marker = PCMU_PAYLOAD_TYPE, b"", False
@@ -129,7 +116,7 @@ class RtpPhone(asyncio.DatagramProtocol):
         else:
             payload = PCMU.encode(from_pcm16(samples))
         packet = RtpPacket(payload_type, self._sequence_number, timestamp, self._ssrc, payload, marker)
-        self._transports[0].sendto(serialize_rtp(packet), self.remote)
+        self._pair.send(serialize_rtp(packet), self.remote)
         self._sequence_number = (self._sequence_number + 1) & 0xFFFF
         self._timestamp = (self._timestamp + FRAME_SAMPLES) & 0xFFFFFFFF
         self.traffic.packets_sent += 1
