@@ -6,14 +6,17 @@ import { browserTrouble, openCamera, openDevices } from "./device.js";
 import { readFigures } from "./figure.js";
 import { Leg } from "./leg.js";
 import { element, keep, showBadge, showPressed } from "./part.js";
+import { SignIn } from "./signin.js";
 import { Socket } from "./socket.js";
 
-const TOKEN_KEY = "warmbridge.token";
 const VIDEO_SCOPE = "telephony:video:use";
 const REJOIN_AFTER_MS = 1000;
+// Longer than the bridge waits for a lost desktop: by then a call of somebody who was signed out is handed over.
+const LINGER_MS = 15_000;
 const $ = (id) => document.getElementById(id);
 
 const socket = new Socket();
+const session = new SignIn();
 const state = {
   connection: "offline",
   presence: { presence: "offline", role: "agent" },
@@ -58,20 +61,53 @@ async function attempt(command, fields) {
 
 // --- sign in and out ----------------------------------------------------------------------------------------
 
-async function signIn(token) {
+/** With a token of somewhere else. */
+function signIn(token) {
+  return enter(session.byToken(token));
+}
+
+async function signInByPassword(user, password) {
+  $("notices").replaceChildren();
+  try {
+    await enter(await session.byPassword(user, password));
+  } catch (error) {
+    notify("error", `Not signed in: ${error.message}`);
+  }
+}
+
+async function enter(token) {
   $("notices").replaceChildren();
   try {
     await socket.connect(token);
-    sessionStorage.setItem(TOKEN_KEY, token);
   } catch (error) {
-    sessionStorage.removeItem(TOKEN_KEY);
+    session.forget();
     socket.close();
     notify("error", `Not signed in: ${error.message}`);
   }
 }
 
+/** The bridge let this desktop go. A token that only grew old is renewed; else the person signs in again. */
+async function signedOut(reason) {
+  const token = await session.renew().catch(() => null);
+  if (token) {
+    await enter(token);
+    return;
+  }
+  notify("error", `Signed out: ${reason}`);
+  setTimeout(() => {
+    if (!socket.identity) for (const id of [...state.legs.keys()]) dropLeg(id);
+  }, LINGER_MS);
+}
+
+/** Shows what this bridge offers; a pasted token always works. */
+async function showWays() {
+  const ways = await session.ways().catch(() => ({ password: false }));
+  $("password-form").hidden = !ways.password;
+  $("token-details").open = !ways.password;
+}
+
 function signOut() {
-  sessionStorage.removeItem(TOKEN_KEY);
+  session.forget();
   for (const id of [...state.legs.keys()]) dropLeg(id);
   state.presence = { presence: "offline", role: "agent" };
   for (const map of [state.offers, state.interactions, state.users]) map.clear();
@@ -289,7 +325,10 @@ const onEvent = {
   promptEnded({ prompt, error }) {
     if (error) notify("warning", `The prompt ${prompt} was not played: ${error}`);
   },
-  tokenExpiring: () => notify("warning", "Your access token ends in a minute. Sign out and in with a fresh one."),
+  tokenExpiring() {
+    if (session.renewable) return; // a fresh one is on its way
+    notify("warning", "Your access token ends in a minute. Sign out and in with a fresh one.");
+  },
 };
 for (const [name, handle] of Object.entries(onEvent)) {
   socket.addEventListener(name, ({ detail }) => {
@@ -302,7 +341,7 @@ for (const [name, handle] of Object.entries(onEvent)) {
 socket.addEventListener("refused", ({ detail }) => notify("error", detail.reason));
 socket.addEventListener("state", ({ detail }) => {
   state.connection = detail.state;
-  if (detail.state === "offline" && detail.reason) notify("error", `Signed out: ${detail.reason}`);
+  if (detail.state === "offline" && detail.reason) signedOut(detail.reason);
   if (detail.state === "online") refresh();
   render();
 });
@@ -362,7 +401,20 @@ setInterval(async () => {
   }
 }, 1000);
 
-$("sign-in-form").addEventListener("submit", (event) => {
+session.addEventListener("renewed", ({ detail }) => socket.renew(detail.token).catch(() => {}));
+session.addEventListener("ended", ({ detail }) => {
+  if (!socket.identity) return; // the socket tells it
+  socket.close();
+  signedOut(detail.reason);
+});
+
+$("password-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const password = $("password").value;
+  $("password").value = "";
+  signInByPassword($("user").value.trim(), password);
+});
+$("token-form").addEventListener("submit", (event) => {
   event.preventDefault();
   const token = $("token").value.trim();
   $("token").value = "";
@@ -375,7 +427,7 @@ for (const button of $("presence").querySelectorAll("button")) {
 }
 
 /** `#token=…` signs in at once; `codec=H264` and `processing=off` are for tests. Gone from the address bar first. */
-function start() {
+async function start() {
   const fragment = new URLSearchParams(location.hash.slice(1));
   if (location.hash) history.replaceState(null, "", location.pathname + location.search);
   options.codec = fragment.get("codec") ?? "";
@@ -383,8 +435,13 @@ function start() {
   const trouble = browserTrouble();
   if (trouble) notify("error", trouble);
   render();
-  const token = fragment.get("token") ?? sessionStorage.getItem(TOKEN_KEY);
-  if (token) signIn(token);
+  showWays();
+  if (fragment.has("token")) {
+    await signIn(fragment.get("token"));
+    return;
+  }
+  const token = await session.resume().catch(() => null);
+  if (token) await enter(token);
 }
 
 window.warmbridge = {

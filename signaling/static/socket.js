@@ -31,6 +31,14 @@ export class Socket extends EventTarget {
     return this.#open();
   }
 
+  /** A fresh token of the same user: the connection goes on with it, and so does the next. */
+  async renew(token) {
+    this.#token = token;
+    if (this.state !== "online") return;
+    const { scopes, name, expiresAt } = await this.request("authenticate", { token });
+    this.identity = { ...this.identity, scopes, name, expiresAt };
+  }
+
   close() {
     this.#token = "";
     this.identity = null;

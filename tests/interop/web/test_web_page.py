@@ -197,8 +197,9 @@ async def test_a_blocked_camera_is_named_with_the_remedy(desk: FrontDesk) -> Non
 async def test_a_bad_token_is_told_and_forgotten(browser: Browser, desk: FrontDesk) -> None:
     page = await (await browser.new_context()).new_page()
     await page.goto(f"{desk.url}/")
+    await page.click("#token-details summary")
     await page.fill("#token", "not a token")
-    await page.click("#sign-in button")
+    await page.click("#token-form button")
     await page.wait_for_selector("text=Not signed in")
     assert await page.evaluate("sessionStorage.length") == 0
     assert await page.input_value("#token") == ""
