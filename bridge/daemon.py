@@ -47,6 +47,7 @@ from signaling.web.app import WebDoor, WebParts
 from signaling.web.auth import CompanionSigner, Signer, Verifier, read_secret
 from signaling.web.issuer import ForeignIssuer
 from signaling.web.metrics import Metrics
+from signaling.web.oidc import OpenIdSignIn
 from signaling.web.secret import SecretCheck
 from signaling.web.sign_in import SignIn
 from signaling.web.token import TokenEndpoint
@@ -110,7 +111,8 @@ class Daemon:
         )
         secret = _secret(settings)
         signer, passwords = Signer(secret, self._clock), SecretCheck()
-        sign_in = SignIn(settings.sign_in, self._switchboard.accounts, signer, self._clock, passwords)
+        issuer = _sign_in_issuer(settings, self._clock)
+        sign_in = SignIn(settings.sign_in, self._switchboard.accounts, signer, self._clock, passwords, issuer)
         parts = WebParts(
             switchboard=self._switchboard,
             verifier=Verifier(
@@ -316,6 +318,18 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 def _foreign_issuer(settings: Settings, clock: Clock) -> ForeignIssuer | None:
     return ForeignIssuer(settings.issuer, clock) if settings.issuer.name else None
+
+
+def _sign_in_issuer(settings: Settings, clock: Clock) -> OpenIdSignIn | None:
+    if not settings.sign_in.issuer:
+        return None
+    path, secret = settings.sign_in.client_secret_file, ""
+    if path:
+        try:
+            secret = Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"sign_in.client_secret_file: {path}: {error}") from error
+    return OpenIdSignIn(settings.sign_in, secret, settings.http.public_url, clock, secrets.token_urlsafe)
 
 
 def _secret(settings: Settings) -> bytes:

@@ -355,6 +355,12 @@ class Settings(Section):
     shutdown: Shutdown = Shutdown()
 
     @model_validator(mode="after")
+    def _issuers_send_people_back(self) -> "Settings":
+        if self.sign_in.issuer and not self.http.public_url:
+            raise ValueError("sign_in.issuer needs http.public_url: where the issuer sends people back to")
+        return self
+
+    @model_validator(mode="after")
     def _users_are_told_apart(self) -> "Settings":
         names = [name for user in self.users for name in (user.id, *user.external_ids)]
         names += [user.email.casefold() for user in self.users if user.email]

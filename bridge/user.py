@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from bridge.section import Seconds, Section
 
@@ -25,7 +25,21 @@ class User(Section):
 
 
 class SignIn(Section):
-    """How long who signed in by password or issuer stays signed in."""
+    """How people sign in, besides by password, and for how long."""
 
     token_s: Annotated[Seconds, Field(le=3600.0)] = 900.0
     session_s: Seconds = 43_200.0
+    issuer: str = ""
+    issuer_name: str = ""
+    issuer_scopes: tuple[str, ...] = ("email", "profile")
+    client_id: str = ""
+    client_secret_file: str = ""
+    user_claim: Literal["sub", "email", "preferred_username"] = "sub"
+
+    @model_validator(mode="after")
+    def _issuer_and_client_together(self) -> "SignIn":
+        if bool(self.issuer) != bool(self.client_id):
+            raise ValueError("sign_in.issuer and sign_in.client_id go together: set both or none")
+        if self.issuer and not self.issuer.startswith(("https://", "http://127.0.0.1", "http://localhost")):
+            raise ValueError("sign_in.issuer must be https: whoever answers it decides who is let in")
+        return self

@@ -103,6 +103,8 @@ async function signedOut(reason) {
 async function showWays() {
   const ways = await session.ways().catch(() => ({ password: false }));
   $("password-form").hidden = !ways.password;
+  $("issuer-way").hidden = !ways.issuer;
+  $("issuer-name").textContent = ways.issuer ?? "";
   $("token-details").open = !ways.password;
 }
 
@@ -414,6 +416,9 @@ $("password-form").addEventListener("submit", (event) => {
   $("password").value = "";
   signInByPassword($("user").value.trim(), password);
 });
+$("issuer-sign-in").addEventListener("click", () => {
+  session.atIssuer().catch((error) => notify("error", `Not signed in: ${error.message}`));
+});
 $("token-form").addEventListener("submit", (event) => {
   event.preventDefault();
   const token = $("token").value.trim();
@@ -429,7 +434,8 @@ for (const button of $("presence").querySelectorAll("button")) {
 /** `#token=…` signs in at once; `codec=H264` and `processing=off` are for tests. Gone from the address bar first. */
 async function start() {
   const fragment = new URLSearchParams(location.hash.slice(1));
-  if (location.hash) history.replaceState(null, "", location.pathname + location.search);
+  const query = new URLSearchParams(location.search);
+  if (location.hash || location.search) history.replaceState(null, "", location.pathname);
   options.codec = fragment.get("codec") ?? "";
   options.processing = fragment.get("processing") !== "off";
   const trouble = browserTrouble();
@@ -440,8 +446,12 @@ async function start() {
     await signIn(fragment.get("token"));
     return;
   }
-  const token = await session.resume().catch(() => null);
-  if (token) await enter(token);
+  try {
+    const token = (await session.back(query)) ?? (await session.resume());
+    if (token) await enter(token);
+  } catch (error) {
+    notify("error", `Not signed in: ${error.message}`);
+  }
 }
 
 window.warmbridge = {

@@ -2,6 +2,7 @@
 
 const TOKEN_KEY = "warmbridge.token";
 const SESSION_KEY = "warmbridge.session";
+const STATE_KEY = "warmbridge.state";
 const WAYS_URL = "/api/v2/sign-in";
 // Well before the end, so that a slow answer, or a second try, still comes in time.
 const RENEW_AT = 0.6;
@@ -27,6 +28,27 @@ export class SignIn extends EventTarget {
   /** Returns a token for the websocket. */
   async byPassword(user, password) {
     return this.#keep(await this.#ask("POST", "", { user, password }));
+  }
+
+  /** Sends the browser to the issuer. `back` takes up what it comes back with. */
+  async atIssuer() {
+    const { authorizationUrl, state } = await this.#ask("POST", "/issuer");
+    sessionStorage.setItem(STATE_KEY, state);
+    location.assign(authorizationUrl);
+  }
+
+  /** A token if this page was opened by the issuer's redirect, else null. */
+  async back(query) {
+    const expected = sessionStorage.getItem(STATE_KEY);
+    sessionStorage.removeItem(STATE_KEY);
+    const state = query.get("state");
+    if (query.has("error") && expected) throw new SignInError({ reason: `the issuer says ${query.get("error")}` }, 401);
+    if (!state) return null;
+    // Somebody else's link must not sign this tab in under their name.
+    if (state !== expected) throw new SignInError({ reason: "this sign-in was not begun in this tab" }, 401);
+    const returned = { code: query.get("code") ?? "", state };
+    if (query.has("iss")) returned.iss = query.get("iss");
+    return this.#keep(await this.#ask("POST", "/issuer/return", returned));
   }
 
   /** A token of somewhere else (`warmbridge token`): used as it is, and never renewed. */

@@ -27,6 +27,7 @@ from bridge.switchboard.principal import (
     WEBHOOK_WRITE,
     Principal,
 )
+from signaling.web.claims import check_times, read_claims, read_header, seconds
 from signaling.web.issuer import ForeignIssuer
 
 SCOPES = {
@@ -45,7 +46,6 @@ SCOPES = {
 }
 ALGORITHM = "HS256"
 SECRET_MIN_BYTES = 32  # RFC 7518 section 3.2: no shorter than the hash
-LEEWAY_S = 10.0  # RFC 7519 section 4.1.4 allows "no more than a few minutes" of clock skew
 _COMPANION = "warmbridge-companion"  # the audience of links: neither kind of token passes for the other
 _REFRESH = "warmbridge-refresh"  # the audience of what only renews
 _OURS = "warmbridge"  # issuer and audience: a token of another system under the same secret is not for us
@@ -117,8 +117,8 @@ class Signer:
 
     def read_refresh(self, token: str) -> Refresh:
         """Raises UnauthorizedError."""
-        claims = _claims(token, self._secret, ALGORITHM, audience=_REFRESH, issuer=_OURS)
-        identity, signed_in_at = _identity(claims, self._clock.wall()), _seconds(claims.get("auth_time"))
+        claims = read_claims(token, self._secret, ALGORITHM, audience=_REFRESH, issuer=_OURS)
+        identity, signed_in_at = _identity(claims, self._clock.wall()), seconds(claims.get("auth_time"))
         if self._clock.wall() >= identity.expires_at:
             raise UnauthorizedError("the session is over: sign in again")
         return Refresh(identity.user_id, signed_in_at)
@@ -184,14 +184,14 @@ class Verifier:
 
     def verify(self, token: str, wall: float) -> Identity:
         """Raises UnauthorizedError; the reason never quotes the token."""
-        header = _header(token)
+        header = read_header(token)
         # Which key is used follows from the algorithm, and no key serves two: a token that names HS256 is
         # never checked against a public key, which everybody has.
         if self._foreign is not None and header.get("alg") != ALGORITHM:
             identity = self._verify_foreign(self._foreign, token, header, wall)
             personal = False
         else:
-            claims = _claims(token, self._secret, ALGORITHM, audience=_OURS, issuer=_OURS)
+            claims = read_claims(token, self._secret, ALGORITHM, audience=_OURS, issuer=_OURS)
             identity = _identity(claims, wall)
             personal = claims.get("personal") is True
         reason = self._why_void(identity.user_id, identity.issued_at, personal=personal)
@@ -202,7 +202,7 @@ class Verifier:
     def verify_companion(self, token: str) -> Ticket:
         """Whose link it is. Whether it can still be used the desk knows: a bound browser may come back later.
         Raises UnauthorizedError."""
-        claims = _claims(token, self._secret, ALGORITHM, audience=_COMPANION, issuer=_OURS)
+        claims = read_claims(token, self._secret, ALGORITHM, audience=_COMPANION, issuer=_OURS)
         names = [claims.get("jti"), claims.get("interaction"), claims["sub"]]
         if not all(isinstance(name, str) and 0 < len(name) <= 128 for name in names):
             raise UnauthorizedError("the token is not valid: it names no link")
@@ -214,14 +214,14 @@ class Verifier:
         if self._foreign is None:
             return False
         try:
-            return self._foreign.lacks(_header(token))
+            return self._foreign.lacks(read_header(token))
         except UnauthorizedError:
             return False
 
     async def prepare(self, token: str) -> None:
         """Fetches the foreign issuer's key if this token needs one that is not here."""
         if self._foreign is not None and self.lacks_key(token):
-            await self._foreign.prepare(_header(token))
+            await self._foreign.prepare(read_header(token))
 
     def _verify_foreign(
         self, foreign: ForeignIssuer, token: str, header: dict[str, Any], wall: float
@@ -230,7 +230,7 @@ class Verifier:
         if key is None:
             raise UnauthorizedError("the token is not valid: its issuer has no such key")
         settings, algorithm = foreign.settings, str(header["alg"])
-        claims = _claims(token, key, algorithm, audience=settings.audience, issuer=settings.name)
+        claims = read_claims(token, key, algorithm, audience=settings.audience, issuer=settings.name)
         # `scope` is RFC 8693; `scp`, as text or list, is what some issuers write instead.
         scope = claims.get("scope", claims.get("scp", ""))
         if isinstance(scope, list) and all(isinstance(one, str) for one in scope):
@@ -241,52 +241,12 @@ class Verifier:
         return replace(identity, scopes=identity.scopes & frozenset(settings.scopes))
 
 
-def _header(token: str) -> dict[str, Any]:
-    try:
-        return jwt.get_unverified_header(token)
-    except jwt.InvalidTokenError as error:
-        raise UnauthorizedError(f"the token is not valid: {error}") from None
-
-
-def _claims(
-    token: str, key: bytes | jwt.PyJWK, algorithm: str, *, audience: str, issuer: str
-) -> dict[str, Any]:
-    try:
-        # The library would ask its own clock about the times, so they are looked at by the caller.
-        return jwt.decode(
-            token,
-            key,
-            algorithms=[algorithm],
-            audience=audience,
-            issuer=issuer,
-            options={
-                "require": ["exp", "sub", "iss", "aud"],
-                "verify_exp": False,
-                "verify_nbf": False,
-                "verify_iat": False,
-            },
-        )
-    except (jwt.InvalidTokenError, jwt.InvalidKeyError) as error:
-        raise UnauthorizedError(f"the token is not valid: {error}") from None
-
-
 def _identity(claims: dict[str, Any], wall: float) -> Identity:
-    expires_at, not_before = _seconds(claims["exp"]), _seconds(claims.get("nbf", 0))
-    if wall >= expires_at + LEEWAY_S:
-        raise UnauthorizedError("the token has expired: get a fresh one")
-    if wall < not_before - LEEWAY_S:
-        raise UnauthorizedError("the token is not valid yet: compare the clocks of both machines")
+    expires_at = check_times(claims, wall)
     subject, name, scope = claims["sub"], claims.get("name") or claims["sub"], claims.get("scope", "")
     if not isinstance(subject, str) or not 0 < len(subject) <= 128 or not subject.isprintable():
         raise UnauthorizedError("the token's subject must be a user id of 1 to 128 printable characters")
     if not isinstance(name, str) or not isinstance(scope, str):
         raise UnauthorizedError("the token's name and scope must be text")
-    issued_at = _seconds(claims.get("iat", 0))
+    issued_at = seconds(claims.get("iat", 0))
     return Identity(UserId(subject), name[:256], frozenset(scope.split()), expires_at, issued_at)
-
-
-def _seconds(value: object) -> float:
-    # A huge integer or float("inf") would pass arithmetic here and break a timer or a date later.
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 253_402_300_800:
-        raise UnauthorizedError("the token's times must be seconds between 1970 and the year 10000")
-    return float(value)

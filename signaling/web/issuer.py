@@ -63,7 +63,7 @@ class ForeignIssuer:
         self._next_fetch_at = now + FETCH_PAUSE_S
         self.fetches += 1
         try:
-            self._keys = _parse_keys(await _read(self.settings.jwks_url))
+            self._keys = _parse_keys((await ask("GET", self.settings.jwks_url)).raise_for_status().json())
         except (httpx.HTTPError, ValueError, jwt.PyJWTError) as error:
             log.warning("! issuer", url=self.settings.jwks_url, reason=str(error) or type(error).__name__)
             return
@@ -71,24 +71,23 @@ class ForeignIssuer:
         log.info("= issuer", url=self.settings.jwks_url, keys=len(self._keys))
 
 
-async def _read(url: str) -> bytes:
+async def ask(method: str, url: str, **sent: Any) -> httpx.Response:
+    """An answer of bounded size. Raises httpx.HTTPError, or ValueError for a larger one."""
     async with (
         httpx.AsyncClient(timeout=FETCH_TIMEOUT_S, trust_env=False) as client,
-        client.stream("GET", url, headers={"Accept": "application/json"}) as response,
+        client.stream(method, url, headers={"Accept": "application/json"}, **sent) as response,
     ):
-        response.raise_for_status()
         body = b""
         async for chunk in response.aiter_bytes():
             body += chunk
             if len(body) > BODY_MAX_BYTES:
                 raise ValueError(f"more than {BODY_MAX_BYTES} bytes")
-    return body
+        return httpx.Response(response.status_code, content=body, request=response.request)
 
 
-def _parse_keys(body: bytes) -> dict[str, jwt.PyJWK]:
+def _parse_keys(listed: object) -> dict[str, jwt.PyJWK]:
     """The keys for signatures that we understand; others are no reason to refuse the rest."""
     found: dict[str, jwt.PyJWK] = {}
-    listed = httpx.Response(200, content=body).json()
     entries = listed.get("keys") if isinstance(listed, dict) else None
     if not isinstance(entries, list):
         raise ValueError("no JWK set: it has no list `keys`")

@@ -49,6 +49,12 @@ class TooManyRequestsError(BridgeError):
     code = "too_many_requests"
 
 
+class IssuerError(BridgeError):
+    """An issuer people sign in at did not answer as one does: its mistake or its settings, not the person's."""
+
+    code = "issuer_failed"
+
+
 class TooLargeError(BridgeError):
     """The body is over the limit."""
 
@@ -69,6 +75,7 @@ _STATUS: tuple[tuple[type[BridgeError], int], ...] = (
     (NegotiationError, 422),
     (TooManyRequestsError, 429),
     (CallFailedError, 502),
+    (IssuerError, 502),
     (PlaneLostError, 503),
     (CapacityError, 503),
 )

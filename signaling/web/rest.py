@@ -240,6 +240,7 @@ _DESCRIPTIONS = {
     412: "`If-Match` names another state than the present one",
     422: "The Idempotency-Key was used for another request",
     429: "Too many requests; see Retry-After",
+    502: "The issuer did not answer as one does",
     503: "A limit of the bridge, or it is restarting media; see Retry-After",
 }
 READ_PROBLEMS = (400, 401, 403, 404, 429)

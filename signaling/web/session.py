@@ -10,7 +10,8 @@ from bridge.errors import BridgeError, ForbiddenError, NotAllowedError, ParseErr
 from bridge.ids import UserId
 from bridge.switchboard.companions import Ticket, guest
 from bridge.switchboard.principal import Principal
-from signaling.web.auth import LEEWAY_S, Identity, Verifier
+from signaling.web.auth import Identity, Verifier
+from signaling.web.claims import LEEWAY_S
 from signaling.web.event import (
     Authenticated,
     AuthenticatedByHeader,

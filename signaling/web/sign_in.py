@@ -1,20 +1,27 @@
 """How a person signs in: a password, or the word of an issuer, for a short token that can be renewed for a while."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
 from bridge.clock import Clock
 from bridge.desk.account import Registration
-from bridge.errors import BridgeError, ForbiddenError, UnauthorizedError
+from bridge.errors import BridgeError, ForbiddenError, NotFoundError, UnauthorizedError
 from bridge.ids import UserId
 from bridge.switchboard.accounts import Accounts
 from bridge.switchboard.entitlement import scopes_of
 from bridge.user import SignIn as SignInSettings
 from signaling.web.auth import Signer
+from signaling.web.oidc import Begun, OpenIdSignIn
+from signaling.web.rate import RateLimits
 from signaling.web.secret import SecretCheck
-from signaling.web.throttle import Throttle
+from signaling.web.throttle import Throttle, source_of
 
+# Each beginning is remembered for ten minutes, and the first asks the issuer.
+BEGINNINGS_PER_SECOND = 1.0
+BEGINNINGS_BURST = 20.0
 WRONG = "the user or the password is wrong"
 
 log = structlog.get_logger()
@@ -46,7 +53,16 @@ class Grant:
 class SignIn:
     """Lets people in. What is refused says no more than it must: not whether there is such a user."""
 
-    __slots__ = ("_accounts", "_clock", "_secrets", "_settings", "_signer", "throttle")
+    __slots__ = (
+        "_accounts",
+        "_beginnings",
+        "_clock",
+        "_secrets",
+        "_settings",
+        "_signer",
+        "issuer",
+        "throttle",
+    )
 
     def __init__(
         self,
@@ -55,12 +71,15 @@ class SignIn:
         signer: Signer,
         clock: Clock,
         secrets: SecretCheck,
+        issuer: OpenIdSignIn | None = None,
     ) -> None:
         self._settings = settings
         self._accounts = accounts
         self._signer = signer
         self._clock = clock
         self._secrets = secrets
+        self.issuer = issuer
+        self._beginnings = RateLimits(BEGINNINGS_PER_SECOND, BEGINNINGS_BURST)
         self.throttle = Throttle()
 
     async def by_password(self, name: str, password: str, address: str) -> Grant:
@@ -76,6 +95,36 @@ class SignIn:
         assert known is not None
         self.throttle.succeed(user, address)
         return self.grant(known.account.user_id)
+
+    async def begin_at_issuer(self, address: str) -> Begun:
+        """Raises NotFoundError without an issuer, TooManyTriesError, IssuerError."""
+        if not self._beginnings.take(source_of(address), self._clock.now()):
+            raise TooManyTriesError(1.0)
+        return await self._issuer().begin()
+
+    async def by_issuer(self, code: str, state: str, issuer: str) -> Grant:
+        """Raises UnauthorizedError, ForbiddenError for somebody without an account here, IssuerError."""
+        claims = await self._issuer().finish(code, state, issuer)
+        registration = self._claimed(claims)
+        if registration is None:
+            log.info("x sign-in", issuer=self._settings.issuer, claim=self._settings.user_claim)
+            raise ForbiddenError("the issuer knows you, but there is no account for you here")
+        return self.grant(registration.account.user_id)
+
+    def _issuer(self) -> OpenIdSignIn:
+        if self.issuer is None:
+            raise NotFoundError("no issuer is configured")
+        return self.issuer
+
+    def _claimed(self, claims: Mapping[str, Any]) -> Registration | None:
+        claim = self._settings.user_claim
+        name = claims.get(claim)
+        if not isinstance(name, str) or not name:
+            return None
+        if claim != "email":
+            return self._accounts.known_as(name)
+        # Whoever may write any address into a profile there must not become its owner here.
+        return self._accounts.with_email(name) if claims.get("email_verified") is True else None
 
     def grant(self, user_id: UserId) -> Grant:
         """For who has shown to be this user. Raises ForbiddenError if the account is disabled."""

@@ -30,9 +30,25 @@ class Renewal(Body):
 
 
 class SignInWays(WireModel):
-    """What the sign-in page offers."""
+    """What the sign-in page offers; `issuer` is its name, null if there is none."""
 
     password: bool
+    issuer: str | None
+
+
+class Beginning(WireModel):
+    """Send the browser to `authorization_url`; it comes back to the page with `code` and `state`."""
+
+    authorization_url: str
+    state: str
+
+
+class Return(Body):
+    """What the browser brought back; `iss` only if it did."""
+
+    code: Annotated[str, Field(min_length=1, max_length=TOKEN_MAX)]
+    state: Annotated[str, Field(min_length=1, max_length=128)]
+    iss: Annotated[str, Field(max_length=512)] = ""
 
 
 class SignedIn(WireModel):
@@ -52,7 +68,8 @@ def sign_in_router(sign_in: SignIn) -> APIRouter:
 
     @router.get("", operation_id="listSignInWays", summary="How one can sign in", response_model=SignInWays)
     async def ways() -> Response:
-        return model_response(SignInWays(password=True), headers=_NO_STORE)
+        name = sign_in.issuer.name if sign_in.issuer is not None else None
+        return model_response(SignInWays(password=True, issuer=name), headers=_NO_STORE)
 
     @router.post(
         "",
@@ -62,13 +79,34 @@ def sign_in_router(sign_in: SignIn) -> APIRouter:
         responses=problems((400, 401, 403, 429, 503)),
     )
     async def by_password(request: Request, wish: PasswordSignIn) -> Response:
-        address = request.client.host if request.client else ""
         try:
-            grant = await sign_in.by_password(wish.user, wish.password, address)
+            return _signed_in(await sign_in.by_password(wish.user, wish.password, _address(request)))
         except TooManyTriesError as error:
-            headers = {**_NO_STORE, "Retry-After": str(math.ceil(error.wait_s))}
-            return problem(429, error.code, error.reason, headers)
-        return _signed_in(grant)
+            return _too_many(error)
+
+    @router.post(
+        "/issuer",
+        operation_id="beginIssuerSignIn",
+        summary="Begin to sign in at the issuer (authorization code with PKCE)",
+        response_model=Beginning,
+        responses=problems((404, 429, 502)),
+    )
+    async def begin(request: Request) -> Response:
+        try:
+            begun = await sign_in.begin_at_issuer(_address(request))
+        except TooManyTriesError as error:
+            return _too_many(error)
+        return model_response(Beginning(authorization_url=begun.url, state=begun.state), headers=_NO_STORE)
+
+    @router.post(
+        "/issuer/return",
+        operation_id="finishIssuerSignIn",
+        summary="Finish with what the issuer sent the browser back with",
+        response_model=SignedIn,
+        responses=problems((400, 401, 403, 404, 502)),
+    )
+    async def finish(wish: Return) -> Response:
+        return _signed_in(await sign_in.by_issuer(wish.code, wish.state, wish.iss))
 
     @router.post(
         "/renew",
@@ -81,6 +119,15 @@ def sign_in_router(sign_in: SignIn) -> APIRouter:
         return _signed_in(sign_in.renew(wish.refresh_token))
 
     return router
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""
+
+
+def _too_many(error: TooManyTriesError) -> Response:
+    headers = {**_NO_STORE, "Retry-After": str(math.ceil(error.wait_s))}
+    return problem(429, error.code, error.reason, headers)
 
 
 def _signed_in(grant: Grant) -> Response:

@@ -28,6 +28,7 @@ from signaling.web.auth import Signer, Verifier
 from signaling.web.issuer import ForeignIssuer
 from signaling.web.messages import SUBPROTOCOL
 from signaling.web.metrics import Metrics
+from signaling.web.oidc import OpenIdSignIn
 from signaling.web.secret import SecretCheck, hash_secret
 from signaling.web.sign_in import SignIn
 from signaling.web.token import TokenEndpoint
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 SECRET = secrets.token_bytes(32)
 REPLY_S = 10.0
 HOOK_SETTINGS = WebhookSettings(first_retry_s=0.05, longest_retry_s=0.1, max_attempts=3, timeout_s=2.0)
+ISSUER_SECRET = "a secret that the issuer gave"
 CRM_SECRET = secrets.token_urlsafe(24)
 CRM_SCOPES = (*ALL_SCOPES, "interaction:all", "webhook:read", "webhook:write")
 CLIENTS = (
@@ -169,6 +171,9 @@ async def front_desk(
         hooks = Webhooks(HOOK_SETTINGS, WebhookParts(stage.journal, outbox, SystemClock(), secrets.token_hex))
         await hooks.open()
         signer, passwords = Signer(SECRET, SystemClock()), SecretCheck()
+        letting_in = SignIn(
+            sign_in or SignInSettings(), stage.board.accounts, signer, SystemClock(), passwords
+        )
         parts = WebParts(
             switchboard=stage.board,
             verifier=Verifier(SECRET, foreign, stage.board.accounts.why_void),
@@ -179,14 +184,18 @@ async def front_desk(
             answers=JournaledAnswers(stage.journal),
             tokens=TokenEndpoint(Auth(clients=CLIENTS), signer, SystemClock(), passwords),
             secrets=passwords,
-            sign_in=SignIn(
-                sign_in or SignInSettings(), stage.board.accounts, signer, SystemClock(), passwords
-            ),
+            sign_in=letting_in,
             webhooks=hooks,
         )
         door = WebDoor(Http.model_validate({"port": 0, **(settings or {})}), parts)
         stage.board.attach(stage.doors, _Both(stage.doors, door), hooks)
         port = door.bind()
+        if sign_in is not None and sign_in.issuer:
+            # Only now is it known where an issuer sends people back to.
+            page = f"http://127.0.0.1:{port}"
+            letting_in.issuer = OpenIdSignIn(
+                sign_in, ISSUER_SECRET, page, SystemClock(), secrets.token_urlsafe
+            )
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(door.run())
             yield FrontDesk(door, parts, port, stage, not_ready)

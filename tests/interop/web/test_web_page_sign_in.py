@@ -1,13 +1,21 @@
-"""Signing in at the page, in real Chromium: by password, through reload and renewal, until disabled."""
+"""Signing in at the page, in real Chromium: by password, at an issuer, through reload and renewal, until disabled."""
 
+import json
+import re
+import socket
+import sys
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 
+import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page
 
 from bridge.switchboard.principal import EVERY_SCOPE
 from bridge.user import SignIn, User
 from signaling.web.secret import hash_secret
+from tests.interop.programs import eventually, running
 from tests.interop.web.front_desk import FrontDesk, front_desk, token
 from tests.interop.web.test_web_page import WAIT_S, chromium, until
 
@@ -99,3 +107,77 @@ async def test_a_disabled_user_is_told_and_cannot_come_back(browser: Browser, de
     assert await page.evaluate("sessionStorage.length") == 0
     await sign_in(page)
     await page.wait_for_selector("text=Not signed in: the account is disabled")
+
+
+@asynccontextmanager
+async def provider(directory: Path) -> AsyncIterator[str]:
+    """oidc-provider-mock as a process of its own; returns its address."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    person = json.dumps({"sub": "00uE", "email": "eve@example.org"})
+    arguments = ("-W", "ignore", "-m", "oidc_provider_mock", "--port", str(port), "--require-nonce", "true")
+    log = directory / "provider.log"
+    async with running((sys.executable, *arguments, "--user-claims", person), log):
+        url = f"http://127.0.0.1:{port}"
+        await eventually("the provider answers", lambda: _answers(port))
+        yield url
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@asynccontextmanager
+async def desk_with_provider(directory: Path) -> AsyncIterator[tuple[FrontDesk, str]]:
+    users = (User(id="eve", name="Eve Example", roles=("sme",), external_ids=("00uE",)),)
+    async with provider(directory) as url:
+        wish = SignIn(issuer=url, issuer_name="Example Login", client_id="warmbridge")
+        async with front_desk(users=users, sign_in=wish) as desk:
+            yield desk, url
+
+
+async def test_the_button_goes_to_the_issuer_and_back(
+    browser: Browser, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with desk_with_provider(tmp_path) as (desk, url):
+        page = await open_page(browser, desk)
+        visited: list[str] = []
+        page.on("framenavigated", lambda frame: visited.append(frame.url))
+        await page.click("text=Sign in with Example Login")
+        await page.wait_for_url(f"{url}/oauth2/authorize**")
+        await page.click("button[value='00uE']")
+        await page.wait_for_selector("#who-name:has-text('Eve Example')")
+        assert page.url == f"{desk.url}/", "neither code nor state stays in the address bar"
+        (code,) = {match for place in visited for match in re.findall(r"[?&]code=([^&]+)", place)}
+        assert code not in capsys.readouterr().out
+        assert await page.evaluate("warmbridge.socket.identity.userId") == "eve"
+        await page.click("text=Ready as expert")
+        await page.wait_for_selector('[aria-pressed="true"]:has-text("Ready as expert")')
+        await page.reload()
+        await page.wait_for_selector("#who-name:has-text('Eve Example')")
+        await page.click("#sign-out")
+        await page.wait_for_selector("#issuer-sign-in")
+
+
+async def test_who_is_refused_there_is_told_so_here(browser: Browser, tmp_path: Path) -> None:
+    async with desk_with_provider(tmp_path) as (desk, url):
+        page = await open_page(browser, desk)
+        await page.click("text=Sign in with Example Login")
+        await page.wait_for_url(f"{url}/oauth2/authorize**")
+        await page.click("text=Deny")
+        await page.wait_for_selector("text=Not signed in: the issuer says access_denied")
+        await page.click("text=Sign in with Example Login")
+        await page.fill("input[name='sub']", "a stranger")
+        await page.click("text=Authorize >> nth=-1")
+        await page.wait_for_selector(
+            "text=Not signed in: the issuer knows you, but there is no account for you"
+        )
+
+
+async def test_somebody_else_s_link_signs_nobody_in(browser: Browser, tmp_path: Path) -> None:
+    async with desk_with_provider(tmp_path) as (desk, _url):
+        page = await (await browser.new_context()).new_page()
+        await page.goto(f"{desk.url}/?code=theirs&state=theirs")
+        await page.wait_for_selector("text=Not signed in: this sign-in was not begun in this tab")
+        assert page.url == f"{desk.url}/"

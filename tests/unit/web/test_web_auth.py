@@ -9,7 +9,8 @@ import pytest
 
 from bridge.clock import ManualClock
 from bridge.errors import SettingsError, UnauthorizedError
-from signaling.web.auth import LEEWAY_S, SCOPES, Signer, Verifier, read_secret
+from signaling.web.auth import SCOPES, Signer, Verifier, read_secret
+from signaling.web.claims import LEEWAY_S
 
 SECRET = b"0123456789abcdef0123456789abcdef"
 WALL = 1_700_000_000.0

@@ -7,7 +7,8 @@ import pytest
 
 from bridge.clock import ManualClock
 from bridge.errors import NotFoundError
-from signaling.web.auth import LEEWAY_S, Signer, Verifier
+from signaling.web.auth import Signer, Verifier
+from signaling.web.claims import LEEWAY_S
 from signaling.web.messages import AcceptOffer
 from signaling.web.session import (
     AUTHENTICATION_TIMEOUT_S,
