@@ -29,6 +29,8 @@ FILES = (
     ("sip", "client_authorities"),
 )
 
+_LEGIBLE = "abcdefghjkmnpqrstuvwxyz23456789"  # nothing that looks like something else
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code: 0 done, 1 a check failed, 2 wrong usage or settings."""
@@ -46,6 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _serve(options: argparse.Namespace) -> int:
     gc.disable()  # until it serves
     settings = load_settings(options.config, options.set)
+    if options.trial:
+        settings = _with_trial_users(settings)
     configure_logs(settings.log)
     for warning in warnings_about(settings):
         structlog.get_logger().warning("! settings", warning=warning)
@@ -57,6 +61,26 @@ def _serve(options: argparse.Namespace) -> int:
 
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(serve(settings, worker))
+
+
+def _with_trial_users(settings: Settings) -> Settings:
+    """Two users with a password of this start. Nobody else can reach them: the page listens on loopback only."""
+    import secrets
+
+    from bridge.user import trial_users
+    from signaling.web.secret import hash_secret
+
+    if not settings.http.is_local:
+        raise SettingsError(f"--try is for this machine alone, but http.address is {settings.http.address}")
+    password = "-".join("".join(secrets.choice(_LEGIBLE) for _ in range(4)) for _ in range(3))
+    users = trial_users(hash_secret(password))
+    taken = {user.id for user in settings.users} & {user.id for user in users}
+    if taken:
+        raise SettingsError(f"--try makes the users alice and bob, but the configuration has {min(taken)}")
+    print(  # noqa: T201 - not into the log, which is kept
+        f"For this start: alice is an agent, bob an expert, the password of both is {password}", flush=True
+    )
+    return settings.model_copy(update={"users": (*settings.users, *users)})
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -179,6 +203,12 @@ def _parser() -> argparse.ArgumentParser:
 
     serve = commands.add_parser("serve", help="run the daemon", description="Runs the daemon until SIGTERM.")
     _settings_arguments(serve)
+    serve.add_argument(
+        "--try",
+        dest="trial",
+        action="store_true",
+        help="with two users to sign in as, alice and bob, whose password it prints; on this machine only",
+    )
     serve.set_defaults(command=_serve)
 
     check = commands.add_parser(

@@ -54,9 +54,12 @@ class Http(Section):
     @property
     def browsers_get_a_camera(self) -> bool:
         """Browsers open camera and microphone only over HTTPS or on localhost."""
-        return (
-            bool(self.certificate) or self.address in ("localhost", "::1") or self.address.startswith("127.")
-        )
+        return bool(self.certificate) or self.is_local
+
+    @property
+    def is_local(self) -> bool:
+        """Nobody reaches it from another machine."""
+        return self.address in ("localhost", "::1") or self.address.startswith("127.")
 
 
 class Client(Section):

@@ -43,3 +43,11 @@ class SignIn(Section):
         if self.issuer and not self.issuer.startswith(("https://", "http://127.0.0.1", "http://localhost")):
             raise ValueError("sign_in.issuer must be https: whoever answers it decides who is let in")
         return self
+
+
+def trial_users(password_hash: str) -> tuple[User, ...]:
+    """An agent and an expert for a first call on this machine."""
+    return (
+        User(id="alice", name="Alice", password_hash=password_hash),
+        User(id="bob", name="Bob", roles=("sme",), password_hash=password_hash),
+    )

@@ -53,3 +53,14 @@ def test_password_comes_from_a_pipe_and_leaves_only_its_hash(
     assert "horse" not in printed
     monkeypatch.setattr("sys.stdin", io.StringIO("short\n"))
     assert main(["password"]) == 2
+
+
+def test_users_to_try_with_are_for_this_machine_only(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert main(["serve", "--try", "--set", "http.address=0.0.0.0"]) == 2
+    assert "--try is for this machine alone" in capsys.readouterr().err
+    path = tmp_path / "bridge.toml"
+    path.write_text('[[users]]\nid = "alice"\n', encoding="utf-8")
+    assert main(["serve", "--try", "--config", str(path)]) == 2
+    assert "the configuration has alice" in capsys.readouterr().err
