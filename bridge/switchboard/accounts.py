@@ -4,6 +4,7 @@ import base64
 import binascii
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from enum import Enum, auto
 from typing import Any
 
 from bridge.desk import commands
@@ -17,6 +18,12 @@ from bridge.switchboard.principal import EVERY_SCOPE, USER_READ, USER_WRITE, Pri
 from bridge.switchboard.search import PAGE_MAX
 from bridge.switchboard.view import AccountView
 from bridge.switchboard.wiring import Wiring
+
+
+class TokenKind(Enum):
+    OURS = auto()
+    PERSONAL = auto()  # given for an account, and not to outlive it
+    FOREIGN = auto()  # of another issuer
 
 
 @dataclass(frozen=True)
@@ -131,11 +138,12 @@ class Accounts:
         """By user id or external id: how an issuer names somebody."""
         return self.registration(self._wiring.desk.user_named(name))
 
-    def why_void(self, user_id: UserId, issued_at: float, *, personal: bool = False) -> str:
-        """Why a token of this user is not accepted any more; "" if it is. A `personal` one was given for an
-        account, and does not outlive it."""
-        if personal and self.registration(user_id) is None:
+    def why_void(self, user_id: UserId, issued_at: float, kind: TokenKind) -> str:
+        """Why a token of this user is not accepted any more; "" if it is."""
+        if kind is TokenKind.PERSONAL and self.registration(user_id) is None:
             return "there is no such account any more"
+        if kind is TokenKind.FOREIGN:
+            user_id = self._wiring.desk.user_named(user_id)  # there, people have the names of there
         standing = self._wiring.desk.standing(user_id)
         if standing.disabled:
             return "the account is disabled"

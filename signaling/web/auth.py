@@ -10,6 +10,7 @@ import jwt
 from bridge.clock import Clock
 from bridge.errors import SettingsError, UnauthorizedError
 from bridge.ids import InteractionId, LinkId, ParticipantId, UserId
+from bridge.switchboard.accounts import TokenKind
 from bridge.switchboard.companions import Ticket
 from bridge.switchboard.doors import SignedLink
 from bridge.switchboard.principal import (
@@ -162,10 +163,10 @@ class CompanionSigner:
 
 
 class WhyVoid(Protocol):
-    def __call__(self, user_id: UserId, issued_at: float, *, personal: bool = False) -> str: ...
+    def __call__(self, user_id: UserId, issued_at: float, kind: TokenKind) -> str: ...
 
 
-def _never_void(user_id: UserId, issued_at: float, *, personal: bool = False) -> str:  # noqa: ARG001
+def _never_void(user_id: UserId, issued_at: float, kind: TokenKind) -> str:  # noqa: ARG001
     return ""
 
 
@@ -189,12 +190,12 @@ class Verifier:
         # never checked against a public key, which everybody has.
         if self._foreign is not None and header.get("alg") != ALGORITHM:
             identity = self._verify_foreign(self._foreign, token, header, wall)
-            personal = False
+            kind = TokenKind.FOREIGN
         else:
             claims = read_claims(token, self._secret, ALGORITHM, audience=_OURS, issuer=_OURS)
             identity = _identity(claims, wall)
-            personal = claims.get("personal") is True
-        reason = self._why_void(identity.user_id, identity.issued_at, personal=personal)
+            kind = TokenKind.PERSONAL if claims.get("personal") is True else TokenKind.OURS
+        reason = self._why_void(identity.user_id, identity.issued_at, kind)
         if reason:
             raise UnauthorizedError(reason)
         return identity

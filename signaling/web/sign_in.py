@@ -10,7 +10,7 @@ from bridge.clock import Clock
 from bridge.desk.account import Registration
 from bridge.errors import BridgeError, ForbiddenError, NotFoundError, UnauthorizedError
 from bridge.ids import UserId
-from bridge.switchboard.accounts import Accounts
+from bridge.switchboard.accounts import Accounts, TokenKind
 from bridge.switchboard.entitlement import scopes_of
 from bridge.user import SignIn as SignInSettings
 from signaling.web.auth import Signer
@@ -139,12 +139,11 @@ class SignIn:
     def renew(self, refresh_token: str) -> Grant:
         """A fresh token with the rights of now. Raises UnauthorizedError once the session is over."""
         refresh = self._signer.read_refresh(refresh_token)
-        registration = self._accounts.registration(refresh.user_id)
-        if registration is None:
-            raise UnauthorizedError("there is no such account any more")
-        reason = self._accounts.why_void(refresh.user_id, refresh.signed_in_at)
+        reason = self._accounts.why_void(refresh.user_id, refresh.signed_in_at, TokenKind.PERSONAL)
         if reason:
             raise UnauthorizedError(reason)
+        registration = self._accounts.registration(refresh.user_id)
+        assert registration is not None
         return self._granted(registration, refresh_token, refresh.signed_in_at)
 
     def _granted(self, registration: Registration, refresh_token: str, signed_in_at: float) -> Grant:

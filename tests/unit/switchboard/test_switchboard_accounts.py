@@ -9,6 +9,7 @@ from bridge.desk.policy import DeskPolicy
 from bridge.desk.queue import Profile
 from bridge.errors import ForbiddenError, NotAllowedError, SettingsError
 from bridge.ids import UserId
+from bridge.switchboard.accounts import TokenKind
 from bridge.switchboard.entitlement import ROLE_SCOPES, configured_accounts
 from bridge.switchboard.event import AccountUpdated
 from bridge.switchboard.principal import EVERY_SCOPE, VIDEO_USE
@@ -36,10 +37,10 @@ async def test_accounts_and_who_is_disabled_survive_a_restart(tmp_path: Path) ->
         since = stage.clock.wall()
     async with theatre(life=Life(url, "boot_2", 2000.0)) as stage:
         assert stage.board.accounts.snapshot(EVE_ID) == disabled
-        assert "disabled" in stage.board.accounts.why_void(EVE_ID, stage.clock.wall())
+        assert "disabled" in stage.board.accounts.why_void(EVE_ID, stage.clock.wall(), TokenKind.OURS)
         await stage.board.accounts.enable(ADMIN, EVE_ID)
-        assert "sign in again" in stage.board.accounts.why_void(EVE_ID, since - 1)
-        assert stage.board.accounts.why_void(EVE_ID, since + 1) == ""
+        assert "sign in again" in stage.board.accounts.why_void(EVE_ID, since - 1, TokenKind.OURS)
+        assert stage.board.accounts.why_void(EVE_ID, since + 1, TokenKind.OURS) == ""
         found = stage.board.accounts.signing_in_as("EVE@example.org")
         assert found is not None
         assert found.account.password_hash == "$argon2id$x"
@@ -86,3 +87,19 @@ async def test_the_configuration_s_users_have_accounts() -> None:
 def test_a_permission_that_is_no_scope_stops_the_start() -> None:
     with pytest.raises(SettingsError, match=r"queue:wirte.*there are"):
         configured_accounts((User(id="ann", permissions=("queue:wirte",)),))
+
+
+async def test_a_disabled_user_s_foreign_name_lets_nobody_in_either() -> None:
+    async with theatre() as stage:
+        await stage.board.accounts.create(ADMIN, EVE_ACCOUNT, Profile(EVE_ID, external_ids=("00uE",)))
+        foreign = UserId("00uE"), stage.clock.wall() + 1.0, TokenKind.FOREIGN
+        assert stage.board.accounts.why_void(*foreign) == ""
+        await stage.board.accounts.disable(ADMIN, EVE_ID)
+        assert stage.board.accounts.why_void(*foreign) == "the account is disabled"
+
+
+async def test_a_personal_token_needs_its_account() -> None:
+    async with theatre() as stage:
+        void = stage.board.accounts.why_void(EVE_ID, 1.0, TokenKind.PERSONAL)
+        assert void == "there is no such account any more"
+        assert stage.board.accounts.why_void(EVE_ID, 1.0, TokenKind.OURS) == ""
