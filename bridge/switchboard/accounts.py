@@ -138,6 +138,14 @@ class Accounts:
         """By user id or external id: how an issuer names somebody."""
         return self.registration(self._wiring.desk.user_named(name))
 
+    async def change_own_password(self, user_id: UserId, password_hash: str) -> None:
+        """For who has proved to know the old one. Raises ForbiddenError for a disabled account."""
+        if self._wiring.desk.standing(user_id).disabled:
+            raise ForbiddenError("the account is disabled")
+        await self._carry_out(
+            commands.SetPassword(user_id, password_hash, self._wiring.clock.wall(), user_id)
+        )
+
     def why_void(self, user_id: UserId, issued_at: float, kind: TokenKind) -> str:
         """Why a token of this user is not accepted any more; "" if it is."""
         if kind is TokenKind.PERSONAL and self.registration(user_id) is None:

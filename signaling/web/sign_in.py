@@ -84,6 +84,16 @@ class SignIn:
 
     async def by_password(self, name: str, password: str, address: str) -> Grant:
         """`name` is a user id or an e-mail address. Raises UnauthorizedError, TooManyTriesError, CapacityError."""
+        user_id = await self._proved(name, password, address)
+        return self.grant(user_id)
+
+    async def change_password(self, name: str, password: str, new: str, address: str) -> None:
+        """By whoever knows the old one; all tokens from before are void. Raises what `by_password` raises, and
+        NotAllowedError for an account of the configuration."""
+        user_id = await self._proved(name, password, address)
+        await self._accounts.change_own_password(user_id, await self._secrets.hash(new))
+
+    async def _proved(self, name: str, password: str, address: str) -> UserId:
         known = self._accounts.signing_in_as(name)
         user = known.account.user_id if known else name.casefold()
         wait_s = self.throttle.begin(user, address, self._clock.now())
@@ -94,7 +104,7 @@ class SignIn:
             raise UnauthorizedError(WRONG)
         assert known is not None
         self.throttle.succeed(user, address)
-        return self.grant(known.account.user_id)
+        return known.account.user_id
 
     async def begin_at_issuer(self, address: str) -> Begun:
         """Raises NotFoundError without an issuer, TooManyTriesError, IssuerError."""

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from pydantic import Field
 from starlette.responses import Response
 
-from signaling.web.account_message import PASSWORD_MAX
+from signaling.web.account_message import PASSWORD_MAX, Password
 from signaling.web.body import Body
 from signaling.web.problem import problem
 from signaling.web.rest import PREFIX, model_response, problems
@@ -23,6 +23,12 @@ class PasswordSignIn(Body):
 
     user: Annotated[str, Field(min_length=1, max_length=254, examples=["alice"])]
     password: Annotated[str, Field(min_length=1, max_length=PASSWORD_MAX, examples=["correct horse battery"])]
+
+
+class PasswordChange(PasswordSignIn):
+    """The old one proves who asks."""
+
+    new_password: Password
 
 
 class Renewal(Body):
@@ -107,6 +113,20 @@ def sign_in_router(sign_in: SignIn) -> APIRouter:
     )
     async def finish(wish: Return) -> Response:
         return _signed_in(await sign_in.by_issuer(wish.code, wish.state, wish.iss))
+
+    @router.post(
+        "/password",
+        operation_id="changeOwnPassword",
+        summary="Change one's password; all tokens from before are void",
+        status_code=204,
+        responses=problems((400, 401, 403, 409, 429, 503)),
+    )
+    async def change_password(request: Request, wish: PasswordChange) -> Response:
+        try:
+            await sign_in.change_password(wish.user, wish.password, wish.new_password, _address(request))
+        except TooManyTriesError as error:
+            return _too_many(error)
+        return Response(status_code=204)
 
     @router.post(
         "/renew",

@@ -142,6 +142,25 @@ async def test_a_password_change_voids_the_sessions_before_it(
         assert (refused.status_code, "sign in again" in refused.json()["reason"]) == (401, True)
 
 
+async def test_a_person_changes_the_password_by_knowing_it(
+    desk: FrontDesk, person: httpx.AsyncClient
+) -> None:
+    async with desk.crm(token("admin", *EVERY_SCOPE)) as admin:
+        await admin.post("/api/v2/accounts", json={"userId": "ann", "name": "Ann"})
+        await admin.put("/api/v2/accounts/ann/password", json={"password": PASSWORD})
+
+    async def change(user: str, password: str, new: str) -> int:
+        wish = {"user": user, "password": password, "newPassword": new}
+        return (await person.post(f"{SIGN_IN}/password", json=wish)).status_code
+
+    assert await change("ann", "wrong horse battery", "mallory's horse battery") == 401
+    assert await change("ann", PASSWORD, "too short") == 400
+    assert await change("alice", PASSWORD, "a horse of my own") == 409  # stands in the configuration
+    assert await change("ann", PASSWORD, "a horse of my own") == 204
+    assert (await sign_in(person, "ann", PASSWORD)).status_code == 401
+    assert (await sign_in(person, "ann", "a horse of my own")).status_code == 200
+
+
 async def test_one_kind_of_token_is_never_taken_for_another(
     desk: FrontDesk, person: httpx.AsyncClient
 ) -> None:
