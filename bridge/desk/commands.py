@@ -147,6 +147,34 @@ class SeekParticipant:
 
 
 @dataclass(frozen=True)
+class DialParticipant:
+    """Adds whoever answers at `address`, a number or SIP URI."""
+
+    interaction_id: InteractionId
+    address: str
+    role: ParticipantRole
+    by: str
+    name: str = ""
+    second_expert: bool = False
+
+
+@dataclass(frozen=True)
+class AnswerDial:
+    interaction_id: InteractionId
+    leg_id: LegId
+
+
+@dataclass(frozen=True)
+class FailDial:
+    """`status` is the SIP status of the refusal, 408 for no answer, 0 for a call that never left."""
+
+    interaction_id: InteractionId
+    leg_id: LegId
+    reason: str
+    status: int
+
+
+@dataclass(frozen=True)
 class SeekFromQueue:
     """Adds whoever the queue sends: opens a seat there, by the interaction's own clock."""
 
@@ -488,6 +516,9 @@ DeskCommand = (
     | CompleteWrapUp
     | RequestCallback
     | CancelCallback
+    | DialParticipant
+    | AnswerDial
+    | FailDial
     | AnswerCallback
     | FailCallback
     | StartConsult

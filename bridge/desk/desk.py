@@ -11,6 +11,7 @@ from bridge.desk import (
     calls,
     commands,
     companionship,
+    dialing_out,
     equipment,
     events,
     flowing,
@@ -24,6 +25,7 @@ from bridge.desk import (
     wrapping_up,
 )
 from bridge.desk.account import Account, Registration, Standing
+from bridge.desk.call_failure import failure_of
 from bridge.desk.expert import Expert
 from bridge.desk.figures import QueueFigures
 from bridge.desk.flow import Flow
@@ -31,6 +33,7 @@ from bridge.desk.interaction import Interaction
 from bridge.desk.interpreter import expire_flows, run_flows
 from bridge.desk.line import Place
 from bridge.desk.offer import Offer
+from bridge.desk.participant import ParticipantState
 from bridge.desk.policy import DeskPolicy
 from bridge.desk.queue import Profile, Queue, default_queue
 from bridge.desk.restart import restart
@@ -44,6 +47,7 @@ from bridge.desk.waiting import match_waiting
 from bridge.errors import NotFoundError
 from bridge.ids import IdSource, InteractionId, OfferId, QueueId, UserId
 
+RANG_OUT = f"{failure_of(408).code}: {failure_of(408).text}"
 MEDIA_MISSING = "no media connection in time"
 
 
@@ -243,7 +247,8 @@ def _expire_connections(step: Step) -> None:
             if participant.connect_by is not None and participant.connect_by <= step.now
         ]
         for participant in overdue:
-            step.disconnect(interaction_id, participant, SYSTEM, MEDIA_MISSING)
+            rings = participant.state is ParticipantState.ALERTING
+            step.disconnect(interaction_id, participant, SYSTEM, RANG_OUT if rings else MEDIA_MISSING)
             if participant.user_id is not None:
                 miss(step, participant.user_id, MEDIA_MISSING)
         if overdue:
@@ -340,6 +345,9 @@ _STEPS: dict[type, Callable[[Step, Any], None]] = {
     commands.CompleteWrapUp: wrapping_up.complete_wrap_up,
     commands.RequestCallback: calling_back.request_callback,
     commands.CancelCallback: calling_back.cancel_callback,
+    commands.DialParticipant: dialing_out.dial_participant,
+    commands.AnswerDial: dialing_out.answer_dial,
+    commands.FailDial: dialing_out.fail_dial,
     commands.AnswerCallback: calling_back.answer_callback,
     commands.FailCallback: calling_back.fail_callback,
     commands.StartConsult: transferring.start_consult,

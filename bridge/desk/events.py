@@ -74,6 +74,17 @@ class ParticipantAdded:
 
 
 @dataclass(frozen=True)
+class ParticipantDialed:
+    """The phone of a participant is to ring: `leg_id` is the call that is made for it."""
+
+    at: float
+    interaction_id: InteractionId
+    participant_id: ParticipantId
+    leg_id: LegId
+    by: str
+
+
+@dataclass(frozen=True)
 class ParticipantMoved:
     """A participant took a transition of its table. `connect_by` is the deadline for missing media,
     `wrap_up_by` the one for the work after the call."""
@@ -581,6 +592,7 @@ InteractionEvent = (
     | InteractionEnded
     | AttributesSet
     | ParticipantAdded
+    | ParticipantDialed
     | ParticipantMoved
     | ParticipantMuted
     | ParticipantUnmuted

@@ -117,6 +117,7 @@ class Participant:
     leg_capabilities: tuple[tuple[LegId, Capabilities], ...] = ()
     supervision: Supervision | None = None  # of a supervisor
     companions: tuple[Companion, ...] = ()  # a customer's links, open or bound
+    dialed_leg_id: LegId | None = None  # the call of ours that brings this one in
 
     @property
     def is_live(self) -> bool:

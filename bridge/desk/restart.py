@@ -2,6 +2,7 @@
 
 from bridge.desk import commands, events
 from bridge.desk.calling_back import fail_callback
+from bridge.desk.dialing_out import restart_dials
 from bridge.desk.equipment import keep_capabilities
 from bridge.desk.expert import Presence
 from bridge.desk.interpreter import resume_flows
@@ -28,6 +29,7 @@ def restart(step: Step, command: commands.Restart) -> None:
         if callback is not None and callback.leg_id is not None:
             reason = "the bridge restarted while it dialed"
             fail_callback(step, commands.FailCallback(interaction_id, callback.leg_id, reason, 0))
+        restart_dials(step, interaction_id, RESTART)
         for participant in step.interaction(interaction_id).participants:
             if participant.is_live:
                 _restart_participant(step, interaction_id, participant, command.legs)

@@ -31,7 +31,7 @@ def seek_participant(step: Step, command: commands.SeekParticipant) -> None:
         return
     expert = step.state.expert(command.user_id)
     role = _role_for(expert, command.role)
-    _check_room(step, interaction, role, second_expert=command.second_expert)
+    check_room(step, interaction, role, second_expert=command.second_expert)
     _check_reachable(step, expert, command.type)
     attributes = merged_attributes(interaction.attributes, command.attributes, step.policy)
     id_, participant_id = command.interaction_id, step.ids.participant()
@@ -133,7 +133,8 @@ def _role_for(expert: Expert, wished: ParticipantRole) -> ParticipantRole:
     return ParticipantRole.SME if expert.role is ParticipantRole.SME else wished
 
 
-def _check_room(step: Step, interaction: Interaction, role: ParticipantRole, *, second_expert: bool) -> None:
+def check_room(step: Step, interaction: Interaction, role: ParticipantRole, *, second_expert: bool) -> None:
+    """Raises CapacityError when the room is full, ParticipantConflictError while another expert is sought."""
     if sum(p.is_live for p in interaction.participants) >= step.policy.max_participants:
         raise CapacityError(f"the interaction has {step.policy.max_participants} participants already")
     sought = next((seat for seat in interaction.seats if seat.role is ParticipantRole.SME), None)

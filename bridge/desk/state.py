@@ -370,6 +370,10 @@ def _participant_added(state: DeskState, event: events.ParticipantAdded) -> None
     state.put(state.interactions[event.interaction_id].with_participant(participant))
 
 
+def _participant_dialed(state: DeskState, event: events.ParticipantDialed) -> None:
+    _put_participant(state, event, dialed_leg_id=event.leg_id)
+
+
 def _participant_moved(state: DeskState, event: events.ParticipantMoved) -> None:
     was = state.interactions[event.interaction_id].participant(event.participant_id)
     count_participant_moved(state, was, event)
@@ -524,6 +528,7 @@ _APPLY: dict[type, Callable[[DeskState, Any], None]] = {
     events.InteractionEnded: _interaction_ended,
     events.AttributesSet: _attributes_set,
     events.ParticipantAdded: _participant_added,
+    events.ParticipantDialed: _participant_dialed,
     events.ParticipantMoved: _participant_moved,
     events.ParticipantMuted: _participant_muted,
     events.ParticipantUnmuted: _participant_unmuted,

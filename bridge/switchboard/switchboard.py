@@ -30,6 +30,7 @@ from bridge.switchboard.companions import Companions
 from bridge.switchboard.conductor import Conductor
 from bridge.switchboard.desktops import Desktops
 from bridge.switchboard.diagnostics import Diagnostics
+from bridge.switchboard.dial_outs import DialOuts
 from bridge.switchboard.dialer import Dialer
 from bridge.switchboard.doors import (
     ArrivingCall,
@@ -99,6 +100,16 @@ class AddFromQueue:
 
 
 @dataclass(frozen=True)
+class DialOut:
+    """A wish for whoever answers at `address`, a number or SIP URI. `name` is shown in its place."""
+
+    address: str
+    role: str = "sme"  # sme | agent
+    name: str = ""
+    second_expert: bool = False
+
+
+@dataclass(frozen=True)
 class Added:
     """What a wish came to. `created` is False when the user took part or was asked already."""
 
@@ -153,6 +164,7 @@ class Switchboard:
         self.reoffers = Reoffers(clock, self._phones.fail, self._phones.agreed, self._wake.set)
         self._browsers = Browsers(self._wiring)
         self._callbacks = Callbacks(self._wiring, self._dialer)
+        self._dial_outs = DialOuts(self._wiring, self._dialer)
         self._queues = Queues(self._wiring, self._dialer)
         self._desktops = Desktops(self._wiring, self._browsers)
         self.accounts = Accounts(self._wiring, self._desktops)
@@ -197,6 +209,7 @@ class Switchboard:
             tasks.create_task(self._journal.run())
             tasks.create_task(self._wiring.conductor.run())
             tasks.create_task(self._callbacks.run())
+            tasks.create_task(self._dial_outs.run())
             tasks.create_task(self.reoffers.run())
             tasks.create_task(self._keep_deadlines())
 
@@ -357,6 +370,25 @@ class Switchboard:
             ),
         )
         return Added(self.peek_participant(interaction_id, wish.user_id), created=bool(happened))
+
+    async def dial(self, principal: Principal, interaction_id: InteractionId, wish: DialOut) -> Added:
+        """The participant is `alerting` while the phone rings. The same address again gives the one there is."""
+        self._write(principal, interaction_id)
+        role = ParticipantRole(wish.role)
+        if role not in (ParticipantRole.SME, ParticipantRole.AGENT):
+            raise NotAllowedError(f"a participant is added as sme or agent, not as {wish.role}")
+        self._dialer.route(wish.address)  # no way out is said now, not by a phone that never rings
+        command = commands.DialParticipant(
+            interaction_id, wish.address, role, principal.user_id, wish.name, wish.second_expert
+        )
+        happened = await self._wiring.do(interaction_id, command)
+        return Added(self.peek_dialed(interaction_id, wish.address), created=bool(happened))
+
+    def peek_dialed(self, interaction_id: InteractionId, address: str) -> ParticipantView:
+        """Whoever was called last at `address`."""
+        interaction = self._wiring.desk.interaction(interaction_id)
+        found = [p for p in interaction.participants if p.dialed_leg_id and p.address == address]
+        return self.describe(found[-1])
 
     async def add_from_queue(
         self, principal: Principal, interaction_id: InteractionId, wish: AddFromQueue
@@ -664,6 +696,8 @@ class Switchboard:
         """What a committed event asks for beyond the state that is performed."""
         if isinstance(event, events.CallbackMoved):
             self._callbacks.receive(event, committed.interactions[event.interaction_id])
+        elif isinstance(event, events.ParticipantDialed | events.ParticipantMoved):
+            self._dial_outs.receive(event, committed.interactions[event.interaction_id])
         elif isinstance(event, events.PositionAnnounced) and event.prompt:
             self._intake.announce(event.interaction_id, event.participant_id, event.prompt)
         elif isinstance(event, events.PromptStarted | events.PromptStopped):

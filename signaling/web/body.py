@@ -13,7 +13,7 @@ from signaling.web.messages import (
     UserRole,
 )
 from signaling.web.webhook_message import EventNames, Url
-from signaling.web.wire import Identifier, WireModel, Words
+from signaling.web.wire import Identifier, PhoneAddress, WireModel, Words
 
 _INTERACTION_EXAMPLE = {
     "escalation_reason": "Complex Case",
@@ -34,9 +34,14 @@ class Body(WireModel):
 
 
 class NewParticipant(Body):
-    """`participantId` names a user, by our id or by the id of another system (`externalIds`)."""
+    """`participantId` names a user, by our id or by the id of another system (`externalIds`).
 
-    participant_id: Annotated[Identifier, Field(examples=["eve"])]
+    In its place `address` is a number or SIP URI to call: voice only, `name` is shown in its place.
+    """
+
+    participant_id: Annotated[Identifier | None, Field(examples=["eve"])] = None
+    address: Annotated[PhoneAddress | None, Field(examples=["+49301234567"])] = None
+    name: Annotated[Identifier | None, Field(examples=["Fraud desk of the bank"])] = None
     type: MediaType = "video"
     role: Annotated[
         UserRole, Field(description="`agent` for a user who is an expert joins as `sme`", examples=["agent"])
@@ -48,6 +53,12 @@ class NewParticipant(Body):
     second_expert: Annotated[
         bool, Field(description="allows it while another expert is being sought", examples=[False])
     ] = False
+
+    @model_validator(mode="after")
+    def _one_of_user_and_address(self) -> "NewParticipant":
+        if (self.participant_id is None) == (self.address is None):
+            raise ValueError("give one of participantId and address")
+        return self
 
 
 class ParticipantChange(Body):

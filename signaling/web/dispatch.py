@@ -169,6 +169,8 @@ class Dispatch:
         self, principal: Principal, interaction_id: InteractionId, command: messages.AddParticipant
     ) -> view.ParticipantView:
         board = self._switchboard
+        if command.address is not None:
+            return (await board.dial(principal, interaction_id, _dial_out(command))).participant
         if command.queue_id is None:
             return await board.add_participant(principal, interaction_id, _wish(command))
         wish = switchboard.AddFromQueue(
@@ -232,6 +234,10 @@ def _filter(command: messages.ListInteractions) -> InteractionFilter:
         command.user_id,
         command.attributes,
     )
+
+
+def _dial_out(command: messages.AddParticipant) -> switchboard.DialOut:
+    return switchboard.DialOut(command.address or "", command.role, command.name or "", command.second_expert)
 
 
 def _wish(command: messages.AddParticipant) -> switchboard.AddParticipant:

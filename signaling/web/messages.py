@@ -20,7 +20,7 @@ from signaling.web.account_message import Enrolling
 from signaling.web.flow_message import Flowing
 from signaling.web.notice_message import Noticing
 from signaling.web.webhook_message import Hooking
-from signaling.web.wire import COMMAND_ID_MAX, CommandId, Identifier, WireModel, Words
+from signaling.web.wire import COMMAND_ID_MAX, CommandId, Identifier, PhoneAddress, WireModel, Words
 
 SUBPROTOCOL = "warmbridge.v1"
 MESSAGE_MAX_BYTES = 256 * 1024
@@ -108,22 +108,27 @@ class CompleteWrapUp(WireModel):
 
 
 class AddParticipant(WireModel):
-    """Seeks `user_id` for the interaction, or whoever serves `queue_id`: an offer goes out to a desktop."""
+    """Seeks `user_id` for the interaction, or whoever serves `queue_id`: an offer goes out to a desktop.
+
+    Or calls `address`, a number or SIP URI: voice only, `name` is shown in its place.
+    """
 
     command: Literal["addParticipant"]
     id: CommandId
     interaction_id: Identifier
     user_id: Identifier | None = None
     queue_id: Identifier | None = None
+    address: PhoneAddress | None = None
+    name: Identifier | None = None
     type: MediaType = "video"
     role: UserRole = "sme"
     properties: Attributes = Field(default_factory=dict)
     second_expert: bool = False
 
     @model_validator(mode="after")
-    def _one_of_user_and_queue(self) -> Self:
-        if (self.user_id is None) == (self.queue_id is None):
-            raise PydanticCustomError("user_or_queue", "give one of userId and queueId")
+    def _one_of_user_queue_and_address(self) -> Self:
+        if [self.user_id, self.queue_id, self.address].count(None) != 2:
+            raise PydanticCustomError("user_or_queue", "give one of userId, queueId and address")
         return self
 
 

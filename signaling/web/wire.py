@@ -6,6 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 Identifier = Annotated[str, Field(min_length=1, max_length=128)]
+# A number as people write it, or a SIP URI.
+PhoneAddress = Annotated[str, Field(pattern=r"^(\+?[0-9*#][0-9*#(). /\-]{0,62}|sips?:[^\s<>\"]{1,250})$")]
 Words = Annotated[str, Field(max_length=512)]
 COMMAND_ID_MAX = 2**53 - 1  # the largest integer every JSON parser keeps exactly (RFC 8259 section 6)
 CommandId = Annotated[int, Field(ge=0, le=COMMAND_ID_MAX, strict=True)]

@@ -9,7 +9,7 @@ from bridge.desk.participant import ParticipantConflictError
 from bridge.errors import NotFoundError
 from bridge.ids import InteractionId, ParticipantId
 from bridge.switchboard.principal import INTERACTION_WRITE, ROUTING_WRITE
-from bridge.switchboard.switchboard import AddParticipant
+from bridge.switchboard.switchboard import AddParticipant, DialOut
 from bridge.switchboard.view import InteractionView, ParticipantView
 from signaling.web import body, event
 from signaling.web.problem import refusal
@@ -44,7 +44,7 @@ class ConflictProblem(Problem):
 @ROUTER.post(
     "/participants",
     operation_id="addParticipant",
-    summary="Seek a user for the interaction: an offer goes out to the user's desktop",
+    summary="Seek a user for the interaction, whose desktop gets an offer, or call a phone",
     status_code=201,
     response_model=body.AddedParticipant,
     responses={
@@ -58,16 +58,25 @@ class ConflictProblem(Problem):
 )
 async def add_participant(call: Inviter, interaction_id: IdInPath, wish: body.NewParticipant) -> Response:
     id_ = InteractionId(interaction_id)
-    user_id = call.board.user_named(wish.participant_id)
+    named = wish.participant_id or wish.address or ""
+    user_id = call.board.user_named(named)
 
     def render(changed: bool) -> Response:  # noqa: FBT001 - the signature is `Render`
-        participant = call.board.peek_participant(id_, user_id)
-        return _added(call.board.snapshot(id_), participant, wish.participant_id, 201 if changed else 200)
+        board = call.board
+        participant = (
+            board.peek_participant(id_, user_id) if wish.address is None else board.peek_dialed(id_, named)
+        )
+        return _added(board.snapshot(id_), participant, named, 201 if changed else 200)
 
-    sought = AddParticipant(user_id, wish.type, wish.role, wish.properties, wish.second_expert)
     call.require_match(id_)
+    if wish.address is None:
+        sought = AddParticipant(user_id, wish.type, wish.role, wish.properties, wish.second_expert)
+        added = call.board.seek(call.principal, id_, sought)
+    else:
+        dialed = DialOut(wish.address, wish.role, wish.name or "", wish.second_expert)
+        added = call.board.dial(call.principal, id_, dialed)
     try:
-        return await call.answer(call.board.seek(call.principal, id_, sought), render)
+        return await call.answer(added, render)
     except ParticipantConflictError as conflict:
         view = call.board.describe(conflict.participant)
         portrait = event.Participant.model_validate(view, from_attributes=True)

@@ -1,21 +1,24 @@
 """Calls of the bridge's own to real programs: heard before the answer, refused, sent elsewhere."""
 
+import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from bridge.codec.g711 import PCMU
-from bridge.peers.caller import synthetic_caller
+from bridge.peers.caller import SyntheticCaller, synthetic_caller
 from bridge.peers.daemon_process import DaemonProcess
 from bridge.peers.signaling_client import Event
-from tests.interop.desktop import CUSTOMER_HZ, TONES_HZ, desktop, hears
+from tests.interop.desktop import CUSTOMER_HZ, EXPERT_HZ, TONES_HZ, desktop, heard_in, hears
+from tests.interop.programs import eventually
 from tests.interop.sipp import sipp_phone
 
 
-def write_tone(directory: Path, seconds: int = 20) -> None:
-    """What sipp's rtp_stream plays: PCMU at the customer's frequency."""
+def write_tone(directory: Path, frequency_hz: float = CUSTOMER_HZ, seconds: int = 20) -> None:
+    """What sipp's rtp_stream plays, in PCMU."""
     at = np.arange(8000 * seconds) / 8000
-    sound = (0.3 * np.sin(2 * np.pi * CUSTOMER_HZ * at)).astype(np.float32)
+    sound = (0.3 * np.sin(2 * np.pi * frequency_hz * at)).astype(np.float32)
     (directory / "tone.ulaw").write_bytes(PCMU.encode(sound))
 
 
@@ -51,3 +54,72 @@ async def test_whoever_waits_hears_a_phone_that_sounds_before_it_answers(
             await hears(agent, "customer")
             await agent.client.command("endInteraction", interactionId=interaction_id)
         await phone.went_well()
+
+
+def joined(interaction_id: str, address: str) -> Callable[[Event], str]:
+    """The state, and the reason behind it, of whoever was called at `address`, as told last."""
+
+    def state_of(event: Event) -> str:
+        if event["event"] != "interactionUpdated" or event["interaction"]["interactionId"] != interaction_id:
+            return ""
+        called = [p for p in event["interaction"]["participants"] if p["address"] == address]
+        return f"{called[-1]['state']} {called[-1]['disconnectReason']}" if called else ""
+
+    return state_of
+
+
+async def test_an_expert_on_a_phone_is_called_into_the_conversation(
+    daemon: DaemonProcess, tmp_path: Path
+) -> None:
+    write_tone(tmp_path, EXPERT_HZ)
+    async with (
+        sipp_phone(tmp_path, "early_sound.xml") as phone,
+        synthetic_caller((CUSTOMER_HZ,), TONES_HZ) as caller,
+        desktop(daemon) as agent,
+    ):
+        await caller.call(daemon.sip_uri())
+        interaction_id = await agent.accept_offer()
+        await hears(agent, "customer")
+        about = {"interactionId": interaction_id}
+        added = await agent.client.command("addParticipant", **about, address=phone.uri, name="Laboratory")
+        assert (added["participant"]["state"], added["participant"]["type"]) == ("alerting", "voice")
+        await hears(agent, "customer", "expert")  # it sounds before it answers
+        state = joined(interaction_id, phone.uri)
+        await agent.client.wait_for(lambda event: state(event).startswith("in-session"), 10)
+        await eventually("the caller hears both", lambda: {"agent", "expert"} <= caller_hears(caller), 10)
+        participant_id = added["participant"]["participantId"]
+        await agent.client.command("removeParticipant", **about, participantId=participant_id)
+        await phone.went_well()
+        await hears(agent, "customer")
+
+
+def caller_hears(caller: SyntheticCaller) -> set[str]:
+    seconds = list(caller.hearing.seconds)
+    return heard_in(seconds[-1]) if seconds else set()
+
+
+async def test_a_busy_phone_says_so_and_one_not_wanted_any_more_rings_no_more(
+    daemon: DaemonProcess, tmp_path: Path
+) -> None:
+    async with (
+        sipp_phone(tmp_path, "busy.xml") as busy,
+        synthetic_caller((CUSTOMER_HZ,), TONES_HZ) as caller,
+        desktop(daemon) as agent,
+    ):
+        await caller.call(daemon.sip_uri())
+        about = {"interactionId": await agent.accept_offer()}
+        state = joined(about["interactionId"], busy.uri)
+        await agent.client.command("addParticipant", **about, address=busy.uri)
+        await agent.client.wait_for(lambda event: state(event) == "disconnected busy: 486 Busy Here", 10)
+        await busy.went_well()
+        async with sipp_phone(tmp_path, "rings_on.xml") as other:
+            added = await agent.client.command("addParticipant", **about, address=other.uri)
+            await asyncio.sleep(1)
+            participant_id = added["participant"]["participantId"]
+            await agent.client.command("removeParticipant", **about, participantId=participant_id)
+            await other.went_well()  # it got its CANCEL
+        async with sipp_phone(tmp_path, "rings_on.xml") as other:
+            await agent.client.command("addParticipant", **about, address=other.uri)
+            await asyncio.sleep(1)
+            await caller.hang_up()
+            await other.went_well()  # nobody is left to talk with

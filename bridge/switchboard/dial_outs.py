@@ -1,0 +1,97 @@
+"""Participants on phones: their calls are made through the SIP door and told back to the desk."""
+
+import asyncio
+from contextlib import suppress
+
+import structlog
+
+from bridge.desk import commands, events
+from bridge.desk.events import DeskEvent
+from bridge.desk.interaction import Interaction
+from bridge.desk.participant import ParticipantState
+from bridge.errors import BridgeError, CallFailedError
+from bridge.ids import LegId, ParticipantId
+from bridge.switchboard.dialer import Dialer
+from bridge.switchboard.leg import PhoneLeg, Place
+from bridge.switchboard.wiring import Wiring
+
+log = structlog.get_logger()
+
+OVER = "the call is not wanted any more"
+
+
+class DialOuts:
+    """`receive` is told of every committed event; `run` owns one task for each phone that rings.
+
+    A participant that is taken out, or whose interaction ends, takes its call along: no phone rings for nobody.
+    """
+
+    __slots__ = ("_calls", "_dialer", "_due", "_wake", "_wiring")
+
+    def __init__(self, wiring: Wiring, dialer: Dialer) -> None:
+        self._wiring = wiring
+        self._dialer = dialer
+        self._due: dict[ParticipantId, tuple[LegId, Interaction]] = {}
+        self._calls: dict[ParticipantId, asyncio.Task[None]] = {}
+        self._wake = asyncio.Event()
+
+    @property
+    def busy(self) -> bool:
+        """A phone is to ring or rings."""
+        return bool(self._due or self._calls)
+
+    def receive(self, event: DeskEvent, interaction: Interaction) -> None:
+        if isinstance(event, events.ParticipantDialed):
+            self._due[event.participant_id] = (event.leg_id, interaction)
+            self._wake.set()
+        elif isinstance(event, events.ParticipantMoved) and event.state is ParticipantState.DISCONNECTED:
+            self._due.pop(event.participant_id, None)
+            call = self._calls.get(event.participant_id)
+            if call is not None:
+                call.cancel()
+
+    async def run(self) -> None:
+        """Makes calls until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                due, self._due = self._due, {}
+                for participant_id, (leg_id, interaction) in due.items():
+                    call = tasks.create_task(self._call(interaction, participant_id, leg_id))
+                    self._calls[participant_id] = call
+
+    async def _call(self, interaction: Interaction, participant_id: ParticipantId, leg_id: LegId) -> None:
+        leg: PhoneLeg | None = None
+        try:
+            route = self._dialer.route(interaction.participant(participant_id).address)
+            place = Place(interaction.interaction_id, participant_id, interaction.room_id)
+            leg = self._dialer.new_leg(leg_id, place, route)
+            log.info("> dial", interaction=leg.interaction_id, leg=leg_id, trunk=route.trunk_id)
+            await self._dialer.dial(leg, route)
+            await self._join(leg)
+        except BridgeError as error:
+            await self._fail(interaction, leg_id, leg, error)
+        except asyncio.CancelledError:
+            if leg is not None and not leg.committed:
+                await asyncio.shield(self._dialer.drop(leg, OVER))
+            raise
+        finally:
+            self._calls.pop(participant_id, None)
+
+    async def _join(self, leg: PhoneLeg) -> None:
+        answered = commands.AnswerDial(leg.interaction_id, leg.leg_id)
+        _, durable = self._wiring.ledger.begin(answered, (self._wiring.phone_memory.keeping(leg),))
+        leg.committed = True
+        await self._wiring.ledger.finish(durable)
+
+    async def _fail(
+        self, interaction: Interaction, leg_id: LegId, leg: PhoneLeg | None, error: BridgeError
+    ) -> None:
+        status = error.status if isinstance(error, CallFailedError) else 0
+        log.info("x dial", interaction=interaction.interaction_id, reason=error.reason, status=status)
+        if leg is not None:
+            await self._dialer.drop(leg, OVER)
+        failed = commands.FailDial(interaction.interaction_id, leg_id, error.reason, status)
+        with suppress(BridgeError):  # it was taken back meanwhile
+            await self._wiring.ledger.carry_out(failed)

@@ -1,0 +1,176 @@
+"""Participants on phones at the desk: called, answered, refused, not wanted any more."""
+
+import pytest
+
+from bridge.desk import commands, events
+from bridge.desk.interaction import InteractionState
+from bridge.desk.participant import (
+    MediaType,
+    Participant,
+    ParticipantConflictError,
+    ParticipantRole,
+    ParticipantState,
+)
+from bridge.desk.policy import DeskPolicy
+from bridge.desk.restart import RESTART
+from bridge.errors import CapacityError, NotAllowedError, NotFoundError
+from bridge.ids import InteractionId, LegId
+from tests.unit.desk.house import ALICE, BOB, House
+
+S = ParticipantState
+NUMBER = "+4930123"
+
+
+def dial(house: House, id_: InteractionId, address: str = NUMBER, *, second: bool = False) -> None:
+    role = ParticipantRole.SME
+    house.step(commands.DialParticipant(id_, address, role, ALICE, "The bank", second_expert=second))
+
+
+def called(house: House, id_: InteractionId, address: str = NUMBER) -> Participant:
+    return [p for p in house.interaction(id_).participants if p.address == address][-1]
+
+
+def leg_of(participant: Participant) -> LegId:
+    assert participant.dialed_leg_id is not None
+    return participant.dialed_leg_id
+
+
+def test_whoever_is_called_rings_and_takes_part_once_they_answer() -> None:
+    house = House()
+    id_ = house.answered_call()
+    dial(house, id_)
+    bank = called(house, id_)
+    assert (bank.state, bank.role, bank.type) == (S.ALERTING, ParticipantRole.SME, MediaType.VOICE)
+    assert (bank.name, bank.user_id, bank.leg_ids) == ("The bank", None, ())
+    house.step(commands.AnswerDial(id_, leg_of(bank)))
+    bank = called(house, id_)
+    assert (bank.state, bank.leg_ids, bank.connect_by) == (S.IN_SESSION, (leg_of(bank),), None)
+    house.pass_time(1000)
+    assert called(house, id_).state is S.IN_SESSION
+
+
+def test_the_same_number_again_changes_nothing_and_another_one_rings_as_well() -> None:
+    house = House()
+    id_ = house.answered_call()
+    dial(house, id_)
+    before = house.interaction(id_)
+    dial(house, id_)
+    assert house.interaction(id_) == before
+    dial(house, id_, "sip:lab@192.0.2.7")
+    assert called(house, id_, "sip:lab@192.0.2.7").state is S.ALERTING
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "told"),
+    [
+        (486, "486 Busy Here", "busy: 486 Busy Here"),
+        (603, "", "declined: the call was declined"),
+        (0, "no way out", "not_made: no way out"),
+    ],
+)
+def test_what_comes_to_nothing_says_why(status: int, reason: str, told: str) -> None:
+    house = House()
+    id_ = house.answered_call()
+    dial(house, id_)
+    house.step(commands.FailDial(id_, leg_of(called(house, id_)), reason, status))
+    bank = called(house, id_)
+    assert (bank.state, bank.disconnect_reason) == (S.DISCONNECTED, told)
+    dial(house, id_)  # another try is another participant
+    assert called(house, id_).participant_id != bank.participant_id
+
+
+def test_a_phone_that_rings_too_long_is_given_up() -> None:
+    house = House(DeskPolicy(dial_s=30))
+    id_ = house.answered_call()
+    dial(house, id_)
+    house.pass_time(29)
+    assert called(house, id_).state is S.ALERTING
+    house.pass_time(1)
+    bank = called(house, id_)
+    assert (bank.state, bank.disconnect_reason) == (S.DISCONNECTED, "no_answer: nobody answered")
+    with pytest.raises(NotAllowedError):
+        house.step(commands.AnswerDial(id_, leg_of(bank)))  # the door hangs it up then
+
+
+def test_whoever_is_taken_out_while_it_rings_is_out() -> None:
+    house = House()
+    id_ = house.answered_call()
+    dial(house, id_)
+    bank = called(house, id_)
+    house.step(commands.DisconnectParticipant(id_, bank.participant_id, ALICE, "removed"))
+    assert called(house, id_).state is S.DISCONNECTED
+    with pytest.raises(NotAllowedError):
+        house.step(commands.FailDial(id_, leg_of(bank), "canceled", 487))
+
+
+def test_the_end_of_the_interaction_ends_the_ringing() -> None:
+    house = House()
+    id_ = house.answered_call()
+    dial(house, id_)
+    house.step(commands.EndInteraction(id_, ALICE, "done"))
+    assert house.interaction(id_).state is InteractionState.ENDED
+    assert called(house, id_).state is S.DISCONNECTED
+    with pytest.raises(NotAllowedError):
+        dial(house, id_)
+
+
+def test_a_customer_is_not_left_waiting_while_somebody_on_a_phone_is_there() -> None:
+    house = House()
+    id_ = house.answered_call()
+    dial(house, id_)
+    house.step(commands.AnswerDial(id_, leg_of(called(house, id_))))
+    alice = house.interaction(id_).participant_of(ALICE)
+    assert alice is not None
+    house.step(commands.DisconnectParticipant(id_, alice.participant_id, ALICE, "left"))
+    customer = next(house.interaction(id_).customers())
+    assert customer.state is S.IN_SESSION
+
+
+def test_while_an_expert_is_sought_a_phone_is_a_second_one() -> None:
+    house = House()
+    house.ready_expert(BOB)
+    id_ = house.answered_call()
+    house.seek(id_, BOB)
+    with pytest.raises(ParticipantConflictError):
+        dial(house, id_)
+    dial(house, id_, second=True)
+    assert called(house, id_).state is S.ALERTING
+
+
+def test_numbers_need_a_way_out_and_uris_do_not() -> None:
+    house = House(DeskPolicy(dials_numbers=False))
+    id_ = house.answered_call()
+    with pytest.raises(NotAllowedError, match="no way out"):
+        dial(house, id_)
+    dial(house, id_, "SIP:lab@192.0.2.7")
+
+
+def test_a_full_room_calls_nobody() -> None:
+    house = House(DeskPolicy(max_participants=2))
+    id_ = house.answered_call()
+    with pytest.raises(CapacityError):
+        dial(house, id_)
+
+
+def test_after_a_restart_nothing_rings() -> None:
+    house = House()
+    id_ = house.answered_call()
+    dial(house, id_)
+    house.step(commands.Restart(frozenset()))
+    bank = called(house, id_)
+    assert (bank.state, bank.disconnected_by) == (S.DISCONNECTED, RESTART)
+
+
+def test_an_answer_of_nobody_is_refused() -> None:
+    house = House()
+    id_ = house.answered_call()
+    with pytest.raises(NotFoundError):
+        house.step(commands.AnswerDial(id_, LegId("leg_x")))
+
+
+def test_the_call_is_in_the_journal() -> None:
+    house = House()
+    id_ = house.answered_call()
+    happened = house.step(commands.DialParticipant(id_, NUMBER, ParticipantRole.AGENT, ALICE))
+    kinds = [type(event) for event in happened]
+    assert kinds[:3] == [events.ParticipantAdded, events.ParticipantDialed, events.ParticipantMoved]
