@@ -42,6 +42,16 @@ def disconnect_participant(step: Step, command: commands.DisconnectParticipant) 
     settle(step, command.interaction_id)
 
 
+def replace_leg(step: Step, command: commands.ReplaceLeg) -> None:
+    """The participant stays who and where it is."""
+    id_, participant_id = command.interaction_id, command.participant_id
+    participant = _live_participant(step, id_, participant_id)
+    if command.leg_id not in participant.leg_ids:
+        raise NotAllowedError(f"leg {command.leg_id} is no call of participant {participant_id}")
+    step.record(events.LegAttached(step.now, id_, participant_id, command.by_leg_id))
+    step.record(events.LegDetached(step.now, id_, participant_id, command.leg_id, "replaced"))
+
+
 def mute_participant(step: Step, command: commands.MuteParticipant) -> None:
     participant = _live_participant(step, command.interaction_id, command.participant_id)
     if not participant.muted:

@@ -175,6 +175,16 @@ class FailDial:
 
 
 @dataclass(frozen=True)
+class ReplaceLeg:
+    """Another call of the same participant takes the place of the one there is."""
+
+    interaction_id: InteractionId
+    participant_id: ParticipantId
+    leg_id: LegId
+    by_leg_id: LegId
+
+
+@dataclass(frozen=True)
 class SeekFromQueue:
     """Adds whoever the queue sends: opens a seat there, by the interaction's own clock."""
 
@@ -519,6 +529,7 @@ DeskCommand = (
     | DialParticipant
     | AnswerDial
     | FailDial
+    | ReplaceLeg
     | AnswerCallback
     | FailCallback
     | StartConsult

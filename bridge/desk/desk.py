@@ -348,6 +348,7 @@ _STEPS: dict[type, Callable[[Step, Any], None]] = {
     commands.DialParticipant: dialing_out.dial_participant,
     commands.AnswerDial: dialing_out.answer_dial,
     commands.FailDial: dialing_out.fail_dial,
+    commands.ReplaceLeg: calls.replace_leg,
     commands.AnswerCallback: calling_back.answer_callback,
     commands.FailCallback: calling_back.fail_callback,
     commands.StartConsult: transferring.start_consult,

@@ -10,7 +10,7 @@ from bridge.desk.events import DeskEvent
 from bridge.desk.interaction import Interaction
 from bridge.desk.participant import ParticipantState
 from bridge.errors import BridgeError, CallFailedError
-from bridge.ids import LegId, ParticipantId
+from bridge.ids import InteractionId, LegId, ParticipantId
 from bridge.switchboard.dialer import Dialer
 from bridge.switchboard.leg import PhoneLeg, Place
 from bridge.switchboard.wiring import Wiring
@@ -26,13 +26,14 @@ class DialOuts:
     A participant that is taken out, or whose interaction ends, takes its call along: no phone rings for nobody.
     """
 
-    __slots__ = ("_calls", "_dialer", "_due", "_wake", "_wiring")
+    __slots__ = ("_calls", "_dialer", "_due", "_outcomes", "_wake", "_wiring")
 
     def __init__(self, wiring: Wiring, dialer: Dialer) -> None:
         self._wiring = wiring
         self._dialer = dialer
         self._due: dict[ParticipantId, tuple[LegId, Interaction]] = {}
         self._calls: dict[ParticipantId, asyncio.Task[None]] = {}
+        self._outcomes: dict[ParticipantId, asyncio.Future[int]] = {}
         self._wake = asyncio.Event()
 
     @property
@@ -40,12 +41,30 @@ class DialOuts:
         """A phone is to ring or rings."""
         return bool(self._due or self._calls)
 
+    async def outcome(self, interaction_id: InteractionId, participant_id: ParticipantId) -> int:
+        """Waits until the phone answered (200), or for the SIP status of why not. One waits for each."""
+        participant = self._wiring.desk.interaction(interaction_id).participant(participant_id)
+        if participant.state is not ParticipantState.ALERTING:
+            return 200 if participant.is_present else 480
+        outcome: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._outcomes[participant_id] = outcome
+        try:
+            return await outcome
+        finally:
+            self._outcomes.pop(participant_id, None)
+
+    def _tell(self, participant_id: ParticipantId, status: int) -> None:
+        outcome = self._outcomes.get(participant_id)
+        if outcome is not None and not outcome.done():
+            outcome.set_result(status)
+
     def receive(self, event: DeskEvent, interaction: Interaction) -> None:
         if isinstance(event, events.ParticipantDialed):
             self._due[event.participant_id] = (event.leg_id, interaction)
             self._wake.set()
         elif isinstance(event, events.ParticipantMoved) and event.state is ParticipantState.DISCONNECTED:
-            self._due.pop(event.participant_id, None)
+            if self._due.pop(event.participant_id, None) is not None:
+                self._tell(event.participant_id, 487)
             call = self._calls.get(event.participant_id)
             if call is not None:
                 call.cancel()
@@ -70,13 +89,17 @@ class DialOuts:
             log.info("> dial", interaction=leg.interaction_id, leg=leg_id, trunk=route.trunk_id)
             await self._dialer.dial(leg, route)
             await self._join(leg)
+            self._tell(participant_id, 200)
         except BridgeError as error:
+            self._calls.pop(participant_id, None)  # what the desk says of it now is no reason to cancel this
             await self._fail(interaction, leg_id, leg, error)
+            self._tell(participant_id, (error.status if isinstance(error, CallFailedError) else 0) or 480)
         except asyncio.CancelledError:
             if leg is not None and not leg.committed:
                 await asyncio.shield(self._dialer.drop(leg, OVER))
             raise
         finally:
+            self._tell(participant_id, 487)
             self._calls.pop(participant_id, None)
 
     async def _join(self, leg: PhoneLeg) -> None:

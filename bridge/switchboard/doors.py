@@ -1,6 +1,6 @@
 """The doors: what each asks of the switchboard, and what the switchboard asks of each."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -21,6 +21,8 @@ class ArrivingCall:
     offer: str
     headers: tuple[tuple[str, str], ...] = ()
     trunk_id: TrunkId = NO_TRUNK
+    ways: tuple[tuple[str, str], ...] = ()  # interaction data: by which ways the call came
+    replaces: LegId | None = None  # the leg whose place it takes: the call of the same participant
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,14 @@ class Corridor(Protocol):
 
     def picture_wanted(self, leg_id: LegId) -> None:
         """The phone asks by SIP INFO for a key frame of what it is shown."""
+        ...
+
+    async def refer(self, leg_id: LegId, target: str, accepted: Callable[[], None]) -> int:
+        """The phone sends the others to `target`, a number or SIP URI; `accepted` is called once that is tried.
+
+        Returns the SIP status of the call that was made for it, 200 for answered. ForbiddenError (603) for who
+        may not, as customers.
+        """
         ...
 
     async def hung_up(self, leg_id: LegId, reason: str) -> None:

@@ -1,10 +1,12 @@
 """Use cases of SIP legs: a call arrives, offers again, hangs up; its media comes and fails."""
 
 from contextlib import suppress
+from dataclasses import replace
 
 import structlog
 
 from bridge.desk import commands
+from bridge.desk.attributes import AttributeLimitError
 from bridge.desk.restart import RESTART
 from bridge.desk.step import SYSTEM
 from bridge.errors import CapacityError, NotAllowedError, NotFoundError
@@ -44,11 +46,14 @@ class Phones:
         known = self._wiring.legs.get(call.leg_id)
         if isinstance(known, PhoneLeg) and known.restored:
             return await self._answer_again(known, call)
-        leg = self._new_leg(call)
+        replaced = self._leg(call.replaces) if call.replaces is not None else None
+        leg = self._new_leg(call, replaced)
         if call.offer:
             leg.session.receive_offer(call.offer)
         self._wiring.legs.add(leg)
         try:
+            if replaced is not None:
+                return await self._take_over(leg, replaced, call)
             return await self._open(leg, call)
         except BaseException:
             # Refused, or the caller gave up meanwhile: nothing of the leg remains.
@@ -131,21 +136,41 @@ class Phones:
             await wiring.performance.declare_phone(leg, None)
             text = leg.session.answer() if call.offer else leg.session.offer()
         self._check_still_there(leg)
-        _, durable = wiring.ledger.begin(
-            commands.OpenInteraction(
-                leg.interaction_id,
-                leg.room_id,
-                leg.participant_id,
-                leg.leg_id,
-                call.caller[:MAX_ADDRESS_CHARACTERS],
-                call.called[:MAX_ADDRESS_CHARACTERS],
-                capabilities=phone_capabilities(leg),
-            ),
-            (wiring.phone_memory.keeping(leg),),
+        opening = commands.OpenInteraction(
+            leg.interaction_id,
+            leg.room_id,
+            leg.participant_id,
+            leg.leg_id,
+            call.caller[:MAX_ADDRESS_CHARACTERS],
+            call.called[:MAX_ADDRESS_CHARACTERS],
+            dict(call.ways),
+            capabilities=phone_capabilities(leg),
         )
+        keeping = (wiring.phone_memory.keeping(leg),)
+        try:
+            _, durable = wiring.ledger.begin(opening, keeping)
+        except AttributeLimitError:  # no call is refused for what it says of its way
+            _, durable = wiring.ledger.begin(replace(opening, attributes={}), keeping)
         leg.committed = True
         await wiring.ledger.finish(durable)
         log.info("= call arrived", interaction=leg.interaction_id, leg=leg.leg_id)
+        self._check_still_there(leg)
+        return text
+
+    async def _take_over(self, leg: PhoneLeg, replaced: PhoneLeg, call: ArrivingCall) -> str:
+        """The same participant by another call; the old one is hung up once the new one is on disk."""
+        wiring = self._wiring
+        async with leg.lock:
+            await wiring.performance.declare_phone(leg, None)
+            text = leg.session.answer() if call.offer else leg.session.offer()
+        self._check_still_there(leg)
+        taking = commands.ReplaceLeg(leg.interaction_id, leg.participant_id, replaced.leg_id, leg.leg_id)
+        _, durable = wiring.ledger.begin(taking, (wiring.phone_memory.keeping(leg),))
+        leg.committed = True
+        await wiring.ledger.finish(durable)
+        log.info("= call replaced", interaction=leg.interaction_id, leg=leg.leg_id, replaced=replaced.leg_id)
+        await self._dialer.drop(replaced, "replaced by another call")
+        wiring.phone_memory.forget(replaced.leg_id)
         self._check_still_there(leg)
         return text
 
@@ -183,11 +208,12 @@ class Phones:
             await self._wiring.ledger.carry_out(command)
 
     def _is_released(self, leg: PhoneLeg) -> bool:
-        """The call of somebody who will be called back: its end is not the customer's."""
+        """The call of somebody who will be called back, or has another one: its end is not theirs."""
         with suppress(NotFoundError):
             interaction = self._wiring.desk.interaction(leg.interaction_id)
             participant = interaction.participant(leg.participant_id)
-            return interaction.callback is not None and leg.leg_id not in participant.leg_ids
+            elsewhere = interaction.callback is not None or bool(participant.leg_ids)
+            return elsewhere and leg.leg_id not in participant.leg_ids
         return False
 
     async def _redeclare(self, leg: PhoneLeg) -> None:
@@ -208,12 +234,15 @@ class Phones:
             raise NotFoundError(f"no call on leg {leg_id}")
         return leg
 
-    def _new_leg(self, call: ArrivingCall) -> PhoneLeg:
+    def _new_leg(self, call: ArrivingCall, replaced: PhoneLeg | None) -> PhoneLeg:
         wiring = self._wiring
         ids = wiring.ids
         # RFC 8866 section 5.2: numeric; below 2^62, where every phone can read it.
         session_id = int(wiring.token_hex(7), 16)
-        place = Place(ids.interaction(), ids.participant(), ids.room())
+        if replaced is not None:
+            place = Place(replaced.interaction_id, replaced.participant_id, replaced.room_id)
+        else:
+            place = Place(ids.interaction(), ids.participant(), ids.room())
         session = PhoneSession(session_id, wiring.policy.phone_of(call.trunk_id))
         return PhoneLeg(call.leg_id, place, session, call.trunk_id)
 

@@ -57,6 +57,7 @@ from bridge.switchboard.principal import (
     Principal,
 )
 from bridge.switchboard.queues import CallbackWish, Queues, Readiness
+from bridge.switchboard.referrals import Referrals
 from bridge.switchboard.reoffers import Reoffers
 from bridge.switchboard.restoration import Restoration
 from bridge.switchboard.search import PAGE_MAX, InteractionFilter, InteractionPage, page_of
@@ -165,6 +166,7 @@ class Switchboard:
         self._browsers = Browsers(self._wiring)
         self._callbacks = Callbacks(self._wiring, self._dialer)
         self._dial_outs = DialOuts(self._wiring, self._dialer)
+        self._referrals = Referrals(self._wiring, self._dialer, self._dial_outs)
         self._queues = Queues(self._wiring, self._dialer)
         self._desktops = Desktops(self._wiring, self._browsers)
         self.accounts = Accounts(self._wiring, self._desktops)
@@ -292,6 +294,9 @@ class Switchboard:
 
     def picture_wanted(self, leg_id: LegId) -> None:
         self._phones.picture_wanted(leg_id)
+
+    async def refer(self, leg_id: LegId, target: str, accepted: Callable[[], None]) -> int:
+        return await self._referrals.refer(leg_id, target, accepted)
 
     async def hung_up(self, leg_id: LegId, reason: str) -> None:
         await self._phones.hung_up(leg_id, reason)

@@ -11,6 +11,7 @@ from bridge.ids import NO_TRUNK, TrunkId
 from signaling.sip.event import AgentEvent, CallKey, RefreshDue
 from signaling.sip.flow import Flow
 from signaling.sip.identity import LocalIdentity
+from signaling.sip.information import Information
 from signaling.sip.invite_session import CallEvent, CallState, ExchangeEvent, InviteSession
 from signaling.sip.memory import (
     Phase,
@@ -30,6 +31,7 @@ from signaling.sip.message import (
     serialize_message,
     with_top_via,
 )
+from signaling.sip.reference import References
 from signaling.sip.registry import CallRegistry
 from signaling.sip.requester import Requester
 from signaling.sip.response import make_response, retry_after, warning
@@ -48,7 +50,7 @@ from signaling.sip.transaction_layer import (
 )
 from signaling.sip.update import Updates
 from signaling.sip.user_agent_client import UserAgentClient
-from signaling.sip.user_agent_server import UserAgentServer
+from signaling.sip.user_agent_server import Extensions, UserAgentServer
 from signaling.sip.via import annotate_via, parse_via, response_flow
 
 
@@ -58,6 +60,7 @@ class UserAgent:
     __slots__ = (
         "_client",
         "_layer",
+        "_references",
         "_registry",
         "_requester",
         "_restoration",
@@ -73,9 +76,11 @@ class UserAgent:
         self._registry = CallRegistry(settings.timing, settings.max_calls)
         self._requester = Requester(identity, self._layer)
         self._client = UserAgentClient(settings, identity, self._layer, self._registry, self._requester)
+        self._references = References(identity, self._layer, self._registry, self._requester)
         self._updates = Updates(identity, self._layer, self._registry, self._requester, self._client)
+        extensions = Extensions(self._updates, Information(self._layer, self._registry), self._references)
         self._server = UserAgentServer(
-            settings, identity, self._layer, self._registry, self._client, self._updates
+            settings, identity, self._layer, self._registry, self._client, extensions
         )
         self._trunks = settings.trunks
         self._restoration = Restoration(self._layer, self._registry)
@@ -117,6 +122,7 @@ class UserAgent:
         self._take(self._layer.handle_timer(now), now)
         for session in self._registry.take_due(now):
             self._keep_session(session, now)
+            self._references.expire(session, now)
             event, again = session.take_due(now)
             if event is CallEvent.PRACK_OVERDUE:
                 self._server.give_up(session, now)
@@ -181,9 +187,21 @@ class UserAgent:
     def reject_reinvite(self, call: CallKey, status: int, now: float, reason: str = "") -> None:
         self._server.reject_reinvite(self._registry.get(call), status, _why(reason, None), now)
 
+    def accept_referral(self, call: CallKey, now: float) -> None:
+        """202 to a REFER; `finish_referral` tells later how the call went."""
+        self._references.accept(self._registry.get(call), now)
+
+    def reject_referral(self, call: CallKey, status: int, now: float, reason: str = "") -> None:
+        self._references.reject(self._registry.get(call), status, _why(reason, None), now)
+
+    def finish_referral(self, call: CallKey, status: int, now: float) -> None:
+        """`status` is that of the call that was made, 200 if it was answered. Twice is fine."""
+        self._references.finish(self._registry.get(call), status, now)
+
     def hang_up(self, call: CallKey, reason: str, now: float) -> None:
         """Ends the call by BYE, CANCEL or 480, as its state asks. CallEnded follows. Twice is fine."""
         session = self._registry.get(call)
+        self._references.forget(session, now)
         self._server.refuse_pending(session, now, 480 if session.state is CallState.ARRIVING else 487)
         self._client.hang_up(session, reason, now)
 

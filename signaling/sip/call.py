@@ -37,12 +37,14 @@ from signaling.sip.event import (
     CallReoffered,
     DigitPressed,
     PictureWanted,
+    ReferralArrived,
     RefreshDue,
     ReofferAnswered,
     ReofferRefused,
 )
 from signaling.sip.masking import mask, summary
 from signaling.sip.memory import arriving_call_id
+from signaling.sip.referring import Referring, dialed_target
 from signaling.sip.refusal import status_of
 from signaling.sip.settings import EndpointSettings
 
@@ -77,6 +79,7 @@ class SipDoor:
         token_hex: Callable[[int], str],
     ) -> None:
         self._ids = ids
+        self._own_hosts = {settings.address, settings.advertised_address} - {""}
         self._trunks = settings.agent.trunks
         self._endpoint = SipEndpoint(settings, clock, token_hex, self._on_event)
         self._corridor: Corridor | None = None
@@ -237,7 +240,7 @@ class SipDoor:
         match event:
             case CallAnswered() | CallRefused() | ReofferAnswered() | ReofferRefused():
                 self._responded(leg, event)
-            case CallReoffered() | RefreshDue() | DigitPressed() | PictureWanted():
+            case CallReoffered() | RefreshDue() | DigitPressed() | PictureWanted() | ReferralArrived():
                 self._put(leg, event)
             case CallAcknowledged():
                 self._begin_keep(leg)
@@ -340,8 +343,16 @@ class SipDoor:
         if not arrived.offer and not isinstance(self._corridor, LateOfferCorridor):
             self._reject(leg, 488, "an INVITE needs an offer here")
             return False
+        replaced = self._by_call.get(arrived.replaces) if arrived.replaces is not None else None
         call = ArrivingCall(
-            leg.leg_id, arrived.caller, arrived.called, arrived.offer, arrived.headers, arrived.trunk_id
+            leg.leg_id,
+            arrived.caller,
+            arrived.called,
+            arrived.offer,
+            arrived.headers,
+            arrived.trunk_id,
+            arrived.ways,
+            replaced.leg_id if replaced is not None else None,
         )
         try:
             async with asyncio.timeout(CORRIDOR_TIMEOUT_S):
@@ -371,7 +382,7 @@ class SipDoor:
                 await self._take_reoffer(leg, event)
             elif isinstance(event, CallAcknowledged):
                 await self._take_late_answer(leg, event)
-            elif isinstance(event, DigitPressed | PictureWanted | RefreshDue):
+            elif isinstance(event, DigitPressed | PictureWanted | RefreshDue | ReferralArrived):
                 self._tell(leg, event)
             elif isinstance(event, CallProgressed):
                 await self._take_progress(leg, event)
@@ -383,7 +394,16 @@ class SipDoor:
                     await self._tell_hung_up(leg, event.reason)
                 return
 
-    def _tell(self, leg: CallLeg, event: DigitPressed | PictureWanted | RefreshDue) -> None:
+    def _begin_refer(self, leg: CallLeg, event: ReferralArrived) -> None:
+        if self._tasks is None:
+            return
+        referring = Referring(self._endpoint, leg)
+        target = dialed_target(event.target, self._own_hosts, self.port)
+        task = self._tasks.create_task(referring.run(self._through(), target))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    def _tell(self, leg: CallLeg, event: DigitPressed | PictureWanted | RefreshDue | ReferralArrived) -> None:
         match event:
             case DigitPressed():
                 self._through().pressed(leg.leg_id, event.digit, event.duration_ms)
@@ -391,6 +411,8 @@ class SipDoor:
                 self._through().picture_wanted(leg.leg_id)
             case RefreshDue():
                 self._through().refresh(leg.leg_id)
+            case ReferralArrived():
+                self._begin_refer(leg, event)
             case _:
                 assert_never(event)
 

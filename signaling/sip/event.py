@@ -16,9 +16,9 @@ CallKey = NewType("CallKey", int)  # the agent's own number of a call, never reu
 class CallArrived(msgspec.Struct, frozen=True, gc=False):
     """An INVITE outside a dialog waits for `accept` or `reject`. `offer` is "" if it brought no SDP.
 
-    `caller` and `called` are the users of From and Request-URI, unescaped, or the whole URI if that has none.
-    `headers` are those that say something about the call, routing left out. `trunk_id` is "" for a trunk that
-    is gone since a restart.
+    `caller` and `called` are the users of From (or whom a trusted trunk names) and Request-URI, unescaped, or
+    the whole URI if that has none. `headers` are those that say something about the call, routing left out.
+    `trunk_id` is "" for a trunk that is gone since a restart.
     """
 
     call: CallKey
@@ -28,6 +28,8 @@ class CallArrived(msgspec.Struct, frozen=True, gc=False):
     offer: str
     headers: Headers
     trunk_id: TrunkId = NO_TRUNK
+    ways: Headers = ()  # by which the call came, as interaction data: `provenance.ways_of`
+    replaces: CallKey | None = None  # the call whose place it takes (RFC 3891)
 
 
 class CallAcknowledged(msgspec.Struct, frozen=True, gc=False):
@@ -99,6 +101,16 @@ class PictureWanted(msgspec.Struct, frozen=True, gc=False):
     call: CallKey
 
 
+class ReferralArrived(msgspec.Struct, frozen=True, gc=False):
+    """A REFER waits for `accept_referral` or `reject_referral`: somebody is to be called at `target`.
+
+    `target` may end in ?Replaces=..., the dialog whose place the call is to take (RFC 3891).
+    """
+
+    call: CallKey
+    target: str
+
+
 class ReofferAnswered(msgspec.Struct, frozen=True, gc=False):
     call: CallKey
     answer: str
@@ -131,6 +143,7 @@ AgentEvent = (
     | RefreshDue
     | DigitPressed
     | PictureWanted
+    | ReferralArrived
     | ReofferAnswered
     | ReofferRefused
     | CallEnded

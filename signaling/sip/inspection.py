@@ -9,13 +9,13 @@ from signaling.sip.response import warning
 from signaling.sip.session_timer import is_too_short, min_se_headers
 from signaling.sip.uri import parse_uri, unescape
 
-METHODS = ("INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "PRACK", "UPDATE", "INFO")
+METHODS = ("INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "PRACK", "UPDATE", "INFO", "REFER", "SUBSCRIBE")
 ALLOW = ("Allow", ", ".join(METHODS))
-EXTENSIONS = ("100rel", "timer")
+EXTENSIONS = ("100rel", "timer", "replaces", "norefersub")
 SUPPORTED = ("Supported", ", ".join(EXTENSIONS))
 ACCEPT = ("Accept", "application/sdp")
 # Known of, but not done here: 405 instead of 501 (section 21.5.2).
-_KNOWN_METHODS = frozenset({"MESSAGE", "NOTIFY", "PUBLISH", "REFER", "REGISTER", "SUBSCRIBE"})
+_KNOWN_METHODS = frozenset({"MESSAGE", "NOTIFY", "PUBLISH", "REGISTER"})
 SDP_TYPE = "application/sdp"
 
 

@@ -133,6 +133,22 @@ EXCHANGE_TRANSITIONS: Mapping[tuple[ExchangeState, ExchangeEvent], ExchangeState
 }
 
 
+class Referral:
+    """The REFER of a call. `request` waits for its answer; after that `status` is what NOTIFY said last.
+
+    `number` is its CSeq, the id of its subscription; `silent` if there is to be none (RFC 4488).
+    """
+
+    __slots__ = ("ends_at", "number", "request", "silent", "status")
+
+    def __init__(self, request: "RequestArrived", number: int, *, silent: bool) -> None:
+        self.request: RequestArrived | None = request
+        self.number = number
+        self.silent = silent
+        self.status = 0
+        self.ends_at = 0.0  # of its subscription, once it is accepted
+
+
 class InviteSession:
     """State, dialog and timers of one call. The agent's two halves fill the plain fields."""
 
@@ -152,6 +168,7 @@ class InviteSession:
         "outbound",
         "overdue",
         "pending",
+        "referral",
         "retracted",
         "rseq",
         "state",
@@ -185,6 +202,7 @@ class InviteSession:
         self.why = ("", "")  # by whom and why the call ends, once that is decided
         self.ignored = 0  # what the peer sent out of turn
         self.expiry = SessionTimer()
+        self.referral: Referral | None = None
         self._timing = timing
         self._resending: _Resending | None = None
         self._final_overdue_at: float | None = None
@@ -256,7 +274,8 @@ class InviteSession:
 
     def timer(self) -> float | None:
         resend_at = self._resending.timer() if self._resending is not None else None
-        times = (resend_at, self._final_overdue_at, self.expiry.timer())
+        referral_at = self.referral.ends_at or None if self.referral is not None else None
+        times = (resend_at, self._final_overdue_at, self.expiry.timer(), referral_at)
         return min((at for at in times if at is not None), default=None)
 
     def take_due(self, now: float) -> tuple[CallEvent | None, tuple[bytes, Flow] | None]:

@@ -55,6 +55,10 @@ class CallRegistry:
         """The call a request within a dialog belongs to: its To tag is ours."""
         return self._by_dialog.get((essentials.call_id, essentials.to_tag, essentials.from_tag))
 
+    def find(self, key: "DialogKey") -> InviteSession | None:
+        """The call with this dialog."""
+        return self._by_dialog.get(key)
+
     def by_response(self, essentials: Essentials) -> InviteSession | None:
         """The call a response within a dialog belongs to: its From tag is ours."""
         return self._by_dialog.get((essentials.call_id, essentials.from_tag, essentials.to_tag))

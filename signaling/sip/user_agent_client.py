@@ -20,6 +20,7 @@ from signaling.sip.invite_session import CallEvent, CallState, ExchangeEvent, In
 from signaling.sip.message import Essentials, Headers, Request, Response, quote, serialize_message
 from signaling.sip.redirection import FOLLOWED, Redirection
 from signaling.sip.registry import CallRegistry
+from signaling.sip.replaces import replacing_headers
 from signaling.sip.requester import Reply, Requester, ignore
 from signaling.sip.response import parse_retry_after
 from signaling.sip.settings import AgentSettings
@@ -112,6 +113,7 @@ class UserAgentClient:
                 ("CSeq", "1 INVITE"),
                 *self._invite_headers(flow.transport, request_uri, sdp),
                 *session.expiry.request_headers(),
+                *replacing_headers(target),
                 *headers,
             ),
             body=sdp.encode(),

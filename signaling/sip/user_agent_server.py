@@ -1,8 +1,10 @@
 """The half of the user agent that answers requests (RFC 3261 sections 8.2, 9.2, 12.2.2, 13.3, 14.2, 15.1.2)."""
 
+from typing import NamedTuple
+
 from bridge.errors import NotAllowedError, ParseError
 from bridge.ids import NO_TRUNK
-from signaling.sip.dialog import accept_dialog
+from signaling.sip.dialog import Dialog, accept_dialog
 from signaling.sip.event import CallAcknowledged, CallArrived, CallReoffered
 from signaling.sip.identity import LocalIdentity
 from signaling.sip.information import Information
@@ -16,8 +18,11 @@ from signaling.sip.invite_session import (
     wanted_s,
 )
 from signaling.sip.message import Headers, Request, readable
+from signaling.sip.provenance import ASSERTIONS, caller_of, ways_of
+from signaling.sip.reference import References
 from signaling.sip.registry import CallRegistry
 from signaling.sip.reliable_provisional import ReliableProvisionals, wants_reliable
+from signaling.sip.replaces import parse_replaces
 from signaling.sip.response import make_response, retry_after
 from signaling.sip.session_timer import agree, response_headers
 from signaling.sip.settings import AgentSettings
@@ -28,6 +33,7 @@ from signaling.sip.transaction_layer import (
     TransactionLayer,
     invite_key,
 )
+from signaling.sip.trunk import Trunk
 from signaling.sip.update import Updates
 from signaling.sip.user_agent_client import UserAgentClient
 
@@ -36,12 +42,23 @@ _ROUTING = frozenset(
     {"Via", "Call-ID", "CSeq", "Max-Forwards", "Contact", "Route", "Record-Route", "Content-Length"}
     | {"Content-Type", "Allow", "Supported", "Require", "Accept"}
 )
+_UNTOLD = _ROUTING | ASSERTIONS
+# Calls are made for who is in a call, and nobody can subscribe to anything else (RFC 3515, RFC 6665).
+_OUTSIDE = {"REFER": 603, "SUBSCRIBE": 489}
 MAX_TOLD_HEADERS = 32
 RETRY_AFTER_S = 5
 
 
+class Extensions(NamedTuple):
+    """Who takes the methods that came after RFC 3261."""
+
+    updates: Updates
+    information: Information
+    references: References
+
+
 class UserAgentServer:
-    """Takes INVITE, ACK, BYE, CANCEL and OPTIONS; hands PRACK, UPDATE and INFO to who knows them."""
+    """Takes INVITE, ACK, BYE, CANCEL and OPTIONS; hands the rest to who knows it."""
 
     __slots__ = (
         "_client",
@@ -50,6 +67,7 @@ class UserAgentServer:
         "_invites",
         "_layer",
         "_provisionals",
+        "_references",
         "_registry",
         "_trunks",
         "_updates",
@@ -64,11 +82,10 @@ class UserAgentServer:
         layer: TransactionLayer,
         registry: CallRegistry,
         client: UserAgentClient,
-        updates: Updates,
+        extensions: Extensions,
     ) -> None:
         self._trunks = settings.trunks
-        self._updates = updates
-        self._information = Information(layer, registry)
+        self._updates, self._information, self._references = extensions
         self._provisionals = ReliableProvisionals(identity, layer, registry)
         self._identity = identity
         self._layer = layer
@@ -93,7 +110,7 @@ class UserAgentServer:
         elif arrived.request.method == "OPTIONS":
             self._answer_options(arrived, now)
         else:
-            self._respond(arrived, 481, now)
+            self._respond(arrived, _OUTSIDE.get(arrived.request.method, 481), now)
 
     def receive_ack(self, arrived: AckArrived, now: float) -> None:
         session = self._registry.by_dialog(arrived.essentials)
@@ -125,26 +142,48 @@ class UserAgentServer:
         except ParseError:
             self._respond(arrived, 400, now)
             return
+        trunk = self._trunks.of(arrived.flow.host)
+        replaced = self._find_replaced(request, trunk)
+        if isinstance(replaced, int):
+            self._respond(arrived, replaced, now)
+            return
         session = self._registry.open(outbound=False)
-        session.trunk = self._trunks.of(arrived.flow.host)
+        session.trunk = trunk
         session.dialog = dialog
         self._registry.enter_dialog(session)
         offer = self._await_answer(session, arrived)
-        told = [(readable(name), readable(value)) for name, value in request.headers if name not in _ROUTING]
+        told = [(readable(name), readable(value)) for name, value in request.headers if name not in _UNTOLD]
         self._registry.emit(
             CallArrived(
                 session.key,
                 readable(essentials.call_id),
-                display_user(essentials.from_address.uri),
+                caller_of(request, essentials, trusted=trunk is not None and trunk.trusted),
                 display_user(request.uri),
                 offer,
                 tuple(told[:MAX_TOLD_HEADERS]),
-                session.trunk.trunk_id if session.trunk else NO_TRUNK,
+                trunk.trunk_id if trunk else NO_TRUNK,
+                ways_of(request),
+                replaced.key if replaced is not None else None,
             )
         )
         if wants_reliable(session, request):
             self.ring(session, now)  # a caller that insists is told at once, and reliably
         self._registry.settle(session)
+
+    def _find_replaced(self, request: Request, trunk: Trunk | None) -> InviteSession | int | None:
+        """The call whose place an INVITE asks for (RFC 3891 section 3), or the status that refuses it."""
+        values = request.every("Replaces")
+        if not values:
+            return None
+        wanted = parse_replaces(values[0]) if len(values) == 1 else None
+        if wanted is None:
+            return 400
+        session = self._registry.find(wanted.dialog)
+        if session is None or session.state is not CallState.CONFIRMED:
+            return 481
+        if session.trunk is not trunk:
+            return 403  # only who could have been in the call itself may take it
+        return 486 if wanted.early_only else session
 
     def _receive_within_dialog(self, arrived: RequestArrived, now: float) -> None:
         session = self._registry.by_dialog(arrived.essentials)
@@ -157,14 +196,25 @@ class UserAgentServer:
             self._receive_bye(session, arrived, now)
         elif arrived.request.method == "INVITE":
             self._receive_reinvite(session, arrived, now)
-        elif arrived.request.method == "UPDATE":
-            self._updates.receive(session, dialog, arrived, now)
-        elif arrived.request.method == "INFO":
-            self._information.receive(session, arrived, now)
-        elif arrived.request.method == "PRACK":
-            self._receive_prack(session, arrived, now)
         else:
-            self._answer_options(arrived, now)
+            self._receive_extension(session, dialog, arrived, now)
+
+    def _receive_extension(
+        self, session: InviteSession, dialog: Dialog, arrived: RequestArrived, now: float
+    ) -> None:
+        match arrived.request.method:
+            case "UPDATE":
+                self._updates.receive(session, dialog, arrived, now)
+            case "INFO":
+                self._information.receive(session, arrived, now)
+            case "PRACK":
+                self._receive_prack(session, arrived, now)
+            case "REFER":
+                self._references.receive(session, arrived, now)
+            case "SUBSCRIBE":
+                self._references.receive_subscribe(session, arrived, now)
+            case _:
+                self._answer_options(arrived, now)
 
     def _receive_prack(self, session: InviteSession, arrived: RequestArrived, now: float) -> None:
         if self._provisionals.receive_prack(session, arrived, now) and session.deferred is not None:
@@ -179,6 +229,7 @@ class UserAgentServer:
 
     def _receive_bye(self, session: InviteSession, arrived: RequestArrived, now: float) -> None:
         self._respond(arrived, 200, now)
+        self._references.forget(session, now)
         self.refuse_pending(session, now)
         if session.step(CallEvent.REMOTE_BYE) and session.state is CallState.ENDED:
             session.why = ("remote", readable(arrived.request.first("Reason")) or "hung up")

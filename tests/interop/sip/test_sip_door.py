@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import secrets
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -54,6 +54,7 @@ class Hall:
         self.calls: list[ArrivingCall] = []
         self.offers: list[str] = []
         self.late_answers: list[str] = []
+        self.referred: list[str] = []
         self.keys: list[tuple[str, int]] = []
         self.pictures_wanted = 0
         self.refreshed: list[LegId] = []
@@ -88,6 +89,14 @@ class Hall:
 
     def picture_wanted(self, leg_id: LegId) -> None:
         self.pictures_wanted += 1
+
+    async def refer(self, leg_id: LegId, target: str, accepted: Callable[[], None]) -> int:
+        self.referred.append(target)
+        if target == "nobody":
+            raise ForbiddenError("not you")
+        accepted()
+        await asyncio.sleep(0.1)
+        return 200
 
     def expects(self, leg_id: LegId) -> bool:
         return False

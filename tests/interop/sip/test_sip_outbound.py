@@ -10,9 +10,12 @@ from bridge.codec.g711 import PCMU
 from bridge.peers.caller import SyntheticCaller, synthetic_caller
 from bridge.peers.daemon_process import DaemonProcess
 from bridge.peers.signaling_client import Event
+from tests.interop.baresip import baresip
 from tests.interop.desktop import CUSTOMER_HZ, EXPERT_HZ, TONES_HZ, desktop, heard_in, hears
 from tests.interop.programs import eventually
 from tests.interop.sipp import sipp_phone
+
+OTHER_HZ = 1900.0
 
 
 def write_tone(directory: Path, frequency_hz: float = CUSTOMER_HZ, seconds: int = 20) -> None:
@@ -123,3 +126,44 @@ async def test_a_busy_phone_says_so_and_one_not_wanted_any_more_rings_no_more(
             await asyncio.sleep(1)
             await caller.hang_up()
             await other.went_well()  # nobody is left to talk with
+
+
+async def test_an_expert_hands_over_with_the_transfer_key_of_the_phone(
+    daemon: DaemonProcess, tmp_path: Path
+) -> None:
+    """baresip, called in as an expert, sends REFER: the next phone takes its place, the customer stays."""
+    write_tone(tmp_path, OTHER_HZ)
+    tones = {**TONES_HZ, "other": OTHER_HZ}
+    async with (
+        sipp_phone(tmp_path, "early_sound.xml") as other,
+        baresip(tmp_path / "expert", EXPERT_HZ, name="expert") as expert,
+        synthetic_caller((CUSTOMER_HZ,), tones) as caller,
+        desktop(daemon) as agent,
+    ):
+        await caller.call(daemon.sip_uri())
+        about = {"interactionId": await agent.accept_offer()}
+        address = f"sip:expert@127.0.0.1:{expert.sip_port}"
+        await agent.client.command("addParticipant", **about, address=address)
+        await hears(agent, "customer", "expert")
+        await expert.command("transfer", other.uri)
+        state = joined(about["interactionId"], other.uri)
+        await agent.client.wait_for(lambda event: state(event).startswith("in-session"), 15)
+        await expert.happens("CALL_CLOSED")
+        left = joined(about["interactionId"], address)
+        await agent.client.wait_for(lambda event: left(event).startswith("disconnected"), 10)
+        await eventually("the caller hears both", lambda: caller_hears(caller) == {"agent", "other"}, 10)
+        await agent.client.command("endInteraction", **about)
+        await other.went_well()
+
+
+async def test_a_customers_phone_cannot_send_the_call_elsewhere(
+    daemon: DaemonProcess, tmp_path: Path
+) -> None:
+    async with desktop(daemon) as agent, baresip(tmp_path / "phone", CUSTOMER_HZ) as phone:
+        await phone.dial(daemon.sip_uri())
+        await agent.accept_offer()
+        await hears(agent, "customer")
+        await phone.command("transfer", "sip:elsewhere@127.0.0.1:9")
+        await asyncio.sleep(2)
+        await hears(agent, "customer")
+        assert "603" in phone.log()

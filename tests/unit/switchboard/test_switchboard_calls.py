@@ -17,7 +17,7 @@ from bridge.ids import LegId
 from bridge.plane import messages
 from bridge.switchboard.doors import ArrivingCall
 from bridge.switchboard.event import DigitReceived, InteractionUpdated, MediaConnected, OfferEnded
-from tests.unit.switchboard.theatre import ALICE, PHONE_OFFER, Theatre, theatre
+from tests.unit.switchboard.theatre import ALICE, ALL_SCOPES, PHONE_OFFER, Theatre, theatre, who
 
 
 async def test_a_call_is_answered_with_the_leg_s_own_port_and_hears_the_waiting_sound() -> None:
@@ -308,3 +308,16 @@ async def test_a_mistake_of_ours_ends_one_interaction_and_no_other() -> None:
         assert stage.board.open_interactions == 1
         await stage.call("leg_3")
         assert set(stage.plane.legs) == {LegId("leg_1"), LegId("leg_3")}
+
+
+async def test_the_ways_a_call_came_by_are_interaction_data_and_never_a_reason_to_refuse_it() -> None:
+    ways = (("sip_diversion", "+49301 (user-busy)"),)
+    for policy, kept in ((None, ways[0][1]), (DeskPolicy(attribute_value_max=3), None)):
+        async with theatre(policy) as stage:
+            call = ArrivingCall(LegId("leg_phone"), "+4930123", "sip:desk", PHONE_OFFER, ways=ways)
+            assert "m=audio" in await stage.board.arrive(call)
+            await stage.board.settled()
+            (view,) = await stage.board.list_interactions(
+                who("auditor", scopes=ALL_SCOPES | {"interaction:all"})
+            )
+            assert view.attributes.get("sip_diversion") == kept

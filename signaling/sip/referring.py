@@ -1,0 +1,61 @@
+"""What becomes of a phone's REFER: the switchboard is asked, the phone is told."""
+
+from collections.abc import Iterable
+from contextlib import suppress
+
+from bridge.errors import BridgeError, NotAllowedError, NotFoundError, ParseError
+from bridge.switchboard.doors import Corridor
+from signaling.sip.call_leg import CallLeg
+from signaling.sip.endpoint import SipEndpoint
+from signaling.sip.flow import DEFAULT_PORT
+from signaling.sip.refusal import status_of
+from signaling.sip.uri import parse_uri, unescape
+
+
+class Referring:
+    """One REFER of one call. `run` goes on when the call ends: most phones hang up once they hear 202."""
+
+    __slots__ = ("_accepted", "_endpoint", "_leg")
+
+    def __init__(self, endpoint: SipEndpoint, leg: CallLeg) -> None:
+        self._endpoint = endpoint
+        self._leg = leg
+        self._accepted = False
+
+    async def run(self, corridor: Corridor, target: str) -> None:
+        try:
+            status = await corridor.refer(self._leg.leg_id, target, self._accept)
+        except BridgeError as error:
+            status = status_of(error)
+            self._leg.log.info("x refer", reason=error.reason)
+        except Exception:
+            status = 500
+            self._leg.log.exception("! refer failed")
+        self._tell(status)
+
+    def _accept(self) -> None:
+        self._accepted = True
+        with suppress(NotFoundError, NotAllowedError):
+            self._endpoint.agent.accept_referral(self._leg.call, self._endpoint.now())
+        self._endpoint.flush()
+
+    def _tell(self, status: int) -> None:
+        agent, call, now = self._endpoint.agent, self._leg.call, self._endpoint.now()
+        with suppress(NotFoundError, NotAllowedError):  # the call is over, as it should be
+            if self._accepted:
+                agent.finish_referral(call, status, now)
+            else:
+                agent.reject_referral(call, status, now)
+        self._endpoint.flush()
+
+
+def dialed_target(target: str, own_hosts: Iterable[str], own_port: int) -> str:
+    """A number if it is one, or if the phone names us as its exchange; else the URI."""
+    if target.lower().startswith("tel:"):
+        return target[4:].partition(";")[0]
+    with suppress(ParseError):
+        uri = parse_uri(target)
+        ours = uri.host in own_hosts and (uri.port or DEFAULT_PORT) == own_port
+        if uri.user and not uri.headers and ours:
+            return unescape(uri.user.partition(";")[0])
+    return target

@@ -1,0 +1,43 @@
+"""Replaces: one call takes the place of another (RFC 3891)."""
+
+from urllib.parse import unquote
+
+import msgspec
+
+from bridge.errors import ParseError
+from signaling.sip.dialog import DialogKey
+from signaling.sip.message import Headers
+from signaling.sip.uri import find_parameter, parse_parameters, parse_uri
+
+MAX_CHARS = 512
+
+
+class Replaces(msgspec.Struct, frozen=True):
+    """`dialog` as we see it: the To tag is ours."""
+
+    dialog: DialogKey
+    early_only: bool = False
+
+
+def parse_replaces(text: str) -> Replaces | None:
+    """None for what names no dialog (section 6.1)."""
+    call_id, semicolon, rest = text[:MAX_CHARS].partition(";")
+    try:
+        parameters = parse_parameters(semicolon + rest) if semicolon else ()
+    except ParseError:
+        return None
+    to_tag, from_tag = find_parameter(parameters, "to-tag"), find_parameter(parameters, "from-tag")
+    if not call_id.strip() or not to_tag or not from_tag:
+        return None
+    early_only = find_parameter(parameters, "early-only") is not None
+    return Replaces((call_id.strip(), to_tag, from_tag), early_only)
+
+
+def replacing_headers(target: str) -> Headers:
+    """What an INVITE to a Refer-To with ?Replaces=... says. Whatever else its URI wants is not said."""
+    for part in parse_uri(target).headers.split("&"):
+        name, _, value = part.partition("=")
+        text = unquote(value)
+        if name.lower() == "replaces" and text.isprintable() and parse_replaces(text) is not None:
+            return (("Require", "replaces"), ("Replaces", text))
+    return ()

@@ -1,0 +1,250 @@
+"""REFER and its NOTIFYs (RFC 3515), and calls that take the place of others (RFC 3891)."""
+
+import pytest
+
+from bridge.errors import NotAllowedError
+from bridge.ids import TrunkId
+from signaling.sip.event import CallArrived, CallEnded, CallKey, ReferralArrived
+from signaling.sip.flow import Flow
+from signaling.sip.message import Request, Response, parse_message
+from signaling.sip.reference import SUBSCRIBED_S
+from signaling.sip.replaces import parse_replaces, replacing_headers
+from signaling.sip.settings import AgentSettings
+from signaling.sip.trunk import Trunk, Trunks
+from tests.unit.sip.line import ALICE, ANSWER, BOB, OFFER, RawPhone, make_agent, names, tag_of
+
+TO_CAROL = "Refer-To: <sip:carol@192.0.2.30>\r\n"
+
+
+class InCall:
+    """A phone in a call that is up; it answers the NOTIFYs it gets."""
+
+    def __init__(self) -> None:
+        self.raw = RawPhone(make_agent(BOB))
+        self.raw.send("INVITE", 1, body=OFFER)
+        (event,) = self.raw.agent.events()
+        assert isinstance(event, CallArrived)
+        self.call: CallKey = event.call
+        self.raw.agent.accept(self.call, ANSWER, 0.0)
+        (ok,) = self.raw.heard()
+        self.tag = tag_of(ok)
+        self.raw.send("ACK", 1, to_tag=self.tag)
+        self.raw.agent.events()
+
+    def send(self, method: str, number: int, extra: str = "") -> list[Request | Response]:
+        return self.raw.send(method, number, to_tag=self.tag, extra=extra)
+
+    def refer(self, number: int = 2, extra: str = TO_CAROL) -> None:
+        """Sends a REFER that waits for its answer."""
+        assert self.send("REFER", number, extra) == []
+
+    def accept(self) -> list[Request | Response]:
+        self.raw.agent.accept_referral(self.call, self.raw.now)
+        return self.raw.heard()
+
+    def finish(self, status: int) -> list[Request | Response]:
+        self.raw.agent.finish_referral(self.call, status, self.raw.now)
+        return self.raw.heard()
+
+    def answer(self, request: Request | Response, status: str = "200 OK") -> None:
+        text = f"SIP/2.0 {status}\r\n"
+        for name in ("Via", "From", "To", "Call-ID", "CSeq"):
+            text += f"{name}: {request.first(name)}\r\n"
+        self.raw.agent.receive_message(
+            f"{text}Content-Length: 0\r\n\r\n".encode(), self.raw.flow, self.raw.now
+        )
+
+
+def test_a_referral_is_accepted_and_its_outcome_told() -> None:
+    phone = InCall()
+    phone.refer()
+    assert phone.raw.agent.events() == [ReferralArrived(phone.call, "sip:carol@192.0.2.30")]
+    accepted, trying = phone.accept()
+    assert names([accepted, trying]) == ["202 REFER", "NOTIFY"]
+    assert accepted.first("Contact") != ""
+    assert (trying.first("Event"), trying.body) == ("refer;id=2", b"SIP/2.0 100 Trying\r\n")
+    assert trying.first("Subscription-State") == f"active;expires={SUBSCRIBED_S}"
+    assert trying.first("Content-Type") == "message/sipfrag;version=2.0"
+    phone.answer(trying)
+    (done,) = phone.finish(200)
+    assert (done.body, done.first("Subscription-State")) == (
+        b"SIP/2.0 200 OK\r\n",
+        "terminated;reason=noresource",
+    )
+    phone.answer(done)
+    assert phone.finish(200) == []  # told once
+    phone.refer(3)  # and the next may come
+
+
+def test_a_failure_is_told_with_its_status() -> None:
+    phone = InCall()
+    phone.refer()
+    phone.accept()
+    (done,) = phone.finish(486)
+    assert done.body == b"SIP/2.0 486 Busy Here\r\n"
+
+
+def test_a_refusal_needs_no_notify() -> None:
+    phone = InCall()
+    phone.refer()
+    phone.raw.agent.reject_referral(phone.call, 603, phone.raw.now, "not you")
+    (refusal,) = phone.raw.heard()
+    assert (names([refusal]), "not you" in refusal.first("Warning")) == (["603 REFER"], True)
+    with pytest.raises(NotAllowedError):
+        phone.raw.agent.accept_referral(phone.call, phone.raw.now)
+
+
+def test_who_wants_no_subscription_gets_none() -> None:
+    phone = InCall()
+    phone.refer(extra=f"{TO_CAROL}Refer-Sub: false\r\nSupported: norefersub\r\n")
+    (accepted,) = phone.accept()
+    assert accepted.first("Refer-Sub") == "false"
+    assert phone.finish(200) == []
+
+
+def test_a_subscription_ends_by_itself() -> None:
+    phone = InCall()
+    phone.refer()
+    phone.answer(phone.accept()[1])
+    assert phone.raw.wait(SUBSCRIBED_S - 1) == []
+    over = phone.raw.wait(1)[0]
+    assert over.first("Subscription-State") == "terminated;reason=timeout"
+    assert phone.finish(200) == []
+
+
+def test_one_referral_at_a_time() -> None:
+    phone = InCall()
+    phone.refer()
+    assert names(phone.send("REFER", 3, TO_CAROL)) == ["491 REFER"]
+
+
+@pytest.mark.parametrize(
+    ("extra", "status"),
+    [
+        ("", "400"),
+        (TO_CAROL * 2, "400"),
+        ("Refer-To: <sip:>\r\n", "400"),
+        ("Refer-To: <http://192.0.2.30/>\r\n", "603"),
+        ("Refer-To: <sip:carol@192.0.2.30;method=BYE>\r\n", "603"),
+    ],
+)
+def test_what_is_no_call_is_refused(extra: str, status: str) -> None:
+    assert names(InCall().send("REFER", 2, extra)) == [f"{status} REFER"]
+
+
+def test_outside_a_call_nobody_is_called_for_others() -> None:
+    raw = RawPhone(make_agent(BOB))
+    assert names(raw.send("REFER", 1, extra=TO_CAROL)) == ["603 REFER"]
+    assert names(raw.send("SUBSCRIBE", 2, extra="Event: presence\r\n")) == ["489 SUBSCRIBE"]
+
+
+def test_a_phone_that_hangs_up_after_202_hears_no_more() -> None:
+    phone = InCall()
+    phone.refer()
+    phone.answer(phone.accept()[1])
+    assert names(phone.send("BYE", 3)) == ["200 BYE"]
+    assert any(isinstance(event, CallEnded) for event in phone.raw.agent.events())
+    assert phone.raw.wait(200) == []
+    assert phone.raw.agent.counters()["sip_transactions"] == 0
+
+
+def test_a_phone_that_hangs_up_before_its_refer_is_answered_gets_its_answer() -> None:
+    phone = InCall()
+    phone.refer()
+    assert names(phone.send("BYE", 3)) == ["200 BYE", "481 REFER"]
+
+
+def test_who_refuses_notify_is_told_no_more() -> None:
+    phone = InCall()
+    phone.refer()
+    phone.answer(phone.accept()[1], "481 Gone")
+    assert phone.finish(200) == []
+
+
+def test_phones_that_subscribe_once_more_are_told_again() -> None:
+    phone = InCall()
+    phone.refer()
+    phone.answer(phone.accept()[1])
+    phone.raw.now = 10.0
+    ok, told = phone.send("SUBSCRIBE", 3, "Event: refer\r\nExpires: 600\r\n")
+    assert (names([ok, told]), ok.first("Expires")) == (["200 SUBSCRIBE", "NOTIFY"], "50")
+    assert told.body == b"SIP/2.0 100 Trying\r\n"
+    assert names(phone.send("SUBSCRIBE", 4, "Event: presence\r\n")) == ["489 SUBSCRIBE"]
+    ok, last = phone.send("SUBSCRIBE", 5, "Event: refer\r\nExpires: 0\r\n")
+    assert last.first("Subscription-State") == "terminated;reason=timeout"
+    assert names(phone.send("SUBSCRIBE", 6, "Event: refer\r\n")) == ["481 SUBSCRIBE"]
+
+
+# --- Replaces ---------------------------------------------------------------------------------------------
+
+
+def invite_in_place(phone: InCall, replaces: str, flow: Flow | None = None) -> list[Request | Response]:
+    phone.raw.flow = flow or phone.raw.flow
+    return phone.raw.send(
+        "INVITE", 1, call_id="call-2", body=OFFER, extra=f"Require: replaces\r\nReplaces: {replaces}\r\n"
+    )
+
+
+def test_an_invite_may_take_the_place_of_a_call() -> None:
+    phone = InCall()
+    assert invite_in_place(phone, f"call-1;to-tag={phone.tag};from-tag=alice") == []
+    (event,) = phone.raw.agent.events()
+    assert isinstance(event, CallArrived)
+    assert (event.replaces, event.call != phone.call) == (phone.call, True)
+
+
+@pytest.mark.parametrize(
+    ("replaces", "status"),
+    [
+        ("call-1;to-tag=other;from-tag=alice", "481"),
+        ("call-9;to-tag={tag};from-tag=alice", "481"),
+        ("call-1;to-tag={tag};from-tag=alice;early-only", "486"),
+        ("call-1;to-tag={tag}", "400"),
+        (";;", "400"),
+        ("call-1;to-tag={tag};from-tag=alice\r\nReplaces: call-1;to-tag=a;from-tag=b", "400"),
+    ],
+)
+def test_what_cannot_be_replaced_is_refused(replaces: str, status: str) -> None:
+    phone = InCall()
+    assert names(invite_in_place(phone, replaces.format(tag=phone.tag))) == [f"{status} INVITE"]
+    assert phone.raw.agent.calls() == (phone.call,)
+
+
+def test_a_call_of_another_trunk_cannot_be_taken() -> None:
+    trunks = Trunks((Trunk(TrunkId("a"), ("192.0.2.0/24",)), Trunk(TrunkId("b"), ("198.51.100.0/24",))))
+    phone = InCall()
+    phone.raw.agent = make_agent(BOB, AgentSettings(trunks=trunks))
+    phone.raw.send("INVITE", 1, body=OFFER)
+    (event,) = phone.raw.agent.events()
+    assert isinstance(event, CallArrived)
+    phone.raw.agent.accept(event.call, ANSWER, 0.0)
+    (ok,) = phone.raw.heard()
+    phone.raw.send("ACK", 1, to_tag=tag_of(ok))
+    thief = Flow("udp", "198.51.100.7", 5060)
+    assert names(invite_in_place(phone, f"call-1;to-tag={tag_of(ok)};from-tag=alice", thief)) == [
+        "403 INVITE"
+    ]
+
+
+def test_our_invite_to_a_reference_asks_to_take_its_place() -> None:
+    agent = make_agent(ALICE)
+    agent.invite("sip:carol@192.0.2.30?Replaces=c%40x%3Bto-tag%3Da%3Bfrom-tag%3Db&Subject=hi", OFFER, 0.0)
+    ((data, _),) = agent.messages_to_send()
+    invite = parse_message(data)
+    assert isinstance(invite, Request)
+    assert invite.uri == "sip:carol@192.0.2.30"
+    assert (invite.first("Replaces"), invite.first("Require")) == ("c@x;to-tag=a;from-tag=b", "replaces")
+    assert invite.first("Subject") == ""
+
+
+@pytest.mark.parametrize(
+    "headers",
+    ["", "Replaces=", "Replaces=x", "Replaces=x%0D%0AEvil%3A1%3Bto-tag%3Da%3Bfrom-tag%3Db", "Route=%3Cx%3E"],
+)
+def test_other_headers_of_a_uri_are_not_said(headers: str) -> None:
+    assert replacing_headers(f"sip:carol@192.0.2.30?{headers}") == ()
+
+
+def test_replaces_is_read_with_care() -> None:
+    assert parse_replaces("x" * 10_000) is None
+    assert parse_replaces("a;to-tag=1;from-tag=2;early-only").early_only  # type: ignore[union-attr]
