@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench crash soak install peers clean
+.PHONY: help demo test lint bench fuzz crash soak install peers clean
 
 help:  ## show this help
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -23,6 +23,9 @@ lint: install  ## the static gates: format, lint, types, import contracts
 
 bench: install  ## figures of this machine, side by side with stock aiortc
 	@$(BIN)/python -m tests.bench
+
+fuzz: install  ## every parser and engine against inputs that search for new code, 60 s each
+	@$(BIN)/python -m tests.fuzz --seconds 60
 
 soak: install  ## ten million transitions of the desk in virtual time, checked as they go
 	@$(BIN)/python -m tests.sim.desk.soak --transitions 10000000
