@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 Path = tuple[str, ...]
+DEEPEST = 16  # a dotted key may go on for ever; no key of a flow is deeper than five names
 
 
 def places(text: str) -> dict[Path, int]:
@@ -61,8 +62,8 @@ def _header(read: Any) -> Path:
     return path
 
 
-def _paths(read: Mapping[str, Any]) -> Iterator[Path]:
+def _paths(read: Mapping[str, Any], deepest: int = DEEPEST) -> Iterator[Path]:
     for name, value in read.items():
         yield (name,)
-        if isinstance(value, dict):
-            yield from ((name, *rest) for rest in _paths(value))
+        if isinstance(value, dict) and deepest > 1:
+            yield from ((name, *rest) for rest in _paths(value, deepest - 1))

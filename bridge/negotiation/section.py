@@ -141,7 +141,9 @@ def refuse(section: MediaSection) -> Section:
 
 
 def read_formats(section: MediaSection, audio: tuple[str, ...], video: tuple[str, ...]) -> tuple[Format, ...]:
-    """What both sides can: for audio the one best codec, for video all, in the browser's order."""
+    """What both sides can: for audio the one best codec, for video all, in the browser's order; else nothing."""
+    if section.kind not in _FEEDBACK:
+        return ()
     accepted = audio if section.kind == "audio" else video
     parameters, feedback = section.format_parameters, section.feedback
     maps = offered_maps(section)

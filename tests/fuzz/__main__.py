@@ -41,7 +41,9 @@ def _fuzz(target: Target, seconds: int) -> bool:
     with tempfile.TemporaryDirectory() as folder:
         grown = Path(folder, "grown")
         grown.mkdir()
-        folders = [str(grown), str(corpus), *([str(target.seed_folder)] if target.seed_folder else [])]
+        for number, data in enumerate(target.first_inputs()):
+            (grown / f"seed-{number}").write_bytes(data)
+        folders = [str(grown), str(corpus)]
         run = _run(name, *folders, f"-max_total_time={seconds}", *limits)
         if run.returncode != 0:
             print(run.stderr[-3000:])  # noqa: T201

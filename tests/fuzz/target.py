@@ -12,13 +12,13 @@ DATA = Path(__file__).parents[1] / "data"
 class Target:
     """`allowed` are the exceptions that are the parser's answer to bad input; any other is a finding.
 
-    `seeds` is a folder of tests/data to begin with.
+    `seeds`, to begin with, are inputs or a folder of tests/data.
     """
 
     name: str
     run: Callable[[bytes], object]
     allowed: tuple[type[Exception], ...] = ()
-    seeds: str = ""
+    seeds: str | tuple[bytes, ...] = ()
 
     def feed(self, data: bytes) -> bool:
         """Whether the input was understood. Raises what is not allowed."""
@@ -32,9 +32,10 @@ class Target:
     def corpus(self) -> Path:
         return CORPUS / self.name
 
-    @property
-    def seed_folder(self) -> Path | None:
-        return DATA / self.seeds if self.seeds else None
+    def first_inputs(self) -> tuple[bytes, ...]:
+        if isinstance(self.seeds, tuple):
+            return self.seeds
+        return tuple(path.read_bytes() for path in sorted((DATA / self.seeds).iterdir()))
 
     def inputs(self) -> Iterator[bytes]:
         """What reached new code so far, kept small by merging."""

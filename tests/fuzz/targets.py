@@ -33,6 +33,7 @@ from signaling.sip.stream import StreamFramer
 from signaling.sip.uri import parse_name_address, parse_uri
 from signaling.sip.via import parse_via
 from signaling.web.messages import parse_command, parse_command_id
+from tests.fuzz.seeds import SEEDS
 from tests.fuzz.target import Target
 
 PHONE = Flow("udp", "192.0.2.7", 5060)
@@ -216,33 +217,40 @@ PARSE = (ParseError,)
 NEGOTIATION = (ParseError, NegotiationError, GlareError)
 
 TARGETS = (
-    Target("rtp", parse_rtp, PARSE),
-    Target("rtcp", rtcp, PARSE),
+    Target("rtp", parse_rtp, PARSE, SEEDS["rtp"]),
+    Target("rtcp", rtcp, PARSE, SEEDS["rtcp"]),
     Target("extensions", extensions, PARSE),
     Target("sdp", sdp, PARSE, "sdp"),
-    Target("dtmf", parse_telephone_event, PARSE),
-    Target("vp8", parse_descriptor, PARSE),
-    Target("h264_fragment", parse_fragment, PARSE),
-    Target("h264_sps", parse_sps_profile, PARSE),
-    Target("h264_fmtp", lambda data: parse_fmtp(_text(data)), PARSE),
-    Target("h264_profile", lambda data: parse_profile_level_id(_text(data)), PARSE),
+    Target("dtmf", parse_telephone_event, PARSE, SEEDS["dtmf"]),
+    Target("vp8", parse_descriptor, PARSE, SEEDS["vp8"]),
+    Target("h264_fragment", parse_fragment, PARSE, SEEDS["h264_fragment"]),
+    Target("h264_sps", parse_sps_profile, PARSE, SEEDS["h264_sps"]),
+    Target("h264_fmtp", lambda data: parse_fmtp(_text(data)), PARSE, SEEDS["h264_fmtp"]),
+    Target("h264_profile", lambda data: parse_profile_level_id(_text(data)), PARSE, SEEDS["h264_profile"]),
     Target("opus_toc", lambda data: [parse_toc(octet) for octet in data], PARSE),
-    Target("audio_track", audio_track),
-    Target("video_track", video_track),
+    Target("audio_track", audio_track, (), SEEDS["audio_track"]),
+    Target("video_track", video_track, (), SEEDS["video_track"]),
     Target("ice", ice),
     Target("phone_offer", phone_offer, NEGOTIATION, "sdp"),
     Target("phone_answer", phone_answer, NEGOTIATION, "sdp"),
     Target("browser_offer", browser_offer, (*NEGOTIATION, BridgeError), "sdp"),
     Target("browser_answer", browser_answer, (*NEGOTIATION, BridgeError), "sdp"),
     Target("sip_message", sip_message, PARSE, "sip/rfc4475"),
-    Target("sip_uri", lambda data: parse_uri(_sip_text(data)), PARSE),
-    Target("sip_name_address", lambda data: parse_name_address(_sip_text(data)), PARSE),
-    Target("sip_via", lambda data: parse_via(_sip_text(data)), PARSE),
+    Target("sip_uri", lambda data: parse_uri(_sip_text(data)), PARSE, SEEDS["sip_uri"]),
+    Target(
+        "sip_name_address", lambda data: parse_name_address(_sip_text(data)), PARSE, SEEDS["sip_name_address"]
+    ),
+    Target("sip_via", lambda data: parse_via(_sip_text(data)), PARSE, SEEDS["sip_via"]),
     Target("sip_salvage", salvage_request, (), "sip/rfc4475"),
-    Target("sip_memory", parse_memory, PARSE),
+    Target("sip_memory", parse_memory, PARSE, SEEDS["sip_memory"]),
     Target("sip_stream", sip_stream, PARSE, "sip/rfc4475"),
     Target("sip_agent", sip_agent, (), "sip/rfc4475"),
     Target("sip_masking", sip_masking, (), "sip/rfc4475"),
-    Target("command", command, (BridgeError,)),
-    Target("flow", lambda data: parse_flow(FlowId("f"), _text(data), "f.toml", Known()), (BridgeError,)),
+    Target("command", command, (BridgeError,), SEEDS["command"]),
+    Target(
+        "flow",
+        lambda data: parse_flow(FlowId("f"), _text(data), "f.toml", Known()),
+        (BridgeError,),
+        SEEDS["flow"],
+    ),
 )

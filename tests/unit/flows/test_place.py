@@ -1,6 +1,6 @@
 """Where keys stand, in every way TOML lets one write them."""
 
-from bridge.flows.place import line_of, places
+from bridge.flows.place import DEEPEST, line_of, places
 
 TEXT = '''name = "x"
 
@@ -22,6 +22,11 @@ when.priority = "High"
 [[many]]
 x = 1
 '''
+
+
+def test_a_key_without_end_is_placed_as_deep_as_any_flow_goes() -> None:
+    found = places(".".join(["a"] * 5000) + " = 1")
+    assert max(map(len, found)) == DEEPEST
 
 
 def test_every_key_and_table_has_its_line() -> None:

@@ -730,3 +730,10 @@ def check(session: BrowserSession) -> None:
     assert len(carried) == len(set(carried))
     assert len({track.mid for track in leg.up_tracks}) == len(leg.up_tracks)
     assert sum(track.kind == "audio" for track in leg.down_tracks) <= 1
+
+
+def test_a_section_of_an_unknown_kind_is_refused_whatever_its_codecs() -> None:
+    """Found by fuzzing: a kind that is neither audio nor video, with codecs the bridge knows."""
+    text = (DATA / "chromium_camera_offer.sdp").read_text().replace("m=video", "m=viteo")
+    answer = parse_session_description(new_session().receive_offer(text))
+    assert [(media.kind, bool(media.port)) for media in answer.media] == [("audio", True), ("viteo", False)]
