@@ -14,6 +14,7 @@ import pytest
 DEBIAN_PACKAGES = {
     "baresip": "baresip-core baresip-ffmpeg",
     "sipp": "sip-tester",
+    "kamailio": "kamailio",
     "chromium": "chromium",
     "exim4": "exim4-daemon-light",
     "ffmpeg": "ffmpeg",

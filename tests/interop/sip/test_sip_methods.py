@@ -1,8 +1,17 @@
 """What sipp sends to the letter: reliable ringing, UPDATE, and what phones do between offer and answer."""
 
+import asyncio
+import re
 from pathlib import Path
 
+import pytest
+
 from bridge.peers.daemon_process import DaemonProcess
+from bridge.peers.signaling_client import has_ended
+from tests.interop.baresip import baresip
+from tests.interop.desktop import CUSTOMER_HZ, desktop, hears
+from tests.interop.kamailio import kamailio
+from tests.interop.linphone import linphone
 from tests.interop.sipp import sipp
 
 
@@ -17,3 +26,59 @@ async def test_a_caller_that_insists_on_reliable_ringing_and_holds_by_update(
     daemon: DaemonProcess, tmp_path: Path
 ) -> None:
     await assert_goes_well(daemon, tmp_path, "reliable.xml", calls=5)
+
+
+async def test_keys_by_info_are_told_once_and_never_logged(daemon: DaemonProcess, tmp_path: Path) -> None:
+    settings = {"sip.use_info": 1, "sip.use_rfc2833": 0}
+    async with desktop(daemon) as agent, linphone(tmp_path / "phone", CUSTOMER_HZ, settings) as phone:
+        await phone.dial(daemon.sip_uri())
+        await agent.accept_offer()
+        await hears(agent, "customer")
+        for key in "73":
+            await phone.command(key)
+            await asyncio.sleep(1)
+        await agent.client.wait_for(lambda event: event.get("digit") == "3", 10)
+        told = [
+            heard.event["digit"] for heard in agent.client.events if heard.event["event"] == "digitReceived"
+        ]
+        assert told == ["7", "3"]
+        assert "Signal=" in (tmp_path / "phone/log").read_text(errors="replace")  # it was INFO indeed
+        assert "Signal=" not in daemon.log.read_text(errors="replace")
+        await phone.command("terminate")
+
+
+async def test_a_phone_with_session_timers_is_agreed_with(daemon: DaemonProcess, tmp_path: Path) -> None:
+    settings = {
+        "sip.session_expires_enabled": 1,
+        "sip.session_expires_value": 90,
+        "sip.session_expires_min_value": 90,
+    }
+    async with desktop(daemon) as agent, linphone(tmp_path / "phone", CUSTOMER_HZ, settings) as phone:
+        await phone.dial(daemon.sip_uri())
+        await agent.accept_offer()
+        await hears(agent, "customer")
+        log = (tmp_path / "phone/log").read_text(errors="replace")
+        assert re.search(r"Session-Expires: ?90;refresher=ua[cs]", log), "our 200 agrees to the interval"
+        await phone.command("terminate")
+
+
+@pytest.mark.parametrize("ends", ["bridge", "phone"])
+async def test_behind_a_proxy_that_stays_on_the_way_calls_end_from_either_side(
+    daemon: DaemonProcess, tmp_path: Path, ends: str
+) -> None:
+    """The trap: a BYE without the Route set is answered 404 by the proxy, and the phone talks on to nobody."""
+    async with (
+        kamailio(tmp_path, daemon.sip_port) as proxy,
+        desktop(daemon) as agent,
+        baresip(tmp_path / "phone", CUSTOMER_HZ) as phone,
+    ):
+        await phone.dial(f"sip:support@127.0.0.1:{proxy.port}")
+        interaction_id = await agent.accept_offer()
+        await hears(agent, "customer")
+        if ends == "bridge":
+            await agent.client.command("endInteraction", interactionId=interaction_id)
+        else:
+            await phone.command("hangup")
+        await phone.happens("CALL_CLOSED")
+        await agent.client.wait_for(has_ended, 10)
+        assert (proxy.strays(), proxy.seen("BYE") >= 1) == ([], True)
