@@ -336,3 +336,17 @@ async def test_queues_profiles_and_callbacks_over_rest(desk: FrontDesk) -> None:
         assert (await admin.delete("/api/v2/queues/video")).status_code in (204, 409)
     async with desk.crm() as crm:
         assert (await crm.delete("/api/v2/queues/video")).json()["code"] == "forbidden"
+
+
+async def test_a_crm_calls_a_phone_into_the_conversation(desk: FrontDesk, crm: httpx.AsyncClient) -> None:
+    path = await answered(desk)
+    wish = {"address": "+49301234567", "name": "The bank", "role": "sme"}
+    added = await crm.post(f"{path}/participants", json=wish)
+    assert added.status_code == 201, added.text
+    said = added.json()
+    assert (said["state"], said["type"], said["name"]) == ("alerting", "voice", "The bank")
+    assert (said["requestedParticipantId"], said["userId"]) == ("+49301234567", None)
+    again = await crm.post(f"{path}/participants", json=wish)
+    assert (again.status_code, again.json()["participantId"]) == (200, said["participantId"])
+    for wrong in ({}, {**wish, "participantId": "eve"}, {"address": "http://x"}, {"address": "sip:a b"}):
+        assert (await crm.post(f"{path}/participants", json=wrong)).status_code == 400
