@@ -91,6 +91,7 @@ class Daemon:
             SwitchboardPolicy(
                 phones={TrunkId(trunk.id): _phone_preferences(trunk) for trunk in settings.all_trunks},
                 sounds=_sounds(settings),
+                prove_every_s=prove_every_s(settings.desk.proof_lifetime_s),
                 companion_link_s=settings.desk.companion_link_s,
             ),
         )
@@ -336,6 +337,11 @@ def _secret(settings: Settings) -> bytes:
     if settings.auth.secret_file:
         return read_secret(Path(settings.auth.secret_file))
     return secrets.token_bytes(32)
+
+
+def prove_every_s(lifetime_s: float) -> float:
+    """Three proofs within the time one holds, so that one may get lost; 0 asks for none, which harms nobody."""
+    return lifetime_s / 3 if lifetime_s else 10.0
 
 
 def _desk_policy(settings: Settings, book: AddressBook) -> DeskPolicy:

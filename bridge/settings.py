@@ -259,7 +259,7 @@ class Desk(Section):
     max_interactions: Annotated[int, Field(ge=1)] = 1000
     decline_rest_s: Annotated[float, Field(ge=0)] = 30.0
     missed_offers_max: Annotated[int, Field(ge=1)] = 1
-    proof_lifetime_s: Annotated[float, Field(ge=0)] = 0.0
+    proof_lifetime_s: Annotated[float, Field(ge=0)] = 30.0
     callback_ring_s: Seconds = 40.0
     callback_attempts: Annotated[int, Field(ge=1)] = 3
     callback_retry_s: Seconds = 300.0

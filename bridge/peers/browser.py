@@ -24,8 +24,15 @@ from aiortc.mediastreams import MediaStreamError
 from bridge.peers.beside import beside
 from bridge.peers.camera import AUDIO_RATE_HZ, Camera, Microphone, never
 from bridge.peers.hearing import Hearing
+from bridge.peers.path import path_works
 from bridge.peers.picture import FrameTally, read_frame
-from bridge.peers.signaling_client import Event, SignalingClient, guest_client, signaling_client
+from bridge.peers.signaling_client import (
+    CommandFailedError,
+    Event,
+    SignalingClient,
+    guest_client,
+    signaling_client,
+)
 from bridge.peers.tone import Samples, Tone
 
 STATISTICS_S = 0.2
@@ -79,13 +86,24 @@ class SyntheticBrowser:
     _offers: asyncio.Queue[Event] = field(default_factory=lambda: asyncio.Queue(OFFERS_WAITING))
     _negotiating: asyncio.Lock = field(default_factory=asyncio.Lock)
     _tasks: asyncio.TaskGroup | None = None
+    _prove_every_s: float = 0.0  # not before the first proof
 
     def __post_init__(self) -> None:
         self.client.on_event = self._receive_event
 
     async def go_ready(self, role: str) -> None:
-        """Asks for offers, as `agent` or as `sme`."""
+        """Asks for offers, as `agent` or as `sme`, and proves from now on that it can take them."""
         await self.client.command("setPresence", presence="ready", role=role)
+        await self.prove()
+
+    async def prove(self) -> None:
+        """What the desktop page says of itself, found out here: the devices there are, and a way for media."""
+        probe = await self.client.command("getMediaProbe")
+        self._prove_every_s = probe["proveEveryS"]
+        works = await path_works(probe)
+        look = self.appearance
+        microphone, camera = look.tones_hz is not None, look.picture_id is not None
+        await self.client.command("proveReady", microphone=microphone, camera=camera, ice=works)
 
     async def accept_offer(self, timeout_s: float = 30.0) -> str:
         """Waits for an offer, accepts it and connects its media; returns the interaction id."""
@@ -119,6 +137,7 @@ class SyntheticBrowser:
         try:
             async with asyncio.TaskGroup() as self._tasks:
                 self._tasks.create_task(self._watch_statistics())
+                self._tasks.create_task(self._keep_proving())
                 while True:
                     await self._answer(await self._offers.get())
         finally:
@@ -180,6 +199,13 @@ class SyntheticBrowser:
                     self.unreadable += 1
                 else:
                     self.tallies.setdefault(reading.picture_id, FrameTally()).receive(reading.counter)
+
+    async def _keep_proving(self) -> None:
+        while True:
+            await asyncio.sleep(self._prove_every_s or STATISTICS_S)
+            if self._prove_every_s:
+                with contextlib.suppress(CommandFailedError):  # the bridge is away: who comes back says so
+                    await self.prove()
 
     async def _watch_statistics(self) -> None:
         while True:

@@ -265,11 +265,15 @@ Command = DeclareRtpLeg | DeclareWebRtcLeg | RemoveLeg | DeclareRoom | RemoveRoo
 
 
 class WorkerReady(msgspec.Struct, frozen=True, gc=False, tag=True):
-    """First event of a worker. `ice_candidates` are the texts after "candidate:" of our host candidates."""
+    """First event of a worker. `ice_candidates` are the texts after "candidate:" of our host candidates.
+
+    `probe` is what desktops check their way to them with, outside of any call.
+    """
 
     fingerprint: Fingerprint
     ice_candidates: tuple[str, ...]
     srtp_library: str
+    probe: IceCredentials = IceCredentials("", "")
 
 
 class CommandRefused(msgspec.Struct, frozen=True, gc=False, tag=True):

@@ -29,6 +29,7 @@ from bridge.plane import messages
 from bridge.transport.batch import packet_io
 from bridge.transport.driver import Driver
 from bridge.transport.dtls import DtlsIdentity
+from bridge.transport.ice_probe import IceProbe
 from bridge.transport.mux import MuxEndpoint, UdpMux, open_udp_socket
 from bridge.transport.ports import RtpPortPool
 from bridge.transport.srtp_library import default_backend
@@ -91,7 +92,9 @@ class Worker:
         host, port = mux.local_address
         address = config.ice_advertised_address or host
         candidate = f"1 1 udp {HOST_CANDIDATE_PRIORITY} {address} {port} typ host"
-        self._emit(messages.WorkerReady(identity.fingerprint, (candidate,), default_backend().name))
+        probe = messages.IceCredentials(secrets.token_hex(8), secrets.token_hex(16))
+        mux.register(probe.ufrag, IceProbe(probe, mux.send))
+        self._emit(messages.WorkerReady(identity.fingerprint, (candidate,), default_backend().name, probe))
 
     def close(self) -> None:
         """Says goodbye on every leg and closes the ports; twice is fine."""

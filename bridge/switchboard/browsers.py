@@ -16,7 +16,7 @@ from bridge.switchboard.event import MediaConnected, MediaOffered, VideoPathChos
 from bridge.switchboard.leg import BrowserLeg, PhoneLeg, Place
 from bridge.switchboard.picture import tastes_of
 from bridge.switchboard.principal import VIDEO_USE, Principal
-from bridge.switchboard.view import MediaAnswer
+from bridge.switchboard.view import MediaAnswer, MediaProbe
 from bridge.switchboard.wiring import Wiring
 
 log = structlog.get_logger()
@@ -47,6 +47,15 @@ class Browsers:
         for leg in self._wiring.legs:
             if isinstance(leg, BrowserLeg):
                 self.end(leg, "plane_lost", _REASONS["plane_lost"])
+
+    def probe(self) -> MediaProbe:
+        """What a desktop checks its way to the media port with. PlaneLostError while there is no worker."""
+        if self._ready is None:
+            raise PlaneLostError("the media worker is not ready; try again in a moment")
+        ready = self._ready
+        fingerprint = f"{ready.fingerprint.algorithm} {ready.fingerprint.value}"
+        every_s = self._wiring.policy.prove_every_s
+        return MediaProbe(ready.ice_candidates, ready.probe.ufrag, ready.probe.pwd, fingerprint, every_s)
 
     # --- offer and answer ---------------------------------------------------------------------------------
 

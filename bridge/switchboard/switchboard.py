@@ -67,6 +67,7 @@ from bridge.switchboard.view import (
     CallbackView,
     InteractionView,
     MediaAnswer,
+    MediaProbe,
     ParticipantView,
     QueueView,
     TimelineView,
@@ -425,6 +426,11 @@ class Switchboard:
         self._desktops.seen(principal)
         await self._queues.prove_ready(principal, readiness)
         return self._user_view(principal.user_id)
+
+    def media_probe(self, principal: Principal) -> MediaProbe:
+        """What the desktop checks its way to the media port with, for `prove_ready`."""
+        principal.require(ROUTING_WRITE)
+        return self._browsers.probe()
 
     async def complete_wrap_up(
         self, principal: Principal, interaction_id: InteractionId, code: str, note: str

@@ -293,6 +293,20 @@ class TimelineView:
 
 
 @dataclass(frozen=True)
+class MediaProbe:
+    """A peer at the bridge's media port that answers connectivity checks (RFC 8445) and carries nothing.
+
+    `prove_every_s` is how often to check, and to prove oneself.
+    """
+
+    candidates: tuple[str, ...]
+    ice_ufrag: str
+    ice_pwd: str
+    fingerprint: str
+    prove_every_s: float
+
+
+@dataclass(frozen=True)
 class MediaAnswer:
     """Reply to `offer_media`."""
 

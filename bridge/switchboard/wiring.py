@@ -38,6 +38,7 @@ class SwitchboardPolicy:
     browser: BrowserPreferences = field(default_factory=BrowserPreferences)
     sounds: Sounds = field(default_factory=Sounds)
     answer_s: float = 10.0
+    prove_every_s: float = 10.0  # how often a desktop is asked to prove itself
     companion_link_s: float = 900.0  # for the customer to press join
 
     def phone_of(self, trunk_id: TrunkId) -> PhonePreferences:

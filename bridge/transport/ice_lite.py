@@ -203,7 +203,7 @@ class IceLite:
 
     def receive_stun(self, datagram: bytes, source: Address, now: float) -> bytes | None:
         """The response to send back to `source`; None for what deserves none."""
-        request = self._parse(datagram)
+        request = parse_check(datagram)
         if request is None:
             self.malformed += 1
             return None
@@ -225,19 +225,7 @@ class IceLite:
         nominates = "USE-CANDIDATE" in request.attributes and not self._is_retired(local_ufrag, remote_ufrag)
         self._checked(source, now, nominates=nominates)
         self.answered += 1
-        return _success(request, source, key)
-
-    @staticmethod
-    def _parse(datagram: bytes) -> stun.Message | None:
-        if len(datagram) > MAX_STUN_SIZE or not _attributes_fit(datagram):
-            return None
-        try:
-            message = stun.parse_message(datagram)
-        except (ValueError, struct.error):  # struct.error: a number attribute that is too short
-            return None
-        if message.message_method is not stun.Method.BINDING or "FINGERPRINT" not in message.attributes:
-            return None  # RFC 8445 section 7.1: a check carries FINGERPRINT
-        return message
+        return success(request, source, key)
 
     def _credentials(self, local_ufrag: str) -> IceCredentials | None:
         known = (self._local, *self._previous)
@@ -266,7 +254,20 @@ class IceLite:
         self._sources[source] = None
 
 
-def _success(request: stun.Message, source: Address, key: bytes) -> bytes:
+def parse_check(datagram: bytes) -> stun.Message | None:
+    """The message of a connectivity check, of any class; None for what is none. Its integrity is not checked."""
+    if len(datagram) > MAX_STUN_SIZE or not _attributes_fit(datagram):
+        return None
+    try:
+        message = stun.parse_message(datagram)
+    except (ValueError, struct.error):  # struct.error: a number attribute that is too short
+        return None
+    if message.message_method is not stun.Method.BINDING or "FINGERPRINT" not in message.attributes:
+        return None  # RFC 8445 section 7.1: a check carries FINGERPRINT
+    return message
+
+
+def success(request: stun.Message, source: Address, key: bytes) -> bytes:
     response = stun.Message(
         stun.Method.BINDING, stun.Class.RESPONSE, request.transaction_id, {"XOR-MAPPED-ADDRESS": source}
     )

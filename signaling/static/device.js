@@ -60,3 +60,64 @@ async function openDevice(what, constraints) {
     return { track: null, trouble: deviceTrouble(error, what) };
   }
 }
+
+const KINDS = { microphone: "audioinput", camera: "videoinput" };
+
+/** Whether microphone and camera can be used now, without opening them each time; "change" when that may differ. */
+export class Devices extends EventTarget {
+  #opened = {};
+
+  constructor() {
+    super();
+    navigator.mediaDevices?.addEventListener("devicechange", () => this.#changed());
+    for (const what of Object.keys(KINDS)) this.#watch(what);
+  }
+
+  /** { microphone, camera }: why not, "" if it can. */
+  async troubles() {
+    const trouble = browserTrouble();
+    if (trouble) return { microphone: trouble, camera: "" };
+    const [microphone, camera] = [await this.#trouble("microphone"), await this.#trouble("camera")];
+    return { microphone, camera };
+  }
+
+  async #trouble(what) {
+    const permission = await permissionOf(what);
+    if (permission === "denied") return deviceTrouble({ name: "NotAllowedError" }, what);
+    const devices = await navigator.mediaDevices.enumerateDevices();
+    if (!devices.some((device) => device.kind === KINDS[what])) return deviceTrouble({ name: "NotFoundError" }, what);
+    // Opened once: only that asks the person, and tells whether another program has it. Not asked twice.
+    const known = this.#opened[what];
+    if (known === undefined || (known && permission === "granted")) this.#opened[what] = await tryDevice(what);
+    return this.#opened[what];
+  }
+
+  async #watch(what) {
+    const status = await statusOf(what);
+    status?.addEventListener("change", () => this.#changed());
+  }
+
+  #changed() {
+    this.#opened = {};
+    this.dispatchEvent(new Event("change"));
+  }
+}
+
+async function tryDevice(what) {
+  const { track, trouble } = await openDevice(what, what === "camera" ? { video: true } : { audio: true });
+  track?.stop();
+  return trouble;
+}
+
+async function permissionOf(what) {
+  return (await statusOf(what))?.state ?? "unknown";
+}
+
+/** null where a browser does not tell (Firefox before 131). */
+async function statusOf(what) {
+  try {
+    return await navigator.permissions.query({ name: what });
+  } catch {
+    return null;
+  }
+}

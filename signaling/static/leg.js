@@ -39,6 +39,11 @@ export class Leg extends EventTarget {
     this.#changed();
   }
 
+  /** After a dropped websocket: no media, or an offer whose answer got lost. */
+  get isBroken() {
+    return this.pc.connectionState !== "connected" || this.pc.signalingState !== "stable";
+  }
+
   get closed() {
     return this.#closed;
   }

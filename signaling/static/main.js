@@ -6,6 +6,7 @@ import { browserTrouble, openCamera, openDevices } from "./device.js";
 import { readFigures } from "./figure.js";
 import { Leg } from "./leg.js";
 import { element, keep, showBadge, showPressed } from "./part.js";
+import { Readiness } from "./readiness.js";
 import { SignIn } from "./signin.js";
 import { Socket } from "./socket.js";
 
@@ -29,6 +30,8 @@ const state = {
   events: [],
   notices: [],
 };
+const readiness = new Readiness(socket, () =>
+  [...state.legs.values()].some((leg) => leg?.pc.connectionState === "connected"));
 const options = { processing: true, codec: "" };
 const offerCards = new Map();
 const interactionCards = new Map();
@@ -113,11 +116,32 @@ function signOut() {
   for (const id of [...state.legs.keys()]) dropLeg(id);
   state.presence = { presence: "offline", role: "agent" };
   for (const map of [state.offers, state.interactions, state.users]) map.clear();
+  readiness.want(false);
   socket.close();
   render();
 }
 
-/** After signing in or coming back: what is, in place of what was missed. */
+/** After signing in or coming back. With its place in the events kept, what was missed comes by itself. */
+async function comeBack() {
+  const wished = state.presence;
+  if (socket.identity.resumed) await resume();
+  else await refresh();
+  // What is wished here, not what the bridge took it for meanwhile.
+  if (["ready", "away"].includes(wished.presence)) state.presence = wished;
+  if (["ready", "away"].includes(state.presence.presence)) await attempt("setPresence", state.presence);
+  await readiness.want(state.presence.presence === "ready");
+  render();
+}
+
+/** Same bridge, nothing missed: media that still flow are left alone. */
+async function resume() {
+  await attempt("listUsers"); // the first command of the new connection brings what is not numbered
+  for (const leg of state.legs.values()) {
+    if (leg?.isBroken) leg.restart();
+  }
+}
+
+/** What is, in place of what was missed. */
 async function refresh() {
   state.offers.clear(); // those that still ring come again with the first command
   const listed = await attempt("listInteractions");
@@ -128,7 +152,7 @@ async function refresh() {
   for (const [id, leg] of [...state.legs]) {
     // Media of a bridge that was started anew are dead, even if the browser has not noticed yet.
     if (!state.interactions.has(id) || anew) dropLeg(id);
-    else if (leg?.legId) leg.restart();
+    else leg?.restart();
   }
   if (anew) for (const interaction of [...state.interactions.values()]) takeInteraction(interaction);
   const users = await attempt("listUsers");
@@ -136,8 +160,6 @@ async function refresh() {
   // After a reload of the page the bridge still knows what this desktop was.
   const known = state.users.get(socket.identity?.userId);
   if (known && state.presence.presence === "offline") state.presence = { presence: known.presence, role: known.role };
-  if (["ready", "away"].includes(state.presence.presence)) await attempt("setPresence", state.presence);
-  render();
 }
 
 // --- presence and offers ------------------------------------------------------------------------------------
@@ -151,6 +173,7 @@ async function setPresence(presence, role = state.presence.role) {
   if (presence === "ready") await checkDevices(false);
   if (await attempt("setPresence", { presence, role })) state.presence = { presence, role };
   render();
+  await readiness.want(state.presence.presence === "ready");
 }
 
 /** Asks for permission before the first call, not during it. */
@@ -308,6 +331,7 @@ const onEvent = {
         notify("warning", "An offer was not answered, so you are no longer ready. Go ready again when you are.");
       }
       state.presence = { presence: user.presence, role: user.role };
+      readiness.want(user.presence === "ready");
     }
   },
   mediaOffered: ({ interactionId, legId, sdp }) => state.legs.get(interactionId)?.receiveOffer(legId, sdp),
@@ -340,11 +364,12 @@ for (const [name, handle] of Object.entries(onEvent)) {
     render();
   });
 }
+readiness.addEventListener("change", render);
 socket.addEventListener("refused", ({ detail }) => notify("error", detail.reason));
 socket.addEventListener("state", ({ detail }) => {
   state.connection = detail.state;
   if (detail.state === "offline" && detail.reason) signedOut(detail.reason);
-  if (detail.state === "online") refresh();
+  if (detail.state === "online") comeBack();
   render();
 });
 
@@ -363,9 +388,19 @@ function render() {
   }
   renderCards();
   renderUsers();
+  renderReadiness();
   $("idle").hidden = state.interactions.size > 0;
   $("idle-text").textContent =
     state.presence.presence === "ready" ? "You are ready: the next offer rings here." : "Go ready to be offered the next caller.";
+}
+
+/** What keeps offers away although one is ready, with what to do about it. */
+function renderReadiness() {
+  const { microphone, camera, path } = readiness.troubles ?? {};
+  const stops = [microphone, path].filter(Boolean);
+  const text = stops.length ? `You are offered nothing: ${stops.join(" ")}` : camera ? `You are offered no video: ${camera}` : "";
+  $("readiness").hidden = !text;
+  if ($("readiness").textContent !== text) $("readiness").textContent = text;
 }
 
 function renderCards() {
@@ -458,6 +493,7 @@ window.warmbridge = {
   state,
   options,
   socket,
+  readiness,
   actions,
   signIn,
   signOut,

@@ -22,11 +22,13 @@ export class Socket extends EventTarget {
   #nextId = 1;
   #failures = 0;
   #timers = [];
+  #place = null; // in the bridge's events: bootId, number and part of the last one that came
   identity = null;
   state = "offline";
 
   /** Signs in; settles when the bridge has answered. Later breaks are mended by themselves. */
   connect(token) {
+    this.#place = null;
     this.#token = token;
     return this.#open();
   }
@@ -75,7 +77,10 @@ export class Socket extends EventTarget {
     closed.catch(() => {});
     socket.addEventListener("message", (event) => this.#receive(JSON.parse(event.data)));
     await Promise.race([new Promise((resolve) => socket.addEventListener("open", resolve, { once: true })), closed]);
-    this.identity = await this.request("authenticate", { token: this.#token });
+    const resume = this.#place === null ? {} : { resume: this.#place };
+    this.identity = await this.request("authenticate", { token: this.#token, ...resume });
+    const { bootId, number, part, resumed } = this.identity;
+    if (!resumed) this.#place = { bootId, number, part };
     this.#failures = 0;
     this.#timers.push(setInterval(() => this.#prove(socket), PING_EVERY_MS));
     this.#change("online");
@@ -89,6 +94,8 @@ export class Socket extends EventTarget {
 
   #receive(message) {
     if (message.event) {
+      const { number, part } = message;
+      if (number !== undefined && this.#place !== null) this.#place = { ...this.#place, number, part };
       this.dispatchEvent(new CustomEvent(message.event, { detail: message }));
     } else if (message.id !== null) {
       this.#settle(message.id, message);

@@ -56,7 +56,7 @@ Reading = (
     | messages.GetUser
     | messages.ListPrompts
 )
-Media = messages.OfferMedia | messages.AnswerMedia | messages.TrickleCandidate
+Media = messages.OfferMedia | messages.AnswerMedia | messages.TrickleCandidate | messages.GetMediaProbe
 Desk = Enrolling | Queueing | Administration | Calling | Working | HandingOver | Hooking | Noticing | Flowing
 # What is left of `Command` once the session has answered `authenticate` and `ping`.
 Dispatched = Routing | Party | Whole | Reading | Media | Desk
@@ -221,6 +221,10 @@ class Dispatch:
             case messages.TrickleCandidate():
                 candidate = command.candidate.candidate if command.candidate else ""
                 await board.trickle(principal, LegId(command.leg_id), candidate)
+            case messages.GetMediaProbe():
+                return event.MediaProbeResult.model_validate(
+                    board.media_probe(principal), from_attributes=True
+                )
             case _:
                 assert_never(command)
         return None

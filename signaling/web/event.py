@@ -308,6 +308,16 @@ class MediaResult(WireModel):
     sdp: str
 
 
+class MediaProbeResult(WireModel):
+    """A peer at the media port that answers connectivity checks. `fingerprint` as in SDP."""
+
+    candidates: tuple[str, ...]
+    ice_ufrag: str
+    ice_pwd: str
+    fingerprint: str
+    prove_every_s: float
+
+
 class CallbackResult(WireModel):
     callback: Callback
 
@@ -342,6 +352,7 @@ Result = (
     | DeadLettersResult
     | DeadNotificationsResult
     | MediaResult
+    | MediaProbeResult
     | CompanionLinkResult
     | CompanionJoined
     | CallbackResult

@@ -493,6 +493,13 @@ class TrickleCandidate(WireModel):
     candidate: IceCandidate | None = None
 
 
+class GetMediaProbe(WireModel):
+    """What a desktop checks its way to the media port with, before it proves itself ready."""
+
+    command: Literal["getMediaProbe"]
+    id: CommandId
+
+
 Command = (
     Authenticate
     | Ping
@@ -531,6 +538,7 @@ Command = (
     | OfferMedia
     | AnswerMedia
     | TrickleCandidate
+    | GetMediaProbe
     | ProveReady
     | CompleteWrapUp
     | QueueInteraction

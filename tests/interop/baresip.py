@@ -270,13 +270,14 @@ async def baresip(
     *,
     tls: PhoneTls | None = None,
     media_encryption: str = "",
+    answers: bool = True,
 ) -> AsyncIterator[Baresip]:
-    """A phone that answers by itself, ready to be driven; its files lie in `directory`."""
+    """A phone that answers by itself (or only when told to), ready to be driven; its files lie in `directory`."""
     sip_port, control_port = free_port(), free_port()
     chosen = CODECS[codec]
     account = (
         f"<sip:{name}@127.0.0.1:{sip_port + (transport == 'tls')};transport={transport}>"
-        f";regint=0;answermode=auto;audio_codecs={chosen.account}"
+        f";regint=0;answermode={'auto' if answers else 'manual'};audio_codecs={chosen.account}"
         f"{media_encryption and ';mediaenc=' + media_encryption}"
     )
     if video is not None and video.codecs:

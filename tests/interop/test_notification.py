@@ -217,6 +217,7 @@ async def test_a_flow_writes_and_goes_on_without_waiting_for_the_server(
     async with caller(daemon):  # nobody listens at the mail server's port yet
         async with signaling_client(daemon.websocket_url, daemon.token("alice")) as client:
             await client.command("setPresence", presence="ready")
+            await client.command("proveReady", microphone=True, camera=False, ice=True)
             await client.wait_for(lambda event: event["event"] == "offerMade", PATIENCE_S)
         async with mail.serving():
             await eventually("the mail", lambda: mail.delivered("experts"), PATIENCE_S)

@@ -7,8 +7,9 @@ import pytest
 
 from bridge.desk.policy import DeskPolicy
 from bridge.desk.queue import Profile, Queue, default_queue
-from bridge.errors import CallFailedError, ForbiddenError, NotFoundError
+from bridge.errors import CallFailedError, ForbiddenError, NotFoundError, PlaneLostError
 from bridge.ids import InteractionId, LegId, QueueId
+from bridge.plane import messages
 from bridge.switchboard.event import InteractionUpdated, PositionAnnounced, QueueDepthExceeded
 from bridge.switchboard.queues import CallbackWish, Readiness
 from bridge.switchboard.switchboard import AddFromQueue
@@ -208,3 +209,18 @@ async def test_canceling_while_it_rings_hangs_up() -> None:
         assert leg_id in [hung for hung, _ in stage.doors.hung_up]
         assert (await stage.view(id_)).state == "ended"
         assert stage.board.legs == 0
+
+
+async def test_a_desktop_is_told_what_to_check_its_media_path_with() -> None:
+    async with theatre() as stage:
+        credentials = messages.IceCredentials("probe", "p" * 22)
+        fingerprint = messages.Fingerprint("sha-256", "AB:CD")
+        stage.board.plane_event(
+            messages.WorkerReady(fingerprint, ("1 1 udp 1 127.0.0.1 9 typ host",), "", credentials)
+        )
+        probe = stage.board.media_probe(ALICE)
+        assert (probe.ice_ufrag, probe.ice_pwd, probe.fingerprint) == ("probe", "p" * 22, "sha-256 AB:CD")
+        assert probe.candidates == ("1 1 udp 1 127.0.0.1 9 typ host",)
+        stage.board.plane_lost("gone")
+        with pytest.raises(PlaneLostError):
+            stage.board.media_probe(ALICE)

@@ -16,6 +16,7 @@ ON_THE_WEBSOCKET_ONLY = {
     "offerMedia",
     "answerMedia",
     "trickleCandidate",
+    "getMediaProbe",
     "joinCompanion",  # a customer's browser, which has no token for the API
 }
 # One route for several commands.
