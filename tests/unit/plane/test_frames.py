@@ -55,11 +55,30 @@ async def test_a_length_beyond_the_bound_is_not_waited_for() -> None:
         assert await read_frame(reader) is None
 
 
-async def test_a_reader_that_stopped_counts_as_lost() -> None:
+async def write_on(frames: FrameWriter, payload: bytes, turns: int) -> None:
+    """Twice as much as may wait, with some turns of the loop between the frames."""
+    for _ in range(2 * MAX_UNSENT_BYTES // len(payload)):
+        frames.write(payload)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("turns", [0, 1])
+async def test_a_reader_that_stopped_counts_as_lost(turns: int) -> None:
     async with ends() as (_, frames, writer):
         payload = bytes(1 << 20)
-        while writer.transport.get_write_buffer_size() <= MAX_UNSENT_BYTES:
-            frames.write(payload)
         with pytest.raises(PlaneLostError, match="stopped reading"):
-            frames.write(payload)
+            await write_on(frames, payload, turns)
         assert frames.is_closing()
+        assert writer.transport.get_write_buffer_size() <= MAX_UNSENT_BYTES + 2 * len(payload)
+
+
+async def test_what_is_written_in_one_turn_leaves_together_and_in_order() -> None:
+    async with ends() as (reader, frames, _):
+        for number in range(100):
+            frames.write(b"%d" % number)
+        assert [await read_frame(reader) for _ in range(100)] == [b"%d" % number for number in range(100)]
+        frames.write(b"last")
+        frames.close()
+        assert await read_frame(reader) == b"last"
+        assert await read_frame(reader) is None
