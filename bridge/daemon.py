@@ -275,6 +275,7 @@ class Daemon:
             "journal_pending": self._journal.pending,
             "journal_written_total": self._journal.written,
             "asyncio_tasks": len(asyncio.all_tasks()),
+            "calls_refused_total": self._switchboard.calls_refused,
         }
 
 

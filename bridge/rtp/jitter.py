@@ -135,13 +135,26 @@ class JitterBuffer:
         if (self._cursor is not None and end <= self._cursor) or index <= self._last_index:
             self.late += 1
             return
-        if any(entry.index == index for entry in self._entries):
+        entry = _Entry(index, media_time, end, payload, audio_level)
+        last = self._entries[-1] if self._entries else None
+        if last is not None and (index <= last.index or media_time < last.media_time):
+            self._insert(entry)
+            return
+        self._make_room()
+        self._entries.append(entry)
+
+    def _insert(self, entry: _Entry) -> None:
+        """One that comes out of order, or twice."""
+        if any(known.index == entry.index for known in self._entries):
             self.duplicates += 1
             return
+        self._make_room()
+        insort(self._entries, entry, key=_media_time)
+
+    def _make_room(self) -> None:
         if len(self._entries) >= CAPACITY:
             del self._entries[0]
             self.dropped += 1
-        insort(self._entries, _Entry(index, media_time, end, payload, audio_level), key=_media_time)
 
     def clear(self) -> None:
         """Forgets the stream's past: it starts anew. Counters stay."""

@@ -42,6 +42,8 @@ class Intake:
                 self._playback_ended(event)
             case messages.LegStatistics():
                 self._diagnostics.receive(event)
+            case messages.WorkerStatistics():
+                self._phones.overload.receive(event)
             case (
                 messages.LegConnected()
                 | messages.LegFailed()
@@ -52,11 +54,12 @@ class Intake:
                 if leg is not None:
                     self._receive_leg_event(leg, event)
             case _:
-                return  # the worker's statistics go to the metrics, replies to whoever asked
+                return  # replies go to whoever asked
 
     def receive_loss(self) -> None:
         """Phones are told their new port once the next worker has given one; browsers have to rejoin."""
         self._wiring.performance.forget_plane()
+        self._phones.overload.forget()
         self._browsers.plane_lost()
 
     async def play_prompt(

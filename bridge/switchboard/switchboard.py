@@ -252,6 +252,11 @@ class Switchboard:
     def open_interactions(self) -> int:
         return len(self._wiring.desk.live_interactions())
 
+    @property
+    def calls_refused(self) -> int:
+        """Since the start, because the media worker could not keep up."""
+        return self._phones.overload.refused
+
     def live_interaction_ids(self) -> frozenset[InteractionId]:
         return frozenset(i.interaction_id for i in self._wiring.desk.live_interactions())
 
