@@ -7,7 +7,7 @@ from bridge.plane.messages import WorkerStatistics
 
 log = structlog.get_logger()
 
-TOO_MANY_SKIPPED = 0.2  # of the ticks: speech has holes that everybody hears
+TOO_MANY_SKIPPED = 0.4  # of the ticks: nobody can follow a conversation with so many holes in it
 LASTS = 3  # seconds in a row; a machine that sleeps for a moment is no reason to refuse anybody
 
 _SKIPPED, _TICKS = "ticks_skipped_total", "ticks_total"

@@ -14,13 +14,21 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import bench_desk, bench_forwarding, bench_mixer, bench_sip, bench_transport
+from tests.bench import (
+    bench_desk,
+    bench_forwarding,
+    bench_mixer,
+    bench_sip,
+    bench_transport,
+    bench_waiting,
+)
 from tests.bench.figure import Bench, Figure
 
 BENCHES: dict[str, Bench] = {
     "forwarding": bench_forwarding.run,
     "transport": bench_transport.run,
     "mixer": bench_mixer.run,
+    "waiting": bench_waiting.run,
     "sip": bench_sip.run,
     "desk": bench_desk.run,
 }

@@ -29,12 +29,12 @@ def seconds(skipped: Iterable[float], of: float = 50.0) -> list[WorkerStatistics
         ([], False),
         ([0, 0, 0, 0], False),
         ([50], False),
-        ([20] * (LASTS - 1), False),
-        ([20] * LASTS, True),
-        ([10] * LASTS, False),
-        ([11] * LASTS, True),
-        ([20, 0] * LASTS, False),
-        ([20] * LASTS + [0], False),
+        ([30] * (LASTS - 1), False),
+        ([30] * LASTS, True),
+        ([20] * LASTS, False),
+        ([21] * LASTS, True),
+        ([30, 0] * LASTS, False),
+        ([30] * LASTS + [0], False),
     ],
 )
 def test_only_what_lasts_counts(skipped: list[float], *, present: bool) -> None:
