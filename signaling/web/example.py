@@ -28,6 +28,7 @@ _INTERACTION_ID = "int_5f0c9a1e2b3d4c5f"
 _CUSTOMER_ID, _ALICE_ID, _EVE_ID = "prt_1a2b3c4d5e6f7081", "prt_2b3c4d5e6f708192", "prt_3c4d5e6f708192a3"
 _QUEUE_ID = "escalation-video"
 _BEGAN, _NOW, _SOON = "2026-03-02T09:30:00Z", "2026-03-02T09:34:10Z", "2026-03-02T09:49:10Z"
+_TOKEN = "eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl"
 
 _ATTRIBUTES = {
     "escalation_reason": "Complex Case",
@@ -233,10 +234,12 @@ REQUESTS: Mapping[str, Any] = {
     },
     "OfferRefusal": {"reason": "lunch"},
     "ParticipantChange": {"muted": True},
+    "PasswordSignIn": {"user": "alice", "password": "correct horse battery staple"},
     "PresenceWish": {"presence": "ready", "role": "sme"},
     "PromptWish": {"prompt": "connecting", "participantId": _CUSTOMER_ID},
     "ProveReadyBody": {"microphone": True, "camera": True, "ice": True, "detail": ""},
     "QueueInteractionBody": {"queueId": _QUEUE_ID},
+    "Renewal": {"refreshToken": _TOKEN},
     "RequestCallbackBody": {"number": "+4930123456", "notBefore": _SOON, "reason": "asked for it"},
     "SetProfileBody": {
         "skills": {"Video_Escalation": 4},
@@ -266,8 +269,8 @@ ANSWERS: Mapping[str, Any] = {
         "linkId": "lnk_708192a3b4c5d6e7",
         "interactionId": _INTERACTION_ID,
         "participantId": _CUSTOMER_ID,
-        "url": "https://bridge.example/companion#eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl",
-        "token": "eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl",
+        "url": f"https://bridge.example/companion#{_TOKEN}",
+        "token": _TOKEN,
         "expiresAt": _SOON,
     },
     "DeadLettersResult": {
@@ -317,6 +320,16 @@ ANSWERS: Mapping[str, Any] = {
     "Prompts": {"prompts": ["connecting", "music", "waiting"]},
     "Queue": _QUEUE,
     "QueuesResult": {"queues": [_QUEUE]},
+    "SignInWays": {"password": True},
+    "SignedIn": {
+        "userId": "alice",
+        "name": "Alice Example",
+        "scopes": ["interaction:read", "interaction:write", "routing:write"],
+        "accessToken": _TOKEN,
+        "expiresIn": 900,
+        "refreshToken": _TOKEN,
+        "refreshExpiresIn": 43_200,
+    },
     "Timeline": {
         "timeline": [
             {
@@ -327,6 +340,18 @@ ANSWERS: Mapping[str, Any] = {
             }
         ],
         "nextAfter": None,
+    },
+    "TokenAnswer": {
+        "access_token": _TOKEN,
+        "token_type": "Bearer",
+        "expires_in": 900,
+        "scope": "interaction:read interaction:write",
+    },
+    "TokenTrouble": {
+        "error": "invalid_client",
+        "error_description": "no such client, or its secret is another one",
+        "code": "invalid_client",
+        "reason": "no such client, or its secret is another one",
     },
     "TraceResult": {
         "signals": [

@@ -57,9 +57,9 @@ def _truthful(document: dict[str, Any]) -> dict[str, Any]:
         for method, operation in operations.items():
             if path.startswith(PREFIX):
                 _correct_errors(operation["responses"])
-                _add_examples(operation)
                 if method in _CHANGING and not path.startswith(f"{PREFIX}/sign-in"):
                     _add_parameters(operation, path)
+            _add_examples(operation)
     schemas = document["components"]["schemas"]
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any, get_args
 
 import httpx
+import jsonschema_rs
 import pytest_asyncio
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
@@ -14,6 +15,7 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import content_type_conformance, status_code_conformance
 
+from signaling.web.auth import SCOPES
 from signaling.web.messages import Command
 from tests.interop.web.front_desk import FrontDesk, Visitor, front_desk, token
 from tests.unit.switchboard.theatre import BOB, EVE
@@ -154,19 +156,15 @@ async def test_requests_made_from_the_openapi_document_meet_no_mistake_of_ours(d
         "participantId": participant.participant_id,
         "userId": "eve",
     }
-    every = (
-        "interaction:read",
-        "interaction:write",
-        "interaction:all",
-        "routing:write",
-        "queue:write",
-        "user:read",
-        "user:write",
-    )
-    bearer = token("crm", *every, "telephony:video:use", "webhook:read", "webhook:write")
+    bearer = token("crm", *SCOPES)
     visited = await asyncio.to_thread(visit_every_operation, desk.url, bearer, known)
     assert {"addParticipant", "getInteraction", "issueToken", "createWebhook"} <= visited
     assert {"createAccount", "disableAccount", "signIn", "renewSignIn"} <= visited
+
+
+def bodies_of(operation: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for body in (operation.get("requestBody", {}), *operation["responses"].values()):
+        yield from body.get("content", {}).values()
 
 
 async def test_the_openapi_document_explains_itself(desk: FrontDesk) -> None:
@@ -178,6 +176,9 @@ async def test_the_openapi_document_explains_itself(desk: FrontDesk) -> None:
         for method, operation in operations.items():
             assert operation["summary"], path
             assert operation["operationId"], path
+            for media in bodies_of(operation):
+                schema = {**media["schema"], "components": document["components"]}
+                jsonschema_rs.validate(schema, media["example"])
             if path.startswith("/api/v2/sign-in"):
                 assert "security" not in operation, "there a token is what one does not have yet"
             elif path.startswith("/api/"):

@@ -82,8 +82,11 @@ async def test_a_hundred_adds_of_one_expert_at_once_are_one(desk: FrontDesk) -> 
     async with desk.desktop("alice") as alice, desk.desktop("eve") as eve, desk.crm() as crm:
         await eve.say("setPresence", presence="ready", role="sme")
 
+        answers: dict[str, set[tuple[int, str]]] = {}
+
         async def by_api(number: int) -> tuple[int, str]:
-            headers = {"Idempotency-Key": f"key-{number % 25}"}  # each key is tried twice
+            key = f"key-{number % 25}"  # each is tried twice
+            headers = {"Idempotency-Key": key}
             while True:
                 answer = await crm.post(f"{path}/participants", json=MISSION, headers=headers)
                 if answer.json().get("code") == "in_flight":
@@ -92,7 +95,9 @@ async def test_a_hundred_adds_of_one_expert_at_once_are_one(desk: FrontDesk) -> 
                 elif answer.status_code == 429:
                     await asyncio.sleep(0.1)
                 else:
-                    return answer.status_code, answer.json()["participantId"]
+                    told = answer.status_code, answer.json()["participantId"]
+                    answers.setdefault(key, set()).add(told)
+                    return told
 
         async def by_desktop() -> list[tuple[int, str]]:
             found = []
@@ -110,6 +115,13 @@ async def test_a_hundred_adds_of_one_expert_at_once_are_one(desk: FrontDesk) -> 
         assert (await alice.say("ping"))["ok"]
         assert (await eve.say("ping"))["ok"]
         assert [e["event"] for e in eve.events].count("offerMade") == 1
+        assert all(len(told_twice) == 1 for told_twice in answers.values()), (
+            "a retry hears what the first did"
+        )
+        assert sum((201, told[0][1]) in told_once for told_once in answers.values()) <= 1
+        timeline = (await crm.get(f"{path}/timeline")).json()["timeline"]
+    happened = [entry["event"] for entry in timeline if entry["facts"].get("user_id") == "eve"]
+    assert (happened.count("participant_added"), happened.count("offer_made")) == (1, 1)
     view = await desk.stage.view(interaction_id)  # type: ignore[arg-type]
     assert [p.user_id for p in view.participants].count(EVE.user_id) == 1
 
