@@ -8,8 +8,9 @@ from typing import Any
 
 from bridge.desk import events
 from bridge.desk.flow import END, Flow, FlowResult, FlowRun, FlowStep, FlowTrigger, Outcome, StepKind
-from bridge.desk.flow_action import DUE, ENTER, HOLDS_OUT, RECEIVE, RELEASE, Entered, Scene
+from bridge.desk.flow_action import DUE, ENTER, HOLDS_OUT, RECEIVE, RELEASE
 from bridge.desk.flow_run import end_run
+from bridge.desk.flow_scene import Entered, Scene
 from bridge.desk.settlement import settle
 from bridge.desk.step import SYSTEM, Step
 from bridge.errors import BridgeError
