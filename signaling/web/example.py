@@ -17,6 +17,7 @@ from bridge.errors import (
     UnauthorizedError,
 )
 from signaling.web.problem import (
+    IssuerError,
     PreconditionError,
     ReusedKeyError,
     TooManyRequestsError,
@@ -234,11 +235,17 @@ REQUESTS: Mapping[str, Any] = {
     },
     "OfferRefusal": {"reason": "lunch"},
     "ParticipantChange": {"muted": True},
+    "PasswordChange": {
+        "user": "alice",
+        "password": "correct horse battery staple",
+        "newPassword": "a better horse battery staple",
+    },
     "PasswordSignIn": {"user": "alice", "password": "correct horse battery staple"},
     "PresenceWish": {"presence": "ready", "role": "sme"},
     "PromptWish": {"prompt": "connecting", "participantId": _CUSTOMER_ID},
     "ProveReadyBody": {"microphone": True, "camera": True, "ice": True, "detail": ""},
     "QueueInteractionBody": {"queueId": _QUEUE_ID},
+    "Return": {"code": "SplxlOBeZQQYbYS6WxSbIA", "state": "5f0c9a1e2b3d4c5f", "iss": "https://login.example"},
     "Renewal": {"refreshToken": _TOKEN},
     "RequestCallbackBody": {"number": "+4930123456", "notBefore": _SOON, "reason": "asked for it"},
     "SetProfileBody": {
@@ -262,6 +269,10 @@ REQUESTS: Mapping[str, Any] = {
 ANSWERS: Mapping[str, Any] = {
     "Account": _ACCOUNT,
     "AccountsResult": {"accounts": [_ACCOUNT], "nextCursor": None},
+    "Beginning": {
+        "authorizationUrl": "https://login.example/authorize?client_id=warmbridge&state=5f0c9a1e2b3d4c5f",
+        "state": "5f0c9a1e2b3d4c5f",
+    },
     "AddedParticipant": {**_EVE, "interactionId": _INTERACTION_ID, "requestedParticipantId": "eve"},
     "Callback": _CALLBACK,
     "CallbacksResult": {"callbacks": [_CALLBACK]},
@@ -320,7 +331,7 @@ ANSWERS: Mapping[str, Any] = {
     "Prompts": {"prompts": ["connecting", "music", "waiting"]},
     "Queue": _QUEUE,
     "QueuesResult": {"queues": [_QUEUE]},
-    "SignInWays": {"password": True},
+    "SignInWays": {"password": True, "issuer": "https://login.example"},
     "SignedIn": {
         "userId": "alice",
         "name": "Alice Example",
@@ -381,6 +392,7 @@ _REFUSALS = (
     PreconditionError(f'interaction {_INTERACTION_ID} is at "{_INTERACTION_ID}.8" by now: read it again'),
     ReusedKeyError("this Idempotency-Key was used for another request"),
     TooManyRequestsError("too many requests a second; this one was not carried out"),
+    IssuerError("the issuer did not answer in time"),
     PlaneLostError("the media worker is being started"),
 )
 PROBLEMS: Mapping[str, Any] = {

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     import ssl
 
 SECRET = secrets.token_bytes(32)
-REPLY_S = 10.0
+REPLY_S = 30.0
 HOOK_SETTINGS = WebhookSettings(first_retry_s=0.05, longest_retry_s=0.1, max_attempts=3, timeout_s=2.0)
 ISSUER_SECRET = "a secret that the issuer gave"
 CRM_SECRET = secrets.token_urlsafe(24)
