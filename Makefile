@@ -3,10 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench fuzz crash soak install peers clean
+.PHONY: help demo test lint bench fuzz interop-sip crash soak install peers clean
 
 help:  ## show this help
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 demo: install  ## a phone call becomes a three-party video conference, checked by what the peers hear and see
 	@$(BIN)/warmbridge demo --seconds 20
@@ -26,6 +26,9 @@ bench: install  ## figures of this machine, side by side with stock aiortc
 
 fuzz: install  ## every parser and engine against inputs that search for new code, 60 s each
 	@$(BIN)/python -m tests.fuzz --seconds 60
+
+interop-sip: install peers  ## what works with which real phone, a line each
+	@$(BIN)/python -m tests.interop.peer_table
 
 soak: install  ## ten million transitions of the desk in virtual time, checked as they go
 	@$(BIN)/python -m tests.sim.desk.soak --transitions 10000000

@@ -3,6 +3,8 @@
 import signal
 from pathlib import Path
 
+import pytest
+
 from bridge.peers.browser import SyntheticBrowser
 from bridge.peers.daemon_process import DaemonProcess
 from bridge.peers.signaling_client import has_ended
@@ -35,6 +37,7 @@ async def diagnosed(agent: SyntheticBrowser, *causes: str) -> None:
     await eventually(what, lambda: customers_diagnoses(agent) == list(causes), timeout_s=30.0)
 
 
+@pytest.mark.peer("baresip", "says why it is silent")
 async def test_a_phone_that_falls_silent_is_diagnosed(daemon: DaemonProcess, tmp_path: Path) -> None:
     async with desktop(daemon) as agent, baresip(tmp_path / "phone", CUSTOMER_HZ) as phone:
         await phone.dial(daemon.sip_uri())

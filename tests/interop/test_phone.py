@@ -61,6 +61,7 @@ def assert_heard_only_the_agent(phone: Baresip) -> None:
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
 @pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.peer("baresip", "voice both ways")
 async def test_a_phone_and_an_agent_hear_each_other(
     bridge: DaemonProcess, tmp_path: Path, codec: str, transport: str
 ) -> None:
@@ -78,6 +79,7 @@ async def test_a_phone_and_an_agent_hear_each_other(
         assert_heard_only_the_agent(phone)
 
 
+@pytest.mark.peer("baresip", "the phone holds and resumes")
 async def test_a_phone_holds_and_resumes(bridge: DaemonProcess, tmp_path: Path) -> None:
     async with desktop(bridge) as agent, baresip(tmp_path / "phone", CUSTOMER_HZ) as phone:
         await phone.dial(bridge.sip_uri())
@@ -94,6 +96,7 @@ async def test_a_phone_holds_and_resumes(bridge: DaemonProcess, tmp_path: Path) 
         await agent.client.wait_for(has_ended, 5.0)
 
 
+@pytest.mark.peer("baresip", "the agent holds and resumes")
 async def test_the_agent_holds_and_resumes(bridge: DaemonProcess, tmp_path: Path) -> None:
     """The phone is told to listen only, hears music meanwhile, and is heard again afterwards."""
     async with desktop(bridge) as agent, baresip(tmp_path / "phone", CUSTOMER_HZ) as phone:
@@ -147,6 +150,7 @@ async def test_a_held_caller_hears_music_and_nobody_and_then_the_agent_again(bri
 
 
 @pytest.mark.parametrize("codec", ["PCMU", "OPUS"])
+@pytest.mark.peer("baresip", "digits by RFC 4733")
 async def test_digits_arrive_once_each_and_in_order(
     bridge: DaemonProcess, tmp_path: Path, codec: str
 ) -> None:
@@ -165,6 +169,7 @@ async def test_digits_arrive_once_each_and_in_order(
         await agent.client.wait_for(has_ended, 5.0)
 
 
+@pytest.mark.peer("baresip", "the bridge hangs up")
 async def test_the_agent_hangs_up_for_all(bridge: DaemonProcess, tmp_path: Path) -> None:
     async with desktop(bridge) as agent, baresip(tmp_path / "phone", CUSTOMER_HZ) as phone:
         await phone.dial(bridge.sip_uri())
@@ -174,6 +179,7 @@ async def test_the_agent_hangs_up_for_all(bridge: DaemonProcess, tmp_path: Path)
         await phone.happens("CALL_CLOSED", timeout_s=5.0)
 
 
+@pytest.mark.peer("baresip", "the call survives the agent")
 async def test_the_customer_survives_the_agent(bridge: DaemonProcess, tmp_path: Path) -> None:
     """The agent leaves and is offered the same customer again, on the same interaction."""
     async with desktop(bridge) as agent, baresip(tmp_path / "phone", CUSTOMER_HZ) as phone:

@@ -46,6 +46,7 @@ async def undecryptable(bridge: DaemonProcess) -> float:
     ("srtp", "media_encryption"),
     [("optional", "srtp"), ("optional", "srtp-mand"), ("mandatory", "srtp"), ("mandatory", "srtp-mand")],
 )
+@pytest.mark.peer("baresip", "SRTP keyed in SDP, trunk and phone")
 async def test_baresip_and_an_agent_hear_each_other_encrypted(
     tmp_path: Path, srtp: str, media_encryption: str
 ) -> None:
@@ -72,6 +73,7 @@ async def test_baresip_and_an_agent_hear_each_other_encrypted(
         await agent.client.wait_for(has_ended, 5.0)
 
 
+@pytest.mark.peer("linphone", "SRTP, mandatory on both sides")
 async def test_linphone_with_mandatory_encryption(tmp_path: Path) -> None:
     settings = {"sip.media_encryption": "srtp", "sip.media_encryption_mandatory": 1}
     async with (
@@ -96,6 +98,7 @@ async def test_linphone_with_mandatory_encryption(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("srtp", "media_encryption"), [("mandatory", ""), ("off", "srtp-mand")])
+@pytest.mark.peer("baresip", "SRTP that does not fit is refused")
 async def test_who_must_and_who_must_not_do_not_meet(
     tmp_path: Path, srtp: str, media_encryption: str
 ) -> None:
@@ -108,6 +111,7 @@ async def test_who_must_and_who_must_not_do_not_meet(
         assert "488" in closed["param"]
 
 
+@pytest.mark.peer("baresip", "plain RTP where SRTP is optional")
 async def test_an_optional_trunk_still_takes_plain_rtp(tmp_path: Path) -> None:
     async with (
         bridge_with(tmp_path, "optional") as bridge,

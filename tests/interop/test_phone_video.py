@@ -44,6 +44,7 @@ async def phone_sees_film(phone: Baresip, picture_id: int, pictures: int = 3) ->
 
 
 @pytest.mark.parametrize("codecs", ["", "vp8", "h264"])
+@pytest.mark.peer("baresip", "pictures both ways with a browser")
 async def test_a_video_phone_and_a_browser_see_each_other(
     daemon: DaemonProcess, tmp_path: Path, codecs: str
 ) -> None:

@@ -64,6 +64,7 @@ def assert_clean(result: SippResult, calls: int) -> None:
     assert (result.exit_code, result.successful, result.failed) == (0, calls, 0), result.output[-3000:]
 
 
+@pytest.mark.peer("sipp", "500 calls in sequence and 100 at once, nothing left behind")
 async def test_five_hundred_calls_in_sequence_and_a_hundred_at_once_leave_nothing(
     daemon: DaemonProcess, tmp_path: Path
 ) -> None:
@@ -90,6 +91,7 @@ async def test_five_hundred_calls_in_sequence_and_a_hundred_at_once_leave_nothin
     assert after.memory_bytes - before.memory_bytes < GROWTH_MAX_BYTES
 
 
+@pytest.mark.peer("sipp", "hold and resume")
 async def test_an_echoing_phone_is_heard_again_after_hold(daemon: DaemonProcess, tmp_path: Path) -> None:
     """The agent's own tone comes back from the phone: proof of both directions, after the resume as well."""
     async with desktop(daemon) as agent:

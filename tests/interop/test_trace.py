@@ -34,6 +34,7 @@ async def warmbridge_trace(daemon: DaemonProcess, tmp_path: Path, *arguments: st
     return await output_of(sys.executable, "-m", "bridge", "trace", *where, *arguments)
 
 
+@pytest.mark.peer("baresip", "trace and capture of a call")
 async def test_a_call_is_drawn_as_a_ladder_and_captured(daemon: DaemonProcess, tmp_path: Path) -> None:
     async with desktop(daemon) as agent, baresip(tmp_path / "phone", CUSTOMER_HZ) as phone:
         await phone.dial(daemon.sip_uri())

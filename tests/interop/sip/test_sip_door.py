@@ -148,6 +148,7 @@ def assert_clean(result: SippResult, calls: int) -> None:
 
 
 @pytest.mark.parametrize("arguments", [(), ("-t", "t1"), ("-t", "tn")], ids=["udp", "one tcp", "many tcp"])
+@pytest.mark.peer("sipp", "a hundred calls at once")
 async def test_a_hundred_calls_at_once(house: House, tmp_path: Path, arguments: tuple[str, ...]) -> None:
     load = ("-r", "200", "-l", "100", "-d", "500", "-max_socket", "200")
     assert_clean(await sipp(house.address, tmp_path, *load, *arguments, calls=100), 100)
@@ -155,6 +156,7 @@ async def test_a_hundred_calls_at_once(house: House, tmp_path: Path, arguments: 
     assert len(house.hall.calls) == len(house.hall.hung) == 100
 
 
+@pytest.mark.peer("sipp", "calls over a wire that loses messages")
 async def test_calls_over_a_wire_that_loses_every_tenth_message(house: House, tmp_path: Path) -> None:
     arguments = ("-r", "50", "-d", "100", "-lost", "10")
     assert_clean(await sipp(house.address, tmp_path, *arguments, calls=50, timeout_s=80), 50)
@@ -163,12 +165,14 @@ async def test_calls_over_a_wire_that_loses_every_tenth_message(house: House, tm
     assert house.door.calls < 10
 
 
+@pytest.mark.peer("sipp", "CANCEL")
 async def test_a_call_taken_back_before_its_answer(house: House, tmp_path: Path) -> None:
     assert_clean(await sipp(house.address, tmp_path, "-s", "slow", scenario="taken_back.xml", calls=3), 3)
     await house.empty()
     assert [reason for _, reason in house.hall.hung] == ["canceled"] * 3
 
 
+@pytest.mark.peer("sipp", "late offer")
 async def test_a_call_without_offer_gets_one(house: House, tmp_path: Path) -> None:
     assert_clean(await sipp(house.address, tmp_path, scenario="late_offer.xml", calls=3), 3)
     await house.empty()
@@ -177,6 +181,7 @@ async def test_a_call_without_offer_gets_one(house: House, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("arguments", [(), ("-t", "t1")], ids=["udp", "tcp"])
+@pytest.mark.peer("sipp", "requests out of turn")
 async def test_requests_out_of_turn_leave_the_call_up(
     house: House, tmp_path: Path, arguments: tuple[str, ...]
 ) -> None:

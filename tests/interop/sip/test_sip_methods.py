@@ -22,6 +22,7 @@ async def assert_goes_well(daemon: DaemonProcess, directory: Path, scenario: str
     assert (result.exit_code, result.successful, result.failed) == (0, calls, 0), result.output[-3000:]
 
 
+@pytest.mark.peer("sipp", "100rel and hold by UPDATE")
 async def test_a_caller_that_insists_on_reliable_ringing_and_holds_by_update(
     daemon: DaemonProcess, tmp_path: Path
 ) -> None:

@@ -70,6 +70,7 @@ def phone_tls(house: SecureHouse) -> PhoneTls:
 
 
 @pytest.mark.parametrize("house", ["off", "required"], indirect=True)
+@pytest.mark.peer("baresip", "TLS in")
 async def test_baresip_calls_in_over_tls_and_is_hung_up_over_its_connection(
     house: SecureHouse, tmp_path: Path
 ) -> None:
@@ -83,6 +84,7 @@ async def test_baresip_calls_in_over_tls_and_is_hung_up_over_its_connection(
     assert (house.count("sip_failed_handshakes_total"), house.count("sip_malformed_total")) == (0, 0)
 
 
+@pytest.mark.peer("baresip", "TLS out")
 async def test_the_bridge_calls_baresip_over_tls(house: SecureHouse, tmp_path: Path) -> None:
     async with baresip(tmp_path / "phone", TONE_HZ, transport="tls", tls=phone_tls(house)) as phone:
         target = f"sip:bob@127.0.0.1:{phone.sip_port + 1};transport=tls"
@@ -93,6 +95,7 @@ async def test_the_bridge_calls_baresip_over_tls(house: SecureHouse, tmp_path: P
         await eventually("the corridor hears of it", lambda: house.hall.hung)
 
 
+@pytest.mark.peer("linphone", "TLS in, certificate checked")
 async def test_linphone_believes_our_certificate_calls_and_is_hung_up(
     house: SecureHouse, tmp_path: Path
 ) -> None:
@@ -114,6 +117,7 @@ async def test_linphone_believes_our_certificate_calls_and_is_hung_up(
     assert house.count("sip_failed_handshakes_total") == 0
 
 
+@pytest.mark.peer("baresip", "TLS out refused for a wrong certificate")
 async def test_the_bridge_does_not_call_a_phone_whose_certificate_is_for_somebody_else(
     house: SecureHouse, tmp_path: Path
 ) -> None:
