@@ -143,6 +143,10 @@ class PhoneDoor(Protocol):
         """Re-INVITE by us; returns the answer."""
         ...
 
+    def ask_for_picture(self, leg_id: LegId) -> None:
+        """SIP INFO that asks the phone's camera for a key frame. An unknown leg is fine."""
+        ...
+
 
 @dataclass(frozen=True)
 class Audience:

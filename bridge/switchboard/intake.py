@@ -48,6 +48,7 @@ class Intake:
                 messages.LegConnected()
                 | messages.LegFailed()
                 | messages.DtmfReceived()
+                | messages.KeyFrameWanted()
                 | messages.PathChosen()
             ):
                 leg = self._wiring.legs.get(event.leg_id)
@@ -92,7 +93,13 @@ class Intake:
     def _receive_leg_event(
         self,
         leg: Leg,
-        event: messages.LegConnected | messages.LegFailed | messages.DtmfReceived | messages.PathChosen,
+        event: (
+            messages.LegConnected
+            | messages.LegFailed
+            | messages.DtmfReceived
+            | messages.KeyFrameWanted
+            | messages.PathChosen
+        ),
     ) -> None:
         match event:
             case messages.LegConnected():
@@ -101,6 +108,9 @@ class Intake:
                 self._failed(leg, event)
             case messages.DtmfReceived():
                 self._press(leg, RTP, event.digit, event.duration_ms)
+            case messages.KeyFrameWanted():
+                if isinstance(leg, PhoneLeg):
+                    self._wiring.performance.ask_for_picture(leg)
             case messages.PathChosen():
                 self._path_chosen(leg, event)
             case _:

@@ -153,6 +153,11 @@ class Performance:
         leg.local = local
         leg.session.place(*local, reply.video_port)
 
+    def ask_for_picture(self, leg: PhoneLeg) -> None:
+        """The phone's camera has to begin anew for somebody, and RTCP did not reach it."""
+        if self._phone is not None and not leg.closing:
+            self._phone.ask_for_picture(leg.leg_id)
+
     # --- browser legs -------------------------------------------------------------------------------------
 
     async def _perform_browser(

@@ -11,7 +11,7 @@ from bridge.ids import NO_TRUNK, TrunkId
 from signaling.sip.event import AgentEvent, CallKey, RefreshDue
 from signaling.sip.flow import Flow
 from signaling.sip.identity import LocalIdentity
-from signaling.sip.information import Information
+from signaling.sip.information import Information, ask_for_picture
 from signaling.sip.invite_session import CallEvent, CallState, ExchangeEvent, InviteSession
 from signaling.sip.memory import (
     Phase,
@@ -180,6 +180,10 @@ class UserAgent:
     def update(self, call: CallKey, sdp: str, now: float) -> None:
         """Offers anew by UPDATE, which nobody needs to be asked about (RFC 3311). Raises as `reinvite` does."""
         self._updates.send(self._registry.get(call), sdp, now)
+
+    def ask_for_picture(self, call: CallKey, now: float) -> None:
+        """Asks for a key frame by INFO, for a phone that knows no RTCP feedback."""
+        ask_for_picture(self._registry.get(call), self._requester, now)
 
     def answer_reinvite(self, call: CallKey, sdp: str, now: float) -> None:
         self._server.answer_reinvite(self._registry.get(call), sdp, now)

@@ -228,6 +228,14 @@ class SipDoor:
             raise GlareError("the phone offered at the same time: make a new offer")
         raise CallFailedError(f"the phone refused the change: {outcome.reason}", outcome.status)
 
+    def ask_for_picture(self, leg_id: LegId) -> None:
+        leg = self._legs.get(leg_id)
+        if leg is None:
+            return
+        with suppress(NotFoundError):
+            self._endpoint.agent.ask_for_picture(leg.call, self._endpoint.now())
+        self._endpoint.flush()
+
     # --- what the agent tells -----------------------------------------------------------------------------
 
     def _on_event(self, event: AgentEvent) -> None:

@@ -7,12 +7,17 @@ from signaling.sip.event import DigitPressed, PictureWanted
 from signaling.sip.invite_session import CallState, InviteSession
 from signaling.sip.message import Headers, Request
 from signaling.sip.registry import CallRegistry
+from signaling.sip.requester import Requester, ignore
 from signaling.sip.response import make_response
 from signaling.sip.transaction_layer import RequestArrived, TransactionLayer
 
 DTMF_RELAY = "application/dtmf-relay"
 DTMF = "application/dtmf"
 MEDIA_CONTROL = "application/media_control+xml"
+PICTURE_FAST_UPDATE = (  # RFC 5168 section 7
+    b'<?xml version="1.0" encoding="utf-8"?>\r\n<media_control><vc_primitive><to_encoder><picture_fast_update/>'
+    b"</to_encoder></vc_primitive></media_control>\r\n"
+)
 ACCEPT = ("Accept", f"{DTMF_RELAY}, {DTMF}, {MEDIA_CONTROL}")
 RECEIVES_NONE = ("Recv-Info", "")  # RFC 6086 section 4.2.2: the packages we take
 LONGEST_MS = 10_000
@@ -31,6 +36,13 @@ _KEYS = {
 _NO_KEYS = frozenset({"16", "!", "FLASH"})
 _FIELD = re.compile(r"[ \t]*([A-Za-z]+)[ \t]*=[ \t]*([^\s]*)[ \t]*\r?\Z")
 _TOUCHED = (CallState.ANSWERED, CallState.CONFIRMED)
+
+
+def ask_for_picture(session: InviteSession, requester: Requester, now: float) -> None:
+    """Asks the peer's camera for a key frame; what it answers changes nothing."""
+    if session.state is CallState.CONFIRMED and session.dialog is not None:
+        headers = (("Content-Type", MEDIA_CONTROL),)
+        requester.send_within(session.dialog, "INFO", now, ignore, headers, PICTURE_FAST_UPDATE)
 
 
 class Information:

@@ -244,6 +244,9 @@ class _Doors:
     async def hang_up(self, leg_id: LegId, reason: str) -> None:
         """The call is over anyway."""
 
+    def ask_for_picture(self, leg_id: LegId) -> None:
+        pass
+
     async def reoffer(self, leg_id: LegId, offer: str) -> str:
         return SDP
 

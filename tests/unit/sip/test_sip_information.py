@@ -116,3 +116,21 @@ def test_keys_are_read_with_care(text: str) -> None:
 def test_a_relay_body_without_end_is_not_read_to_its_end() -> None:
     with pytest.raises(ParseError):
         parse_relay(b"x" * 1_000_000 + b"\nSignal=5")
+
+
+def test_a_picture_is_asked_for_in_a_call_that_is_up() -> None:
+    raw = RawPhone(make_agent(BOB))
+    raw.send("INVITE", 1, body=OFFER)
+    (event,) = raw.agent.events()
+    assert isinstance(event, CallArrived)
+    raw.agent.ask_for_picture(event.call, raw.now)
+    assert names(raw.heard()) == [], "not before it is"
+    raw.agent.accept(event.call, ANSWER, raw.now)
+    (ok,) = raw.heard()
+    raw.send("ACK", 1, to_tag=tag_of(ok))
+    raw.agent.events()
+    raw.agent.ask_for_picture(event.call, raw.now)
+    (info,) = raw.heard()
+    assert isinstance(info, Request)
+    assert (info.method, info.first("Content-Type")) == ("INFO", "application/media_control+xml")
+    assert b"<picture_fast_update/>" in info.body

@@ -29,3 +29,10 @@ async def test_everybody_else_is_offered_the_phones_picture() -> None:
         for role in ("agent", "sme"):
             leg = stage.browser_leg((await stage.participant(id_, role)).leg_ids[0])
             assert source in [down.source for down in leg.down_tracks]
+
+
+async def test_a_phone_deaf_to_rtcp_is_asked_for_a_key_frame_by_signaling() -> None:
+    async with theatre() as stage:
+        await stage.call(offer=PHONE_OFFER + PHONE_VIDEO)
+        stage.board.plane_event(messages.KeyFrameWanted(stage.phone_leg().leg_id))
+        assert stage.doors.pictures_wanted == [stage.phone_leg().leg_id]

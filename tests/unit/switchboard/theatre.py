@@ -97,6 +97,7 @@ class WrittenDoors:
         self.ways_out = True
         self.said: list[Signal] = []
         self.hung_up: list[tuple[LegId, str]] = []
+        self.pictures_wanted: list[LegId] = []
         self.reoffers: list[tuple[LegId, str]] = []
         self.reoffer_outcomes: list[str | BridgeError] = []
         self.phones_answer = asyncio.Event()  # cleared: they think about every re-INVITE
@@ -124,6 +125,9 @@ class WrittenDoors:
         if isinstance(outcome, BridgeError):
             raise outcome
         return outcome or ""
+
+    def ask_for_picture(self, leg_id: LegId) -> None:
+        self.pictures_wanted.append(leg_id)
 
     async def reoffer(self, leg_id: LegId, offer: str) -> str:
         self.reoffers.append((leg_id, offer))
