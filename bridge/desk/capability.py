@@ -20,22 +20,32 @@ class Ability:
 
 @dataclass(frozen=True)
 class Capabilities:
-    """Of one leg, or of all legs of a participant together. `no_video` says why there is no picture, or ""."""
+    """Of one leg, or of all legs of a participant together.
+
+    `no_video` says why there is no picture of it, `not_shown` why it is shown none of those there are; or "".
+    """
 
     audio: Ability = Ability()
     video: Ability = Ability()
     screen: Ability = Ability()
     no_video: str = ""
+    not_shown: str = ""
 
     def __or__(self, other: "Capabilities") -> "Capabilities":
         video = self.video | other.video
-        reasons = (reason for reason in (self.no_video, other.no_video) if reason)
         return Capabilities(
             self.audio | other.audio,
             video,
             self.screen | other.screen,
-            "" if video.send else "; ".join(dict.fromkeys(reasons)),
+            "" if video.send else _together(self.no_video, other.no_video),
+            "" if video.receive else _together(self.not_shown, other.not_shown),
         )
 
     def __str__(self) -> str:
-        return f"audio {self.audio}, video {self.video}, screen {self.screen}"
+        told = f"audio {self.audio}, video {self.video}, screen {self.screen}"
+        reasons = _together(self.no_video, self.not_shown)
+        return f"{told} ({reasons})" if reasons else told
+
+
+def _together(*reasons: str) -> str:
+    return "; ".join(dict.fromkeys(reason for reason in reasons if reason))

@@ -9,7 +9,7 @@ from bridge.desk.participant import MediaType, Participant, ParticipantState
 from bridge.errors import NotFoundError
 from bridge.plane.messages import LegStatistics
 from bridge.switchboard.diagnosis import Diagnosis, Facts, diagnose
-from bridge.switchboard.equipment import NO_CAMERA, Equipment
+from bridge.switchboard.equipment import NO_CAMERA, Equipment, not_shown_on
 from bridge.switchboard.event import LegDiagnosed
 from bridge.switchboard.leg import BrowserLeg, Leg, PhoneLeg
 from bridge.switchboard.leg_window import LegWindow
@@ -103,6 +103,8 @@ class Diagnostics:
         siblings = self._wiring.legs.of(interaction.interaction_id)
         if any(other is not leg and other.participant_id == leg.participant_id for other in siblings):
             return audio  # the companion brings the picture
+        if leg.session.video is not None:
+            return (*audio, ("video", "up"), *((("video", "down"),) if leg.shown else ()))
         watched = any(p.type is MediaType.VIDEO and not p.is_customer for p in interaction.attendants())
         return (*audio, ("video", "up")) if watched else audio
 
@@ -149,10 +151,7 @@ class Diagnostics:
 
     def _blocked(self, leg: Leg) -> str:
         """Why none of the pictures there are can be shown on this leg, or ""."""
-        if not isinstance(leg, BrowserLeg):
-            return ""
-        paths = [path for source, path in leg.paths.items() if source in leg.sources]
-        return paths[0][1] if paths and all(kind == "none" for kind, _ in paths) else ""
+        return not_shown_on(leg)
 
     def _prune(self) -> None:
         for leg_id in [leg_id for leg_id in self._watches if self._wiring.legs.get(leg_id) is None]:

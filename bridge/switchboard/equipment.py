@@ -61,13 +61,15 @@ class Equipment:
         if not leg.connected:
             return Capabilities(no_video=NOT_CONNECTED)
         session, blocked = leg.session, self._blocked(leg)
-        sees = leg.takes_video and session.receives("video") and not _blind(leg)
+        not_shown = not_shown_on(leg)
+        sees = leg.takes_video and session.receives("video") and not not_shown
         camera = session.sends("video")
         return Capabilities(
             Ability(session.sends("audio"), session.receives("audio")),
             Ability(camera and not blocked, sees),
             Ability(session.sends("screen"), sees),
             blocked if camera else (NO_CAMERA if leg.takes_video else NO_SCOPE),
+            not_shown,
         )
 
     def _blocked(self, leg: Leg) -> str:
@@ -102,13 +104,19 @@ def phone_capabilities(leg: PhoneLeg, blocked: str = "") -> Capabilities:
         speaks = Ability(audio.receives or leg.session.held, audio.sends)
     if video is None:
         return Capabilities(speaks, no_video=leg.session.no_video)
-    shows = video.receives and not blocked
-    reason = "" if shows else blocked or NOT_SENT
-    return Capabilities(speaks, Ability(shows, video.sends and not _blind(leg)), no_video=reason)
+    shows = (video.receives or leg.session.held) and not blocked
+    sees = video.sends or leg.session.held
+    not_shown = not_shown_on(leg) if sees else ""
+    return Capabilities(
+        speaks,
+        Ability(shows, sees and not not_shown),
+        no_video="" if shows else blocked or NOT_SENT,
+        not_shown=not_shown,
+    )
 
 
-def _blind(leg: Leg) -> bool:
-    """There are pictures for it, and none it can be shown."""
+def not_shown_on(leg: Leg) -> str:
+    """Why it can be shown none of the pictures there are for it, or ""."""
     wanted = leg.sources if isinstance(leg, BrowserLeg) else {leg.shown}
-    paths = [path for source, (path, _) in leg.paths.items() if source in wanted]
-    return bool(paths) and all(path == _NONE for path in paths)
+    paths = [path for source, path in leg.paths.items() if source in wanted]
+    return paths[0][1] if paths and all(kind == _NONE for kind, _ in paths) else ""

@@ -256,6 +256,7 @@ def capabilities_view(capabilities: Capabilities) -> CapabilitiesView:
         _ABILITIES[capabilities.video],
         _ABILITIES[capabilities.screen],
         capabilities.no_video,
+        capabilities.not_shown,
     )
 
 

@@ -27,12 +27,16 @@ class AbilityView:
 
 @dataclass(frozen=True)
 class CapabilitiesView:
-    """What a participant can now, with all legs together. `no_video` says why there is no picture, or ""."""
+    """What a participant can now, with all legs together.
+
+    `no_video` says why there is no picture of it, `not_shown` why it is shown none of those there are; or "".
+    """
 
     audio: AbilityView = AbilityView()
     video: AbilityView = AbilityView()
     screen: AbilityView = AbilityView()
     no_video: str = ""
+    not_shown: str = ""
 
 
 @dataclass(frozen=True)

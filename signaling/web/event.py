@@ -79,12 +79,16 @@ class Ability(WireModel):
 
 
 class Capabilities(WireModel):
-    """What a participant can now, with all legs together. `no_video` says why there is no picture, or ""."""
+    """What a participant can now, with all legs together.
+
+    `no_video` says why there is no picture of it, `not_shown` why it is shown none of those there are; or "".
+    """
 
     audio: Ability
     video: Ability
     screen: Ability
     no_video: str
+    not_shown: str
 
 
 class Diagnosis(WireModel):

@@ -71,6 +71,7 @@ def _participant(participant_id: str, **changes: Any) -> dict[str, Any]:
             "video": both() if picture else neither,
             "screen": neither,
             "noVideo": no_video,
+            "notShown": "",
         },
         "supervision": None,
         "companion": "",

@@ -128,4 +128,4 @@ def test_a_screen_counts_as_a_picture_that_is_sent_and_not_as_the_customers_face
 
 
 def test_capabilities_read_as_words_in_the_timeline() -> None:
-    assert str(PHONE) == "audio send+receive, video none, screen none"
+    assert str(PHONE) == "audio send+receive, video none, screen none (the phone offers no video)"

@@ -35,6 +35,7 @@ t=0 0
 m=audio 40000 RTP/AVP 0 101
 a=rtpmap:101 telephone-event/8000
 """
+NO_VIDEO = "m=video 0 RTP/AVP 96\n"
 PHONE_VIDEO = "m=video 40002 RTP/AVP 97\na=rtpmap:97 VP8/90000\n"
 READY = messages.WorkerReady(
     messages.Fingerprint("sha-256", ":".join(["AB"] * 32)),
@@ -133,7 +134,9 @@ class WrittenDoors:
         self.reoffers.append((leg_id, offer))
         self.phone_was_asked.set()
         await self.phones_answer.wait()
-        outcome = self.reoffer_outcomes.pop(0) if self.reoffer_outcomes else PHONE_OFFER
+        outcome: str | BridgeError = PHONE_OFFER + (NO_VIDEO if "m=video" in offer else "")
+        if self.reoffer_outcomes:
+            outcome = self.reoffer_outcomes.pop(0)
         if isinstance(outcome, BridgeError):
             raise outcome
         return outcome
