@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.peers.daemon_process import DaemonProcess
+from bridge.peers.daemon_process import DaemonProcess, daemon_process
 from bridge.peers.picture import FrameTally
 from tests.interop.baresip import Baresip, PhoneVideo, baresip
 from tests.interop.chromium import Tab
@@ -63,3 +63,33 @@ async def test_a_video_phone_and_a_browser_see_each_other(
         await phone.hang_up()
         await agent.eventually("warmbridge.state.interactions.size === 0")
         assert agent.complaints == []
+
+
+H264_TRUNK = """\
+[[trunks]]
+id = "h264"
+networks = ["127.0.0.0/8"]
+video_codecs = ["H264"]
+"""
+
+
+async def test_h264_of_mode_1_both_ways_is_decoded_picture_by_picture(tmp_path: Path) -> None:
+    """The phone shows what it sees: the agent reads its own counters, decoded and encoded again by the phone."""
+    folder = tmp_path / "daemon"
+    folder.mkdir()
+    async with (
+        daemon_process(folder, config=H264_TRUNK) as daemon,
+        browser_desktop(daemon, tmp_path / "agent", "agent", AGENT_PICTURE, "") as agent,
+        baresip(tmp_path / "phone", CUSTOMER_HZ, video=PhoneVideo(mirror=True)) as phone,
+    ):
+        await go_ready(agent, "agent")
+        await phone.dial(daemon.sip_uri())
+        await accept(agent)
+        await sees_film(agent, AGENT_PICTURE)
+        assert "m=video" in phone.log()
+        used = {
+            entry["mimeType"] for entry in await agent.statistics("codec") if "video" in entry["mimeType"]
+        }
+        assert used == {"video/H264"}
+        assert (await agent.look())[AGENT_PICTURE].missing_ratio < 0.2
+        await phone.hang_up()
