@@ -30,6 +30,14 @@ SETTINGS: Mapping[str, Mapping[str, object]] = {
 }
 
 
+CAMERA: Mapping[str, object] = {
+    "video.capture": 1,
+    "video.automatically_accept": 1,
+    "video.device": "StaticImage: Static picture",
+    "video.size": "qvga",
+}
+
+
 @dataclass
 class Linphone:
     """One running phone."""
@@ -82,13 +90,16 @@ def _rc(sip_port: int, settings: Mapping[str, object]) -> str:
 
 @contextlib.asynccontextmanager
 async def linphone(
-    directory: Path, tone_hz: float, settings: Mapping[str, object] | None = None
+    directory: Path, tone_hz: float, settings: Mapping[str, object] | None = None, *, camera: bool = False
 ) -> AsyncIterator[Linphone]:
-    """A phone that can dial; `settings` ("sip.media_encryption": "srtp") go over the defaults."""
+    """A phone that can dial; `settings` ("sip.media_encryption": "srtp") go over the defaults.
+
+    With a camera it has a picture that never changes, once it is told `camera on`.
+    """
     home = directory / "home"
     (home / ".local/share/linphone").mkdir(parents=True)
     sip_port = free_port()
-    (directory / "rc").write_text(_rc(sip_port, settings or {}))
+    (directory / "rc").write_text(_rc(sip_port, {**(CAMERA if camera else {}), **(settings or {})}))
     tone = write_tone(directory / "tone.wav", (tone_hz,), 16_000, 30.0)
     # env, because it keeps its database in $HOME
     arguments = [
@@ -101,6 +112,7 @@ async def linphone(
         "6",
         "-l",
         str(directory / "log"),
+        *(("-C",) if camera else ()),
     ]
     with (directory / "linphone.out").open("wb") as output:
         process = await asyncio.create_subprocess_exec(

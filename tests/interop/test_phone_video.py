@@ -10,7 +10,9 @@ from bridge.peers.daemon_process import DaemonProcess, daemon_process
 from bridge.peers.picture import FrameTally
 from tests.interop.baresip import Baresip, PhoneVideo, baresip
 from tests.interop.chromium import Tab
-from tests.interop.desktop import CUSTOMER_HZ
+from tests.interop.desktop import CUSTOMER_HZ, desktop, hears
+from tests.interop.linphone import linphone
+from tests.interop.programs import eventually
 from tests.interop.test_conference import AGENT_PICTURE, accept, browser_desktop, go_ready
 
 PHONE_PICTURE = 77
@@ -93,3 +95,22 @@ async def test_h264_of_mode_1_both_ways_is_decoded_picture_by_picture(tmp_path: 
         assert used == {"video/H264"}
         assert (await agent.look())[AGENT_PICTURE].missing_ratio < 0.2
         await phone.hang_up()
+
+
+async def test_linphone_turns_its_camera_on_in_a_voice_call(daemon: DaemonProcess, tmp_path: Path) -> None:
+    """Its picture never changes, so it is counted and not read."""
+    (tmp_path / "phone").mkdir()
+    async with (
+        desktop(daemon, picture_id=AGENT_PICTURE) as agent,
+        linphone(tmp_path / "phone", CUSTOMER_HZ, camera=True) as phone,
+    ):
+        await phone.dial(daemon.sip_uri())
+        await agent.accept_offer()
+        await hears(agent, "customer")
+        assert agent.unreadable == 0
+        await phone.command("camera on")
+        await eventually("the agent sees the phone's picture", lambda: agent.unreadable >= 2, PATIENCE_S)
+        heard = len(agent.hearing.seconds)
+        await eventually("the voice goes on", lambda: len(agent.hearing.seconds) >= heard + 2)
+        await hears(agent, "customer")
+        await phone.command("terminate")
