@@ -7,8 +7,10 @@ import msgspec
 from bridge.errors import GlareError, NegotiationError, NotAllowedError, ParseError
 from bridge.ids import LegId, TrackId, track_id
 from bridge.negotiation.phone_agreement import (
+    ENDED,
     NO_PORT,
     NOT_OFFERED,
+    STRIPPED,
     PhoneAgreement,
     Understood,
     agree,
@@ -60,6 +62,7 @@ class PhoneSession:
         "_version",
         "_video_wish",
         "_wish",
+        "claims_video",
     )
 
     def __init__(
@@ -69,6 +72,7 @@ class PhoneSession:
         random_bytes: RandomBytes = secrets.token_bytes,
     ) -> None:
         self._session_id = session_id
+        self.claims_video = False  # the phone says so of itself, outside its SDP
         self._random_bytes = random_bytes
         self._preferences = preferences or PhonePreferences()
         self._version = 0
@@ -224,10 +228,12 @@ class PhoneSession:
         if video is not None and self._place is not None and self._portless:
             # A port that was not to be had may be free by now: the next declaration asks for it again.
             self._place = PhonePlace(self._place.address, self._place.audio_port)
+        had = last is not None and last.video is not None
+        if no_video == NOT_OFFERED and (had or self.claims_video):
+            no_video = ENDED if had else STRIPPED
         found = self._understood(remote, audio, video, no_video)
         held = not audio.section.direction.receives
         self._agreement = agree(found, self._wish, last, self._preferences, held=held)
-        had = last is not None and last.video is not None
         self._video_wish.note_offered(had=had, has=video is not None)
         self._described = self._wish
         self._answer_due = True

@@ -24,6 +24,8 @@ from bridge.wire.sdp import SessionDescription
 from bridge.wire.sdp_section import Direction, MediaSection, make_direction
 
 NOT_OFFERED = "the phone offers no video"
+STRIPPED = "the phone says it does video, but its offer has none: a trunk on the way may have taken it out"
+ENDED = "the phone, or a trunk before it, ended the video"
 VOICE_ONLY = "the trunk is for voice only: it has no video codecs"
 NOT_PLAIN = "the phone's video comes by a protocol or from an address the bridge does not take"
 NO_PORT = "no RTP port is free for the phone's video"

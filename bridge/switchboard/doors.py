@@ -13,7 +13,10 @@ from bridge.switchboard.event import DesktopEvent
 
 @dataclass(frozen=True)
 class ArrivingCall:
-    """An INVITE outside a dialog. `offer` is "" when it carried no SDP; the SIP door chose `leg_id`."""
+    """An INVITE outside a dialog. `offer` is "" when it carried no SDP; the SIP door chose `leg_id`.
+
+    `claims_video`: the phone says of itself that it does video, whatever is left of that in the offer.
+    """
 
     leg_id: LegId
     caller: str
@@ -23,6 +26,7 @@ class ArrivingCall:
     trunk_id: TrunkId = NO_TRUNK
     ways: tuple[tuple[str, str], ...] = ()  # interaction data: by which ways the call came
     replaces: LegId | None = None  # the leg whose place it takes: the call of the same participant
+    claims_video: bool = False
 
 
 @dataclass(frozen=True)

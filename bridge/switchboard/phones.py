@@ -248,6 +248,7 @@ class Phones:
         else:
             place = Place(ids.interaction(), ids.participant(), ids.room())
         session = PhoneSession(session_id, wiring.policy.phone_of(call.trunk_id))
+        session.claims_video = call.claims_video
         return PhoneLeg(call.leg_id, place, session, call.trunk_id)
 
     def _check_still_there(self, leg: PhoneLeg) -> None:

@@ -361,6 +361,7 @@ class SipDoor:
             arrived.trunk_id,
             arrived.ways,
             replaced.leg_id if replaced is not None else None,
+            claims_video=arrived.claims_video,
         )
         try:
             async with asyncio.timeout(CORRIDOR_TIMEOUT_S):

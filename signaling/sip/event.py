@@ -18,7 +18,8 @@ class CallArrived(msgspec.Struct, frozen=True, gc=False):
 
     `caller` and `called` are the users of From (or whom a trusted trunk names) and Request-URI, unescaped, or
     the whole URI if that has none. `headers` are those that say something about the call, routing left out.
-    `trunk_id` is "" for a trunk that is gone since a restart.
+    `trunk_id` is "" for a trunk that is gone since a restart. `claims_video`: the phone says of itself
+    that it does video.
     """
 
     call: CallKey
@@ -30,6 +31,7 @@ class CallArrived(msgspec.Struct, frozen=True, gc=False):
     trunk_id: TrunkId = NO_TRUNK
     ways: Headers = ()  # by which the call came, as interaction data: `provenance.ways_of`
     replaces: CallKey | None = None  # the call whose place it takes (RFC 3891)
+    claims_video: bool = False
 
 
 class CallAcknowledged(msgspec.Struct, frozen=True, gc=False):

@@ -7,7 +7,7 @@ from signaling.sip.dialog import contact_uri
 from signaling.sip.message import Essentials, Headers, Request, readable
 from signaling.sip.response import warning
 from signaling.sip.session_timer import is_too_short, min_se_headers
-from signaling.sip.uri import parse_uri, unescape
+from signaling.sip.uri import parse_name_address, parse_uri, unescape
 
 METHODS = ("INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "PRACK", "UPDATE", "INFO", "REFER", "SUBSCRIBE")
 ALLOW = ("Allow", ", ".join(METHODS))
@@ -63,6 +63,15 @@ def read_sdp(request_body: bytes, content_type: str) -> str:
     if content_type.partition(";")[0].strip().lower() != SDP_TYPE:
         return ""
     return request_body.decode("utf-8", "replace")
+
+
+def claims_video(request: Request) -> bool:
+    """Whether the Contact says that its phone does video (RFC 3840 section 10.14)."""
+    try:
+        value = parse_name_address(request.first("Contact")).parameter("video")
+    except ParseError:
+        return False
+    return value is not None and value.strip('"').upper() != "FALSE"
 
 
 def display_user(uri: str) -> str:

@@ -8,7 +8,16 @@ from signaling.sip.dialog import Dialog, accept_dialog
 from signaling.sip.event import CallAcknowledged, CallArrived, CallReoffered
 from signaling.sip.identity import LocalIdentity
 from signaling.sip.information import Information
-from signaling.sip.inspection import ACCEPT, ALLOW, SDP_TYPE, SUPPORTED, display_user, inspect, read_sdp
+from signaling.sip.inspection import (
+    ACCEPT,
+    ALLOW,
+    SDP_TYPE,
+    SUPPORTED,
+    claims_video,
+    display_user,
+    inspect,
+    read_sdp,
+)
 from signaling.sip.invite_session import (
     CallEvent,
     CallState,
@@ -164,6 +173,7 @@ class UserAgentServer:
                 trunk.trunk_id if trunk else NO_TRUNK,
                 ways_of(request),
                 replaced.key if replaced is not None else None,
+                claims_video=claims_video(request),
             )
         )
         if wants_reliable(session, request):

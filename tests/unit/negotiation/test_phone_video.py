@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from bridge.ids import LegId
 from bridge.negotiation import PhonePreferences, PhoneSession, answer_phone
+from bridge.negotiation.phone_agreement import ENDED, STRIPPED
 from bridge.plane.messages import Codec, RtpVideo
 from bridge.wire.sdp import parse_session_description
 from bridge.wire.sdp_section import Direction, MediaSection
@@ -194,7 +195,7 @@ def test_a_place_left_free_is_used_again_by_whoever_offers() -> None:
     made = session()
     made.receive_offer(offer(AUDIO, VP8))
     made.receive_offer(offer(AUDIO, "m=video 0 RTP/AVP 96\r\n"))
-    assert (made.video, made.no_video) == (None, "the phone offers no video")
+    assert (made.video, made.no_video) == (None, ENDED)
     made.receive_offer(offer(AUDIO, h264(MODE_1)))
     assert made.video is not None
     assert "m=video 10002 RTP/AVP 97" in made.answer()
@@ -360,3 +361,11 @@ def test_no_text_of_a_phone_raises_past_negotiation(formats: list[str], fmtp: st
     media = f"m=video 4002 RTP/AVP {' '.join(formats)}\r\na=rtpmap:96 H264/90000\r\na=fmtp:96 {clean}\r\n"
     video = video_of(AUDIO, media)
     assert video is None or all(isinstance(codec, Codec) for codec in video.down_codecs)
+
+
+def test_a_phone_that_claims_video_and_offers_none_points_to_a_trunk() -> None:
+    made = session()
+    made.claims_video = True
+    assert made.receive_offer(offer(AUDIO)).no_video == STRIPPED
+    assert made.receive_offer(offer(AUDIO, VP8)).no_video == ""
+    assert made.receive_offer(offer(AUDIO, "m=video 0 RTP/AVP 96\r\n")).no_video == ENDED

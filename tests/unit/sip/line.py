@@ -120,9 +120,10 @@ class RawPhone:
         uri: str = "sip:bridge@192.0.2.2",
         call_id: str = "call-1",
         cseq: str = "",
+        contact: str = "<sip:alice@192.0.2.1:5060>",
     ) -> list[Message]:
         """Sends a request and returns what came back at once."""
-        contact = "Contact: <sip:alice@192.0.2.1:5060>\r\n" if method == "INVITE" else ""
+        contact = f"Contact: {contact}\r\n" if method == "INVITE" else ""
         kind = "Content-Type: application/sdp\r\n" if body else ""
         tag = f";tag={to_tag}" if to_tag else ""
         text = (

@@ -363,3 +363,21 @@ def test_what_a_phone_writes_can_be_stored_and_shown() -> None:
         assert len(text) <= 512
     assert event.caller.startswith("\u00fc")
     assert "J\u00fcrgen" in dict(event.headers)["Subject"]
+
+
+@pytest.mark.parametrize(
+    ("contact", "claimed"),
+    [
+        ("<sip:alice@192.0.2.1>;audio;video", True),
+        ('<sip:alice@192.0.2.1>;video="TRUE"', True),
+        ('<sip:alice@192.0.2.1>;video="FALSE"', False),
+        ("<sip:alice@192.0.2.1;video>", False),
+        ("<sip:alice@192.0.2.1>", False),
+    ],
+)
+def test_a_phone_may_say_of_itself_that_it_does_video(contact: str, claimed: bool) -> None:
+    raw = phone()
+    raw.send("INVITE", 1, body=OFFER, contact=contact)
+    (event,) = raw.agent.events()
+    assert isinstance(event, CallArrived)
+    assert event.claims_video is claimed
