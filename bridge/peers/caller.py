@@ -126,6 +126,11 @@ class SyntheticCaller:
         """Video is agreed now."""
         return self._session.video is not None
 
+    @property
+    def shows_video(self) -> bool:
+        """Its film is wanted now."""
+        return self._session.video is not None and self._session.video.sends
+
     def press(self, digit: str, duration_ms: int = 160) -> None:
         """One key, by RFC 4733."""
         self._phone.press(digit, duration_ms)

@@ -89,6 +89,33 @@ async def test_hold_and_resume_with_video(daemon: DaemonProcess) -> None:
         assert phone.traffic.packets_received > received
 
 
+async def test_the_desk_holds_and_resumes_a_video_phone(daemon: DaemonProcess) -> None:
+    async with (
+        desktop(daemon, picture_id=AGENT_PICTURE) as agent,
+        video_phone(video_codecs=("VP8",), calls_with_video=True) as phone,
+    ):
+        await phone.call(daemon.sip_uri())
+        interaction_id = await agent.accept_offer()
+        await sees(agent, PHONE_PICTURE)
+        await sees(phone, AGENT_PICTURE)
+        assert phone.picture is not None
+        interaction = (await agent.client.command("getInteraction", interactionId=interaction_id))[
+            "interaction"
+        ]
+        customer = next(p for p in interaction["participants"] if p["role"] == "customer")
+        about = {"interactionId": interaction_id, "participantId": customer["participantId"]}
+        await agent.client.command("holdParticipant", **about)
+        await eventually("the phone stops filming", lambda: not phone.shows_video)
+        at_rest = seen(phone, AGENT_PICTURE)
+        music = phone.traffic.packets_received
+        await eventually("the phone hears music", lambda: phone.traffic.packets_received >= music + PACKETS)
+        assert seen(phone, AGENT_PICTURE) <= at_rest + 1, "whoever is on hold sees nothing"
+        await agent.client.command("resumeParticipant", **about)
+        await sees(agent, PHONE_PICTURE)
+        await sees(phone, AGENT_PICTURE)
+        await talk_goes_on(phone, agent)
+
+
 async def test_the_bridge_asks_for_video_when_an_expert_shows_it_and_goes_back_after(
     daemon: DaemonProcess,
 ) -> None:

@@ -11,6 +11,7 @@ from bridge.peers.picture import FrameTally
 from tests.interop.baresip import Baresip, PhoneVideo, baresip
 from tests.interop.chromium import Tab
 from tests.interop.desktop import CUSTOMER_HZ, desktop, hears
+from tests.interop.hostile import metrics
 from tests.interop.linphone import linphone
 from tests.interop.programs import eventually
 from tests.interop.test_conference import AGENT_PICTURE, accept, browser_desktop, go_ready
@@ -94,6 +95,31 @@ async def test_h264_of_mode_1_both_ways_is_decoded_picture_by_picture(tmp_path: 
         }
         assert used == {"video/H264"}
         assert (await agent.look())[AGENT_PICTURE].missing_ratio < 0.2
+        await phone.hang_up()
+
+
+async def test_an_encrypted_video_phone_and_a_browser_see_each_other(tmp_path: Path) -> None:
+    folder = tmp_path / "daemon"
+    folder.mkdir()
+    async with (
+        daemon_process(folder, config=H264_TRUNK + 'srtp = "mandatory"\n') as daemon,
+        browser_desktop(daemon, tmp_path / "agent", "agent", AGENT_PICTURE, "") as agent,
+        baresip(
+            tmp_path / "phone",
+            CUSTOMER_HZ,
+            video=PhoneVideo(PHONE_PICTURE, "h264"),
+            media_encryption="srtp-mand",
+        ) as phone,
+    ):
+        await go_ready(agent, "agent")
+        await phone.dial(daemon.sip_uri())
+        await accept(agent)
+        await phone_sees_film(phone, AGENT_PICTURE)
+        undecryptable = (await metrics(daemon))[
+            "worker_rtp_undecryptable_total"
+        ]  # from before the keys were known
+        await sees_film(agent, PHONE_PICTURE)
+        assert (await metrics(daemon))["worker_rtp_undecryptable_total"] == undecryptable
         await phone.hang_up()
 
 
