@@ -69,10 +69,12 @@ class RtpVideoSection:
         """Takes the wanted state; None is a voice call, and the streams rest."""
         if spec == self._spec:
             return
-        asked = self._spec.key_frames_wanted if self._spec is not None else 0
-        self._spec = spec
+        before, self._spec = self._spec, spec
+        asked = before.key_frames_wanted if before is not None else 0
         if spec is not None:
             self._port.declare(spec, now)
+            if self._up is not None and before is not None and before.exchange != spec.exchange:
+                self._up.expect_another_stream()
         self._adopt_up(spec)
         self._adopt_down(spec)
         if spec is not None and spec.key_frames_wanted > asked and self._down is not None:

@@ -56,6 +56,10 @@ class UpTrack:
             codec.rtx_payload_type: codec for codec in spec.codecs if codec.rtx_payload_type is not None
         }
 
+    def expect_another_stream(self) -> None:
+        """The endpoint described its media anew: another SSRC is believed at once, not after a silence."""
+        self._newest_at = 0.0
+
     @property
     def codec(self) -> Codec | None:
         """What arrives now; None before the first packet."""

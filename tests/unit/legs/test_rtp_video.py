@@ -251,3 +251,14 @@ async def test_broken_rtcp_is_counted(stage: Stage) -> None:
     stage.rtcp.sendto(b"\x80\xc9\xff\xff\x00\x00\x00\x00", ("127.0.0.1", stage.section.port + 1))
     await stage.settle()
     assert stage.section.counters()["rtp_malformed_rtcp"] == 1
+
+
+async def test_after_a_renegotiation_another_stream_is_believed_at_once(stage: Stage) -> None:
+    stage.section.update(stage.spec(), stage.clock.now())
+    viewer, other = stage.watch(), Camera(codec=VP8, ssrc=0x2222)
+    await stage.send(*phone_camera().frame(key=True))
+    await stage.send(*other.frame(key=True))
+    assert len(viewer.seen) == 3, "a second stream beside the first is none"
+    stage.section.update(msgspec.structs.replace(stage.spec(), exchange=1), stage.clock.now())
+    await stage.send(*other.frame(key=True))
+    assert viewer.seen[3:] == [(1, 0), (1, 1), (1, 2)]
