@@ -110,6 +110,11 @@ def warnings_about(settings: Settings) -> list[str]:
         path = getattr(getattr(settings, section), name)
         if path and not Path(path).is_file():
             found.append(f"{section}.{name}: no such file: {path}")
+    found.extend(
+        f"trunks.password_file of {trunk.id}: no such file: {trunk.password_file}"
+        for trunk in settings.trunks
+        if trunk.password_file and not Path(trunk.password_file).is_file()
+    )
     return found
 
 

@@ -463,10 +463,28 @@ def _trunk(section: TrunkSection) -> Trunk:
         TrunkId(section.id),
         networks=section.networks,
         target=section.target,
+        username=section.username,
+        password=_password(section),
+        authenticate=section.authenticate,
+        digests=section.digests,
         trusted=section.trusted,
         session_expires_s=section.session_expires_s,
         reliable_provisional=section.reliable_provisional,
     )
+
+
+def _password(section: TrunkSection) -> str:
+    if not section.password_file:
+        return ""
+    try:
+        password = Path(section.password_file).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"trunks.password_file of {section.id}: {section.password_file}: {error}"
+        ) from error
+    if not password:
+        raise SettingsError(f"trunks.password_file of {section.id}: {section.password_file} is empty")
+    return password
 
 
 def _phone_preferences(section: TrunkSection) -> PhonePreferences:

@@ -20,6 +20,12 @@ def _some(codecs: tuple[AudioCodec, ...]) -> tuple[AudioCodec, ...]:
     return codecs
 
 
+def _some_digest(digests: tuple[str, ...]) -> tuple[str, ...]:
+    if not digests:
+        raise ValueError("there must be one to ask for")
+    return digests
+
+
 AudioCodecs = Annotated[tuple[AudioCodec, ...], AfterValidator(_some)]
 
 
@@ -41,6 +47,13 @@ class Trunk(Section):
     video_codecs: tuple[Literal["H264", "VP8"], ...] = ("H264", "VP8")
     srtp: Literal["off", "optional", "mandatory"] = "off"
     dtmf: Literal["rfc4733", "info", "inband"] = "rfc4733"
+    username: Annotated[str, Field(max_length=128)] = ""
+    password_file: str = ""
+    authenticate: bool = False
+    digests: Annotated[tuple[Literal["SHA-256", "MD5"], ...], AfterValidator(_some_digest)] = (
+        "SHA-256",
+        "MD5",
+    )
     trusted: bool = False
     session_expires_s: Annotated[int, Field(ge=90)] = 1800  # RFC 4028 section 5: Min-SE
     reliable_provisional: bool = False
@@ -54,6 +67,7 @@ def check_trunks(trunks: Sequence[Trunk]) -> None:
 
 def _clashes(trunks: Sequence[Trunk]) -> Iterator[tuple[str, str]]:
     owners: dict[object, str] = {}
+    users: dict[str, str] = {}
     ids: set[str] = set()
     for index, trunk in enumerate(trunks):
         if trunk.id in ids:
@@ -63,8 +77,20 @@ def _clashes(trunks: Sequence[Trunk]) -> Iterator[tuple[str, str]]:
             owner = owners.setdefault(ipaddress.ip_network(text), trunk.id)
             if owner != trunk.id:
                 yield f"trunks.{index}.networks", f"{text} belongs to {owner} and to {trunk.id}"
-        if not trunk.networks and not trunk.target:
+        for key, complaint in _gaps(trunk):
+            yield f"trunks.{index}{key}", f"{trunk.id}: {complaint}"
+        if trunk.authenticate and users.setdefault(trunk.username, trunk.id) != trunk.id:
             yield (
-                f"trunks.{index}",
-                f"{trunk.id} has neither networks nor a target: no call can use it",
+                f"trunks.{index}.username",
+                f"{trunk.username} is {users[trunk.username]}'s and {trunk.id}'s",
             )
+
+
+def _gaps(trunk: Trunk) -> Iterator[tuple[str, str]]:
+    """What must be there because something else is."""
+    if not (trunk.networks or trunk.target or trunk.authenticate):
+        yield "", "no call can use it: it has neither networks nor a target"
+    if bool(trunk.username) != bool(trunk.password_file):
+        yield "", "username and password_file go together: set both or none"
+    if trunk.authenticate and not trunk.username:
+        yield ".authenticate", "authenticate needs username and password_file"

@@ -8,8 +8,10 @@ from typing import assert_never
 
 from bridge.errors import ParseError
 from bridge.ids import NO_TRUNK, TrunkId
+from signaling.sip.authorizer import Authorizer
 from signaling.sip.event import AgentEvent, CallKey, RefreshDue
 from signaling.sip.flow import Flow
+from signaling.sip.gate import Gate
 from signaling.sip.identity import LocalIdentity
 from signaling.sip.information import Information, ask_for_picture
 from signaling.sip.invite_session import CallEvent, CallState, ExchangeEvent, InviteSession
@@ -22,6 +24,7 @@ from signaling.sip.memory import (
     serialize_memory,
 )
 from signaling.sip.message import (
+    Essentials,
     Headers,
     Request,
     SipParseError,
@@ -58,7 +61,9 @@ class UserAgent:
     """All calls of one SIP address. Commands about a call that is over raise NotFoundError."""
 
     __slots__ = (
+        "_authorizer",
         "_client",
+        "_gate",
         "_layer",
         "_references",
         "_registry",
@@ -74,7 +79,9 @@ class UserAgent:
     def __init__(self, settings: AgentSettings, identity: LocalIdentity) -> None:
         self._layer = TransactionLayer(settings.timing)
         self._registry = CallRegistry(settings.timing, settings.max_calls)
-        self._requester = Requester(identity, self._layer)
+        self._authorizer = Authorizer(identity, settings.trunks)
+        self._requester = Requester(identity, self._layer, self._authorizer)
+        self._gate = Gate(settings.trunks, identity.token_hex)
         self._client = UserAgentClient(settings, identity, self._layer, self._registry, self._requester)
         self._references = References(identity, self._layer, self._registry, self._requester)
         self._updates = Updates(identity, self._layer, self._registry, self._requester, self._client)
@@ -83,7 +90,7 @@ class UserAgent:
             settings, identity, self._layer, self._registry, self._client, extensions
         )
         self._trunks = settings.trunks
-        self._restoration = Restoration(self._layer, self._registry)
+        self._restoration = Restoration(self._layer, self._registry, settings.trunks)
         self.malformed = 0
         self.strangers = 0
 
@@ -98,6 +105,8 @@ class UserAgent:
             self.refuse_malformed(data, flow, error)
             return
         if isinstance(message, Request):
+            if self._is_challenged(message, essentials, flow, now):
+                return
             self._take(self._layer.receive_request(message, essentials, flow, now), now)
         else:
             self._take(self._layer.receive_response(message, essentials, flow, now), now)
@@ -222,7 +231,9 @@ class UserAgent:
     def remember(self, call: CallKey) -> bytes:
         """What `restore` needs; b"" if nothing of the call is worth keeping."""
         session = self._registry.get(call)
-        memory = remember(session) or remember_calling(session, self._layer.sent_request(session.client_key))
+        memory = remember(session) or remember_calling(
+            session, self._requester.sent_request(session.client_key)
+        )
         return b"" if memory is None else serialize_memory(memory)
 
     def remember_answer(self, call: CallKey, sdp: str) -> bytes:
@@ -275,6 +286,9 @@ class UserAgent:
             "sip_strangers": self.strangers,
             "sip_unmatched_responses": self._layer.unmatched,
             "sip_refused_transactions": self._layer.overflowed,
+            "sip_wrong_credentials": self._gate.wrong,
+            "sip_replayed_credentials": self._gate.replayed,
+            "sip_refused_credentials": self._authorizer.refused,
             "sip_stray_acks": self._server.stray_acks,
             "sip_ignored_answers": self._client.ignored,
         }
@@ -309,6 +323,25 @@ class UserAgent:
                     self._requester.forget(outcome)
                 case _:
                     assert_never(outcome)
+
+    def _is_challenged(self, request: Request, essentials: Essentials, flow: Flow, now: float) -> bool:
+        """Whether the sender must prove first who it is, which it is told; nothing is kept of the request."""
+        trunk = self._trunks.of(flow.host)
+        asking = trunk or self._trunks.roaming
+        if asking is None or not asking.authenticate:
+            return False
+        if self._layer.knows(request, essentials) or self._registry.by_dialog(essentials) is not None:
+            return False
+        if request.method in ("ACK", "CANCEL"):
+            self.strangers += trunk is None
+            return True  # neither can be challenged (RFC 3261 section 22.1), and both are of no use alone
+        verdict, proved = self._gate.check(request, now)
+        if proved is not None and (proved is trunk if trunk is not None else proved.roams):
+            return False
+        asked = with_top_via(request, annotate_via(essentials.via, flow))
+        data = make_response(asked, 401, headers=self._gate.challenges(verdict, asking, now))
+        self._layer.send(data, response_flow(essentials.via, flow))
+        return True
 
     def _refuse_statelessly(self, data: bytes, flow: Flow, status: int, headers: Headers) -> None:
         request = salvage_request(data)

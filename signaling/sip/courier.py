@@ -38,6 +38,7 @@ class Courier:
         on_failure: Callable[[Flow], None],
     ) -> None:
         self._version = ipaddress.ip_address(settings.address).version
+        self._trunks = settings.agent.trunks
         self._clock = clock
         self._streams = streams
         self._on_failure = on_failure
@@ -117,6 +118,7 @@ class Courier:
             if ipaddress.ip_address(address).version == self._version:
                 if len(self._resolved) >= MAX_RESOLVED:
                     self._resolved.clear()
+                self._trunks.learn(name, address)
                 self._resolved[name] = (address, self._clock.now() + RESOLVED_FOR_S)
                 return address
         raise OSError(f"{name} has no IPv{self._version} address")

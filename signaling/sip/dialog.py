@@ -3,6 +3,7 @@
 import msgspec
 
 from bridge.errors import ParseError
+from bridge.ids import NO_TRUNK, TrunkId
 from signaling.sip.flow import TRANSPORTS, Flow, default_port, flow_to, transport_of
 from signaling.sip.message import Essentials, Headers, Request, Response
 from signaling.sip.uri import parse_name_address, parse_uri
@@ -32,6 +33,7 @@ class Dialog(msgspec.Struct):
     remote_cseq: int
     behind_nat: bool = False
     allowed: tuple[str, ...] = ()  # the methods the peer says it takes, () if it does not say
+    trunk_id: TrunkId = NO_TRUNK
 
     @property
     def key(self) -> DialogKey:

@@ -180,7 +180,7 @@ class SipEndpoint:
         self._receive(data, Flow(UDP, host, port))
 
     def _receive(self, data: bytes, flow: Flow) -> None:
-        if self._is_known(flow.host):
+        if self._is_welcome(flow.host):
             now = self._clock.now()
             self._note(data, flow, now, received=True)
             self.agent.receive_message(data, flow, now)
@@ -189,13 +189,14 @@ class SipEndpoint:
         else:
             self.agent.strangers += 1
 
-    def _is_known(self, host: str) -> bool:
-        return self._trunks.of(host) is not None
+    def _is_welcome(self, host: str) -> bool:
+        """Strangers are where a trunk's calls may come from anywhere; the agent asks them who they are."""
+        return self._trunks.of(host) is not None or self._trunks.welcome_strangers
 
     def receive_unframed(self, connection: StreamConnection, data: bytes, error: SipParseError) -> None:
         """A TCP message without an end: refused if it says to whom, and the last one of its connection."""
         flow = connection.flow
-        if not self._is_known(connection.host):
+        if not self._is_welcome(connection.host):
             self.agent.refuse_stranger(data, flow)
         elif self._admission.takes(connection.host, self._clock.now()):
             self.agent.refuse_malformed(data, flow, error)
@@ -207,7 +208,7 @@ class SipEndpoint:
             if self._admission.takes(connection.host, now):
                 self._receive(message, flow)
         self.flush()
-        if not self._is_known(connection.host):
+        if not self._is_welcome(connection.host):
             connection.close()  # it has its 403
 
     def _fail_flow(self, flow: Flow) -> None:

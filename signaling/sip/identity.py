@@ -10,7 +10,7 @@ from signaling.sip.via import MAGIC_COOKIE
 class LocalIdentity:
     """`token_hex(n)` must return 2*n hexadecimal characters of chance, as `secrets.token_hex` does."""
 
-    __slots__ = ("_contacts", "_host", "_secure_contact", "_sent_by", "_token_hex", "product", "user")
+    __slots__ = ("_contacts", "_host", "_secure_contact", "_sent_by", "product", "token_hex", "user")
 
     def __init__(
         self,
@@ -23,7 +23,7 @@ class LocalIdentity:
         self._host = bracket(host)
         plain, secure = f"{self._host}:{port}", f"{self._host}:{tls_port}"
         self._sent_by = {UDP: plain, TCP: plain, TLS: secure}
-        self._token_hex = token_hex
+        self.token_hex = token_hex
         self.user = user
         self.product = "warmbridge"
         self._contacts = {
@@ -40,27 +40,28 @@ class LocalIdentity:
         """
         return self._secure_contact if towards[:5].lower() == "sips:" else self._contacts[transport]
 
-    def from_address(self) -> str:
-        return f"<sip:{self.user}@{self._host}>"
+    def from_address(self, account: str = "") -> str:
+        """`account` ("user@domain") is what a trunk knows us by."""
+        return f"<sip:{account or f'{self.user}@{self._host}'}>"
 
     def via(self, transport: str, branch: str) -> str:
         """`rport` asks for the answer at the address we send from (RFC 3581)."""
         return f"SIP/2.0/{transport.upper()} {self._sent_by[transport]};branch={branch};rport"
 
     def new_branch(self) -> str:
-        return MAGIC_COOKIE + self._token_hex(10)
+        return MAGIC_COOKIE + self.token_hex(10)
 
     def new_tag(self) -> str:
-        return self._token_hex(6)
+        return self.token_hex(6)
 
     def new_call_id(self) -> str:
-        return self._token_hex(12)
+        return self.token_hex(12)
 
     def new_number(self) -> int:
         """Where a sequence begins: 1 to 2**31 - 1 (RFC 3262 section 3 asks for the lower half)."""
-        return int(self._token_hex(4), 16) % (2**31 - 1) + 1
+        return int(self.token_hex(4), 16) % (2**31 - 1) + 1
 
     def new_delay_s(self, low_s: float, high_s: float) -> float:
         """A delay drawn evenly in steps of 10 ms (section 14.1 asks for units of 10 ms)."""
         steps = max(1, round((high_s - low_s) * 100))
-        return low_s + (int(self._token_hex(4), 16) % (steps + 1)) / 100
+        return low_s + (int(self.token_hex(4), 16) % (steps + 1)) / 100

@@ -9,6 +9,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from bridge.errors import NotAllowedError
+from bridge.ids import NO_TRUNK, TrunkId
 from signaling.sip.event import CallKey
 from signaling.sip.flow import Flow
 from signaling.sip.session_timer import SessionTimer
@@ -206,6 +207,10 @@ class InviteSession:
         self._timing = timing
         self._resending: _Resending | None = None
         self._final_overdue_at: float | None = None
+
+    @property
+    def trunk_id(self) -> TrunkId:
+        return self.trunk.trunk_id if self.trunk is not None else NO_TRUNK
 
     def step(self, event: CallEvent) -> bool:
         """Follows the table; True if the state is another now. A miss: our mistake raises, theirs counts."""

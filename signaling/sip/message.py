@@ -43,6 +43,7 @@ _NAMES = (
     "Accept",
     "Allow",
     "Allow-Events",
+    "Authorization",
     "Call-ID",
     "Contact",
     "Content-Disposition",
@@ -63,6 +64,8 @@ _NAMES = (
     "P-Preferred-Identity",
     "Privacy",
     "RAck",
+    "Proxy-Authenticate",
+    "Proxy-Authorization",
     "Proxy-Require",
     "Reason",
     "Record-Route",
@@ -84,6 +87,7 @@ _NAMES = (
     "Unsupported",
     "User-Agent",
     "Via",
+    "WWW-Authenticate",
     "Warning",
 )
 _CANONICAL = {name.lower(): name for name in _NAMES} | _COMPACT

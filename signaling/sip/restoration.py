@@ -10,14 +10,16 @@ from signaling.sip.message import Request, parse_essentials, parse_message
 from signaling.sip.registry import CallRegistry
 from signaling.sip.session_timer import agree
 from signaling.sip.transaction_layer import RequestArrived, TransactionLayer, make_cancel
+from signaling.sip.trunk import Trunks
 
 
 class Restoration:
     """Puts remembered calls back into the registry and the transaction layer of a new agent."""
 
-    __slots__ = ("_layer", "_registry")
+    __slots__ = ("_layer", "_registry", "_trunks")
 
-    def __init__(self, layer: TransactionLayer, registry: CallRegistry) -> None:
+    def __init__(self, layer: TransactionLayer, registry: CallRegistry, trunks: Trunks) -> None:
+        self._trunks = trunks
         self._layer = layer
         self._registry = registry
 
@@ -31,6 +33,7 @@ class Restoration:
         if memory.phase is Phase.ANSWERED:
             return self._restore_answered(memory, dialog, now)
         session = self._registry.open(outbound=memory.outbound)
+        session.trunk = self._trunks.get(dialog.trunk_id)
         session.dialog = dialog
         session.state, session.exchange = CallState.CONFIRMED, ExchangeState.IDLE
         session.expiry.start(memory.interval, now)
@@ -51,6 +54,7 @@ class Restoration:
         """The phone gets its 200 again, until its ACK; a retransmitted INVITE is none the wiser."""
         arrived = self._arrive_again(memory, now)
         session = self._registry.open(outbound=False)
+        session.trunk = self._trunks.get(dialog.trunk_id)
         session.dialog = dialog
         session.state, session.exchange = CallState.ANSWERED, ExchangeState.UNACKNOWLEDGED
         session.pending, session.late_offer = arrived, memory.late_offer

@@ -20,6 +20,7 @@ SWEEP_S = 10.0  # RFC 5626 section 4.4.1: who does not answer a ping within 10 s
 PING_AFTER_S = 95.0  # RFC 5626 section 4.4.1
 MAX_STRANGERS = 16  # connections from outside the networks, open until their 403
 MAX_STRANGERS_PER_HOST = 2
+MAX_GUESTS_PER_HOST = 16  # the same where calls may come from anywhere; they are half of all at most
 MAX_HANDSHAKES = 100  # connections from others whose TLS is not up yet
 MAX_HANDSHAKES_PER_HOST = 50
 
@@ -74,6 +75,8 @@ class StreamPorts:
         self._connections: dict[int, StreamConnection] = {}
         self._by_address: dict[tuple[str, str, int, str], StreamConnection] = {}
         self._strangers = Crowd(MAX_STRANGERS, MAX_STRANGERS_PER_HOST)
+        if self._trunks.welcome_strangers:
+            self._strangers = Crowd(settings.max_connections // 2, MAX_GUESTS_PER_HOST)
         self._handshakes = Crowd(MAX_HANDSHAKES, MAX_HANDSHAKES_PER_HOST)
         self._dialed: dict[StreamConnection, asyncio.Future[None]] = {}
         self._serial = 0
@@ -203,7 +206,7 @@ class StreamPorts:
             return False
         if not self._is_stranger(host):
             return True
-        if self._settings.stranger_treatment == "silence":
+        if self._settings.stranger_treatment == "silence" and not self._trunks.welcome_strangers:
             return False
         return not self._strangers.is_full(host)
 

@@ -230,6 +230,11 @@ class TransactionLayer:
         if self._clients.pop(key, None) is not None:
             self._deadlines.set(key, None)
 
+    def knows(self, request: Request, essentials: Essentials) -> bool:
+        """Whether a request belongs to a transaction there is: again, its ACK or its CANCEL."""
+        method = "INVITE" if request.method in ("ACK", "CANCEL") else request.method
+        return _server_key(request, essentials, method) in self._servers
+
     def has_server(self, key: TransactionKey) -> bool:
         return key in self._servers
 

@@ -166,11 +166,8 @@ class Updates:
             self._client.lose(session, now)
 
     def _headers(self, dialog: Dialog) -> Headers:
-        return (
-            ("Contact", self._identity.contact(dialog.next_hop().transport, dialog.remote_target)),
-            ALLOW,
-            SUPPORTED,
-        )
+        contact = self._identity.contact(dialog.next_hop().transport, dialog.remote_target)
+        return (("Contact", contact), ALLOW, SUPPORTED)
 
     def _respond(self, arrived: RequestArrived, status: int, now: float, headers: Headers = ()) -> None:
         self._layer.respond(arrived.key, status, make_response(arrived.request, status, headers=headers), now)

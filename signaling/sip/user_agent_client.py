@@ -21,12 +21,13 @@ from signaling.sip.message import Essentials, Headers, Request, Response, quote,
 from signaling.sip.redirection import FOLLOWED, Redirection
 from signaling.sip.registry import CallRegistry
 from signaling.sip.replaces import replacing_headers
-from signaling.sip.requester import Reply, Requester, ignore
+from signaling.sip.requester import Asker, Reply, Requester, ignore
 from signaling.sip.response import parse_retry_after
 from signaling.sip.settings import AgentSettings
 from signaling.sip.transaction_layer import TransactionLayer, make_cancel
 from signaling.sip.trunk import Trunk
 from signaling.sip.uri import parse_uri
+from signaling.sip.via import parse_via
 
 MAX_BRANCHES = 8  # answers of one INVITE from different phones that are acknowledged; more are ignored
 # Section 12.2.1.2 counts 408 and silence among the ends of a dialog as well. Here they end the change only: a
@@ -99,7 +100,7 @@ class UserAgentClient:
         session = self._registry.open(outbound=True)
         session.trunk = trunk
         session.expiry.wanted_s = wanted_s(session)
-        sender = from_address or self._identity.from_address()
+        sender = from_address or self._identity.from_address(trunk.account if trunk is not None else "")
         branch = self._identity.new_branch()
         request = Request(
             method="INVITE",
@@ -160,6 +161,7 @@ class UserAgentClient:
             self._cancel(session, now)
             session.await_final(now + self._settings.timing.patience_s)  # section 9.1
         elif session.state is CallState.ABANDONING:
+            self._requester.give_up(session.client_key)
             session.await_final(None)  # timer B of the INVITE ends it
 
     def overdue(self, session: InviteSession, event: CallEvent, now: float) -> None:
@@ -234,6 +236,7 @@ class UserAgentClient:
             return None
         try:
             dialog = established_dialog(invitation.request, response, essentials, reply.flow)
+            dialog.trunk_id = session.trunk_id
         except ParseError:
             self.ignored += 1
             return None
@@ -275,7 +278,8 @@ class UserAgentClient:
         self._registry.leave_early(session)
         session.told = ""
         flow, branch = flow_to(parse_uri(target)), self._identity.new_branch()
-        number = int(request.first("CSeq").partition(" ")[0]) + 1
+        latest = self._requester.latest_request(session.client_key) or request
+        number = int(latest.first("CSeq").partition(" ")[0]) + 1
         fresh = {
             "Via": self._identity.via(flow.transport, branch),
             "Contact": self._identity.contact(flow.transport, target),
@@ -297,6 +301,7 @@ class UserAgentClient:
         session = invitation.session
         try:
             dialog = established_dialog(invitation.request, response, essentials, flow)
+            dialog.trunk_id = session.trunk_id
         except ParseError:
             self.ignored += 1
             if session.step(CallEvent.FAILURE):
@@ -411,7 +416,10 @@ class UserAgentClient:
 
     def _send_invite(self, invitation: _Invitation, branch: str, flow: Flow, now: float) -> None:
         listener = partial(self._receive_invite, invitation)
-        invitation.session.client_key = self._requester.send(invitation.request, branch, flow, now, listener)
+        session = invitation.session
+        session.client_key = self._requester.send(
+            invitation.request, branch, flow, now, listener, _asker(session, flow)
+        )
 
     def _invite_headers(self, transport: str, towards: str, sdp: str) -> Headers:
         contact = ("Contact", self._identity.contact(transport, towards))
@@ -425,12 +433,22 @@ class UserAgentClient:
         return serialize_message(request), flow
 
     def _cancel(self, session: InviteSession, now: float) -> None:
-        sent = self._layer.sent_request(session.client_key)
+        sent = self._requester.sent_request(session.client_key)
         if sent is None:
             return
+        self._requester.give_up(session.client_key)
         invite, flow = sent
         request = make_cancel(invite, _reason(session))
-        self._requester.send(request, session.client_key[0], flow, now, ignore)
+        branch = parse_via(invite.every("Via")[0]).branch
+        self._requester.send(request, branch, flow, now, ignore)
+
+
+def _asker(session: InviteSession, flow: Flow) -> Asker | None:
+    """Only the trunk itself may ask who we are, not where it sends the call on to."""
+    trunk = session.trunk
+    if trunk is None or (flow.name or flow.host).lower() != trunk.target_host:
+        return None
+    return Asker(trunk.trunk_id)
 
 
 def _reason(session: InviteSession) -> Headers:

@@ -6,6 +6,7 @@ from bridge.errors import NotAllowedError, ParseError
 from bridge.ids import NO_TRUNK
 from signaling.sip.dialog import Dialog, accept_dialog
 from signaling.sip.event import CallAcknowledged, CallArrived, CallReoffered
+from signaling.sip.gate import trunk_of
 from signaling.sip.identity import LocalIdentity
 from signaling.sip.information import Information
 from signaling.sip.inspection import (
@@ -49,7 +50,7 @@ from signaling.sip.user_agent_client import UserAgentClient
 # Headers about the message and its way, not about the call.
 _ROUTING = frozenset(
     {"Via", "Call-ID", "CSeq", "Max-Forwards", "Contact", "Route", "Record-Route", "Content-Length"}
-    | {"Content-Type", "Allow", "Supported", "Require", "Accept"}
+    | {"Content-Type", "Allow", "Supported", "Require", "Accept", "Authorization", "Proxy-Authorization"}
 )
 _UNTOLD = _ROUTING | ASSERTIONS
 # Calls are made for who is in a call, and nobody can subscribe to anything else (RFC 3515, RFC 6665).
@@ -151,13 +152,14 @@ class UserAgentServer:
         except ParseError:
             self._respond(arrived, 400, now)
             return
-        trunk = self._trunks.of(arrived.flow.host)
+        trunk = trunk_of(self._trunks, request, arrived.flow)
         replaced = self._find_replaced(request, trunk)
         if isinstance(replaced, int):
             self._respond(arrived, replaced, now)
             return
         session = self._registry.open(outbound=False)
         session.trunk = trunk
+        dialog.trunk_id = session.trunk_id
         session.dialog = dialog
         self._registry.enter_dialog(session)
         offer = self._await_answer(session, arrived)

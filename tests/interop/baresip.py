@@ -271,6 +271,7 @@ async def baresip(
     tls: PhoneTls | None = None,
     media_encryption: str = "",
     answers: bool = True,
+    auth: str = "",
 ) -> AsyncIterator[Baresip]:
     """A phone that answers by itself (or only when told to), ready to be driven; its files lie in `directory`."""
     sip_port, control_port = free_port(), free_port()
@@ -278,7 +279,7 @@ async def baresip(
     account = (
         f"<sip:{name}@127.0.0.1:{sip_port + (transport == 'tls')};transport={transport}>"
         f";regint=0;answermode={'auto' if answers else 'manual'};audio_codecs={chosen.account}"
-        f"{media_encryption and ';mediaenc=' + media_encryption}"
+        f"{media_encryption and ';mediaenc=' + media_encryption}{auth and ';' + auth}"
     )
     if video is not None and video.codecs:
         account += f";video_codecs={video.codecs}"

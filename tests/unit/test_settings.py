@@ -88,7 +88,7 @@ def test_every_wrong_key_is_named_at_once(tmp_path: Path) -> None:
         ('[[queues]]\nid = "a"\nname = "A"\nrole = "boss"\n', "4: queues.role: "),
         ('[[trunks]]\nid = "a"\nnetworks = ["10.0.0.0/33"]\n', "3: trunks.networks: "),
         ('[[trunks]]\nid = "a"\ntarget = "tel:1"\n', "3: trunks.target: "),
-        ('[[trunks]]\nid = "a"\n', "1: trunks: a has neither"),
+        ('[[trunks]]\nid = "a"\n', "1: trunks: a: no call can use it"),
         (
             '[[trunks]]\nid = "a"\ntarget = "sip:a"\ncodec = []\n',
             "4: trunks.codec: unknown key; did you mean codecs?",
@@ -103,6 +103,11 @@ def test_every_wrong_key_is_named_at_once(tmp_path: Path) -> None:
             '[[trunks]]\nid = "a"\nnetworks = ["10.0.0.0/8"]\n[[trunks]]\nid = "b"\nnetworks = ["10.0.0.0/8"]\n',
             "6: trunks.networks: 10.0.0.0/8 belongs to a and to b",
         ),
+        (
+            '[[trunks]]\nid = "a"\ntarget = "sip:a"\nusername = "u"\n',
+            "1: trunks: a: username and password_file",
+        ),
+        ('[[trunks]]\nid = "a"\ntarget = "sip:a"\nauthenticate = true\n', "4: trunks.authenticate: a: "),
         (
             '[sip]\ndial_target = "sip:{number}@a"\n[[trunks]]\nid = "a"\ntarget = "sip:a"\n',
             "2: sip.dial_target: for a bridge without [[trunks]]: write target in",

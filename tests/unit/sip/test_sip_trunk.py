@@ -61,6 +61,32 @@ def test_a_number_becomes_a_uri(target: str, number: str, uri: str) -> None:
     assert Trunk(TrunkId("t"), target=target).address_of(number) == uri
 
 
+def test_what_comes_from_a_target_is_its_trunks() -> None:
+    trunks = Trunks(
+        [
+            Trunk(TrunkId("numeric"), target="sip:{number}@192.0.2.9:5070"),
+            Trunk(TrunkId("named"), target="sips:Trunk.Example;transport=tls"),
+            Trunk(TrunkId("six"), target="sip:[2001:db8::1]:5060"),
+            Trunk(TrunkId("network"), ("198.51.100.0/24",)),
+        ]
+    )
+    assert trunks.of("192.0.2.10") is trunks.of("192.0.2.11") is None
+    trunks.learn("trunk.example", "192.0.2.10")
+    trunks.learn("trunk.example", "198.51.100.7")
+    trunks.learn("other.example", "192.0.2.11")
+    found = {
+        host: trunk.trunk_id
+        for host in ("192.0.2.9", "192.0.2.10", "192.0.2.11", "2001:db8::1", "198.51.100.7")
+        if (trunk := trunks.of(host)) is not None
+    }
+    assert found == {
+        "192.0.2.9": "numeric",
+        "192.0.2.10": "named",
+        "2001:db8::1": "six",
+        "198.51.100.7": "network",
+    }
+
+
 def test_a_call_tells_its_trunk() -> None:
     home = Trunks([Trunk(TrunkId("home"), (f"{ALICE}/32",)), Trunk(TrunkId("all"), ("0.0.0.0/0",))])
     agent = UserAgent(AgentSettings(trunks=home), LocalIdentity(BOB, 5060, lambda count: "ab" * count))
