@@ -462,6 +462,11 @@ def _trunk(section: TrunkSection) -> Trunk:
     return Trunk(
         TrunkId(section.id),
         networks=section.networks,
+        name=section.name,
+        priority=section.priority,
+        ping_s=section.ping_s,
+        max_calls=section.max_calls,
+        calls_per_second=section.calls_per_second,
         target=section.target,
         username=section.username,
         password=_password(section),

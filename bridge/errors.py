@@ -80,15 +80,17 @@ class CapacityError(BridgeError):
 class CallFailedError(BridgeError):
     """An outbound call was not answered. `status` is the SIP status code (408 for no answer at all).
 
-    `retry_after_s` is how long the other side wants to be left alone, 0 if it does not say.
+    `retry_after_s` is how long the other side wants to be left alone, 0 if it does not say. `unreached`: no
+    phone has heard of the call, so that it may go another way.
     """
 
     code = "call_failed"
 
-    def __init__(self, reason: str, status: int, retry_after_s: int = 0) -> None:
+    def __init__(self, reason: str, status: int, retry_after_s: int = 0, *, unreached: bool = False) -> None:
         super().__init__(reason)
         self.status = status
         self.retry_after_s = retry_after_s
+        self.unreached = unreached
 
 
 class PlaneLostError(BridgeError):

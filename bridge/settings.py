@@ -408,6 +408,7 @@ class Settings(Section):
                 networks=sip.allowed_networks,
                 target=sip.dial_target,
                 codecs=sip.codecs,
+                ping_s=0.0,
             ),
         )
 

@@ -47,6 +47,10 @@ class Trunk(Section):
     video_codecs: tuple[Literal["H264", "VP8"], ...] = ("H264", "VP8")
     srtp: Literal["off", "optional", "mandatory"] = "off"
     dtmf: Literal["rfc4733", "info", "inband"] = "rfc4733"
+    priority: int = 0
+    ping_s: Annotated[float, Field(ge=0)] = 30.0
+    max_calls: Annotated[int, Field(ge=0)] = 0
+    calls_per_second: Annotated[float, Field(ge=0)] = 0.0
     username: Annotated[str, Field(max_length=128)] = ""
     password_file: str = ""
     authenticate: bool = False

@@ -12,7 +12,7 @@ from typing import Any
 
 from bridge.desk import callback, companion, expert, offer, participant, seat, transfer
 from bridge.transport import ice_lite
-from signaling.sip import invite_session, transaction
+from signaling.sip import invite_session, transaction, trunk_state
 from signaling.web import session
 
 ROOT = Path(__file__).parents[1]
@@ -93,6 +93,12 @@ PAGES: dict[str, tuple[str, tuple[Drawing, ...]]] = {
     "signaling/sip/STATES.md": (
         "of SIP",
         (
+            Drawing(
+                "Trunk",
+                "signaling/sip/trunk_state.py",
+                trunk_state.TRUNK_TRANSITIONS,
+                trunk_state.TrunkState.UNKNOWN,
+            ),
             Drawing("Call", "signaling/sip/invite_session.py", invite_session.CALL_TRANSITIONS, None),
             Drawing(
                 "Offer/answer exchange",

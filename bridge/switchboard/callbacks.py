@@ -9,7 +9,7 @@ from bridge.desk import commands
 from bridge.desk.callback import CallbackState
 from bridge.desk.events import CallbackMoved, DeskEvent
 from bridge.desk.interaction import Interaction
-from bridge.errors import BridgeError, CallFailedError
+from bridge.errors import BridgeError, CallFailedError, CapacityError
 from bridge.ids import InteractionId, LegId
 from bridge.switchboard.dialer import Dialer
 from bridge.switchboard.doors import Route
@@ -70,9 +70,13 @@ class Callbacks:
     async def _call(self, interaction: Interaction, leg_id: LegId, number: str) -> None:
         leg: PhoneLeg | None = None
         try:
-            route = self._dialer.route(number)
-            leg = self._new_leg(interaction, leg_id, route)
-            await self._dial(leg, route)
+            *others, last = self._dialer.routes(number)
+            for route in others:
+                leg = self._new_leg(interaction, leg_id, route)
+                if await self._tries(leg, route):
+                    return
+            leg = self._new_leg(interaction, leg_id, last)
+            await self._dial(leg, last)
         except BridgeError as error:
             await self._fail(interaction.interaction_id, leg_id, leg, error)
         except asyncio.CancelledError:
@@ -94,6 +98,22 @@ class Callbacks:
         failed = commands.FailCallback(interaction_id, leg_id, error.reason, status, pause_s)
         with suppress(BridgeError):  # it was canceled meanwhile
             await self._wiring.ledger.carry_out(failed)
+
+    async def _tries(self, leg: PhoneLeg, route: Route) -> bool:
+        """False if this way leads nowhere, and the next one may."""
+        try:
+            await self._dial(leg, route)
+        except CapacityError as error:
+            reason = error.reason
+        except CallFailedError as error:
+            if not error.unreached:
+                raise
+            reason = error.reason
+        else:
+            return True
+        log.info("x trunk passed over", leg=leg.leg_id, trunk=route.trunk_id, reason=reason)
+        await self._dialer.drop(leg, OVER)
+        return False
 
     async def _dial(self, leg: PhoneLeg, route: Route) -> None:
         wiring = self._wiring

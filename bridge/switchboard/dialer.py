@@ -1,6 +1,7 @@
 """Calls of the bridge's own: a leg is dialed, can be heard before its answer, and leaves nothing if none comes."""
 
 import copy
+from collections.abc import Sequence
 from contextlib import suppress
 
 import structlog
@@ -10,6 +11,7 @@ from bridge.ids import LegId
 from bridge.negotiation import PhoneSession
 from bridge.switchboard.doors import PhoneDoor, Route
 from bridge.switchboard.leg import PhoneLeg, Place
+from bridge.switchboard.view import TrunkView
 from bridge.switchboard.wiring import Wiring
 
 log = structlog.get_logger()
@@ -29,12 +31,15 @@ class Dialer:
     def attach(self, door: PhoneDoor) -> None:
         self._door = door
 
-    def route(self, number: str) -> Route:
-        """How to reach a number. Raises NotAllowedError when the bridge knows no way out."""
+    def trunks(self) -> Sequence[TrunkView]:
+        return self._open_door().trunks()
+
+    def routes(self, number: str) -> Sequence[Route]:
+        """The ways to a number, the best first. Raises NotAllowedError when the bridge knows none."""
         routes = self._open_door().routes(number)
         if not routes:
             raise NotAllowedError(NO_ROUTE)
-        return routes[0]
+        return routes
 
     def new_leg(self, leg_id: LegId, place: Place, route: Route) -> PhoneLeg:
         # RFC 8866 section 5.2: numeric; below 2^62, where every phone can read it.

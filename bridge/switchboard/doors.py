@@ -9,6 +9,7 @@ from bridge.ids import NO_TRUNK, InteractionId, LegId, LinkId, ParticipantId, Tr
 from bridge.journal.schema import Write
 from bridge.plane import messages
 from bridge.switchboard.event import DesktopEvent
+from bridge.switchboard.view import TrunkView
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,10 @@ class PhoneDoor(Protocol):
 
     def routes(self, number: str) -> Sequence[Route]:
         """The ways to a number or a SIP URI, the best first; none if there is no way out."""
+        ...
+
+    def trunks(self) -> Sequence[TrunkView]:
+        """All of them as they are now."""
         ...
 
     async def dial(self, leg_id: LegId, route: Route, offer: str) -> str:

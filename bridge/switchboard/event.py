@@ -3,7 +3,14 @@
 from dataclasses import dataclass
 
 from bridge.ids import InteractionId, LegId, ParticipantId, QueueId
-from bridge.switchboard.view import AccountView, DiagnosisView, InteractionView, OfferView, UserView
+from bridge.switchboard.view import (
+    AccountView,
+    DiagnosisView,
+    InteractionView,
+    OfferView,
+    TrunkView,
+    UserView,
+)
 
 
 @dataclass(frozen=True)
@@ -168,6 +175,14 @@ class PositionAnnounced:
     wait_s: float | None
 
 
+@dataclass(frozen=True)
+class TrunkUpdated:
+    """A trunk answers again, or does so no longer; `reason` is what it said last. To every holder of trunk:admin."""
+
+    trunk: TrunkView
+    reason: str
+
+
 DesktopEvent = (
     InteractionUpdated
     | OfferMade
@@ -184,4 +199,5 @@ DesktopEvent = (
     | PromptEnded
     | QueueDepthExceeded
     | PositionAnnounced
+    | TrunkUpdated
 )

@@ -13,6 +13,7 @@ USER_READ = "user:read"  # accounts of others
 USER_WRITE = (
     "user:write"  # making, changing and disabling accounts; skills, entitlements and capacity of others
 )
+TRUNK_ADMIN = "trunk:admin"  # how the trunks are
 METRICS_READ = "metrics:read"
 WEBHOOK_READ = "webhook:read"
 WEBHOOK_WRITE = "webhook:write"
@@ -28,6 +29,7 @@ EVERY_SCOPE = frozenset(
         QUEUE_WRITE,
         USER_READ,
         USER_WRITE,
+        TRUNK_ADMIN,
         METRICS_READ,
         WEBHOOK_READ,
         WEBHOOK_WRITE,

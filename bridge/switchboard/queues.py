@@ -85,7 +85,7 @@ class Queues:
         self, principal: Principal, interaction_id: InteractionId, wish: CallbackWish
     ) -> CallbackView:
         interaction = self._wiring.desk.interaction(interaction_id)
-        self._dialer.route(wish.number or interaction.caller)
+        self._dialer.routes(wish.number or interaction.caller)
         clock = self._wiring.clock
         not_before = wish.at - clock.wall() + clock.now() if wish.at else 0.0
         await self._wiring.do(

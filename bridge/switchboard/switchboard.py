@@ -34,6 +34,7 @@ from bridge.switchboard.dial_outs import DialOuts
 from bridge.switchboard.dialer import Dialer
 from bridge.switchboard.doors import (
     ArrivingCall,
+    Audience,
     CompanionDoor,
     DesktopDoor,
     NoticeOutbox,
@@ -41,6 +42,7 @@ from bridge.switchboard.doors import (
     PhoneDoor,
     Plane,
 )
+from bridge.switchboard.event import TrunkUpdated
 from bridge.switchboard.flows import Flows
 from bridge.switchboard.intake import Intake
 from bridge.switchboard.ledger import Committed, Ledger
@@ -53,6 +55,7 @@ from bridge.switchboard.principal import (
     INTERACTION_READ,
     INTERACTION_WRITE,
     ROUTING_WRITE,
+    TRUNK_ADMIN,
     VIDEO_USE,
     Principal,
 )
@@ -71,6 +74,7 @@ from bridge.switchboard.view import (
     ParticipantView,
     QueueView,
     TimelineView,
+    TrunkView,
     UserView,
 )
 from bridge.switchboard.wiring import SwitchboardPolicy, Wiring
@@ -309,6 +313,10 @@ class Switchboard:
 
     def expects(self, leg_id: LegId) -> bool:
         return self._phones.expects(leg_id)
+
+    def trunk_moved(self, status: TrunkView, reason: str) -> None:
+        """Not journaled: how a trunk is can be asked any time."""
+        self._wiring.announcer.tell(TrunkUpdated(status, reason), Audience(scope=TRUNK_ADMIN))
 
     # --- the media plane ----------------------------------------------------------------------------------
 
@@ -658,6 +666,10 @@ class Switchboard:
         limit = min(limit, TIMELINE_MAX_ENTRIES)
         entries = await self._journal.read(after, interaction_id, limit)
         return tuple(self._wiring.portraits.timeline(entry) for entry in entries)
+
+    def list_trunks(self, principal: Principal) -> tuple[TrunkView, ...]:
+        principal.require(TRUNK_ADMIN)
+        return tuple(self._dialer.trunks())
 
     async def list_users(self, principal: Principal) -> tuple[UserView, ...]:
         principal.require(INTERACTION_READ)

@@ -13,6 +13,7 @@ from bridge.ids import (
     OfferId,
     ParticipantId,
     QueueId,
+    TrunkId,
     UserId,
 )
 
@@ -316,3 +317,16 @@ class MediaAnswer:
 
     leg_id: LegId
     sdp: str
+
+
+@dataclass(frozen=True)
+class TrunkView:
+    """`state` is up, down or unknown (nobody asks it); `max_calls` 0 is no bound of its own."""
+
+    trunk_id: TrunkId
+    name: str
+    target: str
+    state: str
+    calls: int
+    max_calls: int
+    priority: int

@@ -34,6 +34,7 @@ from signaling.sip.message import (
     serialize_message,
     with_top_via,
 )
+from signaling.sip.pinger import Pinger
 from signaling.sip.reference import References
 from signaling.sip.registry import CallRegistry
 from signaling.sip.requester import Requester
@@ -51,6 +52,8 @@ from signaling.sip.transaction_layer import (
     TransactionFailed,
     TransactionLayer,
 )
+from signaling.sip.trunk import Trunk
+from signaling.sip.trunk_state import TrunkState
 from signaling.sip.update import Updates
 from signaling.sip.user_agent_client import UserAgentClient
 from signaling.sip.user_agent_server import Extensions, UserAgentServer
@@ -65,6 +68,7 @@ class UserAgent:
         "_client",
         "_gate",
         "_layer",
+        "_pinger",
         "_references",
         "_registry",
         "_requester",
@@ -81,6 +85,7 @@ class UserAgent:
         self._registry = CallRegistry(settings.timing, settings.max_calls)
         self._authorizer = Authorizer(identity, settings.trunks)
         self._requester = Requester(identity, self._layer, self._authorizer)
+        self._pinger = Pinger(identity, self._requester, settings.trunks, self._registry.emit)
         self._gate = Gate(settings.trunks, identity.token_hex)
         self._client = UserAgentClient(settings, identity, self._layer, self._registry, self._requester)
         self._references = References(identity, self._layer, self._registry, self._requester)
@@ -124,11 +129,12 @@ class UserAgent:
 
     def timer(self) -> float | None:
         """When `handle_timer` must be called next."""
-        times = [at for at in (self._layer.timer(), self._registry.timer()) if at is not None]
-        return min(times, default=None)
+        timers = (self._layer.timer(), self._registry.timer(), self._pinger.timer())
+        return min((at for at in timers if at is not None), default=None)
 
     def handle_timer(self, now: float) -> None:
         self._take(self._layer.handle_timer(now), now)
+        self._pinger.handle_timer(now)
         for session in self._registry.take_due(now):
             self._keep_session(session, now)
             self._references.expire(session, now)
@@ -260,6 +266,12 @@ class UserAgent:
             return None
         return self._restoration.restore(memory, now)
 
+    def ways_out(self) -> tuple[Trunk, ...]:
+        """The trunks that calls can go to, in the order in which they are tried: those that are away last."""
+        return tuple(
+            sorted(self._trunks.ways_out(), key=lambda trunk: self._pinger.state(trunk) is TrunkState.DOWN)
+        )
+
     # --- looks inside -------------------------------------------------------------------------------------
 
     def is_confirmed(self, call: CallKey) -> bool:
@@ -274,6 +286,10 @@ class UserAgent:
         sent = self._layer.sent_request(session.client_key)
         return "" if sent is None else sent[0].first("Call-ID")
 
+    def trunk_state(self, trunk: Trunk) -> tuple[TrunkState, int]:
+        """Whether it answers, and how many calls it has."""
+        return self._pinger.state(trunk), self._registry.load.calls(trunk.trunk_id)
+
     def calls(self) -> tuple[CallKey, ...]:
         """Those that have not ended."""
         return self._registry.keys()
@@ -286,6 +302,8 @@ class UserAgent:
             "sip_strangers": self.strangers,
             "sip_unmatched_responses": self._layer.unmatched,
             "sip_refused_transactions": self._layer.overflowed,
+            **self._pinger.counters(),
+            "sip_trunk_refusals": self._registry.load.refused,
             "sip_wrong_credentials": self._gate.wrong,
             "sip_replayed_credentials": self._gate.replayed,
             "sip_refused_credentials": self._authorizer.refused,

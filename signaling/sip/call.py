@@ -23,6 +23,7 @@ from bridge.errors import (
 )
 from bridge.ids import NO_TRUNK, IdSource, LegId
 from bridge.switchboard.doors import ArrivingCall, Corridor, LegKeeper, Route, Signal
+from bridge.switchboard.view import TrunkView
 from signaling.sip.call_leg import CallLeg, Forgetful
 from signaling.sip.endpoint import SipEndpoint
 from signaling.sip.event import (
@@ -41,12 +42,15 @@ from signaling.sip.event import (
     RefreshDue,
     ReofferAnswered,
     ReofferRefused,
+    TrunkMoved,
 )
 from signaling.sip.masking import mask, summary
 from signaling.sip.memory import arriving_call_id
 from signaling.sip.referring import Referring, dialed_target
 from signaling.sip.refusal import status_of
+from signaling.sip.requester import NO_ANSWER
 from signaling.sip.settings import EndpointSettings
+from signaling.sip.trunk import Trunk
 
 CORRIDOR_TIMEOUT_S = 10.0  # a caller hears nothing while the switchboard thinks
 RETRY_AFTER_S = 5
@@ -63,6 +67,13 @@ class LateOfferCorridor(Protocol):
     """
 
     async def late_answer(self, leg_id: LegId, answer: str) -> None: ...
+
+
+@runtime_checkable
+class TrunkWatcher(Protocol):
+    """A corridor that wants to hear of trunks that go and come back."""
+
+    def trunk_moved(self, status: TrunkView, reason: str) -> None: ...
 
 
 _Response = CallAnswered | CallRefused | ReofferAnswered | ReofferRefused
@@ -170,7 +181,13 @@ class SipDoor:
         """A SIP URI is dialed as it stands, a number through the trunks that have a target."""
         if number.lower().startswith(("sip:", "sips:")):
             return (Route(NO_TRUNK, number),)
-        return tuple(Route(trunk.trunk_id, trunk.address_of(number)) for trunk in self._trunks.ways_out())
+        trunks = self._endpoint.agent.ways_out() if self._opened.is_set() else self._trunks.ways_out()
+        return tuple(Route(trunk.trunk_id, trunk.address_of(number)) for trunk in trunks)
+
+    def trunks(self) -> Sequence[TrunkView]:
+        if not self._opened.is_set():
+            return ()
+        return tuple(self._status_of(trunk) for trunk in self._trunks)
 
     async def dial(self, leg_id: LegId, route: Route, offer: str) -> str:
         """Calls the route's target and returns the answer. Raises CallFailedError with the status.
@@ -242,6 +259,9 @@ class SipDoor:
         if isinstance(event, CallArrived):
             self._arrived(event)
             return
+        if isinstance(event, TrunkMoved):
+            self._trunk_moved(event)
+            return
         leg = self._by_call.get(event.call)
         if leg is None:
             return
@@ -264,6 +284,24 @@ class SipDoor:
             case _:
                 assert_never(event)
 
+    def _trunk_moved(self, event: TrunkMoved) -> None:
+        trunk = self._trunks.get(event.trunk_id)
+        _log.info("= trunk", trunk=event.trunk_id, state=event.state.value, reason=event.reason)
+        if trunk is not None and isinstance(self._corridor, TrunkWatcher):
+            self._corridor.trunk_moved(self._status_of(trunk), event.reason)
+
+    def _status_of(self, trunk: Trunk) -> TrunkView:
+        state, calls = self._endpoint.agent.trunk_state(trunk)
+        return TrunkView(
+            trunk.trunk_id,
+            trunk.name,
+            trunk.target,
+            state.value,
+            calls,
+            trunk.max_calls,
+            trunk.priority,
+        )
+
     def _responded(self, leg: CallLeg, event: _Response) -> None:
         match event:
             case CallAnswered():
@@ -274,7 +312,12 @@ class SipDoor:
                 self._put(leg, event)  # behind what was told while it rang
             case CallRefused():
                 reason = f"{event.status} {event.reason}"
-                self._refused(leg, CallFailedError(reason, event.status, event.retry_after_s))
+                self._refused(
+                    leg,
+                    CallFailedError(
+                        reason, event.status, event.retry_after_s, unreached=_is_unreached(event)
+                    ),
+                )
             case ReofferAnswered() | ReofferRefused():
                 self._begin_keep(leg)  # the phone may have moved, and a number is used
                 if leg.reoffering is not None and not leg.reoffering.done():
@@ -550,3 +593,8 @@ class SipDoor:
         except NotFoundError:
             return
         self._endpoint.flush()
+
+
+def _is_unreached(event: CallRefused) -> bool:
+    """The trunk did not take the call: it was silent, or said so (RFC 3261 sections 21.5.3 to 21.5.5)."""
+    return event.status in (502, 503, 504) or (event.status == 408 and event.reason == NO_ANSWER)

@@ -21,7 +21,7 @@ from signaling.sip.stream_ports import StreamPorts
 from signaling.sip.trace import SipTrace
 
 BIND_ATTEMPTS = 10
-GAUGES = frozenset({"sip_calls", "sip_transactions", "sip_connections"})
+GAUGES = frozenset({"sip_calls", "sip_transactions", "sip_connections", "sip_trunks_up", "sip_trunks_down"})
 
 
 def _restore_nothing() -> None:

@@ -9,6 +9,7 @@ import msgspec
 
 from bridge.ids import NO_TRUNK, TrunkId
 from signaling.sip.message import Headers
+from signaling.sip.trunk_state import TrunkState
 
 CallKey = NewType("CallKey", int)  # the agent's own number of a call, never reused
 
@@ -135,8 +136,17 @@ class CallEnded(msgspec.Struct, frozen=True, gc=False):
     reason: str
 
 
+class TrunkMoved(msgspec.Struct, frozen=True, gc=False):
+    """A trunk that is asked by OPTIONS answers now, or does so no longer. `reason` is its last answer."""
+
+    trunk_id: TrunkId
+    state: TrunkState
+    reason: str
+
+
 AgentEvent = (
-    CallArrived
+    TrunkMoved
+    | CallArrived
     | CallAcknowledged
     | CallProgressed
     | CallAnswered

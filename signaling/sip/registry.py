@@ -9,6 +9,8 @@ from signaling.sip.event import AgentEvent, CallEnded, CallKey
 from signaling.sip.invite_session import CallState, InviteSession
 from signaling.sip.message import Essentials
 from signaling.sip.transaction import Timing
+from signaling.sip.trunk import Trunk
+from signaling.sip.trunk_load import TrunkLoad
 
 if TYPE_CHECKING:
     from signaling.sip.dialog import DialogKey
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 class CallRegistry:
     """Bounded by `max_calls`; whoever opens a call asks `full` first."""
 
-    __slots__ = ("_by_dialog", "_calls", "_deadlines", "_events", "_max_calls", "_serial", "_timing")
+    __slots__ = ("_by_dialog", "_calls", "_deadlines", "_events", "_max_calls", "_serial", "_timing", "load")
 
     def __init__(self, timing: Timing, max_calls: int) -> None:
         self._timing = timing
@@ -27,6 +29,7 @@ class CallRegistry:
         self._by_dialog: dict[DialogKey, InviteSession] = {}
         self._deadlines: Deadlines[CallKey] = Deadlines()
         self._events: list[AgentEvent] = []
+        self.load = TrunkLoad()
 
     def __len__(self) -> int:
         return len(self._calls)
@@ -43,6 +46,12 @@ class CallRegistry:
         session = InviteSession(CallKey(self._serial), self._timing, outbound=outbound)
         self._calls[session.key] = session
         return session
+
+    def assign(self, session: InviteSession, trunk: Trunk | None) -> None:
+        """The trunk a call goes by, once, when it is opened or restored."""
+        session.trunk = trunk
+        if trunk is not None:
+            self.load.enter(trunk.trunk_id)
 
     def get(self, call: CallKey) -> InviteSession:
         """Raises NotFoundError when the call is over."""
@@ -86,6 +95,8 @@ class CallRegistry:
             return
         if self._calls.pop(session.key, None) is None:
             return
+        if session.trunk is not None:
+            self.load.leave(session.trunk.trunk_id)
         self._deadlines.set(session.key, None)
         self.leave_early(session)
         if session.dialog is not None:

@@ -18,6 +18,8 @@ from signaling.sip.transaction_layer import (
     TransactionLayer,
 )
 
+NO_ANSWER = "no answer"
+
 
 class Reply(msgspec.Struct, frozen=True, gc=False):
     """A response to a request of ours, or that there is none: 408 nobody answered, 503 it cannot be sent."""
@@ -148,7 +150,7 @@ class Requester:
         """No response at all: the same as a 408 or 503 (section 8.1.3.1)."""
         sent = self._sent.get(outcome.key)
         if sent is not None:
-            reason = "no answer" if outcome.status == 408 else "cannot be reached"
+            reason = NO_ANSWER if outcome.status == 408 else "cannot be reached"
             sent.listener(Reply(sent.first_key, outcome.status, reason), now)
 
     def abandon(self, key: TransactionKey) -> None:

@@ -33,7 +33,7 @@ class Restoration:
         if memory.phase is Phase.ANSWERED:
             return self._restore_answered(memory, dialog, now)
         session = self._registry.open(outbound=memory.outbound)
-        session.trunk = self._trunks.get(dialog.trunk_id)
+        self._registry.assign(session, self._trunks.get(dialog.trunk_id))
         session.dialog = dialog
         session.state, session.exchange = CallState.CONFIRMED, ExchangeState.IDLE
         session.expiry.start(memory.interval, now)
@@ -54,7 +54,7 @@ class Restoration:
         """The phone gets its 200 again, until its ACK; a retransmitted INVITE is none the wiser."""
         arrived = self._arrive_again(memory, now)
         session = self._registry.open(outbound=False)
-        session.trunk = self._trunks.get(dialog.trunk_id)
+        self._registry.assign(session, self._trunks.get(dialog.trunk_id))
         session.dialog = dialog
         session.state, session.exchange = CallState.ANSWERED, ExchangeState.UNACKNOWLEDGED
         session.pending, session.late_offer = arrived, memory.late_offer

@@ -2,7 +2,7 @@
 
 import ipaddress
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
@@ -29,6 +29,11 @@ class Trunk:
     )
     password: str = field(default="", repr=False)
     authenticate: bool = False
+    name: str = ""
+    priority: int = 0  # calls go out by the trunk with the lowest first
+    ping_s: float = 0.0  # 0: never asked
+    max_calls: int = 0  # 0: no bound of its own
+    calls_per_second: float = 0.0  # 0: no bound
     digests: tuple[str, ...] = ("SHA-256", "MD5")  # what its callers may prove themselves by, best first
 
     @property
@@ -43,6 +48,12 @@ class Trunk:
         """The host of `target`, without brackets and in lower case."""
         rest = re.split(r"[;?]", self.target.partition(":")[2].rpartition("@")[2])[0]
         return _PORT.sub("", rest).strip("[]").lower()
+
+    @property
+    def address(self) -> str:
+        """`target` without a user: the trunk itself."""
+        scheme, _, rest = self.target.partition(":")
+        return f"{scheme}:{rest.rpartition('@')[2]}"
 
     @property
     def roams(self) -> bool:
@@ -121,8 +132,11 @@ class Trunks:
         return self.roaming is not None
 
     def ways_out(self) -> tuple[Trunk, ...]:
-        """Those that calls can go to."""
-        return tuple(trunk for trunk in self._trunks if trunk.target)
+        """Those that calls can go to, in the order in which they are tried."""
+        return tuple(sorted((t for t in self._trunks if t.target), key=lambda trunk: trunk.priority))
+
+    def __iter__(self) -> Iterator[Trunk]:
+        return iter(self._trunks)
 
     def _find(self, host: str) -> Trunk | None:
         try:

@@ -96,9 +96,11 @@ class UserAgentClient:
             raise NotAllowedError(f"{uri.scheme} over {flow.transport} is not available: use udp, tcp or tls")
         if self._registry.full:
             raise CapacityError("all SIP calls are taken")
+        if self._registry.load.refuses(trunk, now):
+            raise CapacityError("the trunk has all the calls it may have")
         request_uri = target.partition("?")[0]
         session = self._registry.open(outbound=True)
-        session.trunk = trunk
+        self._registry.assign(session, trunk)
         session.expiry.wanted_s = wanted_s(session)
         sender = from_address or self._identity.from_address(trunk.account if trunk is not None else "")
         branch = self._identity.new_branch()

@@ -147,18 +147,22 @@ class UserAgentServer:
             self._respond(arrived, 503, now, retry_after(RETRY_AFTER_S))
             return
         request, essentials = arrived.request, arrived.essentials
+        trunk = trunk_of(self._trunks, request, arrived.flow)
+        wait_s = self._registry.load.refuses(trunk, now)
+        if wait_s:
+            self._respond(arrived, 503, now, retry_after(wait_s))
+            return
         try:
             dialog = accept_dialog(request, essentials, arrived.flow, self._identity.new_tag())
         except ParseError:
             self._respond(arrived, 400, now)
             return
-        trunk = trunk_of(self._trunks, request, arrived.flow)
         replaced = self._find_replaced(request, trunk)
         if isinstance(replaced, int):
             self._respond(arrived, replaced, now)
             return
         session = self._registry.open(outbound=False)
-        session.trunk = trunk
+        self._registry.assign(session, trunk)
         dialog.trunk_id = session.trunk_id
         session.dialog = dialog
         self._registry.enter_dialog(session)

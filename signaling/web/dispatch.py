@@ -53,6 +53,7 @@ Reading = (
     | messages.GetTrace
     | messages.ListInteractions
     | messages.ListUsers
+    | messages.ListTrunks
     | messages.GetUser
     | messages.ListPrompts
 )
@@ -204,6 +205,8 @@ class Dispatch:
                 return event.UserResult(user=_wire(event.User, user))
             case messages.ListPrompts():
                 return event.PromptsResult(prompts=await board.list_prompts(principal))
+            case messages.ListTrunks():
+                return event.TrunksResult(trunks=_wires(event.Trunk, board.list_trunks(principal)))
             case messages.ListUsers():
                 return event.UsersResult(users=_wires(event.User, await board.list_users(principal)))
             case _:
@@ -254,7 +257,14 @@ def _wish(command: messages.AddParticipant) -> switchboard.AddParticipant:
     )
 
 
-View = view.InteractionView | view.ParticipantView | view.UserView | view.TimelineView | view.SignalView
+View = (
+    view.InteractionView
+    | view.ParticipantView
+    | view.UserView
+    | view.TimelineView
+    | view.SignalView
+    | view.TrunkView
+)
 
 
 def _wire(model: type[ModelT], value: View) -> ModelT:

@@ -301,6 +301,22 @@ class PromptsResult(WireModel):
     prompts: tuple[str, ...]
 
 
+class Trunk(WireModel):
+    """`state`: up, down or unknown (nobody asks it). `maxCalls` 0 is no bound of its own."""
+
+    trunk_id: str
+    name: str
+    target: str
+    state: str
+    calls: int
+    max_calls: int
+    priority: int
+
+
+class TrunksResult(WireModel):
+    trunks: tuple[Trunk, ...]
+
+
 class UsersResult(WireModel):
     users: tuple[User, ...]
 
@@ -347,6 +363,7 @@ Result = (
     | TraceResult
     | UserResult
     | UsersResult
+    | TrunksResult
     | PromptsResult
     | AccountResult
     | AccountsResult
@@ -497,6 +514,12 @@ class QueueDepthExceeded(WireModel):
     threshold: int
 
 
+class TrunkUpdated(WireModel):
+    event: Literal["trunkUpdated"] = "trunkUpdated"
+    trunk: Trunk
+    reason: str
+
+
 class PositionAnnounced(WireModel):
     event: Literal["positionAnnounced"] = "positionAnnounced"
     number: int
@@ -537,6 +560,7 @@ Event = Annotated[
     | PromptEnded
     | QueueDepthExceeded
     | PositionAnnounced
+    | TrunkUpdated
     | AuthenticatedByHeader
     | TokenExpiring,
     Field(discriminator="event"),
@@ -567,6 +591,7 @@ _WIRE_EVENTS: dict[type[inner.DesktopEvent], type[WireModel]] = {
     inner.PromptEnded: PromptEnded,
     inner.QueueDepthExceeded: QueueDepthExceeded,
     inner.PositionAnnounced: PositionAnnounced,
+    inner.TrunkUpdated: TrunkUpdated,
 }
 
 

@@ -378,6 +378,19 @@ ANSWERS: Mapping[str, Any] = {
             }
         ]
     },
+    "TrunksResult": {
+        "trunks": [
+            {
+                "trunkId": "carrier",
+                "name": "The carrier",
+                "target": "sip:trunk.example:5061;transport=tls",
+                "state": "up",
+                "calls": 12,
+                "maxCalls": 60,
+                "priority": 0,
+            }
+        ]
+    },
     "User": _USER,
     "Users": {"users": [_USER]},
     "Webhook": _WEBHOOK,

@@ -457,6 +457,11 @@ class ListUsers(WireModel):
     id: CommandId
 
 
+class ListTrunks(WireModel):
+    command: Literal["listTrunks"]
+    id: CommandId
+
+
 class OfferMedia(WireModel):
     """An SDP offer of this client for its leg in the interaction; the reply carries the answer."""
 
@@ -529,6 +534,7 @@ Command = (
     | GetTrace
     | ListInteractions
     | ListUsers
+    | ListTrunks
     | GetUser
     | ListPrompts
     | Enrolling

@@ -33,7 +33,7 @@ from bridge.switchboard.doors import ArrivingCall, Audience, Route, Signal
 from bridge.switchboard.event import DesktopEvent, InteractionUpdated, OfferMade
 from bridge.switchboard.principal import Principal
 from bridge.switchboard.switchboard import AddFromQueue, Switchboard
-from bridge.switchboard.view import OfferView
+from bridge.switchboard.view import OfferView, TrunkView
 from bridge.switchboard.wiring import SwitchboardPolicy
 from tests.bench.figure import Figure, middle
 from tests.interop.journal.postgres import cluster
@@ -252,6 +252,9 @@ class _Doors:
 
     def routes(self, number: str) -> tuple[Route, ...]:
         """Nobody is called back here."""
+        return ()
+
+    def trunks(self) -> tuple[TrunkView, ...]:
         return ()
 
     async def dial(self, leg_id: LegId, route: Route, offer: str) -> str:

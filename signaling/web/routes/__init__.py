@@ -10,6 +10,7 @@ from signaling.web.routes import (
     participants,
     prompts,
     table,
+    trunks,
     users,
     webhooks,
 )
@@ -24,5 +25,6 @@ ROUTERS: tuple[APIRouter, ...] = (
     prompts.ROUTER,
     webhooks.ROUTER,
     notifications.ROUTER,
+    trunks.ROUTER,
     table.ROUTER,
 )

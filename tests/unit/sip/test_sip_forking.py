@@ -61,6 +61,7 @@ def test_a_phone_that_answers_after_the_call_ended_is_hung_up() -> None:
     request = invite(agent)
     answer(agent, request, "one")
     (answered,) = agent.events()
+    assert isinstance(answered, CallAnswered)
     agent.hang_up(answered.call, "", 0.0)
     agent.messages_to_send()
     assert answer(agent, request, "two") == ["ACK sip:two@192.0.2.20", "BYE sip:two@192.0.2.20"]

@@ -7,7 +7,14 @@ import pytest
 
 from bridge.desk.policy import DeskPolicy
 from bridge.desk.queue import Profile, Queue, default_queue
-from bridge.errors import CallFailedError, ForbiddenError, NotFoundError, PlaneLostError
+from bridge.errors import (
+    BridgeError,
+    CallFailedError,
+    CapacityError,
+    ForbiddenError,
+    NotFoundError,
+    PlaneLostError,
+)
 from bridge.ids import InteractionId, LegId, QueueId
 from bridge.plane import messages
 from bridge.switchboard.event import InteractionUpdated, PositionAnnounced, QueueDepthExceeded
@@ -187,6 +194,42 @@ async def test_a_busy_callback_frees_the_agent_and_leaves_no_leg() -> None:
         assert not stage.plane.legs
         assert stage.board.legs == 0
         assert not (await stage.board.list_users(ALICE))[0].busy
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        CallFailedError("503 down", 503, unreached=True),
+        CapacityError("the trunk has all the calls it may have"),
+    ],
+)
+async def test_a_trunk_that_cannot_take_a_callback_is_passed_over(refusal: BridgeError) -> None:
+    async with theatre(POLICY) as stage:
+        stage.doors.ways_out = ("first", "second", "third")
+        stage.doors.dial_outcomes = [refusal, PHONE_OFFER]
+        id_ = await called_back(stage)
+        await eventually(stage, "answered")
+        assert stage.doors.dialed_by == ["first", "second"]
+        assert (await stage.participant(id_, "customer")).state == "in-session"
+        assert len({leg_id for leg_id, _ in stage.doors.dialed}) == 1
+
+
+async def test_a_phone_that_is_busy_is_not_called_by_another_trunk() -> None:
+    async with theatre(POLICY) as stage:
+        stage.doors.ways_out = ("first", "second")
+        stage.doors.dial_outcomes = [CallFailedError("486 Busy Here", 486)]
+        await called_back(stage)
+        assert stage.doors.dialed_by == ["first"]
+
+
+async def test_the_last_trunk_that_fails_fails_the_callback() -> None:
+    async with theatre(POLICY) as stage:
+        stage.doors.ways_out = ("first", "second")
+        down = CallFailedError("503 down", 503, unreached=True)
+        stage.doors.dial_outcomes = [down, down]
+        await called_back(stage)
+        assert stage.doors.dialed_by == ["first", "second"]
+        assert stage.board.legs == 0
 
 
 async def test_a_callback_that_rings_too_long_is_taken_back() -> None:

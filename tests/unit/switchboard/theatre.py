@@ -21,7 +21,7 @@ from bridge.switchboard.doors import ArrivingCall, Audience, Route, Signal, Soun
 from bridge.switchboard.event import DesktopEvent, MediaOffered, OfferMade
 from bridge.switchboard.principal import Principal
 from bridge.switchboard.switchboard import AddParticipant, Switchboard
-from bridge.switchboard.view import InteractionView, MediaAnswer, OfferView, ParticipantView
+from bridge.switchboard.view import InteractionView, MediaAnswer, OfferView, ParticipantView, TrunkView
 from bridge.switchboard.wiring import SwitchboardPolicy
 
 DATA = Path(__file__).parents[2] / "data" / "sdp"
@@ -95,7 +95,8 @@ class WrittenDoors:
     """Both doors: what phones and desktops are told."""
 
     def __init__(self) -> None:
-        self.ways_out = True
+        self.ways_out: tuple[str, ...] = ("carrier",)
+        self.dialed_by: list[str] = []
         self.said: list[Signal] = []
         self.hung_up: list[tuple[LegId, str]] = []
         self.pictures_wanted: list[LegId] = []
@@ -116,10 +117,14 @@ class WrittenDoors:
 
     def routes(self, number: str) -> Sequence[Route]:
         target = number if number.startswith("sip:") else f"sip:{number}@trunk.example"
-        return (Route(TrunkId("carrier"), target),) if self.ways_out else ()
+        return tuple(Route(TrunkId(trunk_id), target) for trunk_id in self.ways_out)
+
+    def trunks(self) -> Sequence[TrunkView]:
+        return (TrunkView(TrunkId("carrier"), "Carrier", "sip:trunk.example", "up", 2, 10, 0),)
 
     async def dial(self, leg_id: LegId, route: Route, offer: str) -> str:
         self.dialed.append((leg_id, route.target))
+        self.dialed_by.append(route.trunk_id)
         outcome = self.dial_outcomes.pop(0) if self.dial_outcomes else None
         if outcome is None:
             await asyncio.Event().wait()  # it rings and rings

@@ -1,0 +1,24 @@
+"""Trunks over REST: which there are, and how they are."""
+
+from typing import Annotated
+
+from starlette.responses import Response
+
+from bridge.switchboard.principal import TRUNK_ADMIN
+from signaling.web import event
+from signaling.web.rest import READ_PROBLEMS, Call, api_router, model_response, needs, problems
+
+ROUTER = api_router("trunks", "/trunks")
+
+
+@ROUTER.get(
+    "",
+    operation_id="listTrunks",
+    summary="All trunks: whether they answer, and how many calls they have",
+    response_model=event.TrunksResult,
+    responses=problems(READ_PROBLEMS),
+)
+async def list_trunks(call: Annotated[Call, needs(TRUNK_ADMIN)]) -> Response:
+    trunks = call.board.list_trunks(call.principal)
+    found = tuple(event.Trunk.model_validate(trunk, from_attributes=True) for trunk in trunks)
+    return model_response(event.TrunksResult(trunks=found))
