@@ -438,7 +438,11 @@ def _endpoint_settings(settings: Settings) -> EndpointSettings:
         capture_file=sip.capture_file,
         capture_max_bytes=sip.capture_max_mb * 1_000_000,
         agent=AgentSettings(
-            max_calls=sip.max_calls, trunks=Trunks([_trunk(trunk) for trunk in settings.all_trunks])
+            max_calls=sip.max_calls,
+            trunks=Trunks([_trunk(trunk) for trunk in settings.all_trunks]),
+            scanners=sip.scanners,
+            destinations=sip.destinations,
+            answers_unwanted=sip.stranger_treatment == "forbid",
         ),
     )
 

@@ -104,6 +104,19 @@ class Auth(Section):
         return self
 
 
+# What programs that look for open doors call themselves in User-Agent.
+SCANNERS = (
+    "friendly-scanner",
+    "friendly-request",
+    "sipvicious",
+    "sipcli",
+    "sip-scan",
+    "sundayddr",
+    "iwar",
+    "vaxsip",
+)
+
+
 class Sip(Section):
     address: IpAddress = "127.0.0.1"
     port: Port = 5060
@@ -117,6 +130,8 @@ class Sip(Section):
     client_authorities: str = ""
     allowed_networks: tuple[IpNetwork, ...] = ("127.0.0.0/8",)
     stranger_treatment: Literal["forbid", "silence"] = "forbid"
+    scanners: tuple[str, ...] = SCANNERS
+    destinations: tuple[str, ...] = ()
     max_calls: Annotated[int, Field(ge=1)] = 500
     dial_target: str = ""
     codecs: AudioCodecs = AUDIO_CODECS

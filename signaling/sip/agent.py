@@ -8,10 +8,11 @@ from typing import assert_never
 
 from bridge.errors import ParseError
 from bridge.ids import NO_TRUNK, TrunkId
+from signaling.sip.admission import Admission
 from signaling.sip.authorizer import Authorizer
 from signaling.sip.event import AgentEvent, CallKey, RefreshDue
-from signaling.sip.flow import Flow
-from signaling.sip.gate import Gate
+from signaling.sip.flow import UDP, Flow
+from signaling.sip.gate import Gate, Verdict
 from signaling.sip.identity import LocalIdentity
 from signaling.sip.information import Information, ask_for_picture
 from signaling.sip.invite_session import CallEvent, CallState, ExchangeEvent, InviteSession
@@ -40,6 +41,7 @@ from signaling.sip.registry import CallRegistry
 from signaling.sip.requester import Requester
 from signaling.sip.response import make_response, retry_after, warning
 from signaling.sip.restoration import Restoration, invite_again
+from signaling.sip.screen import Screen
 from signaling.sip.session_timer import Due
 from signaling.sip.settings import AgentSettings
 from signaling.sip.transaction_layer import (
@@ -59,25 +61,32 @@ from signaling.sip.user_agent_client import UserAgentClient
 from signaling.sip.user_agent_server import Extensions, UserAgentServer
 from signaling.sip.via import annotate_via, parse_via, response_flow
 
+GUESSES = 10  # wrong passwords one source may try before it hears nothing more
+GUESSES_PER_S = 0.1
+
 
 class UserAgent:
     """All calls of one SIP address. Commands about a call that is over raise NotFoundError."""
 
     __slots__ = (
+        "_answers_unwanted",
         "_authorizer",
         "_client",
         "_gate",
+        "_guesses",
         "_layer",
         "_pinger",
         "_references",
         "_registry",
         "_requester",
         "_restoration",
+        "_screen",
         "_server",
         "_trunks",
         "_updates",
         "malformed",
         "strangers",
+        "unanswered",
     )
 
     def __init__(self, settings: AgentSettings, identity: LocalIdentity) -> None:
@@ -86,6 +95,9 @@ class UserAgent:
         self._authorizer = Authorizer(identity, settings.trunks)
         self._requester = Requester(identity, self._layer, self._authorizer)
         self._pinger = Pinger(identity, self._requester, settings.trunks, self._registry.emit)
+        self._screen = Screen(settings.scanners, settings.destinations)
+        self._answers_unwanted = settings.answers_unwanted
+        self._guesses = Admission(GUESSES_PER_S, GUESSES)
         self._gate = Gate(settings.trunks, identity.token_hex)
         self._client = UserAgentClient(settings, identity, self._layer, self._registry, self._requester)
         self._references = References(identity, self._layer, self._registry, self._requester)
@@ -98,6 +110,7 @@ class UserAgent:
         self._restoration = Restoration(self._layer, self._registry, settings.trunks)
         self.malformed = 0
         self.strangers = 0
+        self.unanswered = 0
 
     # --- the five verbs -----------------------------------------------------------------------------------
 
@@ -110,7 +123,9 @@ class UserAgent:
             self.refuse_malformed(data, flow, error)
             return
         if isinstance(message, Request):
-            if self._is_challenged(message, essentials, flow, now):
+            if self._is_unwanted(message, essentials, data, flow):
+                return
+            if self._is_challenged(message, essentials, data, flow, now):
                 return
             self._take(self._layer.receive_request(message, essentials, flow, now), now)
         else:
@@ -304,6 +319,8 @@ class UserAgent:
             "sip_refused_transactions": self._layer.overflowed,
             **self._pinger.counters(),
             "sip_trunk_refusals": self._registry.load.refused,
+            "sip_screened": self._screen.screened,
+            "sip_unanswered_strangers": self.unanswered,
             "sip_wrong_credentials": self._gate.wrong,
             "sip_replayed_credentials": self._gate.replayed,
             "sip_refused_credentials": self._authorizer.refused,
@@ -342,7 +359,9 @@ class UserAgent:
                 case _:
                     assert_never(outcome)
 
-    def _is_challenged(self, request: Request, essentials: Essentials, flow: Flow, now: float) -> bool:
+    def _is_challenged(
+        self, request: Request, essentials: Essentials, received: bytes, flow: Flow, now: float
+    ) -> bool:
         """Whether the sender must prove first who it is, which it is told; nothing is kept of the request."""
         trunk = self._trunks.of(flow.host)
         asking = trunk or self._trunks.roaming
@@ -356,10 +375,30 @@ class UserAgent:
         verdict, proved = self._gate.check(request, now)
         if proved is not None and (proved is trunk if trunk is not None else proved.roams):
             return False
+        if verdict is Verdict.WRONG and not self._guesses.takes(flow.host, now):
+            return True  # whoever guesses on hears nothing
         asked = with_top_via(request, annotate_via(essentials.via, flow))
         data = make_response(asked, 401, headers=self._gate.challenges(verdict, asking, now))
-        self._layer.send(data, response_flow(essentials.via, flow))
+        back = response_flow(essentials.via, flow)
+        if trunk is None:
+            self._answer_stranger(data, back, received)
+        else:
+            self._layer.send(data, back)
         return True
+
+    def _is_unwanted(self, request: Request, essentials: Essentials, received: bytes, flow: Flow) -> bool:
+        if not self._screen.objects_to(request, essentials):
+            return False
+        if self._answers_unwanted:
+            self._refuse_statelessly(received, flow, 403, ())
+        return True
+
+    def _answer_stranger(self, data: bytes, flow: Flow, received: bytes) -> None:
+        """Over UDP the sender may be another one than it says: it gets no more than was sent in its name."""
+        if flow.transport == UDP and len(data) > len(received):
+            self.unanswered += 1
+        else:
+            self._layer.send(data, flow)
 
     def _refuse_statelessly(self, data: bytes, flow: Flow, status: int, headers: Headers) -> None:
         request = salvage_request(data)
@@ -370,7 +409,7 @@ class UserAgent:
             refusal = make_response(with_top_via(request, annotate_via(via, flow)), status, headers=headers)
         except (ParseError, ValueError):
             return  # not even that much can be written back
-        self._layer.send(refusal, response_flow(via, flow))
+        self._answer_stranger(refusal, response_flow(via, flow), data)
 
 
 def _why(reason: str, retry_after_s: int | None) -> Headers:

@@ -21,6 +21,8 @@ from signaling.sip.stream_ports import StreamPorts
 from signaling.sip.trace import SipTrace
 
 BIND_ATTEMPTS = 10
+STRANGER_MESSAGES_PER_S = 10.0  # of one source: enough for a phone, too little for a scan
+STRANGER_BURST = 50.0
 GAUGES = frozenset({"sip_calls", "sip_transactions", "sip_connections", "sip_trunks_up", "sip_trunks_down"})
 
 
@@ -48,6 +50,7 @@ class SipEndpoint:
         self._on_event = on_event
         self._user = user
         self._trunks = settings.agent.trunks
+        self._strangers = Admission(STRANGER_MESSAGES_PER_S, STRANGER_BURST)
         self._admission = Admission(settings.messages_per_second, settings.message_burst)
         self._agent: UserAgent | None = None
         self._datagrams: DatagramPort | None = None
@@ -163,7 +166,7 @@ class SipEndpoint:
             "sip_connections": len(self._streams),
             "sip_refused_connections": self._streams.refused,
             "sip_failed_handshakes": self._streams.failed_handshakes,
-            "sip_throttled": self._admission.throttled,
+            "sip_throttled": self._admission.throttled + self._strangers.throttled,
             "sip_traces_forgotten": self.trace.forgotten,
             "sip_untraced_messages": self.trace.left_out,
             "sip_unsent": self._courier.unsent + (self._datagrams.dropped if self._datagrams else 0),
@@ -180,6 +183,8 @@ class SipEndpoint:
         self._receive(data, Flow(UDP, host, port))
 
     def _receive(self, data: bytes, flow: Flow) -> None:
+        if self._trunks.of(flow.host) is None and not self._strangers.takes(flow.host, self._clock.now()):
+            return
         if self._is_welcome(flow.host):
             now = self._clock.now()
             self._note(data, flow, now, received=True)

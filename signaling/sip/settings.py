@@ -14,6 +14,9 @@ class AgentSettings:
     max_calls: int = 500
     ring_timeout_s: float = 60.0
     trunks: Trunks = field(default_factory=Trunks)
+    scanners: tuple[str, ...] = ()
+    destinations: tuple[str, ...] = ()
+    answers_unwanted: bool = True  # by 403; False: by silence
     timing: Timing = field(default_factory=Timing)
 
 
