@@ -9,10 +9,9 @@ from bridge.desk import commands
 from bridge.desk.callback import CallbackState
 from bridge.desk.events import CallbackMoved, DeskEvent
 from bridge.desk.interaction import Interaction
-from bridge.errors import BridgeError, CallFailedError, CapacityError
+from bridge.errors import BridgeError, CallFailedError
 from bridge.ids import InteractionId, LegId
 from bridge.switchboard.dialer import Dialer
-from bridge.switchboard.doors import Route
 from bridge.switchboard.leg import PhoneLeg, Place
 from bridge.switchboard.wiring import Wiring
 
@@ -70,13 +69,8 @@ class Callbacks:
     async def _call(self, interaction: Interaction, leg_id: LegId, number: str) -> None:
         leg: PhoneLeg | None = None
         try:
-            *others, last = self._dialer.routes(number)
-            for route in others:
-                leg = self._new_leg(interaction, leg_id, route)
-                if await self._tries(leg, route):
-                    return
-            leg = self._new_leg(interaction, leg_id, last)
-            await self._dial(leg, last)
+            leg = await self._dialer.call(leg_id, _place(interaction), number, OVER)
+            await self._commit(leg)
         except BridgeError as error:
             await self._fail(interaction.interaction_id, leg_id, leg, error)
         except asyncio.CancelledError:
@@ -99,32 +93,14 @@ class Callbacks:
         with suppress(BridgeError):  # it was canceled meanwhile
             await self._wiring.ledger.carry_out(failed)
 
-    async def _tries(self, leg: PhoneLeg, route: Route) -> bool:
-        """False if this way leads nowhere, and the next one may."""
-        try:
-            await self._dial(leg, route)
-        except CapacityError as error:
-            reason = error.reason
-        except CallFailedError as error:
-            if not error.unreached:
-                raise
-            reason = error.reason
-        else:
-            return True
-        log.info("x trunk passed over", leg=leg.leg_id, trunk=route.trunk_id, reason=reason)
-        await self._dialer.drop(leg, OVER)
-        return False
-
-    async def _dial(self, leg: PhoneLeg, route: Route) -> None:
+    async def _commit(self, leg: PhoneLeg) -> None:
         wiring = self._wiring
-        log.info("> callback", interaction=leg.interaction_id, leg=leg.leg_id, trunk=route.trunk_id)
-        await self._dialer.dial(leg, route)
         answered = commands.AnswerCallback(leg.interaction_id, leg.leg_id)
         _, durable = wiring.ledger.begin(answered, (wiring.phone_memory.keeping(leg),))
         leg.committed = True
         await wiring.ledger.finish(durable)
 
-    def _new_leg(self, interaction: Interaction, leg_id: LegId, route: Route) -> PhoneLeg:
-        customer = next(interaction.customers())
-        place = Place(interaction.interaction_id, customer.participant_id, interaction.room_id)
-        return self._dialer.new_leg(leg_id, place, route)
+
+def _place(interaction: Interaction) -> Place:
+    customer = next(interaction.customers())
+    return Place(interaction.interaction_id, customer.participant_id, interaction.room_id)

@@ -83,11 +83,9 @@ class DialOuts:
     async def _call(self, interaction: Interaction, participant_id: ParticipantId, leg_id: LegId) -> None:
         leg: PhoneLeg | None = None
         try:
-            route = self._dialer.route(interaction.participant(participant_id).address)
+            address = interaction.participant(participant_id).address
             place = Place(interaction.interaction_id, participant_id, interaction.room_id)
-            leg = self._dialer.new_leg(leg_id, place, route)
-            log.info("> dial", interaction=leg.interaction_id, leg=leg_id, trunk=route.trunk_id)
-            await self._dialer.dial(leg, route)
+            leg = await self._dialer.call(leg_id, place, address, OVER)
             await self._join(leg)
             self._tell(participant_id, 200)
         except BridgeError as error:

@@ -1,12 +1,13 @@
 """Calls of the bridge's own: a leg is dialed, can be heard before its answer, and leaves nothing if none comes."""
 
+import asyncio
 import copy
 from collections.abc import Sequence
 from contextlib import suppress
 
 import structlog
 
-from bridge.errors import BridgeError, CallFailedError, NotAllowedError
+from bridge.errors import BridgeError, CallFailedError, CapacityError, NotAllowedError
 from bridge.ids import LegId
 from bridge.negotiation import PhoneSession
 from bridge.switchboard.doors import PhoneDoor, Route
@@ -20,7 +21,7 @@ NO_ROUTE = "no way out for calls: set sip.dial_target or the target of a trunk, 
 
 
 class Dialer:
-    """Whoever dials makes the leg, dials it, and commits it to the desk or drops it."""
+    """Whoever calls commits the leg to the desk, or drops it."""
 
     __slots__ = ("_door", "_wiring")
 
@@ -41,14 +42,45 @@ class Dialer:
             raise NotAllowedError(NO_ROUTE)
         return routes
 
-    def new_leg(self, leg_id: LegId, place: Place, route: Route) -> PhoneLeg:
+    async def call(self, leg_id: LegId, place: Place, number: str, over: str) -> PhoneLeg:
+        """The leg, answered and its media declared, by the first way that leads anywhere.
+
+        Raises NotAllowedError without any, CallFailedError with the status; then nothing is left of it. `over`
+        is what a phone hears that is let go.
+        """
+        *others, last = self.routes(number)
+        for route in others:
+            try:
+                return await self._attempt(leg_id, place, route, over)
+            except CapacityError as error:
+                reason = error.reason
+            except CallFailedError as error:
+                if not error.unreached:
+                    raise
+                reason = error.reason
+            log.info("x trunk passed over", leg=leg_id, trunk=route.trunk_id, reason=reason)
+        return await self._attempt(leg_id, place, last, over)
+
+    async def _attempt(self, leg_id: LegId, place: Place, route: Route, over: str) -> PhoneLeg:
+        leg = self._new_leg(leg_id, place, route)
+        log.info("> dial", interaction=leg.interaction_id, leg=leg_id, trunk=route.trunk_id)
+        try:
+            await self._dial(leg, route)
+        except asyncio.CancelledError:
+            await asyncio.shield(self.drop(leg, over))
+            raise
+        except BridgeError:
+            await self.drop(leg, over)
+            raise
+        return leg
+
+    def _new_leg(self, leg_id: LegId, place: Place, route: Route) -> PhoneLeg:
         # RFC 8866 section 5.2: numeric; below 2^62, where every phone can read it.
         session_id = int(self._wiring.token_hex(7), 16)
         session = PhoneSession(session_id, self._wiring.policy.phone_of(route.trunk_id))
         return PhoneLeg(leg_id, place, session, route.trunk_id)
 
-    async def dial(self, leg: PhoneLeg, route: Route) -> None:
-        """Returns when the call is answered and its media declared. Raises CallFailedError with the status."""
+    async def _dial(self, leg: PhoneLeg, route: Route) -> None:
         performance = self._wiring.performance
         self._wiring.legs.add(leg)
         async with leg.lock:

@@ -38,7 +38,7 @@ class Referrals:
         asking = self._wiring.desk.interaction(id_).participant(asking_id)
         if asking.is_customer or asking.supervision is not None:
             raise ForbiddenError(NOT_CUSTOMERS)
-        self._dialer.route(target)
+        self._dialer.routes(target)
         wish = commands.DialParticipant(
             id_, target, asking.role, asking_id, _name_of(target), second_expert=True
         )

@@ -396,7 +396,7 @@ class Switchboard:
         role = ParticipantRole(wish.role)
         if role not in (ParticipantRole.SME, ParticipantRole.AGENT):
             raise NotAllowedError(f"a participant is added as sme or agent, not as {wish.role}")
-        self._dialer.route(wish.address)  # no way out is said now, not by a phone that never rings
+        self._dialer.routes(wish.address)  # no way out is said now, not by a phone that never rings
         command = commands.DialParticipant(
             interaction_id, wish.address, role, principal.user_id, wish.name, wish.second_expert
         )

@@ -138,9 +138,11 @@ class UserAgent:
         self._refuse_statelessly(data, flow, status, warning(error.reason))
 
     def refuse_stranger(self, data: bytes, flow: Flow) -> None:
-        """403 to a request from where none may come from; nothing to anything else."""
+        """403 to a request from where none may come from, if it is not longer; nothing to anything else."""
         self.strangers += 1
-        self._refuse_statelessly(data, flow, 403, ())
+        refusal = self._make_refusal(data, flow, 403, ())
+        if refusal is not None:
+            self._answer_stranger(*refusal, data)
 
     def timer(self) -> float | None:
         """When `handle_timer` must be called next."""
@@ -401,15 +403,27 @@ class UserAgent:
             self._layer.send(data, flow)
 
     def _refuse_statelessly(self, data: bytes, flow: Flow, status: int, headers: Headers) -> None:
+        refusal = self._make_refusal(data, flow, status, headers)
+        if refusal is None:
+            return
+        if self._trunks.welcome_strangers and self._trunks.of(flow.host) is None:
+            self._answer_stranger(*refusal, data)
+        else:
+            self._layer.send(*refusal)
+
+    def _make_refusal(
+        self, data: bytes, flow: Flow, status: int, headers: Headers
+    ) -> tuple[bytes, Flow] | None:
+        """Of what may not even be a request; None if it is none, or there is no telling whom to."""
         request = salvage_request(data)
         if request is None or request.method == "ACK":
-            return
+            return None
         try:
             via = parse_via(request.every("Via")[0])
-            refusal = make_response(with_top_via(request, annotate_via(via, flow)), status, headers=headers)
+            answer = make_response(with_top_via(request, annotate_via(via, flow)), status, headers=headers)
         except (ParseError, ValueError):
-            return  # not even that much can be written back
-        self._answer_stranger(refusal, response_flow(via, flow), data)
+            return None  # not even that much can be written back
+        return answer, response_flow(via, flow)
 
 
 def _why(reason: str, retry_after_s: int | None) -> Headers:

@@ -3,6 +3,7 @@
 import heapq
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from bridge.ids import TrunkId
 from signaling.sip.agent import UserAgent
@@ -14,6 +15,7 @@ from signaling.sip.event import (
     CallReoffered,
     ReofferAnswered,
     ReofferRefused,
+    TrunkMoved,
 )
 from signaling.sip.flow import Flow
 from signaling.sip.message import parse_message
@@ -30,6 +32,9 @@ def untouched(_: int) -> Sequence[float]:
     return (TRANSIT_S,)
 
 
+E = TypeVar("E", bound=AgentEvent)
+
+
 @dataclass
 class Party:
     """One side: what it was told, and what it does by itself."""
@@ -40,10 +45,10 @@ class Party:
 
     def call(self) -> CallKey:
         """Its only call."""
-        (call,) = {event.call for event in self.events}
+        (call,) = {event.call for event in self.events if not isinstance(event, TrunkMoved)}
         return call
 
-    def told(self, kind: type[AgentEvent]) -> list[AgentEvent]:
+    def told(self, kind: type[E]) -> list[E]:
         return [event for event in self.events if isinstance(event, kind)]
 
 

@@ -111,10 +111,11 @@ def test_calls_of_a_trunk_that_roams_may_come_from_anywhere_and_only_its() -> No
     (arrived,) = [event for event in line.take(BOB) if isinstance(event, CallArrived)]
     assert arrived.trunk_id == "customer"
     phone = RawPhone(line.bob)
-    (challenged,) = phone.send("INVITE", 1, body=OFFER, call_id="other")
+    padding = f"X: {'x' * 500}\r\n"  # over UDP a stranger gets no more than it sent
+    (challenged,) = phone.send("INVITE", 1, body=OFFER, call_id="other", extra=padding)
     assert challenged.first("WWW-Authenticate").startswith("Digest ")
     assert tag_of(challenged)
     assert phone.send("ACK", 1, to_tag=tag_of(challenged), call_id="other") == []
     assert phone.send("CANCEL", 1, call_id="other") == []
-    assert phone.send("BYE", 2, to_tag="x", call_id="other")[0].first("WWW-Authenticate")
+    assert phone.send("BYE", 2, to_tag="x", call_id="other", extra=padding)[0].first("WWW-Authenticate")
     assert not [event for event in line.bob.events() if isinstance(event, CallArrived)]

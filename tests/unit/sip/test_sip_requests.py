@@ -305,7 +305,7 @@ def test_a_stranger_is_refused_without_a_trace() -> None:
     raw = phone()
     raw.agent.refuse_stranger(
         b"INVITE sip:b@192.0.2.2 SIP/2.0\r\nVia: SIP/2.0/UDP 198.51.100.1;branch=z9hG4bK1\r\nFrom: <sip:x@y>"
-        b"\r\nTo: <sip:b@c>\r\nCall-ID: 1\r\nCSeq: 1 INVITE\r\n\r\n",
+        b"\r\nTo: <sip:b@c>\r\nCall-ID: 1\r\nCSeq: 1 INVITE\r\nX: " + b"x" * 100 + b"\r\n\r\n",
         raw.flow,
     )
     assert names(raw.heard()) == ["403 INVITE"]

@@ -120,7 +120,7 @@ async def test_who_may_not_write_calls_nobody_and_roles_are_ours() -> None:
             await stage.board.dial(who("alice", scopes=frozenset({"interaction:read"})), id_, BANK)
         with pytest.raises(NotAllowedError):
             await stage.board.dial(ALICE, id_, DialOut("+49", role="customer"))
-        stage.doors.ways_out = False
+        stage.doors.ways_out = ()
         with pytest.raises(NotAllowedError, match="no way out"):
             await stage.board.dial(ALICE, id_, BANK)
         assert stage.doors.dialed == []
