@@ -344,7 +344,7 @@ async def ask_options(transport: str, port: int) -> bytes:
     text = (
         f"OPTIONS sip:x@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/{transport.upper()} 127.0.0.1;branch=z9hG4bKs;rport\r\n"
         "From: <sip:a@b>;tag=1\r\nTo: <sip:x@127.0.0.1>\r\nCall-ID: s\r\nCSeq: 1 OPTIONS\r\n"
-        "Content-Length: 0\r\n\r\n"
+        f"User-Agent: {'x' * 100}\r\nContent-Length: 0\r\n\r\n"  # an answer to a stranger is never longer
     )
     if transport == "tcp":
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
