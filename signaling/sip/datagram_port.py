@@ -33,6 +33,8 @@ class DatagramPort:
         try:
             self._socket.setblocking(False)  # noqa: FBT003 - the library's signature
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+            if version_6:  # as TCP does it: an IPv4 source in IPv6 clothes would belong to no network
+                self._socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             self._socket.bind((address, port))
         except OSError:
             self._socket.close()
