@@ -124,7 +124,7 @@ class Diagnostics:
             muted=participant.muted,
             negotiated=negotiated,
             refused=refused,
-            blocked=self._blocked(leg) if (medium, direction) == ("video", "down") else "",
+            blocked=not_shown_on(leg) if (medium, direction) == ("video", "down") else "",
             has_source=isinstance(leg, PhoneLeg) or bool(leg.sources),
             arrived=window.transport("received"),
             undecryptable=window.transport("undecryptable"),
@@ -148,10 +148,6 @@ class Diagnostics:
         able = self._equipment.capabilities(leg)
         ability = able.audio if medium == "audio" else able.video
         return (ability.send if direction == "up" else ability.receive), able.no_video * (medium == "video")
-
-    def _blocked(self, leg: Leg) -> str:
-        """Why none of the pictures there are can be shown on this leg, or ""."""
-        return not_shown_on(leg)
 
     def _prune(self) -> None:
         for leg_id in [leg_id for leg_id in self._watches if self._wiring.legs.get(leg_id) is None]:

@@ -80,6 +80,20 @@ async def test_once_somebody_wants_to_see_the_phone_it_says_why_there_is_no_pict
         assert told(stage) == [["video up: not_negotiated"]]
 
 
+async def test_the_picture_of_a_video_phone_is_expected() -> None:
+    video = "m=video 40002 RTP/AVP 97\na=rtpmap:97 H264/90000\n"
+    async with theatre() as stage:
+        await stage.call(offer=PHONE_OFFER + video)
+        await stage.board.set_presence(ALICE, "ready", "agent")
+        interaction = await stage.accept(ALICE)
+        await stage.join(ALICE, interaction.interaction_id)
+        stream = Stream(stage, PHONE, ("audio", "up"), ("audio", "down"), ("video", "up"), ("video", "down"))
+        stream.run(10)
+        assert told(stage) == []
+        stream.run(10, stopped=(("video", "up"),))
+        assert told(stage) == [["video up: rtp_stopped"]]
+
+
 async def test_packets_from_a_stranger_are_the_cause() -> None:
     async with theatre() as stage:
         await stage.answered_call()
