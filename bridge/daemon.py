@@ -24,6 +24,7 @@ from bridge.journal.leg_memory import LegMemory
 from bridge.journal.outbox import Outbox
 from bridge.journal.retention import Retention
 from bridge.negotiation import PhonePreferences
+from bridge.negotiation.phone_transport import KeySource, derived_keys
 from bridge.notification.address import AddressBook, read_address_book
 from bridge.notification.notifications import Notifications
 from bridge.notify import Notifier
@@ -81,6 +82,8 @@ class Daemon:
             settings.journal.url, self._clock, secrets.token_hex(8), settings.journal.synchronous
         )
         ids = IdSource(secrets.token_hex)
+        secret = _secret(settings)
+        srtp_keys = derived_keys(secret)
         book = read_address_book(settings.notifications)
         self._switchboard = Switchboard(
             Desk(_desk_policy(settings, book), ids),
@@ -89,7 +92,9 @@ class Daemon:
             self._clock,
             secrets.token_hex,
             SwitchboardPolicy(
-                phones={TrunkId(trunk.id): _phone_preferences(trunk) for trunk in settings.all_trunks},
+                phones={
+                    TrunkId(trunk.id): _phone_preferences(trunk, srtp_keys) for trunk in settings.all_trunks
+                },
                 sounds=_sounds(settings),
                 prove_every_s=prove_every_s(settings.desk.proof_lifetime_s),
                 companion_link_s=settings.desk.companion_link_s,
@@ -110,7 +115,6 @@ class Daemon:
         self._notifications = Notifications(
             settings.notifications, book, self._journal, self._outbox, self._clock
         )
-        secret = _secret(settings)
         signer, passwords = Signer(secret, self._clock), SecretCheck()
         issuer = _sign_in_issuer(settings, self._clock)
         sign_in = SignIn(settings.sign_in, self._switchboard.accounts, signer, self._clock, passwords, issuer)
@@ -496,13 +500,16 @@ def _password(section: TrunkSection) -> str:
     return password
 
 
-def _phone_preferences(section: TrunkSection) -> PhonePreferences:
+def _phone_preferences(section: TrunkSection, srtp_keys: KeySource) -> PhonePreferences:
     """What phones behind a trunk are offered."""
     return PhonePreferences(
         codecs=section.codecs,
         video_codecs=section.video_codecs,
+        dtmf=section.dtmf != "inband",
+        inband_dtmf=section.dtmf == "inband",
         srtp=section.srtp,
         srtp_suites=supported_suites(),
+        srtp_keys=srtp_keys,
     )
 
 

@@ -1,10 +1,10 @@
 """A phone's leg: RTP or SRTP on a port pair of its own."""
 
-from collections import Counter
+from collections import Counter, deque
 
 import structlog
 
-from bridge.errors import CapacityError, ParseError
+from bridge.errors import CapacityError, NotAllowedError, ParseError
 from bridge.ids import LegId
 from bridge.legs.leg import LegShell, ReportSchedule
 from bridge.legs.rtp_sockets import RtpSockets
@@ -25,6 +25,7 @@ from bridge.wire.rtcp import (
     serialize_rtcp,
 )
 
+DIGITS_IDS = 64  # of keys that were asked for: a repeated request is younger than these
 MID = "audio"  # a phone's one voice
 
 
@@ -54,6 +55,7 @@ class RtpLeg:
         self._down: AudioDownTrack | None = None
         self._video: RtpVideoSection | None = None
         self._spec = RtpLegSpec(spec.leg_id, spec.participant_id, spec.room_id)
+        self._digits_ids: deque[str] = deque(maxlen=DIGITS_IDS)
         self._connected = False
         self._failed = False
         self._closed = False
@@ -92,6 +94,11 @@ class RtpLeg:
     @property
     def audio_down(self) -> AudioDownTrack | None:
         return self._down
+
+    @property
+    def finds_digits(self) -> bool:
+        """Whether keys are to be listened for in the phone's sound."""
+        return self._spec.audio is not None and self._spec.audio.inband_dtmf
 
     @property
     def sends_audio(self) -> bool:
@@ -145,7 +152,23 @@ class RtpLeg:
             # Another codec means another timeline; a new SSRC keeps the receiver from mixing up the two.
             self._ssrc = self._ssrc if self._down is None else bits(32)
             first = (bits(16), bits(32))
-            self._down = AudioDownTrack(MID, audio.codec, self._ssrc, self._port.send_rtp, first=first)
+            down = AudioDownTrack(MID, audio.codec, self._ssrc, self._port.send_rtp, first=first)
+        down.dtmf_payload_type = audio.dtmf_payload_type
+        self._down = down
+
+    def send_digits(self, digits_id: str, digits: str) -> None:
+        """Keys for the phone; the same id once more changes nothing."""
+        if digits_id in self._digits_ids:
+            return
+        if self._down is None:
+            raise NotAllowedError("the phone takes no sound yet")
+        if len(digits) > self._down.digit_room:
+            raise CapacityError("too many digits wait to be sent already")
+        try:
+            self._down.send_digits(digits)
+        except ValueError as error:
+            raise NotAllowedError(str(error)) from error
+        self._digits_ids.append(digits_id)
 
     def tick(self, now: float) -> None:
         """Reports when due; gives up on a phone that should send and has not for long."""

@@ -2,48 +2,26 @@
 
 from collections.abc import Callable
 
+from bridge.codec.audio import encoder_for, encoding_profile
+from bridge.codec.dtmf import tone_frame
 from bridge.errors import ParseError
 from bridge.media.mixer import AudioStatistics
 from bridge.plane.messages import Codec, TrackStatistics
+from bridge.rtp.digit_reader import DigitReader, OnDigit
+from bridge.rtp.digit_sender import TONE_TICKS, DigitSender, DigitTick
 from bridge.rtp.frame import EMPTY_FRAME, JitterFrame
 from bridge.rtp.jitter import JitterBuffer
 from bridge.rtp.payload_shape import SHAPES
 from bridge.rtp.receiver import StreamReceiver
 from bridge.rtp.sender import StreamSender
-from bridge.wire.dtmf import parse_telephone_event
 from bridge.wire.extensions import extension_block, read_audio_level
 from bridge.wire.rtcp import ReportBlock, SenderReport
 from bridge.wire.rtp import HEADER, MARKER_BIT, RtpPacket, parse_rtp
 
 FRAME_S = 0.02
+COMFORT_NOISE = 13  # RFC 3389 section 4: the static payload type
+SILENCES = {"PCMU": b"\xff" * 160, "PCMA": b"\xd5" * 160}  # what 20 ms of comfort noise are played as
 MAX_SSRC_CHANGES_PER_S = 10  # RFC 3550 section 8.2 wants few; more is a broken or hostile sender
-
-OnDigit = Callable[[str, int], None]  # digit, duration in ms
-
-
-class DigitReader:
-    """Telephone events (RFC 4733): one digit per event, told by its timestamp, whatever the marker bit says."""
-
-    __slots__ = ("_clock_rate_hz", "_on_digit", "_reported", "malformed")
-
-    def __init__(self, clock_rate_hz: int, on_digit: OnDigit) -> None:
-        self._clock_rate_hz = clock_rate_hz
-        self._on_digit = on_digit
-        self._reported: int | None = None
-        self.malformed = 0
-
-    def receive(self, packet: RtpPacket) -> None:
-        """Reports the digit at the first packet with the end bit; its repetitions are the same event."""
-        try:
-            event = parse_telephone_event(packet.payload)
-        except ParseError:
-            self.malformed += 1
-            return
-        if not event.ends or packet.timestamp == self._reported:
-            return
-        self._reported = packet.timestamp
-        if event.digit is not None:
-            self._on_digit(event.digit, event.duration * 1000 // self._clock_rate_hz)
 
 
 class AudioUpTrack:
@@ -90,6 +68,11 @@ class AudioUpTrack:
     def ssrc(self) -> int | None:
         return self._receiver.ssrc if self._receiver else None
 
+    @property
+    def delay_ms(self) -> float | None:
+        """What the jitter buffer adds now; None before the first packet."""
+        return self._buffer.delay_ms if self._buffer is not None else None
+
     def receive(self, data: bytes, now: float) -> None:
         """Takes one plain RTP packet."""
         try:
@@ -98,7 +81,8 @@ class AudioUpTrack:
             self.malformed += 1
             return
         is_event = packet.payload_type == self._dtmf_payload_type
-        if not is_event and packet.payload_type != self.codec.payload_type:
+        payload = self._audio(packet)
+        if not is_event and payload is None:
             self.foreign += 1
             return
         receiver, buffer = self._stream(packet.ssrc, now)
@@ -111,15 +95,25 @@ class AudioUpTrack:
         self.last_packet_at = now
         if received.restarted:
             buffer.clear()
-        if is_event:
+        if is_event or payload is None:
             if self._digits is not None:
-                self._digits.receive(packet)
+                self._digits.receive(packet.timestamp, packet.payload, now)
             return
         level = read_audio_level(data, self._level_extension) if self._level_extension is not None else None
-        buffer.push(received.index, received.media_time, packet.payload, now, level)
+        pauses = payload is not packet.payload
+        buffer.push(received.index, received.media_time, payload, now, level, pauses=pauses)
+
+    def _audio(self, packet: RtpPacket) -> bytes | None:
+        """What is to be played of a packet; None if it is no audio. Comfort noise is a pause that begins with
+        20 ms of silence."""
+        if packet.payload_type == self.codec.payload_type:
+            return packet.payload
+        return SILENCES.get(self.codec.name) if packet.payload_type == COMFORT_NOISE else None
 
     def pull(self, now: float) -> JitterFrame:
         """The next 20 ms, once a tick (FrameSource)."""
+        if self._digits is not None:
+            self._digits.tick(now)
         return self._buffer.pull(now) if self._buffer is not None else EMPTY_FRAME
 
     def receive_sender_report(self, report: SenderReport, now: float) -> None:
@@ -166,9 +160,14 @@ class AudioUpTrack:
 
 
 class AudioDownTrack:
-    """One audio stream to an endpoint: takes encoded frames, sends RTP packets (FrameSink)."""
+    """One audio stream to an endpoint: takes encoded frames, sends RTP packets (FrameSink).
+
+    Keys to send go in the place of the frames: as events of `dtmf_payload_type`, as tones where it is None.
+    """
 
     __slots__ = (
+        "_digits",
+        "_event_timestamp",
         "_extension",
         "_initial_timestamp",
         "_rollovers",
@@ -176,7 +175,9 @@ class AudioDownTrack:
         "_sequence_number",
         "_stream",
         "_timestamp",
+        "_tone_encoder",
         "codec",
+        "dtmf_payload_type",
         "mid",
     )
 
@@ -197,6 +198,10 @@ class AudioDownTrack:
         self._sequence_number, self._initial_timestamp = first
         self._timestamp = self._initial_timestamp
         self._rollovers = 0
+        self.dtmf_payload_type: int | None = None
+        self._digits = DigitSender()
+        self._event_timestamp = 0
+        self._tone_encoder = encoder_for(encoding_profile(codec))
         self._extension = extension_block(extensions or {})
         self._stream = StreamSender(ssrc, codec.clock_rate_hz)
 
@@ -220,11 +225,43 @@ class AudioDownTrack:
     def push(self, payload: bytes, media_time: int, now: float, *, marker: bool) -> None:
         """Sends one frame; `media_time` counts the codec's RTP clock and never wraps."""
         timestamp = self._timestamp = (self._initial_timestamp + media_time) & 0xFFFFFFFF
+        key = self._digits.take()
+        if key is None:
+            self._send_packet(self.codec.payload_type, payload, timestamp, now, marker=marker)
+        elif self.dtmf_payload_type is not None:
+            self._send_event(key, timestamp, now)
+        else:
+            if key.sounds:
+                tone = tone_frame(key.digit, key.tone_tick, TONE_TICKS, self._tone_encoder.rate_hz)
+                payload = self._tone_encoder.encode(tone)
+            self._send_packet(self.codec.payload_type, payload, timestamp, now, marker=marker)
+
+    def send_digits(self, digits: str) -> None:
+        """Keys, behind those that are still being sent. Raises ValueError for what is no key."""
+        self._digits.send(digits)
+
+    @property
+    def digit_room(self) -> int:
+        """How many keys `send_digits` would take."""
+        return self._digits.room
+
+    def _send_event(self, key: DigitTick, timestamp: int, now: float) -> None:
+        """RFC 4733 section 2.5.1: all packets of a key have the timestamp of its beginning."""
+        assert self.dtmf_payload_type is not None
+        if key.tone_tick == 0:
+            self._event_timestamp = timestamp
+        payload = key.event_payload(int(self.codec.clock_rate_hz * FRAME_S))
+        number = self.dtmf_payload_type
+        self._send_packet(number, payload, self._event_timestamp, now, marker=key.tone_tick == 0)
+
+    def _send_packet(
+        self, payload_type: int, payload: bytes, timestamp: int, now: float, *, marker: bool
+    ) -> None:
         self._sequence_number = (self._sequence_number + 1) & 0xFFFF
         self._rollovers += not self._sequence_number
         header = HEADER.pack(
             0x90 if self._extension else 0x80,
-            self.codec.payload_type | (MARKER_BIT if marker else 0),
+            payload_type | (MARKER_BIT if marker else 0),
             self._sequence_number,
             timestamp,
             self._stream.ssrc,

@@ -42,6 +42,7 @@ class AudioLeg(msgspec.Struct, frozen=True):
     up: Codec | None = None
     down: Codec | None = None
     sends: bool = True  # bridge to endpoint; False on hold, while its timeline goes on
+    finds_digits: bool = False  # listen for keys in what it says
 
 
 class AudioStatistics(msgspec.Struct, frozen=True):
@@ -55,6 +56,9 @@ class AudioStatistics(msgspec.Struct, frozen=True):
     gated: int = 0
     malformed: int = 0
     dropped: int = 0
+
+
+HeardDigit = tuple[LegId, str, int]  # and its duration in ms
 
 
 class _Member(msgspec.Struct):
@@ -81,6 +85,7 @@ class Mixer:
     __slots__ = (
         "_banks",
         "_beat",
+        "_digits",
         "_jukebox",
         "_members",
         "_mixes",
@@ -100,6 +105,7 @@ class Mixer:
         self._mixes = Mixes(self._fault)
         self._jukebox = Jukebox(library, self._banks)
         self._numbers = count(1)
+        self._digits: list[HeardDigit] = []
         self._speakers: dict[int, Voice | Player] = {}
         self._beat: Iterator[None] | None = None
         self.ticks = 0
@@ -207,6 +213,11 @@ class Mixer:
         """Playbacks that ended, or could not begin, since the last call."""
         return self._jukebox.events()
 
+    def digits(self) -> list[HeardDigit]:
+        """Keys heard in the sound of legs that want it, since the last call: one tick's, as it is asked then."""
+        digits, self._digits = self._digits, []
+        return digits
+
     def statistics(self) -> dict[str, float]:
         """Gauges and counters of the whole mixer."""
         voices = [member.voice for member in self._members.values() if member.voice]
@@ -301,6 +312,9 @@ class Mixer:
         for member in self._members.values():
             if member.voice is not None:
                 member.voice.measure(powers[member.voice.rate_hz][member.voice.slot])
+                heard = member.voice.find_digit() if member.leg.finds_digits else None
+                if heard is not None:
+                    self._digits.append((member.leg.leg_id, *heard))
 
     def _choose(self, room_id: RoomId, room: Room) -> None:
         """What each listener of the room hears in this tick."""

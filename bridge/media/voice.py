@@ -5,6 +5,7 @@ from typing import Final
 import numpy as np
 
 from bridge.codec.audio import AudioDecoder, decoder_for
+from bridge.codec.dtmf import DtmfDetector
 from bridge.codec.g711 import FRAME_SAMPLES as G711_FRAME_SAMPLES
 from bridge.codec.g711 import G711Decoder, Law
 from bridge.codec.resample import stretch
@@ -34,6 +35,7 @@ class Voice:
 
     __slots__ = (
         "_decoder",
+        "_detector",
         "_frame_samples",
         "_gate",
         "_law",
@@ -78,6 +80,7 @@ class Voice:
         self._waiting: Samples = NOTHING
         self._playing = False
         self._mean_power = 0.0
+        self._detector: DtmfDetector | None = None
 
     @property
     def law(self) -> Law | None:
@@ -118,6 +121,12 @@ class Voice:
         self._mean_power += (power - self._mean_power) * LEVEL_WEIGHT
         if self._gate and self.samples is not None:
             self._gate.heard(dbov(power) if power else SILENCE_DBOV)
+
+    def find_digit(self) -> tuple[str, int] | None:
+        """A key that was pressed and is over in this tick, and its length in ms. To be asked in every tick."""
+        if self._detector is None:
+            self._detector = DtmfDetector(self.rate_hz)
+        return self._detector.hear(self.samples)
 
     def _fits_batch(self, frame: JitterFrame) -> bool:
         return (

@@ -1,7 +1,5 @@
 """Offer and answer with a phone: one audio stream and at most one video stream, over RTP or SRTP."""
 
-import secrets
-
 import msgspec
 
 from bridge.errors import GlareError, NegotiationError, NotAllowedError, ParseError
@@ -20,15 +18,16 @@ from bridge.negotiation.phone_audio import PhoneAudio, PhonePreferences, underst
 from bridge.negotiation.phone_offer import PhoneOffer, make_offer, read_answer
 from bridge.negotiation.phone_section import PhonePlace, PhoneSection, find_sections, write_description
 from bridge.negotiation.phone_transport import (
+    KeyMaker,
+    KeyMakers,
     PhoneTransport,
-    RandomBytes,
     answer_transport,
-    needs_keys,
     without_keys,
 )
 from bridge.negotiation.phone_video import PhoneVideo
 from bridge.negotiation.video_wish import VideoWish
 from bridge.plane.messages import VIDEO_MID, RtpAudio, RtpVideo
+from bridge.wire.sdes import SUITES
 from bridge.wire.sdp import SessionDescription, parse_session_description, serialize_session_description
 from bridge.wire.sdp_section import Direction, MediaSection
 
@@ -57,7 +56,6 @@ class PhoneSession:
         "_offered",
         "_place",
         "_preferences",
-        "_random_bytes",
         "_session_id",
         "_version",
         "_video_wish",
@@ -65,15 +63,9 @@ class PhoneSession:
         "claims_video",
     )
 
-    def __init__(
-        self,
-        session_id: int,
-        preferences: PhonePreferences | None = None,
-        random_bytes: RandomBytes = secrets.token_bytes,
-    ) -> None:
+    def __init__(self, session_id: int, preferences: PhonePreferences | None = None) -> None:
         self._session_id = session_id
         self.claims_video = False  # the phone says so of itself, outside its SDP
-        self._random_bytes = random_bytes
         self._preferences = preferences or PhonePreferences()
         self._version = 0
         self._place: PhonePlace | None = None
@@ -183,8 +175,8 @@ class PhoneSession:
             else msgspec.structs.replace(agreed.video, srtp=None),
             video_index=None if agreed is None else agreed.video_index,
             no_video=NOT_OFFERED if agreed is None else agreed.no_video,
-            audio_secure=agreed is not None and needs_keys(agreed.audio_transport),
-            video_secure=agreed is not None and needs_keys(agreed.video_transport),
+            audio_suite=agreed.audio_transport.suite if agreed and agreed.audio_transport else "",
+            video_suite=agreed.video_transport.suite if agreed and agreed.video_transport else "",
             video_ours=self._video_wish.ours,
         )
         return msgspec.json.encode(memory)
@@ -258,7 +250,7 @@ class PhoneSession:
             place,
             self._preferences,
             self._wish,
-            self._random_bytes,
+            self._keys,
             video=self._video_change,
         )
         return self._write(place.address, self._offered.media)
@@ -312,21 +304,30 @@ class PhoneSession:
         way = _WAYS[self._preferences.srtp]
         raise NegotiationError(f"The offer has no audio over {way} with one of {known}.")
 
+    @property
+    def _keys(self) -> KeyMakers:
+        """By the session's number, which survives a restart: the phone is told the same keys again."""
+        make, id_ = self._preferences.srtp_keys, self._session_id
+        return KeyMakers(
+            lambda suite: make(f"{id_}/audio/{suite}", SUITES[suite].size),
+            lambda suite: make(f"{id_}/video/{suite}", SUITES[suite].size),
+        )
+
     def _understood(
         self, remote: SessionDescription, audio: PhoneAudio, video: PhoneVideo | None, no_video: str
     ) -> Understood:
         """What the phone offers, with our side of how its packets travel."""
         last, policy = self._agreement, self._preferences.srtp_policy
 
-        def ours(section: PhoneSection, before: PhoneTransport | None) -> PhoneTransport:
-            return answer_transport(remote.media[section.index], policy, before, self._random_bytes)
+        def ours(section: PhoneSection, before: PhoneTransport | None, make_key: KeyMaker) -> PhoneTransport:
+            return answer_transport(remote.media[section.index], policy, before, make_key)
 
         return Understood(
             remote,
             audio,
-            ours(audio.section, last.audio_transport if last else None),
+            ours(audio.section, last.audio_transport if last else None, self._keys.audio),
             video,
-            ours(video.section, last.video_transport if last else None) if video else None,
+            ours(video.section, last.video_transport if last else None, self._keys.video) if video else None,
             no_video,
         )
 
@@ -352,23 +353,24 @@ class _Memory(msgspec.Struct, frozen=True):
     video: RtpVideo | None = None
     video_index: int | None = None
     no_video: str = NOT_OFFERED
-    audio_secure: bool = False
-    video_secure: bool = False
+    audio_suite: str = ""
+    video_suite: str = ""
     video_ours: bool = False
 
 
 def _agreement_of(memory: _Memory, audio: RtpAudio, preferences: PhonePreferences) -> PhoneAgreement:
     """What is left of an agreement. Without its keys nothing can be said or heard until new ones are agreed."""
     remote = _parse(memory.remote)
-    video, audio_transport, video_transport = memory.video, None, None
-    if memory.audio_secure:
+    video, video_transport = memory.video, None
+    protocol = remote.media[memory.audio_index].protocol
+    audio_transport = PhoneTransport(protocol, rtcp_mux=audio.rtcp_mux, suite=memory.audio_suite)
+    if audio_transport.lacks_keys:
         audio = msgspec.structs.replace(audio, sends=False, receives=False)
-    else:
-        audio_transport = PhoneTransport(remote.media[memory.audio_index].protocol, rtcp_mux=audio.rtcp_mux)
-    if video is not None and memory.video_secure:
-        video = msgspec.structs.replace(video, sends=False, receives=False)
-    elif video is not None and memory.video_index is not None:
-        video_transport = PhoneTransport(remote.media[memory.video_index].protocol, rtcp_mux=video.rtcp_mux)
+    if video is not None and memory.video_index is not None:
+        protocol = remote.media[memory.video_index].protocol
+        video_transport = PhoneTransport(protocol, rtcp_mux=video.rtcp_mux, suite=memory.video_suite)
+        if video_transport.lacks_keys:
+            video = msgspec.structs.replace(video, sends=False, receives=False)
     return PhoneAgreement(
         audio,
         memory.held_by_remote,

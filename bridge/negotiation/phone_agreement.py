@@ -34,8 +34,7 @@ NO_PORT = "no RTP port is free for the phone's video"
 class PhoneAgreement(msgspec.Struct, frozen=True):
     """`audio` and `video` go into `RtpLegSpec`; the rest is what `answer` writes.
 
-    `no_video` says why there is no video, "" if there is. A transport is None when its keys are gone with
-    the process that had them.
+    `no_video` says why there is no video, "" if there is.
     """
 
     audio: RtpAudio
@@ -119,7 +118,7 @@ def agree(
     if found.video is not None:
         video = _agree_video(found, found.video, wish, last.video if last else None, preferences)
     return PhoneAgreement(
-        audio=_agree_audio(found, wish, last.audio if last else None),
+        audio=_agree_audio(found, wish, last.audio if last else None, preferences),
         held_by_remote=held,
         remote=found.remote,
         audio_index=found.audio.section.index,
@@ -133,7 +132,9 @@ def agree(
     )
 
 
-def _agree_audio(found: Understood, wish: Direction, last: RtpAudio | None) -> RtpAudio:
+def _agree_audio(
+    found: Understood, wish: Direction, last: RtpAudio | None, preferences: PhonePreferences
+) -> RtpAudio:
     audio, transport = found.audio, found.audio_transport
     address, port, rtcp_port = _route(audio.section, last)
     return RtpAudio(
@@ -147,6 +148,7 @@ def _agree_audio(found: Understood, wish: Direction, last: RtpAudio | None) -> R
         srtp=transport.srtp,
         rtcp_mux=transport.rtcp_mux,
         exchange=last.exchange + 1 if last else 1,
+        inband_dtmf=preferences.inband_dtmf,
     )
 
 

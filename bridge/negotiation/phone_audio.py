@@ -11,7 +11,14 @@ from bridge.negotiation.codecs import (
     rtp_map_line,
 )
 from bridge.negotiation.phone_section import PhoneSection, connection_of
-from bridge.negotiation.phone_transport import PhoneTransport, SrtpPolicy, SrtpUse, transport_lines
+from bridge.negotiation.phone_transport import (
+    KeySource,
+    PhoneTransport,
+    SrtpPolicy,
+    SrtpUse,
+    random_key,
+    transport_lines,
+)
 from bridge.plane.messages import Codec
 from bridge.wire.sdes import SUITES
 from bridge.wire.sdp_section import Attribute, Attributes, Direction, MediaSection
@@ -28,10 +35,12 @@ class PhonePreferences(msgspec.Struct, frozen=True):
 
     codecs: tuple[str, ...] = ("OPUS", "G722", "PCMU", "PCMA")
     dtmf: bool = True
+    inband_dtmf: bool = False
     video_codecs: tuple[str, ...] = ("H264", "VP8")
     video_bps: int = 1_000_000
     srtp: SrtpUse = "off"
     srtp_suites: tuple[str, ...] = tuple(SUITES)
+    srtp_keys: KeySource = random_key
 
     @property
     def srtp_policy(self) -> SrtpPolicy:

@@ -14,10 +14,12 @@ from bridge.negotiation.phone_agreement import (
 from bridge.negotiation.phone_audio import PhonePreferences, understand_audio, write_audio
 from bridge.negotiation.phone_section import PhonePlace, read_section, refuse
 from bridge.negotiation.phone_transport import (
+    KeyMaker,
+    KeyMakers,
     PhoneTransport,
-    RandomBytes,
     accepted_transport,
     offered_transport,
+    renewed_transport,
 )
 from bridge.negotiation.phone_video import (
     FEEDBACK,
@@ -59,7 +61,7 @@ def make_offer(
     place: PhonePlace,
     preferences: PhonePreferences,
     direction: Direction,
-    random_bytes: RandomBytes,
+    keys: KeyMakers,
     *,
     video: bool | None,
 ) -> PhoneOffer:
@@ -67,15 +69,14 @@ def make_offer(
     codecs, events = _audio_formats(agreed, preferences)
     policy = preferences.srtp_policy
     if agreed is None:
-        transport = offered_transport(policy, random_bytes)
+        transport = offered_transport(policy, keys.audio)
     else:
-        protocol = agreed.protocol_of(agreed.audio_index)
-        transport = agreed.audio_transport or offered_transport(policy, random_bytes, protocol)
-    transport = msgspec.structs.replace(transport, rtcp_mux=True)
+        kept = agreed.audio_transport or PhoneTransport(agreed.protocol_of(agreed.audio_index))
+        transport = renewed_transport(kept, policy, keys.audio)
     audio = write_audio(place.address, place.audio_port, transport, direction, codecs, events)
     if agreed is None:
         offer = PhoneOffer(direction, 0, codecs, (audio,), transport)
-        return _add_video(offer, place, preferences, random_bytes) if video else offer
+        return _add_video(offer, place, preferences, keys.video) if video else offer
     media = tuple(
         audio if index == agreed.audio_index else refuse(section)
         for index, section in enumerate(agreed.remote.media)
@@ -84,8 +85,8 @@ def make_offer(
     if agreed.video is not None and place.video_port:
         if video is False:
             return msgspec.structs.replace(offer, no_video=VIDEO_ENDED, change=False)
-        return _keep_video(offer, agreed, place, preferences, random_bytes)
-    return _add_video(offer, place, preferences, random_bytes) if video else offer
+        return _keep_video(offer, agreed, place, preferences, keys.video)
+    return _add_video(offer, place, preferences, keys.video) if video else offer
 
 
 def read_answer(remote: SessionDescription, offered: PhoneOffer, preferences: PhonePreferences) -> Understood:
@@ -147,21 +148,20 @@ def _keep_video(
     agreed: PhoneAgreement,
     place: PhonePlace,
     preferences: PhonePreferences,
-    random_bytes: RandomBytes,
+    make_key: KeyMaker,
 ) -> PhoneOffer:
     index, video = agreed.video_index, agreed.video
     if index is None or video is None:
         return offer
     direction = video_direction(offer.direction)
-    protocol = agreed.protocol_of(index)
-    kept = agreed.video_transport or offered_transport(preferences.srtp_policy, random_bytes, protocol)
-    transport = msgspec.structs.replace(kept, rtcp_mux=True)
+    kept = agreed.video_transport or PhoneTransport(agreed.protocol_of(index))
+    transport = renewed_transport(kept, preferences.srtp_policy, make_key)
     ours = rewrite_video(video, place, transport, direction, preferences.video_bps)
     return _with_video(offer, index, ours, transport, video.up_codecs)
 
 
 def _add_video(
-    offer: PhoneOffer, place: PhonePlace, preferences: PhonePreferences, random_bytes: RandomBytes
+    offer: PhoneOffer, place: PhonePlace, preferences: PhonePreferences, make_key: KeyMaker
 ) -> PhoneOffer:
     if not place.video_port or not preferences.video_codecs:
         return offer
@@ -169,7 +169,7 @@ def _add_video(
     taken = frozenset(number for section in offer.media for number in section.payload_types)
     codecs = offered_codecs(preferences, taken)
     protocol = offer.audio_transport.protocol
-    transport = offered_transport(preferences.srtp_policy, random_bytes, protocol)
+    transport = offered_transport(preferences.srtp_policy, make_key, protocol)
     direction = video_direction(offer.direction)
     ours = write_video(place, transport, direction, codecs, FEEDBACK, preferences.video_bps)
     dead = (i for i, section in enumerate(offer.media) if section.kind == "video" and not section.port)

@@ -78,6 +78,7 @@ class RtpAudio(msgspec.Struct, frozen=True, gc=False):
     srtp: SrtpKeys | None = None
     rtcp_mux: bool = False
     exchange: int = 0
+    inband_dtmf: bool = False  # keys come as tones: listen for them
 
 
 VIDEO_MID = "video"  # of a phone's one picture: an RTP leg's SDP names no mids
@@ -258,7 +259,22 @@ class RemoveRoom(msgspec.Struct, frozen=True, gc=False, tag=True):
     room_id: RoomId
 
 
-Command = DeclareRtpLeg | DeclareWebRtcLeg | RemoveLeg | DeclareRoom | RemoveRoom
+class SendDigits(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """Keys for a phone, behind those that are still being sent. Answered by `DigitsTaken`.
+
+    `digits_id` again is not sent again. No declaration: a leg that is declared anew has nothing left to send.
+    """
+
+    request_id: int
+    leg_id: LegId
+    digits_id: str
+    digits: str
+
+    def __repr__(self) -> str:
+        return f"SendDigits({self.leg_id}, {self.digits_id})"  # digits may be a card number
+
+
+Command = DeclareRtpLeg | DeclareWebRtcLeg | RemoveLeg | DeclareRoom | RemoveRoom | SendDigits
 
 
 # --- events: media plane to control plane -----------------------------------------------------------------
@@ -303,6 +319,11 @@ class WebRtcLegDeclared(msgspec.Struct, frozen=True, gc=False, tag=True):
 
 
 class LegRemoved(msgspec.Struct, frozen=True, gc=False, tag=True):
+    request_id: int
+    leg_id: LegId
+
+
+class DigitsTaken(msgspec.Struct, frozen=True, gc=False, tag=True):
     request_id: int
     leg_id: LegId
 
@@ -422,6 +443,7 @@ Event = (
     | LegRemoved
     | RoomDeclared
     | RoomRemoved
+    | DigitsTaken
     | LegConnected
     | LegFailed
     | DtmfReceived
@@ -431,4 +453,12 @@ Event = (
     | LegStatistics
     | WorkerStatistics
 )
-Reply = CommandRefused | RtpLegDeclared | WebRtcLegDeclared | LegRemoved | RoomDeclared | RoomRemoved
+Reply = (
+    CommandRefused
+    | RtpLegDeclared
+    | WebRtcLegDeclared
+    | LegRemoved
+    | RoomDeclared
+    | RoomRemoved
+    | DigitsTaken
+)

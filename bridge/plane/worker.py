@@ -15,7 +15,7 @@ from typing import assert_never
 import structlog
 
 from bridge.clock import Clock, ntp_time
-from bridge.errors import BridgeError, CapacityError, SettingsError
+from bridge.errors import BridgeError, CapacityError, NotFoundError, SettingsError
 from bridge.ids import LegId
 from bridge.legs.leg import Leg, LegShell
 from bridge.legs.rtp_leg import RtpLeg
@@ -133,6 +133,9 @@ class Worker:
                 self._mixer.set_hears(room.room_id, room.hears)
                 self._mixer.play_to_room(room.room_id, room.playback)
                 self._emit(messages.RoomDeclared(request_id, room.room_id))
+            case messages.SendDigits():
+                self._send_digits(command)
+                self._emit(messages.DigitsTaken(command.request_id, command.leg_id))
             case messages.RemoveRoom():
                 self._mixer.remove_room(command.room_id)
                 self._emit(messages.RoomRemoved(command.request_id, command.room_id))
@@ -152,6 +155,12 @@ class Worker:
         self._declare_audio(leg)
         address = self._config.rtp_advertised_address or self._config.rtp_address
         return messages.RtpLegDeclared(command.request_id, spec.leg_id, address, leg.port, leg.video_port)
+
+    def _send_digits(self, command: messages.SendDigits) -> None:
+        leg = self._legs.get(command.leg_id)
+        if not isinstance(leg, RtpLeg):
+            raise NotFoundError(f"no phone on leg {command.leg_id}")
+        leg.send_digits(command.digits_id, command.digits)
 
     def _declare_webrtc_leg(self, spec: messages.WebRtcLegSpec, now: float) -> None:
         leg = self._legs.get(spec.leg_id)
@@ -173,6 +182,7 @@ class Worker:
             up=up.codec if up else None,
             down=down.codec if down else None,
             sends=leg.sends_audio,
+            finds_digits=isinstance(leg, RtpLeg) and leg.finds_digits,
         )
         self._mixer.add_leg(audio, up, down)
         self._mixer.play_to_leg(leg.leg_id, leg.spec.playback)
@@ -219,6 +229,8 @@ class Worker:
             self._network.mux.flush()
         for event in self._mixer.events():
             self._emit(event)
+        for leg_id, digit, duration_ms in self._mixer.digits():
+            self._emit(messages.DtmfReceived(leg_id, digit, duration_ms))
         self._ticks += 1
         if now >= self._report_at:
             self._report_at = now + STATISTICS_S

@@ -9,16 +9,20 @@ from bridge.wire import opus
 _QUIET_MAGNITUDE = 0x20  # ITU-T G.711: below its third segment, peaks under -36 dBov
 
 
+def _never(_: bytes) -> bool:
+    return False
+
+
 class PayloadShape(msgspec.Struct, frozen=True, gc=False):
-    """The three questions. `samples` counts RTP clock ticks and raises ParseError on a broken payload."""
+    """The four questions. `samples` counts RTP clock ticks and raises ParseError on a broken payload.
+
+    `repairs` tells whether the payload also carries the one before (in-band FEC): worth waiting for.
+    """
 
     samples: Callable[[bytes], int]
     is_quiet: Callable[[bytes], bool]
     begins_pause: Callable[[bytes], bool]
-
-
-def _never(_: bytes) -> bool:
-    return False
+    repairs: Callable[[bytes], bool] = _never
 
 
 def _quiet_codes(inverted: int) -> bytes:
@@ -48,5 +52,5 @@ SHAPES: dict[str, PayloadShape] = {
     "PCMU": PayloadShape(len, _pcmu_is_quiet, _never),
     "PCMA": PayloadShape(len, _pcma_is_quiet, _never),
     "G722": PayloadShape(len, _never, _never),
-    "OPUS": PayloadShape(opus.packet_samples, _opus_is_quiet, opus.is_dtx),
+    "OPUS": PayloadShape(opus.packet_samples, _opus_is_quiet, opus.is_dtx, opus.has_fec),
 }

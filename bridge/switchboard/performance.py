@@ -158,6 +158,10 @@ class Performance:
         if self._phone is not None and not leg.closing:
             self._phone.ask_for_picture(leg.leg_id)
 
+    async def send_digits(self, leg: PhoneLeg, digits_id: str, digits: str) -> None:
+        """Keys for the phone. Raises what the media plane has against it."""
+        await self._plane.request(messages.SendDigits(0, leg.leg_id, digits_id, digits))
+
     # --- browser legs -------------------------------------------------------------------------------------
 
     async def _perform_browser(

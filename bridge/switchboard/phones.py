@@ -10,7 +10,7 @@ from bridge.desk.attributes import AttributeLimitError
 from bridge.desk.restart import RESTART
 from bridge.desk.step import SYSTEM
 from bridge.errors import CapacityError, NotAllowedError, NotFoundError
-from bridge.ids import LegId
+from bridge.ids import InteractionId, LegId, ParticipantId
 from bridge.negotiation import PhoneSession
 from bridge.switchboard.dialer import Dialer
 from bridge.switchboard.doors import ArrivingCall
@@ -114,6 +114,20 @@ class Phones:
             leg.closing = True
             if leg.committed:
                 await self._disconnect(leg, leg.participant_id, reason)
+
+    async def send_digits(
+        self, interaction_id: InteractionId, participant_id: ParticipantId, digits: str
+    ) -> None:
+        """Keys towards a participant's phone. They are in no log: they may be a card number."""
+        wiring = self._wiring
+        participant = wiring.desk.interaction(interaction_id).live_participant(participant_id)
+        for leg_id in participant.leg_ids:
+            leg = wiring.legs.get(leg_id)
+            if isinstance(leg, PhoneLeg) and leg.committed and not leg.closing:
+                await wiring.performance.send_digits(leg, wiring.token_hex(8), digits)
+                log.info("> digits", leg=leg_id, count=len(digits))
+                return
+        raise NotAllowedError(f"participant {participant_id} has no phone to send digits to")
 
     def expects(self, leg_id: LegId) -> bool:
         """Whether the call of this leg, known from before a restart, is to go on."""

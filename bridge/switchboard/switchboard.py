@@ -579,6 +579,14 @@ class Switchboard:
         self._write(principal, interaction_id)
         await self._intake.play_prompt(interaction_id, participant_id, prompt)
 
+    async def send_digits(
+        self, principal: Principal, interaction_id: InteractionId, participant_id: ParticipantId, digits: str
+    ) -> None:
+        """Presses keys towards a participant's phone, for a menu at the other end. Returns when they are on
+        their way; they take 200 ms each."""
+        self._write(principal, interaction_id)
+        await self._phones.send_digits(interaction_id, participant_id, digits)
+
     # --- desktops: reading --------------------------------------------------------------------------------
 
     async def get_interaction(self, principal: Principal, interaction_id: InteractionId) -> InteractionView:

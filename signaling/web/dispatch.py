@@ -39,6 +39,7 @@ Party = (
     | messages.UnmuteParticipant
     | messages.HoldParticipant
     | messages.ResumeParticipant
+    | messages.SendDigits
 )
 Whole = (
     messages.AddParticipant
@@ -141,6 +142,8 @@ class Dispatch:
                 await board.hold(principal, interaction, participant)
             case messages.ResumeParticipant():
                 await board.resume(principal, interaction, participant)
+            case messages.SendDigits():
+                await board.send_digits(principal, interaction, participant, command.digits)
             case _:
                 assert_never(command)
 

@@ -248,6 +248,7 @@ REQUESTS: Mapping[str, Any] = {
     "QueueInteractionBody": {"queueId": _QUEUE_ID},
     "Return": {"code": "SplxlOBeZQQYbYS6WxSbIA", "state": "5f0c9a1e2b3d4c5f", "iss": "https://login.example"},
     "Renewal": {"refreshToken": _TOKEN},
+    "SendDigitsBody": {"digits": "2#"},
     "RequestCallbackBody": {"number": "+4930123456", "notBefore": _SOON, "reason": "asked for it"},
     "SetProfileBody": {
         "skills": {"Video_Escalation": 4},

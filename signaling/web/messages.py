@@ -301,6 +301,16 @@ class ResumeParticipant(WireModel):
     participant_id: Identifier
 
 
+class SendDigits(WireModel):
+    """Keys pressed towards a participant's phone, for a menu at the other end."""
+
+    command: Literal["sendDigits"]
+    id: CommandId
+    interaction_id: Identifier
+    participant_id: Identifier
+    digits: Annotated[str, Field(pattern=r"^[0-9A-Da-d*#]{1,32}$", repr=False)]
+
+
 class ConsultParticipant(WireModel):
     """Seeks a user, or whoever a queue sends, to talk with alone; the customer hears music meanwhile."""
 
@@ -519,6 +529,7 @@ Command = (
     | UnmuteParticipant
     | HoldParticipant
     | ResumeParticipant
+    | SendDigits
     | ConsultParticipant
     | TransferBlind
     | CompleteTransfer

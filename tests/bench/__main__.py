@@ -19,6 +19,7 @@ from tests.bench import (
     bench_forwarding,
     bench_mixer,
     bench_sip,
+    bench_sound,
     bench_transport,
     bench_waiting,
 )
@@ -30,6 +31,7 @@ BENCHES: dict[str, Bench] = {
     "mixer": bench_mixer.run,
     "waiting": bench_waiting.run,
     "sip": bench_sip.run,
+    "sound": bench_sound.run,
     "desk": bench_desk.run,
 }
 WINDOW_S = 2.0

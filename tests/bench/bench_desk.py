@@ -226,6 +226,8 @@ class _Worker:
                 return messages.RoomDeclared(0, command.room.room_id)
             case messages.RemoveRoom():
                 return messages.RoomRemoved(0, command.room_id)
+            case messages.SendDigits():
+                return messages.DigitsTaken(0, command.leg_id)
             case _:
                 assert_never(command)
 

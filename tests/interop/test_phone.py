@@ -169,6 +169,32 @@ async def test_digits_arrive_once_each_and_in_order(
         await agent.client.wait_for(has_ended, 5.0)
 
 
+@pytest.mark.peer("baresip", "keys sent to it (RFC 4733)")
+@pytest.mark.parametrize("codec", ["PCMU", "OPUS"])
+async def test_keys_of_the_agent_arrive_at_the_phone(
+    bridge: DaemonProcess, tmp_path: Path, codec: str
+) -> None:
+    async with desktop(bridge) as agent, baresip(tmp_path / "phone", CUSTOMER_HZ, codec) as phone:
+        await phone.dial(bridge.sip_uri())
+        interaction_id = await agent.accept_offer()
+        await hears(agent, "customer")
+        interaction = (await agent.client.command("getInteraction", interactionId=interaction_id))[
+            "interaction"
+        ]
+        customer = next(p for p in interaction["participants"] if p["role"] == "customer")
+        about = {"interactionId": interaction_id, "participantId": customer["participantId"]}
+        await agent.client.command("sendDigits", **about, digits="1290*#")
+
+        def keys() -> bool:
+            pressed = [event["param"] for event in phone.events if event["type"] == "CALL_DTMF_START"]
+            return "".join(pressed) == "1290*#"
+
+        await eventually("the phone heard each key once", keys)
+        assert "1290" not in bridge.log.read_text()
+        await phone.hang_up()
+        await agent.client.wait_for(has_ended, 5.0)
+
+
 @pytest.mark.peer("baresip", "the bridge hangs up")
 async def test_the_agent_hangs_up_for_all(bridge: DaemonProcess, tmp_path: Path) -> None:
     async with desktop(bridge) as agent, baresip(tmp_path / "phone", CUSTOMER_HZ) as phone:

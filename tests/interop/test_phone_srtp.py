@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,11 +12,13 @@ from bridge.peers.daemon_process import DaemonProcess, daemon_process
 from bridge.peers.signaling_client import has_ended
 from bridge.peers.tone import Samples, level_db
 from bridge.peers.verdict import HEARD_DB
-from tests.interop.baresip import baresip
+from tests.interop.baresip import PhoneVideo, baresip
 from tests.interop.desktop import AGENT_HZ, CUSTOMER_HZ, desktop, hears
 from tests.interop.hostile import metrics
 from tests.interop.linphone import linphone
 from tests.interop.programs import eventually
+from tests.interop.test_conference import AGENT_PICTURE, accept, browser_desktop, go_ready
+from tests.interop.test_phone_video import PHONE_PICTURE, phone_sees_film, sees_film
 
 TALK_S = 2.0
 
@@ -36,6 +39,12 @@ def assert_heard_the_agent(sound: Samples, rate_hz: int) -> None:
 
 def some(recording: tuple[Samples, int]) -> tuple[Samples, int] | None:
     return recording if len(recording[0]) else None
+
+
+def is_kept(key: str, bridge: DaemonProcess) -> bool:
+    """Whether a key is in the journal or in the log."""
+    files = [bridge.log, *bridge.directory.glob("journal.db*")]
+    return any(key.encode() in path.read_bytes() for path in files)
 
 
 async def undecryptable(bridge: DaemonProcess) -> float:
@@ -123,3 +132,47 @@ async def test_an_optional_trunk_still_takes_plain_rtp(tmp_path: Path) -> None:
         await hears(agent, "customer")
         await asyncio.sleep(TALK_S)
         assert_heard_the_agent(phone.heard(), phone.rate_hz)
+
+
+@pytest.mark.peer("baresip", "SRTP over a restart of the bridge")
+@pytest.mark.parametrize("media_encryption", ["srtp", "srtp-mand"])
+async def test_an_encrypted_call_survives_kill_9_and_its_keys_were_never_kept(
+    tmp_path: Path, media_encryption: str
+) -> None:
+    async with (
+        bridge_with(tmp_path, "optional") as bridge,
+        baresip(tmp_path / "phone", CUSTOMER_HZ, media_encryption=media_encryption) as phone,
+    ):
+        async with desktop(bridge) as agent:
+            await phone.dial(bridge.sip_uri())
+            interaction_id = await agent.accept_offer()
+            await hears(agent, "customer")
+            await bridge.kill()
+        await bridge.start_again()
+        async with desktop(bridge) as agent:
+            await agent.join(interaction_id)
+            await hears(agent, "customer")
+            await eventually("the phone hears", lambda: phone.bitrates_bps()[1] > 40_000)
+            keys = set(re.findall(r"inline:(\S+)", phone.log()))
+            assert len(keys) >= 2, "the phone's and ours"
+            assert not [key for key in keys if is_kept(key, bridge)]
+            await phone.hang_up()
+
+
+@pytest.mark.peer("baresip", "SRTP, picture and sound")
+async def test_a_video_phone_and_a_browser_see_each_other_encrypted(tmp_path: Path) -> None:
+    camera = PhoneVideo(PHONE_PICTURE, "vp8")
+    async with (
+        bridge_with(tmp_path, "mandatory") as bridge,
+        browser_desktop(bridge, tmp_path / "agent", "agent", AGENT_PICTURE, "") as agent,
+        baresip(tmp_path / "phone", CUSTOMER_HZ, video=camera, media_encryption="srtp-mand") as phone,
+    ):
+        await go_ready(agent, "agent")
+        await phone.dial(bridge.sip_uri())
+        await accept(agent)
+        await phone_sees_film(phone, AGENT_PICTURE)
+        await sees_film(agent, PHONE_PICTURE)
+        answer = phone.log().partition("SIP/2.0 200 OK")[2]
+        assert len(re.findall(r"m=(?:audio|video) \d+ RTP/SAVP ", answer.partition("ACK ")[0])) == 2
+        await phone.hang_up()
+        await agent.eventually("warmbridge.state.interactions.size === 0")

@@ -34,6 +34,7 @@ from signaling.web.wire import WireModel
 
 _EXAMPLES = {
     "interactionId": "int_5f0c9a1e2b3d4c5f",
+    "participantId": "prt_5f0c9a1e2b3d4c5f",
     "queueId": "escalation-video",
     "userId": "eve",
     "flowRunId": "run_5f0c9a1e2b3d4c5f",
@@ -155,6 +156,15 @@ TABLE = (
         messages.CancelCallback,
         None,
         "Give a callback up",
+        _DO,
+    ),
+    Entry(
+        "participants",
+        "POST",
+        f"{_INTERACTION}/participants/{{participantId}}/digits",
+        messages.SendDigits,
+        None,
+        "Press keys towards a participant's phone",
         _DO,
     ),
     Entry(

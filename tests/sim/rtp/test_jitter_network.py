@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
+from msgspec import structs
 
 from bridge.rtp.frame import SPEED_STEPS_PER_FRAME, FrameKind
 from bridge.rtp.jitter import JitterBuffer
@@ -122,7 +123,8 @@ def test_each_lost_packet_is_concealed_once(loss: float, payload_ms: int) -> Non
 def test_the_frame_after_a_lost_one_is_there_for_its_recovery() -> None:
     """Once losses were seen, the target leaves room for in-band FEC."""
     network = Network(loss=0.05, jitter_s=0.02)
-    buffer = JitterBuffer(RATE, FRAME, SHAPES["PCMU"])
+    repairing = structs.replace(SHAPES["PCMU"], repairs=lambda _: True)
+    buffer = JitterBuffer(RATE, FRAME, repairing)
     packets = list(network.packets())
     recoverable = concealed = 0
     place = 0
@@ -177,3 +179,17 @@ def test_pauses_of_a_sender_cost_no_words() -> None:
     assert heard.buffer.dropped <= 2
     assert heard.buffer.lost == 0
     assert heard.mean_delay_ms < 45
+
+
+@pytest.mark.parametrize("drift_ppm", [0.0, 200.0, -200.0])
+def test_the_delay_does_not_grow_in_an_hour(drift_ppm: float) -> None:
+    """A mix that is 30 s late after a quarter of an hour begins as a slope nobody sees in a minute."""
+    heard = listen(Network(seconds=3600.0, jitter_s=0.02, loss=0.01, drift_ppm=drift_ppm))
+    quarters = [sum(part) / len(part) for part in _quarters(heard.delays_ms)]
+    assert max(quarters) - min(quarters) < 2.0
+    assert max(heard.delays_ms) < 80
+
+
+def _quarters(values: list[float]) -> list[list[float]]:
+    length = len(values) // 4
+    return [values[at * length : (at + 1) * length] for at in range(4)]

@@ -1,5 +1,7 @@
 """Audio of a leg, packet side: what is taken, what is refused, digits, and the outgoing timeline."""
 
+from bridge.codec.audio import decoder_for
+from bridge.codec.dtmf import DtmfDetector
 from bridge.media.audio_track import MAX_SSRC_CHANGES_PER_S, AudioDownTrack, AudioUpTrack
 from bridge.media.mixer import AudioStatistics
 from bridge.plane.messages import Codec
@@ -60,6 +62,40 @@ def test_a_digit_is_told_once_by_its_timestamp_with_or_without_marker_bits() -> 
         track.receive(event(1000, index, ends=True), 0.1)
     track.receive(event(3000, 5, ends=True, marker=True), 0.3)
     assert digits == [("5", 100), ("5", 100)]
+
+
+def sent_while_pressing(codec: Codec, digits: str, dtmf_payload_type: int | None) -> list[RtpPacket]:
+    sent: list[bytes] = []
+    track = AudioDownTrack("audio", codec, 99, sent.append, first=(10, 5000))
+    track.dtmf_payload_type = dtmf_payload_type
+    track.send_digits(digits)
+    for tick in range(40):
+        track.push(b"\xff" * 160, tick * 160, tick * 0.02, marker=False)
+    return [parse_rtp(packet) for packet in sent]
+
+
+def test_keys_go_out_as_events_in_the_stream_of_the_audio() -> None:
+    packets = sent_while_pressing(PCMU, "19", EVENTS)
+    assert [packet.sequence_number for packet in packets] == list(range(11, 51))
+    events = [packet for packet in packets if packet.payload_type == EVENTS]
+    assert [packet.marker for packet in events] == [True, *[False] * 6] * 2
+    assert [packet.timestamp for packet in events] == [5000] * 7 + [5000 + 12 * 160] * 7
+    audio = [packet for packet in packets if packet.payload_type == 0]
+    assert [packet.timestamp for packet in audio[:5]] == [5000 + tick * 160 for tick in range(7, 12)]
+    heard: list[tuple[str, int]] = []
+    up = AudioUpTrack("audio", PCMU, dtmf_payload_type=EVENTS, on_digit=lambda *digit: heard.append(digit))
+    for packet in packets:
+        up.receive(serialize_rtp(packet), 0.0)
+    assert heard == [("1", 100), ("9", 100)]
+
+
+def test_keys_go_out_as_tones_where_no_event_was_negotiated() -> None:
+    packets = sent_while_pressing(PCMU, "58", None)
+    assert {packet.payload_type for packet in packets} == {0}
+    assert [packet.timestamp for packet in packets] == [5000 + tick * 160 for tick in range(40)]
+    decoder, detector = decoder_for(PCMU), DtmfDetector(8000)
+    found = [detector.hear(decoder.decode(packet.payload)) for packet in packets]
+    assert [item[0] for item in found if item] == ["5", "8"]
 
 
 def test_the_outgoing_timeline_has_one_ssrc_and_the_mid() -> None:

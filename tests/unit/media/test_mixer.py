@@ -1,7 +1,9 @@
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bridge.codec.dtmf import tone_frame
 from bridge.errors import NegotiationError
 from bridge.ids import LegId, RoomId
 from bridge.media.mixer import AudioLeg, AudioStatistics, Mixer
@@ -504,3 +506,22 @@ def test_whatever_a_peer_sends_every_leg_gets_its_payload(frames: list[JitterFra
     call.run(len(frames) + 5)
     assert [len(ear.payloads) for ear in ears] == [len(frames) + 5] * 2
     assert abs(ears[1].heard(5)[-400:]).max() < 0.001
+
+
+@pytest.mark.parametrize("finds_digits", [True, False])
+def test_keys_in_a_legs_sound_are_found_where_they_are_looked_for(*, finds_digits: bool) -> None:
+    mixer = Mixer(SoundLibrary(lambda _: b""))
+    tones = [tone_frame(key, tick, 5, 8000) for key in "42#" for tick in range(5)]
+    silence = np.zeros(160, np.float32)
+    frames = [sound for at in range(3) for sound in (*tones[5 * at : 5 * at + 5], *[silence] * 5)]
+    source = Script(
+        JitterFrame(FrameKind.PAYLOAD, payload) for payload in payloads(PCMU, np.concatenate(frames))
+    )
+    mixer.add_leg(AudioLeg(leg_id(1), person(1), ROOM, up=PCMU, finds_digits=finds_digits), source)
+    found = []
+    for tick in range(40):
+        mixer.tick(tick * 0.02)
+        found += mixer.digits()
+    expected = [(leg_id(1), key) for key in "42#"] if finds_digits else []
+    assert [(leg, key) for leg, key, _ in found] == expected
+    assert mixer.digits() == []

@@ -2,14 +2,13 @@
 
 import base64
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from bridge.errors import NegotiationError
 from bridge.negotiation import PhonePreferences, PhoneSession
-from bridge.negotiation.phone_transport import SrtpUse
+from bridge.negotiation.phone_transport import SrtpUse, derived_keys
 from bridge.plane.messages import SrtpKeys
 from bridge.wire.sdes import SUITES
 from bridge.wire.sdp import parse_session_description
@@ -21,14 +20,11 @@ SECURE = ("RTP/SAVP", "RTP/SAVPF")
 PLAIN = ("RTP/AVP", "RTP/AVPF")
 
 
-def chance() -> Callable[[int], bytes]:
-    """Other bytes each time, the same in each run."""
-    numbers = iter(range(1, 200))
-    return lambda size: bytes([next(numbers)] * size)
+KEYS = derived_keys(b"a secret of the tests")
 
 
 def session(use: SrtpUse = "mandatory", name: int = 7) -> PhoneSession:
-    made = PhoneSession(name, PhonePreferences(codecs=("PCMU",), srtp=use), chance())
+    made = PhoneSession(name, PhonePreferences(codecs=("PCMU",), srtp=use, srtp_keys=KEYS))
     made.place("192.0.2.1", 10_002)
     return made
 
@@ -210,7 +206,8 @@ def test_two_bridges_agree_and_hear_each_other() -> None:
     assert caller.audio.rtcp_mux
 
 
-def test_what_is_remembered_has_no_keys_and_the_next_offer_has_new_ones() -> None:
+def test_what_is_remembered_has_no_keys_and_the_next_offer_has_ours_again() -> None:
+    """baresip does not take another key in a re-INVITE; ours is derived anew and was never kept."""
     phone = session("optional")
     phone.receive_offer(description("RTP/AVP", crypto()))
     before = agreed(phone)
@@ -219,17 +216,26 @@ def test_what_is_remembered_has_no_keys_and_the_next_offer_has_new_ones() -> Non
     for secret in (before.local_key, before.remote_key):
         assert base64.b64encode(secret) not in kept
     assert not re.search(rb"inline:", kept)
-    again = PhoneSession.recall(kept, PhonePreferences(codecs=("PCMU",), srtp="optional"))
+    preferences = PhonePreferences(codecs=("PCMU",), srtp="optional", srtp_keys=KEYS)
+    again = PhoneSession.recall(kept, preferences)
     again.place("192.0.2.1", 10_004)
     assert again.audio is not None
     assert not again.audio.sends, "plain RTP to a phone that expects SRTP would be noise"
     lines = our_key(again.offer())
-    assert lines
+    assert [line.suite for line in lines] == [SUITE], "a phone asked to change the suite may not do it"
     again.receive_answer(description("RTP/AVP", crypto(lines[0].tag, lines[0].suite)))
     after = agreed(again)
     assert after is not None
-    assert after.local_key != before.local_key
+    assert after.local_key == before.local_key
     assert again.audio.sends
+
+
+def test_no_two_calls_media_or_suites_have_a_key_in_common() -> None:
+    offers = [session(name=number).offer() for number in range(20)]
+    keys = [line.key_parameters for text in offers for line in our_key(text)]
+    assert len(set(keys)) == 20 * len(SUITES)
+    assert len({key[:24] for key in keys}) == len(keys)
+    assert derived_keys(b"another secret")("1/audio/x", 30) != KEYS("1/audio/x", 30)
 
 
 def test_a_plain_call_that_is_remembered_stays_plain() -> None:
@@ -267,7 +273,7 @@ def test_each_description_of_the_phone_counts_as_an_exchange() -> None:
 
 
 def test_each_medium_has_keys_of_its_own() -> None:
-    phone = PhoneSession(7, PhonePreferences(codecs=("PCMU",), srtp="mandatory"), chance())
+    phone = PhoneSession(7, PhonePreferences(codecs=("PCMU",), srtp="mandatory", srtp_keys=KEYS))
     video = f"m=video 5000 RTP/SAVP 97\r\na=rtpmap:97 VP8/90000\r\n{crypto(fill=0xBB)}a=rtcp-mux\r\n"
     phone.receive_offer(description("RTP/SAVP", crypto() + video))
     phone.place("192.0.2.1", 10_002, 10_004)

@@ -10,7 +10,9 @@ from bridge.plane import messages
 from bridge.plane.worker import Worker
 
 HOST = "127.0.0.1"
-CONFIG = messages.WorkerConfig(ice_port=0, rtp_port_min=19_800, rtp_port_max=19_803)
+CONFIG = messages.WorkerConfig(
+    ice_port=0, rtp_port_min=19_800, rtp_port_max=19_897
+)  # some may be another program's
 AUDIO = messages.RtpAudio(HOST, 19_899, 19_898, messages.Codec("PCMU", 0, 8000))
 
 
@@ -42,8 +44,9 @@ E = TypeVar("E")
 async def take(said: asyncio.Queue[messages.Event], kind: type[E], count: int) -> list[E]:
     """The next events of one kind."""
     found: list[E] = []
-    while len(found) < count:
-        event = await asyncio.wait_for(said.get(), 5.0)
-        if isinstance(event, kind):
-            found.append(event)
+    async with asyncio.timeout(5.0):
+        while len(found) < count:
+            event = await said.get()
+            if isinstance(event, kind):
+                found.append(event)
     return found

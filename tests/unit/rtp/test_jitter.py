@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from bridge.rtp.frame import FrameKind, JitterFrame
 from bridge.rtp.jitter import CAPACITY, MAX_CONCEALED, JitterBuffer
@@ -196,9 +197,19 @@ def play(
         buffer.pull(0.02 * number + 0.011)
 
 
+def test_no_room_is_made_for_what_nobody_sends() -> None:
+    """G.711 has no payload that repairs the one before: waiting for it would be delay for nothing."""
+    buffer = pcmu()
+    play(buffer, range(500), QUIET)
+    before = buffer.delay_ms
+    play(buffer, range(500, 520), QUIET, without=505)
+    assert (buffer.inserted, buffer.lost) == (0, 1)
+    assert buffer.delay_ms == pytest.approx(before)
+
+
 @pytest.mark.parametrize(("payload", "level"), [(QUIET, None), (LOUD, 70)])
 def test_room_for_recovery_is_made_in_silence(payload: bytes, level: int | None) -> None:
-    buffer = pcmu()
+    buffer = JitterBuffer(8000, 160, structs.replace(SHAPES["PCMU"], repairs=lambda _: True))
     play(buffer, range(500), payload, level=level)
     before = buffer.delay_ms
     play(buffer, range(500, 520), payload, without=505, level=level)

@@ -225,6 +225,19 @@ async def test_a_prompt_plays_once_into_a_leg_and_its_end_is_told() -> None:
         ]
 
 
+async def test_keys_go_to_the_phone_and_to_nobody_else() -> None:
+    async with theatre() as stage:
+        id_ = await stage.answered_call()
+        customer = await stage.participant(id_, "customer")
+        await stage.board.send_digits(ALICE, id_, customer.participant_id, "4711#")
+        (command,) = [found for found in stage.plane.commands if isinstance(found, messages.SendDigits)]
+        assert (command.leg_id, command.digits) == (LegId("leg_phone"), "4711#")
+        assert "4711" not in repr(command)
+        agent = await stage.participant(id_, "agent")
+        with pytest.raises(NotAllowedError, match="no phone"):
+            await stage.board.send_digits(ALICE, id_, agent.participant_id, "1")
+
+
 async def test_a_prompt_into_the_room_is_heard_by_all() -> None:
     async with theatre() as stage:
         id_ = await stage.answered_call()

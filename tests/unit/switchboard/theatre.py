@@ -83,6 +83,8 @@ class WrittenPlane:
             case messages.RemoveRoom():
                 self.rooms.pop(command.room_id, None)
                 return messages.RoomRemoved(0, command.room_id)
+            case messages.SendDigits():
+                return messages.DigitsTaken(0, command.leg_id)
 
     def die(self, first_port: int) -> None:
         """Forgets everything; the next worker gives other ports."""
