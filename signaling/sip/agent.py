@@ -15,7 +15,7 @@ from signaling.sip.flow import UDP, Flow
 from signaling.sip.gate import Gate, Verdict
 from signaling.sip.identity import LocalIdentity
 from signaling.sip.information import Information, ask_for_picture
-from signaling.sip.invite_session import CallEvent, CallState, ExchangeEvent, InviteSession
+from signaling.sip.invite_session import CallEvent, CallState, ExchangeEvent, ExchangeState, InviteSession
 from signaling.sip.memory import (
     Phase,
     parse_memory,
@@ -294,6 +294,10 @@ class UserAgent:
     def is_confirmed(self, call: CallKey) -> bool:
         """Answered, acknowledged, and not about to end."""
         return self._registry.get(call).state is CallState.CONFIRMED
+
+    def awaits_ack(self, call: CallKey) -> bool:
+        """A 200 of ours to an INVITE is not acknowledged yet."""
+        return self._registry.get(call).exchange is ExchangeState.UNACKNOWLEDGED
 
     def call_id(self, call: CallKey) -> str:
         """Of its dialog or, before there is one, of our INVITE."""

@@ -4,7 +4,7 @@ Each call has one task that sees its events in order, inside a guard that ends t
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from types import MappingProxyType
 from typing import Protocol, assert_never, runtime_checkable
@@ -17,13 +17,12 @@ from bridge.errors import (
     CallFailedError,
     ConflictError,
     GlareError,
-    NegotiationError,
-    NotAllowedError,
     NotFoundError,
 )
 from bridge.ids import NO_TRUNK, IdSource, LegId
-from bridge.switchboard.doors import ArrivingCall, Corridor, LegKeeper, Route, Signal
+from bridge.switchboard.doors import Corridor, LegKeeper, Route, Signal
 from bridge.switchboard.view import TrunkView
+from signaling.sip.attendance import Attendance, hang_up
 from signaling.sip.call_leg import CallLeg, Forgetful
 from signaling.sip.endpoint import SipEndpoint
 from signaling.sip.event import (
@@ -47,26 +46,13 @@ from signaling.sip.event import (
 from signaling.sip.masking import mask, summary
 from signaling.sip.memory import arriving_call_id
 from signaling.sip.referring import Referring, dialed_target
-from signaling.sip.refusal import status_of
 from signaling.sip.requester import NO_ANSWER
 from signaling.sip.settings import EndpointSettings
 from signaling.sip.trunk import Trunk
 
-CORRIDOR_TIMEOUT_S = 10.0  # a caller hears nothing while the switchboard thinks
-RETRY_AFTER_S = 5
 GLARE_PAUSE_S = 0.2
 
 _log = structlog.get_logger("sip")
-
-
-@runtime_checkable
-class LateOfferCorridor(Protocol):
-    """A corridor that makes the offer itself when an INVITE brings none, and hears its answer from the ACK.
-
-    A corridor without it refuses such INVITEs: 488.
-    """
-
-    async def late_answer(self, leg_id: LegId, answer: str) -> None: ...
 
 
 @runtime_checkable
@@ -361,155 +347,27 @@ class SipDoor:
     # --- the task of a call -------------------------------------------------------------------------------
 
     def _spawn(self, leg: CallLeg, arrived: CallArrived | None) -> None:
+        leg.attended = True
+        self._run(self._attend(leg, arrived))
+
+    def _run(self, work: Coroutine[None, None, None]) -> None:
         if self._tasks is None:
             raise RuntimeError("the SIP door is not open")
-        leg.attended = True
-        task = self._tasks.create_task(self._guard(leg, arrived))
+        task = self._tasks.create_task(work)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
-    async def _guard(self, leg: CallLeg, arrived: CallArrived | None) -> None:
-        """A mistake of ours ends this call and no other."""
+    async def _attend(self, leg: CallLeg, arrived: CallArrived | None) -> None:
+        attendance = Attendance(leg, self._endpoint, self._through(), self._keep, self._begin_refer)
+        replaced = self._by_call.get(arrived.replaces) if arrived and arrived.replaces is not None else None
         try:
-            if arrived is None or await self._take(leg, arrived):
-                await self._attend(leg)
-        except Exception:
-            leg.log.exception("! call failed")
-            await self._give_up(leg)
+            await attendance.run(arrived, None if replaced is None else replaced.leg_id)
         finally:
             self._forget(leg)
 
-    async def _give_up(self, leg: CallLeg) -> None:
-        """What is left to do for a call after a mistake, which may well meet the same mistake."""
-        if leg.dialing is not None and not leg.dialing.done():
-            leg.dialing.set_exception(CallFailedError("internal error", 500))
-        try:
-            self._hang_up(leg, "internal error")
-            await self._tell_hung_up(leg, "internal error")
-        except Exception:
-            leg.log.exception("! call given up")
-
-    async def _take(self, leg: CallLeg, arrived: CallArrived) -> bool:
-        """Answers or refuses a new call; False if there is nothing more to attend to."""
-        if not arrived.offer and not isinstance(self._corridor, LateOfferCorridor):
-            self._reject(leg, 488, "an INVITE needs an offer here")
-            return False
-        replaced = self._by_call.get(arrived.replaces) if arrived.replaces is not None else None
-        call = ArrivingCall(
-            leg.leg_id,
-            arrived.caller,
-            arrived.called,
-            arrived.offer,
-            arrived.headers,
-            arrived.trunk_id,
-            arrived.ways,
-            replaced.leg_id if replaced is not None else None,
-            claims_video=arrived.claims_video,
-        )
-        try:
-            async with asyncio.timeout(CORRIDOR_TIMEOUT_S):
-                answer = await self._through().arrive(call)
-        except TimeoutError:
-            self._reject(leg, 503, "no answer in time")
-            await self._tell_hung_up(leg, "not answered in time")
-            return False
-        except BridgeError as error:
-            self._reject(leg, status_of(error), error.reason)
-            return False
-        try:
-            # On disk before it is on the wire: whoever was answered is answered again by the next process.
-            await self._keep(leg, self._endpoint.agent.remember_answer(leg.call, answer))
-            self._endpoint.agent.accept(leg.call, answer, self._endpoint.now())
-        except (NotFoundError, NotAllowedError):
-            return True  # canceled meanwhile: CallEnded is in the inbox
-        leg.acknowledged.clear()
-        self._endpoint.flush()
-        leg.log.info("= answered")
-        return True
-
-    async def _attend(self, leg: CallLeg) -> None:
-        while True:
-            event = await leg.inbox.get()
-            if isinstance(event, CallReoffered):
-                await self._take_reoffer(leg, event)
-            elif isinstance(event, CallAcknowledged):
-                await self._take_late_answer(leg, event)
-            elif isinstance(event, DigitPressed | PictureWanted | RefreshDue | ReferralArrived):
-                self._tell(leg, event)
-            elif isinstance(event, CallProgressed):
-                await self._take_progress(leg, event)
-            elif isinstance(event, CallAnswered):
-                if leg.dialing is not None and not leg.dialing.done():
-                    leg.dialing.set_result(event.answer)
-            elif isinstance(event, CallEnded):
-                if event.by != "local":
-                    await self._tell_hung_up(leg, event.reason)
-                return
-
-    def _begin_refer(self, leg: CallLeg, event: ReferralArrived) -> None:
-        if self._tasks is None:
-            return
-        referring = Referring(self._endpoint, leg)
-        target = dialed_target(event.target, self._own_hosts, self.port)
-        task = self._tasks.create_task(referring.run(self._through(), target))
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
-
-    def _tell(self, leg: CallLeg, event: DigitPressed | PictureWanted | RefreshDue | ReferralArrived) -> None:
-        match event:
-            case DigitPressed():
-                self._through().pressed(leg.leg_id, event.digit, event.duration_ms)
-            case PictureWanted():
-                self._through().picture_wanted(leg.leg_id)
-            case RefreshDue():
-                self._through().refresh(leg.leg_id)
-            case ReferralArrived():
-                self._begin_refer(leg, event)
-            case _:
-                assert_never(event)
-
-    async def _take_progress(self, leg: CallLeg, event: CallProgressed) -> None:
-        """Sound that nobody can use is not heard; a binding answer that nobody can use ends the call."""
-        try:
-            await self._through().progressed(leg.leg_id, event.status, event.answer)
-        except BridgeError as error:
-            leg.log.info("x early media", status=event.status, reason=error.reason)
-            if event.binding:
-                self._hang_up(leg, error.reason)
-
-    async def _take_late_answer(self, leg: CallLeg, event: CallAcknowledged) -> None:
-        """The ACK cannot be refused, so an answer nobody can use ends the call (RFC 3261 section 14.2)."""
-        if not event.answer or not isinstance(self._corridor, LateOfferCorridor):
-            return
-        try:
-            await self._corridor.late_answer(leg.leg_id, event.answer)
-        except NegotiationError as error:
-            self._hang_up(leg, error.reason)
-            await self._tell_hung_up(leg, error.reason)
-
-    async def _take_reoffer(self, leg: CallLeg, event: CallReoffered) -> None:
-        answer, status, reason = "", 200, ""
-        try:
-            if not event.offer and not isinstance(self._corridor, LateOfferCorridor):
-                raise NegotiationError("a re-INVITE needs an offer here")
-            async with asyncio.timeout(CORRIDOR_TIMEOUT_S):
-                answer = await self._through().reoffer(leg.leg_id, event.offer)
-        except TimeoutError:
-            status, reason = 500, "no answer in time"
-        except ConflictError as error:
-            status, reason = 491, error.reason  # an offer of ours is in the making
-        except BridgeError as error:
-            status, reason = status_of(error), error.reason
-        agent, now = self._endpoint.agent, self._endpoint.now()
-        try:
-            if status == 200:
-                agent.answer_reinvite(leg.call, answer, now)
-                leg.acknowledged.clear()
-            else:
-                agent.reject_reinvite(leg.call, status, now, reason)
-        except (NotFoundError, NotAllowedError):
-            return  # hung up or taken back meanwhile
-        self._endpoint.flush()
+    def _begin_refer(self, leg: CallLeg, target: str) -> None:
+        dialed = dialed_target(target, self._own_hosts, self.port)
+        self._run(Referring(self._endpoint, leg).run(self._through(), dialed))
 
     # --- over a restart -----------------------------------------------------------------------------------
 
@@ -557,9 +415,6 @@ class SipDoor:
             raise RuntimeError("the SIP door is not open")
         return self._corridor
 
-    async def _tell_hung_up(self, leg: CallLeg, reason: str) -> None:
-        await self._through().hung_up(leg.leg_id, reason)
-
     def _enter(self, leg_id: LegId, call: CallKey, call_id: str) -> CallLeg:
         leg = CallLeg(leg_id, call, call_id)
         self._endpoint.trace.name(leg_id, call_id)
@@ -573,26 +428,8 @@ class SipDoor:
                 self._keeper.forget(leg.leg_id)
         self._by_call.pop(leg.call, None)
 
-    def _reject(self, leg: CallLeg, status: int, reason: str) -> None:
-        leg.log.info("x call refused", status=status, reason=reason)
-        try:
-            self._endpoint.agent.reject(
-                leg.call,
-                status,
-                self._endpoint.now(),
-                reason,
-                RETRY_AFTER_S if status == 503 else None,
-            )
-        except (NotFoundError, NotAllowedError):
-            return  # canceled meanwhile
-        self._endpoint.flush()
-
     def _hang_up(self, leg: CallLeg, reason: str) -> None:
-        try:
-            self._endpoint.agent.hang_up(leg.call, reason, self._endpoint.now())
-        except NotFoundError:
-            return
-        self._endpoint.flush()
+        hang_up(self._endpoint, leg, reason)
 
 
 def _is_unreached(event: CallRefused) -> bool:

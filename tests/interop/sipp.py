@@ -70,16 +70,23 @@ class SippPhone:
 
 
 @contextlib.asynccontextmanager
-async def sipp_phone(directory: Path, scenario: str, user: str = "phone") -> AsyncIterator[SippPhone]:
+async def sipp_phone(directory: Path, scenario: str, *arguments: str) -> AsyncIterator[SippPhone]:
     """A phone that does what a scenario of tests/data/sipp says, once. It can play `tone.ulaw` of `directory`."""
     port = free_port()
     command = [program("sipp"), "-sf", str(SCENARIOS / scenario), "-i", "127.0.0.1", "-mi", "127.0.0.1"]
     command += ["-p", str(port), "-mp", str(free_media_port()), "-m", "1", "-nostdin", "-trace_err"]
-    command += ["-error_file", str(directory / "phone_errors.log"), "-timeout", "60s", "-timeout_error"]
-    log = directory / "phone.log"
+    command += [
+        "-error_file",
+        str(directory / f"phone_{port}_errors.log"),
+        "-timeout",
+        "60s",
+        "-timeout_error",
+        *arguments,
+    ]
+    log = directory / f"phone_{port}.log"
     async with running(command, log, directory) as process:
         await asyncio.sleep(0.5)  # sipp does not say when it listens; an INVITE before that is sent again
-        yield SippPhone(f"sip:{user}@127.0.0.1:{port}", process, log)
+        yield SippPhone(f"sip:phone@127.0.0.1:{port}", process, log)
 
 
 def free_media_port() -> int:

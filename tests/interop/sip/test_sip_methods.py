@@ -29,6 +29,7 @@ async def test_a_caller_that_insists_on_reliable_ringing_and_holds_by_update(
     await assert_goes_well(daemon, tmp_path, "reliable.xml", calls=5)
 
 
+@pytest.mark.peer("linphone", "keys by INFO (application/dtmf-relay)")
 async def test_keys_by_info_are_told_once_and_never_logged(daemon: DaemonProcess, tmp_path: Path) -> None:
     settings = {"sip.use_info": 1, "sip.use_rfc2833": 0}
     async with desktop(daemon) as agent, linphone(tmp_path / "phone", CUSTOMER_HZ, settings) as phone:
@@ -48,6 +49,7 @@ async def test_keys_by_info_are_told_once_and_never_logged(daemon: DaemonProcess
         await phone.command("terminate")
 
 
+@pytest.mark.peer("linphone", "session timers")
 async def test_a_phone_with_session_timers_is_agreed_with(daemon: DaemonProcess, tmp_path: Path) -> None:
     settings = {
         "sip.session_expires_enabled": 1,
@@ -63,6 +65,7 @@ async def test_a_phone_with_session_timers_is_agreed_with(daemon: DaemonProcess,
         await phone.command("terminate")
 
 
+@pytest.mark.peer("kamailio", "Record-Route: BYE follows the route set")
 @pytest.mark.parametrize("ends", ["bridge", "phone"])
 async def test_behind_a_proxy_that_stays_on_the_way_calls_end_from_either_side(
     daemon: DaemonProcess, tmp_path: Path, ends: str

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from bridge.codec.g711 import PCMU
 from bridge.peers.caller import SyntheticCaller, synthetic_caller
@@ -30,6 +31,7 @@ def is_answered(event: Event) -> bool:
     return callback is not None and bool(callback["state"] == "answered")
 
 
+@pytest.mark.peer("sipp", "outbound: early media, reliable 183")
 async def test_whoever_waits_hears_a_phone_that_sounds_before_it_answers(
     daemon: DaemonProcess, tmp_path: Path
 ) -> None:
@@ -71,6 +73,7 @@ def joined(interaction_id: str, address: str) -> Callable[[Event], str]:
     return state_of
 
 
+@pytest.mark.peer("sipp", "outbound: an expert on a phone")
 async def test_an_expert_on_a_phone_is_called_into_the_conversation(
     daemon: DaemonProcess, tmp_path: Path
 ) -> None:
@@ -101,6 +104,7 @@ def caller_hears(caller: SyntheticCaller) -> set[str]:
     return heard_in(seconds[-1]) if seconds else set()
 
 
+@pytest.mark.peer("sipp", "outbound: busy, CANCEL while it rings")
 async def test_a_busy_phone_says_so_and_one_not_wanted_any_more_rings_no_more(
     daemon: DaemonProcess, tmp_path: Path
 ) -> None:
@@ -128,6 +132,7 @@ async def test_a_busy_phone_says_so_and_one_not_wanted_any_more_rings_no_more(
             await other.went_well()  # nobody is left to talk with
 
 
+@pytest.mark.peer("baresip", "REFER by an expert: handed over")
 async def test_an_expert_hands_over_with_the_transfer_key_of_the_phone(
     daemon: DaemonProcess, tmp_path: Path
 ) -> None:
@@ -156,6 +161,7 @@ async def test_an_expert_hands_over_with_the_transfer_key_of_the_phone(
         await other.went_well()
 
 
+@pytest.mark.peer("baresip", "REFER by a customer: refused")
 async def test_a_customers_phone_cannot_send_the_call_elsewhere(
     daemon: DaemonProcess, tmp_path: Path
 ) -> None:
@@ -167,3 +173,24 @@ async def test_a_customers_phone_cannot_send_the_call_elsewhere(
         await asyncio.sleep(2)
         await hears(agent, "customer")
         assert "603" in phone.log()
+
+
+@pytest.mark.peer("sipp", "outbound: 302 followed")
+async def test_a_phone_that_moved_is_called_where_it_is(daemon: DaemonProcess, tmp_path: Path) -> None:
+    write_tone(tmp_path, EXPERT_HZ)
+    async with sipp_phone(tmp_path, "early_sound.xml") as there:
+        place = there.uri.partition("@")[2]
+        async with (
+            sipp_phone(tmp_path, "moved.xml", "-key", "elsewhere", place) as here,
+            synthetic_caller((CUSTOMER_HZ,), TONES_HZ) as caller,
+            desktop(daemon) as agent,
+        ):
+            await caller.call(daemon.sip_uri())
+            about = {"interactionId": await agent.accept_offer()}
+            await agent.client.command("addParticipant", **about, address=here.uri)
+            await here.went_well()
+            state = joined(about["interactionId"], here.uri)
+            await agent.client.wait_for(lambda event: state(event).startswith("in-session"), 15)
+            await hears(agent, "customer", "expert")
+            await agent.client.command("endInteraction", **about)
+            await there.went_well()

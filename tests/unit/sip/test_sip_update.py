@@ -46,6 +46,21 @@ def test_an_update_carries_an_offer_and_its_answer_without_ack() -> None:
     assert line.take(ALICE) == [CallReoffered(ours, "next")]
 
 
+def test_only_the_answer_to_an_invite_waits_for_an_ack() -> None:
+    line, ours, theirs = talking()
+    line.alice.update(ours, "new offer", line.now)
+    line.settle()
+    line.bob.answer_reinvite(theirs, "new answer", line.now)
+    assert line.bob.awaits_ack(theirs) is False
+    line.settle()
+    line.alice.reinvite(ours, "next", line.now)
+    line.settle()
+    line.bob.answer_reinvite(theirs, "answer", line.now)
+    assert line.bob.awaits_ack(theirs) is True
+    line.settle()
+    assert line.bob.awaits_ack(theirs) is False
+
+
 def test_a_refused_update_changes_nothing() -> None:
     line, ours, theirs = talking()
     line.alice.update(ours, "new offer", line.now)
