@@ -5,8 +5,9 @@ from bridge.desk.attributes import merged_attributes
 from bridge.desk.flow import Flow, FlowKind, FlowRun, FlowTrigger
 from bridge.desk.interaction import Interaction
 from bridge.desk.interpreter import begin_run, finish_prompt, stop_run
-from bridge.desk.participant import ParticipantConflictError, ParticipantRole, ParticipantState
+from bridge.desk.participant import ParticipantState
 from bridge.desk.queueing import rank_again
+from bridge.desk.seating import check_escalation
 from bridge.desk.step import SYSTEM, Step
 from bridge.errors import ConflictError, NotAllowedError, NotFoundError
 from bridge.ids import FlowId, InteractionId
@@ -92,9 +93,4 @@ def _check_start(interaction: Interaction) -> None:
         raise ConflictError(f"the flow {running.flow.flow_id} is running: stop it first")
     if interaction.live_callback is not None:
         raise NotAllowedError("the customer is called back: nothing can be escalated before")
-    for seat in interaction.seats:
-        if seat.role is ParticipantRole.SME and seat.participant_id is not None:
-            participant = interaction.participant(seat.participant_id)
-            who = participant.user_id or participant.name
-            reason = f"an escalation is in progress: {who} is {participant.state}"
-            raise ParticipantConflictError(reason, participant)
+    check_escalation(interaction)

@@ -57,7 +57,16 @@ class Interaction:
 
     @property
     def escalation_in_progress(self) -> bool:
-        return any(seat.role is ParticipantRole.SME for seat in self.seats)
+        return self.sought_expert is not None or any(s.role is ParticipantRole.SME for s in self.seats)
+
+    @property
+    def sought_expert(self) -> Participant | None:
+        """Who is on the way as an expert: at a desktop, out of a queue, or at a phone that rings."""
+        for seat in self.seats:
+            if seat.role is ParticipantRole.SME and seat.participant_id is not None:
+                return self.participant(seat.participant_id)
+        rings = (p for p in self.attendants() if p.dialed_leg_id and p.state is ParticipantState.ALERTING)
+        return next((p for p in rings if p.role is ParticipantRole.SME), None)
 
     @property
     def live_callback(self) -> Callback | None:

@@ -5,10 +5,10 @@ from bridge.desk.attributes import merged_attributes
 from bridge.desk.interaction import Interaction
 from bridge.desk.notice import FIGURES, unknown_figures
 from bridge.desk.offer import OfferTrigger
-from bridge.desk.participant import ParticipantConflictError, ParticipantRole
 from bridge.desk.queue import DEFAULT_QUEUE, Profile
 from bridge.desk.queueing import Wish, admit, move_to_queue, open_seat
 from bridge.desk.seat import SeatTrigger
+from bridge.desk.seating import check_room
 from bridge.desk.step import StandIn, Step
 from bridge.errors import CapacityError, ConflictError, NotAllowedError
 
@@ -73,7 +73,7 @@ def queue_interaction(step: Step, command: commands.QueueInteraction) -> None:
         raise NotAllowedError(f"nobody waits in interaction {id_}")
     if seat.queue_id == queue.queue_id:
         return
-    admission = admit(step, queue)
+    admission = admit(step, queue, interaction)
     if admission.refused or admission.callback:
         raise CapacityError(admission.reason)
     offer = step.offer_for(seat.seat_id)
@@ -90,7 +90,7 @@ def seek_from_queue(step: Step, command: commands.SeekFromQueue) -> None:
     queue = step.state.queue(command.queue_id)
     if interaction.sought_in(command.queue_id) is not None:
         return
-    _check_room(step, interaction, queue.role, second_expert=command.second_expert)
+    check_room(step, interaction, queue.role, second_expert=command.second_expert)
     admission = admit(step, queue)
     if admission.refused or admission.callback:
         what = "; offer the customer a callback" if admission.callback else ""
@@ -104,19 +104,6 @@ def seek_from_queue(step: Step, command: commands.SeekFromQueue) -> None:
     participant_id = step.stand_in(id_, admission.queue.queue_id, stand_in)
     wish = Wish(command.type, queue.role, command.by, participant_id, command.queue_id)
     open_seat(step, step.interaction(id_), admission, wish)
-
-
-def _check_room(step: Step, interaction: Interaction, role: ParticipantRole, *, second_expert: bool) -> None:
-    if sum(p.is_live for p in interaction.participants) >= step.policy.max_participants:
-        raise CapacityError(f"the interaction has {step.policy.max_participants} participants already")
-    sought = next((seat for seat in interaction.seats if seat.role is ParticipantRole.SME), None)
-    if role is not ParticipantRole.SME or sought is None or second_expert or sought.participant_id is None:
-        return
-    participant = interaction.participant(sought.participant_id)
-    raise ParticipantConflictError(
-        f"an escalation is in progress: {participant.user_id or participant.name} is {participant.state}",
-        participant,
-    )
 
 
 def _live(step: Step, command: commands.QueueInteraction | commands.SeekFromQueue) -> Interaction:

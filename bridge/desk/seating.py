@@ -137,14 +137,17 @@ def check_room(step: Step, interaction: Interaction, role: ParticipantRole, *, s
     """Raises CapacityError when the room is full, ParticipantConflictError while another expert is sought."""
     if sum(p.is_live for p in interaction.participants) >= step.policy.max_participants:
         raise CapacityError(f"the interaction has {step.policy.max_participants} participants already")
-    sought = next((seat for seat in interaction.seats if seat.role is ParticipantRole.SME), None)
-    if role is not ParticipantRole.SME or sought is None or second_expert or sought.participant_id is None:
+    if role is ParticipantRole.SME and not second_expert:
+        check_escalation(interaction)
+
+
+def check_escalation(interaction: Interaction) -> None:
+    """Raises ParticipantConflictError while an expert is sought."""
+    sought = interaction.sought_expert
+    if sought is None:
         return
-    participant = interaction.participant(sought.participant_id)
-    raise ParticipantConflictError(
-        f"an escalation is in progress: {participant.user_id or participant.name} is {participant.state}",
-        participant,
-    )
+    who = sought.user_id or sought.name
+    raise ParticipantConflictError(f"an escalation is in progress: {who} is {sought.state}", sought)
 
 
 def _check_reachable(step: Step, expert: Expert, kind: MediaType) -> None:

@@ -49,15 +49,33 @@ def test_whoever_is_called_rings_and_takes_part_once_they_answer() -> None:
     assert called(house, id_).state is S.IN_SESSION
 
 
-def test_the_same_number_again_changes_nothing_and_another_one_rings_as_well() -> None:
+def test_the_same_number_again_changes_nothing_and_another_one_conflicts() -> None:
     house = House()
     id_ = house.answered_call()
     dial(house, id_)
     before = house.interaction(id_)
     dial(house, id_)
     assert house.interaction(id_) == before
-    dial(house, id_, "sip:lab@192.0.2.7")
+    assert before.escalation_in_progress
+    with pytest.raises(ParticipantConflictError) as raised:
+        dial(house, id_, "sip:lab@192.0.2.7")
+    assert raised.value.participant == called(house, id_)
+    dial(house, id_, "sip:lab@192.0.2.7", second=True)
     assert called(house, id_, "sip:lab@192.0.2.7").state is S.ALERTING
+
+
+def test_while_an_expert_s_phone_rings_another_expert_is_a_second_one() -> None:
+    house = House()
+    house.ready_expert(BOB)
+    id_ = house.answered_call()
+    dial(house, id_)
+    with pytest.raises(ParticipantConflictError) as raised:
+        house.seek(id_, BOB)
+    assert raised.value.participant == called(house, id_)
+    house.step(commands.AnswerDial(id_, leg_of(called(house, id_))))
+    assert not house.interaction(id_).escalation_in_progress
+    house.seek(id_, BOB)
+    assert house.offer_to(BOB) is not None
 
 
 @pytest.mark.parametrize(
