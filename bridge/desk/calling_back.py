@@ -3,7 +3,7 @@
 from bridge.desk import commands, events
 from bridge.desk.call_failure import failure_of
 from bridge.desk.callback import Callback, CallbackState, CallbackTrigger
-from bridge.desk.dialing import CallbackWish, begin_callback, move_callback
+from bridge.desk.dialing import CallbackWish, begin_callback, move_callback, why_not_called
 from bridge.desk.interaction import Interaction
 from bridge.desk.offer import OfferTrigger
 from bridge.desk.participant import ParticipantState, ParticipantTrigger
@@ -28,9 +28,11 @@ def request_callback(step: Step, command: commands.RequestCallback) -> None:
         raise NotAllowedError(f"interaction {id_} has no customer")
     queue_id = command.queue_id or interaction.queue_id
     step.state.queue(queue_id)
+    number = command.number or interaction.caller
+    if why_not := why_not_called(step.policy, number):
+        raise NotAllowedError(why_not)
     for seat in interaction.seats:
         step.close_seat(id_, seat, OfferTrigger.RESCIND, "the customer will be called back")
-    number = command.number or interaction.caller
     begin_callback(step, id_, CallbackWish(number, not_before, queue_id, command.by, command.reason))
     for participant in tuple(step.interaction(id_).staff()):
         step.part(id_, participant, command.by, "the customer will be called back")

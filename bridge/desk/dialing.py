@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from bridge.desk import events
 from bridge.desk.callback import CallbackTrigger
 from bridge.desk.participant import ParticipantTrigger
+from bridge.desk.policy import DeskPolicy
 from bridge.desk.step import Step
 from bridge.errors import NotFoundError
 from bridge.ids import InteractionId, LegId, ParticipantId, QueueId
@@ -17,6 +18,15 @@ class CallbackWish:
     queue_id: QueueId
     by: str
     reason: str
+
+
+def why_not_called(policy: DeskPolicy, number: str) -> str:
+    """Why a callback to `number` cannot come to anything, or ""."""
+    if not number or "anonymous" in number.lower():  # RFC 3323 section 4.1.1.3
+        return "the caller withheld the number"
+    if not policy.dials_numbers and not number.lower().startswith(("sip:", "sips:")):
+        return "the bridge knows no way out for numbers: set sip.dial_target or the target of a trunk"
+    return ""
 
 
 def begin_callback(step: Step, interaction_id: InteractionId, wish: CallbackWish) -> None:

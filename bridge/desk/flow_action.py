@@ -12,6 +12,7 @@ from typing import Any
 from bridge.desk import commands, events
 from bridge.desk.attributes import merged_attributes
 from bridge.desk.calling_back import request_callback
+from bridge.desk.dialing import why_not_called
 from bridge.desk.flow import FlowResult, Outcome, StepKind
 from bridge.desk.flow_prompt import play_prompt, stop_prompt
 from bridge.desk.flow_queue import give_back_seat, queue_for, rings, seat_moved
@@ -64,7 +65,8 @@ def _get_participant(scene: Scene) -> Entered:
     participant = one_of(scene.interaction.participants, role)
     if participant is None:
         return Entered(Outcome.FAILURE, f"there is no {role}")
-    portrait = {**_portrait(participant), "callable": "false" if _why_not_called(scene, "") else "true"}
+    why_not = why_not_called(scene.step.policy, scene.interaction.caller)
+    portrait = {**_portrait(participant), "callable": "false" if why_not else "true"}
     _put_variables(scene, {f"{role}_{name}": value for name, value in portrait.items()})
     return DONE
 
@@ -81,9 +83,6 @@ def _decide(scene: Scene) -> Entered:
 def _call_back(scene: Scene) -> Entered:
     flow_step = scene.flow_step
     number = filled(flow_step.number, scene.run, scene.interaction)
-    why_not = _why_not_called(scene, number)
-    if why_not:
-        return Entered(Outcome.FAILURE, why_not)
     not_before = scene.step.now + flow_step.delay_s
     reason = flow_step.reason or f"flow {scene.run.flow.flow_id}"
     command = commands.RequestCallback(scene.id_, scene.by, number, not_before, flow_step.queue, reason)
@@ -154,16 +153,6 @@ def _wait(scene: Scene) -> Entered:
 
 
 # --- inside -----------------------------------------------------------------------------------------------
-
-
-def _why_not_called(scene: Scene, number: str) -> str:
-    """ "" if the customer can be called at `number`, or at where the call came from."""
-    target = number or scene.interaction.caller
-    if not target or "anonymous" in target.lower():  # RFC 3323 section 4.1.1.3
-        return "the caller withheld the number"
-    if not scene.step.policy.dials_numbers and not target.startswith(("sip:", "sips:")):
-        return "the bridge knows no way out for numbers: set sip.dial_target or the target of a trunk"
-    return ""
 
 
 def _portrait(participant: Participant) -> dict[str, str]:

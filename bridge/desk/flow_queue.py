@@ -36,7 +36,7 @@ def _queue_caller(scene: Scene, queue: Queue) -> Entered:
         return Entered(Outcome.SUCCESS, "somebody is with the customer already")
     seat = _callers_seat(scene.interaction)
     if seat is None:
-        admission = admit(step, queue)
+        admission = admit(step, queue, scene.interaction)
         if admission.refused:
             raise CapacityError(admission.reason)
         if admission.callback:

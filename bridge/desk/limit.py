@@ -9,7 +9,7 @@ from bridge.desk.queueing import Admission, is_served, move_to_queue, queue_or_d
 from bridge.desk.seat import Seat, SeatState
 from bridge.desk.settlement import end, settle
 from bridge.desk.step import SYSTEM, Step
-from bridge.desk.waiting import limit_met
+from bridge.desk.waiting import limit_met, way_out
 from bridge.ids import InteractionId, QueueId
 
 
@@ -28,7 +28,7 @@ def expire_waits(step: Step) -> None:
             seat = next((s for s in interaction.seats if s.seat_id == place.seat_id), None)
             if seat is None or seat.state is not SeatState.OPEN:
                 continue  # what was decided for another took this one along
-            reason = limit_met(queue, interaction, seat, step.now)
+            reason = limit_met(step, queue, interaction, seat)
             if not reason and empty and not (interaction.live_callback and seat.is_customers):
                 reason = f"nobody serves {queue.name!r} any more"
             if reason:
@@ -90,7 +90,7 @@ def _expected_wait_s(step: Step, queue: Queue, position: int) -> float | None:
 
 
 def _decide(step: Step, interaction: Interaction, seat: Seat, queue: Queue, reason: str) -> None:
-    overflow = None if seat.overflowed else queue.overflow
+    overflow = way_out(step, queue, interaction, seat)
     if overflow is not None and overflow.queue_id in step.state.queues and overflow.to is OverflowTo.QUEUE:
         target = step.state.queues[overflow.queue_id]
         move_to_queue(step, interaction, seat, Admission(target, overflowed=True, reason=reason))

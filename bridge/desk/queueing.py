@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bridge.desk import events
+from bridge.desk.dialing import why_not_called
 from bridge.desk.expert import Presence
 from bridge.desk.interaction import Interaction
 from bridge.desk.notice import depth_figures, filled_notice
 from bridge.desk.participant import MediaType, ParticipantRole
-from bridge.desk.queue import DEFAULT_QUEUE, OverflowTo, Queue
+from bridge.desk.queue import DEFAULT_QUEUE, Overflow, OverflowTo, Queue
 from bridge.desk.seat import Seat
 from bridge.desk.step import Step
 from bridge.ids import InteractionId, ParticipantId, QueueId, SeatId
@@ -51,12 +52,26 @@ def is_served(step: Step, queue: Queue) -> bool:
     )
 
 
-def admit(step: Step, queue: Queue) -> Admission:
-    """Applies what is decided at the door: depth, a line that is full, a queue that nobody serves."""
-    reason = _refusal(step, queue)
+def overflow_for(step: Step, queue: Queue, customer: Interaction | None) -> Overflow | None:
+    """The way out of a line. A `customer` who cannot be called back is never hung up on for a callback.
+
+    None stands for an escalation, whose customer is in a conversation and does not wait.
+    """
+    overflow = queue.overflow
+    if overflow is None or overflow.to is not OverflowTo.CALLBACK or customer is None:
+        return overflow
+    return None if why_not_called(step.policy, customer.caller) else overflow
+
+
+def admit(step: Step, queue: Queue, customer: Interaction | None = None) -> Admission:
+    """Applies what is decided at the door: depth, a line that is full, a queue that nobody serves.
+
+    `customer` is who is to wait there; None for an escalation.
+    """
+    overflow = overflow_for(step, queue, customer)
+    reason = _refusal(step, queue, overflow)
     if not reason:
         return Admission(queue)
-    overflow = queue.overflow
     if overflow is not None and overflow.to is OverflowTo.CALLBACK:
         return Admission(queue, overflowed=True, callback=True, reason=reason)
     if overflow is not None and overflow.queue_id in step.state.queues:
@@ -167,9 +182,8 @@ def _waiting_since(step: Step, queue: Queue) -> Iterator[float]:
                 yield seat.entered_at
 
 
-def _refusal(step: Step, queue: Queue) -> str:
+def _refusal(step: Step, queue: Queue, overflow: Overflow | None) -> str:
     depth = step.state.lines.depth(queue.queue_id)
-    overflow = queue.overflow
     if overflow is not None and overflow.depth is not None and depth >= overflow.depth:
         return f"{depth} wait in {queue.name!r} already"
     if queue.max_depth is not None and depth >= queue.max_depth:

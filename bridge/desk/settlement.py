@@ -100,7 +100,7 @@ def open_customers_seat(step: Step, interaction_id: InteractionId) -> None:
     interaction = step.interaction(interaction_id)
     queue = queue_or_default(step, interaction.queue_id)
     called_back = interaction.live_callback is not None  # in the line already, and not at the phone
-    admission = Admission(queue) if called_back else admit(step, queue)
+    admission = Admission(queue) if called_back else admit(step, queue, interaction)
     if admission.refused and queue.queue_id != DEFAULT_QUEUE:
         admission = Admission(queue_or_default(step, DEFAULT_QUEUE), reason=admission.reason)
     if admission.callback:

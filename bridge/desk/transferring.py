@@ -153,7 +153,7 @@ def _transfer_to_queue(step: Step, interaction: Interaction, command: commands.T
     others = [p for p in interaction.attendants() if p.participant_id != initiator.participant_id]
     if others:
         raise NotAllowedError("others talk with the customer: leave instead, or ask them to leave first")
-    admission = admit(step, queue)
+    admission = admit(step, queue, interaction)
     if admission.refused or admission.callback:
         raise NotAllowedError(f"the queue {queue.name!r} takes nobody now: {admission.reason}")
     step.disconnect(id_, initiator, command.by, f"transferred to {queue.name}")

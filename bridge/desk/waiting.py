@@ -8,7 +8,8 @@ from bridge.desk.expert import Expert
 from bridge.desk.interaction import Interaction
 from bridge.desk.line import Place
 from bridge.desk.participant import MediaType, ParticipantTrigger
-from bridge.desk.queue import Queue
+from bridge.desk.queue import Overflow, Queue
+from bridge.desk.queueing import overflow_for
 from bridge.desk.seat import Seat, SeatTrigger
 from bridge.desk.step import Step
 from bridge.ids import QueueId, UserId
@@ -44,17 +45,24 @@ def match_waiting(step: Step) -> None:
             heapq.heapreplace(heads, head)
 
 
-def limit_met(queue: Queue, interaction: Interaction, seat: Seat, now: float) -> str:
+def limit_met(step: Step, queue: Queue, interaction: Interaction, seat: Seat) -> str:
     """Why the wait of this seat is over, or "". Who is called back does not wait at the phone."""
     if interaction.live_callback is not None and seat.is_customers:
         return ""
-    waited_s = now - seat.entered_at
-    overflow = None if seat.overflowed else queue.overflow
+    waited_s = step.now - seat.entered_at
+    overflow = way_out(step, queue, interaction, seat)
     if overflow is not None and overflow.wait_s is not None and waited_s >= overflow.wait_s:
         return f"waited {overflow.wait_s:g} s in {queue.name!r}"
     if queue.timeout_s is not None and waited_s >= queue.timeout_s:
         return f"nobody of {queue.name!r} was available within {queue.timeout_s:g} s"
     return ""
+
+
+def way_out(step: Step, queue: Queue, interaction: Interaction, seat: Seat) -> Overflow | None:
+    """Where this seat goes when a limit is met; it overflows once."""
+    if seat.overflowed:
+        return None
+    return overflow_for(step, queue, interaction if seat.is_customers else None)
 
 
 def make_offer(step: Step, interaction: Interaction, seat: Seat, user_id: UserId) -> None:
@@ -93,7 +101,7 @@ def _choose(step: Step, place: Place, queue: Queue, candidates: list[Expert]) ->
     """Rings the first who may be rung for this very seat."""
     interaction = step.interaction(place.interaction_id)
     seat = interaction.seat(place.seat_id)
-    if seat.not_before > step.now or limit_met(queue, interaction, seat, step.now):
+    if seat.not_before > step.now or limit_met(step, queue, interaction, seat):
         return None
     for expert in candidates:
         if _may_ring(step, interaction, seat, expert):

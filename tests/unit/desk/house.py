@@ -38,10 +38,11 @@ class House:
             self.step(commands.ExpireDeadlines())
         self.now = until
 
-    def call(self) -> InteractionId:
+    def call(self, *, number: str = "") -> InteractionId:
+        """By default each caller has a number of their own."""
         self._calls += 1
         id_ = InteractionId(f"int_{self._calls}")
-        number = f"+4930{self._calls}"
+        number = number or f"+4930{self._calls}"
         leg_id, customer_id = LegId(f"leg_{self._calls}"), ParticipantId(f"prt_customer{self._calls}")
         room_id = RoomId(f"room_{self._calls}")
         self.step(commands.OpenInteraction(id_, room_id, customer_id, leg_id, number, "sip:desk"))
@@ -67,9 +68,9 @@ class House:
         self.step(commands.AttachLeg(id_, participant.participant_id, leg_id))
         self.step(commands.ConnectMedia(id_, participant.participant_id))
 
-    def answered_call(self, user_id: UserId = ALICE) -> InteractionId:
+    def answered_call(self, user_id: UserId = ALICE, *, number: str = "") -> InteractionId:
         self.ready(user_id)
-        id_ = self.call()
+        id_ = self.call(number=number)
         self.accept(user_id)
         self.connect(id_, user_id)
         return id_

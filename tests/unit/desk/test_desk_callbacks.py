@@ -166,3 +166,61 @@ def test_a_queue_that_overflows_into_callbacks_hangs_up_and_keeps_the_place() ->
     requested = [event for event in house.journal if isinstance(event, events.CallbackRequested)]
     assert "waited 90 s" in requested[0].reason
     assert house.interaction(id_).queue_id == queue.queue_id
+
+
+CALLS = Queue(
+    QueueId("calls"),
+    "Calls",
+    timeout_s=120.0,
+    overflow=Overflow(OverflowTo.CALLBACK, depth=1, wait_s=90.0),
+)
+
+
+def test_a_caller_who_withheld_the_number_is_never_hung_up_on_for_a_callback() -> None:
+    house = House(DeskPolicy(queues=(default_queue(), CALLS)))
+    first = house.call(number="anonymous")
+    house.step(commands.QueueInteraction(first, CALLS.queue_id, "flow"))
+    second = house.call(number="anonymous")
+    house.step(commands.QueueInteraction(second, CALLS.queue_id, "flow"))  # deeper than the line may be
+    house.pass_time(90)
+    for id_ in (first, second):
+        assert house.interaction(id_).live_callback is None
+        assert house.customer(id_).leg_ids != ()
+    assert [place.interaction_id for place in house.desk.waiting(CALLS.queue_id)] == [first, second]
+    house.ready(ALICE)
+    offer = house.offer_to(ALICE)
+    assert offer is not None
+    assert offer.interaction_id == first
+    house.pass_time(30)  # the queue's own time still counts
+    assert [place.interaction_id for place in house.desk.waiting(default_queue().queue_id)] == [first, second]
+
+
+def test_a_bridge_without_a_way_out_keeps_who_overflows_at_the_line() -> None:
+    house = House(DeskPolicy(queues=(default_queue(), CALLS), dials_numbers=False))
+    id_ = house.call()
+    house.step(commands.QueueInteraction(id_, CALLS.queue_id, "flow"))
+    house.pass_time(119)
+    assert house.interaction(id_).live_callback is None
+    assert house.interaction(id_).queue_id == CALLS.queue_id
+
+
+def test_a_customer_whom_the_agent_leaves_is_not_hung_up_on_either() -> None:
+    full = Queue(default_queue().queue_id, "Waiting list", overflow=Overflow(OverflowTo.CALLBACK, depth=1))
+    house = House(DeskPolicy(queues=(full,)))
+    id_ = house.answered_call(number="anonymous")
+    house.call(number="anonymous")
+    house.leave(id_, ALICE)
+    assert house.customer(id_).state is S.QUEUED
+    assert house.customer(id_).leg_ids != ()
+    assert house.interaction(id_).live_callback is None
+
+
+def test_nobody_arranges_a_callback_to_a_number_that_is_withheld() -> None:
+    house = House()
+    id_ = house.call(number="anonymous")
+    before = house.interaction(id_)
+    with pytest.raises(NotAllowedError, match="withheld"):
+        house.step(commands.RequestCallback(id_, "crm"))
+    assert house.interaction(id_) == before
+    house.step(commands.RequestCallback(id_, "crm", "+49301"))
+    assert state(house, id_) is C.WAITING

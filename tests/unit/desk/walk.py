@@ -28,6 +28,7 @@ from bridge.desk.seat import Seat, SeatState
 from bridge.errors import BridgeError
 from bridge.ids import IdSource, LegId, OfferId, QueueId, RoomId, UserId
 
+WITHHELD = "anonymous"
 AGENT, SME = ParticipantRole.AGENT, ParticipantRole.SME
 USERS = tuple(UserId(name) for name in ("ann", "ben", "cem", "dora", "eve", "finn", "gil"))
 VIDEO, VOICE, DESKS, CALLS = QueueId("video"), QueueId("voice"), QueueId("desks"), QueueId("calls")
@@ -163,7 +164,7 @@ class Walk:
 
     def _call(self) -> None:
         self.calls += 1
-        number = f"+49{self.calls}"
+        number = WITHHELD if self.calls % 4 == 0 else f"+49{self.calls}"
         ids = self.ids
         self.step(
             commands.OpenInteraction(
@@ -431,6 +432,7 @@ class Walk:
         if callback is None:
             assert customer.state is not ParticipantState.ALERTING
             return
+        assert callback.number != WITHHELD
         if callback.state is CallbackState.DIALING:
             assert callback.dial_by is not None
             assert callback.dial_by > self.now
@@ -472,8 +474,11 @@ class Walk:
         if interaction.live_callback is not None and seat.is_customers:
             return False
         limits = [queue.timeout_s]
-        if queue.overflow is not None and not seat.overflowed:
-            limits.append(queue.overflow.wait_s)
+        overflow = queue.overflow
+        if overflow is not None and not seat.overflowed:
+            called_back = overflow.to is OverflowTo.CALLBACK and seat.is_customers
+            if not (called_back and interaction.caller == WITHHELD):
+                limits.append(overflow.wait_s)
         return any(limit is not None and self.now >= seat.entered_at + limit for limit in limits)
 
     def _idle(self) -> list[Expert]:
