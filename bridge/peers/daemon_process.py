@@ -15,6 +15,7 @@ from bridge.errors import BridgeError
 from signaling.web.auth import SCOPES, Signer
 
 HOST = "127.0.0.1"
+ANSWER_S = 2.0
 START_S = 30.0  # a cold start imports FastAPI, SQLAlchemy and av on a loaded machine
 STOP_S = 15.0
 POLL_S = 0.05
@@ -167,7 +168,8 @@ async def _wait_until_ready(daemon: DaemonProcess) -> None:
             code = daemon.process.returncode
             raise DaemonError(f"warmbridge serve ended with code {code}:\n{daemon.last_log_lines()}")
         with contextlib.suppress(OSError, IndexError, ValueError):
-            status, _ = await daemon.get("/readyz")
+            async with asyncio.timeout(ANSWER_S):  # another program may have the port, and say nothing
+                status, _ = await daemon.get("/readyz")
             if status == 200:
                 return
         await asyncio.sleep(POLL_S)
