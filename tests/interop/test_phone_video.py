@@ -46,7 +46,7 @@ async def phone_sees_film(phone: Baresip, picture_id: int, pictures: int = 3) ->
                 counters.append(reading.counter)
 
 
-@pytest.mark.parametrize("codecs", ["", "vp8", "h264"])
+@pytest.mark.parametrize("codecs", ["", "vp8", "h264"], ids=["all codecs", "VP8", "H.264 mode 0"])
 @pytest.mark.peer("baresip", "pictures both ways with a browser")
 async def test_a_video_phone_and_a_browser_see_each_other(
     daemon: DaemonProcess, tmp_path: Path, codecs: str
@@ -76,6 +76,7 @@ video_codecs = ["H264"]
 """
 
 
+@pytest.mark.peer("baresip", "video with H.264 packetization mode 1, what the phone decoded")
 async def test_h264_of_mode_1_both_ways_is_decoded_picture_by_picture(tmp_path: Path) -> None:
     """The phone shows what it sees: the agent reads its own counters, decoded and encoded again by the phone."""
     folder = tmp_path / "daemon"
@@ -98,6 +99,7 @@ async def test_h264_of_mode_1_both_ways_is_decoded_picture_by_picture(tmp_path: 
         await phone.hang_up()
 
 
+@pytest.mark.peer("baresip", "video over SRTP, both ways, by counter")
 async def test_an_encrypted_video_phone_and_a_browser_see_each_other(tmp_path: Path) -> None:
     folder = tmp_path / "daemon"
     folder.mkdir()
@@ -122,6 +124,7 @@ async def test_an_encrypted_video_phone_and_a_browser_see_each_other(tmp_path: P
         await phone.hang_up()
 
 
+@pytest.mark.peer("linphone", "camera on in a voice call (re-INVITE adds video)")
 async def test_linphone_turns_its_camera_on_in_a_voice_call(daemon: DaemonProcess, tmp_path: Path) -> None:
     """Its picture never changes, so it is counted and not read."""
     (tmp_path / "phone").mkdir()
