@@ -88,6 +88,7 @@ async def talk(phone: Baresip, agent: SyntheticBrowser) -> None:
     await phone_hears_agent(phone)
 
 
+@pytest.mark.peer("baresip", "outbound: called back, same interaction")
 async def test_a_caller_who_was_promised_a_call_is_called_and_talks_in_the_same_interaction(
     daemon: DaemonProcess, tmp_path: Path
 ) -> None:
@@ -113,6 +114,7 @@ async def test_a_caller_who_was_promised_a_call_is_called_and_talks_in_the_same_
             assert ended["interactionId"] == waiting["interactionId"]
 
 
+@pytest.mark.peer("baresip", "outbound: rings, is taken back and called again")
 async def test_who_does_not_answer_is_called_again_and_then_talks(
     daemon: DaemonProcess, tmp_path: Path
 ) -> None:
@@ -138,6 +140,7 @@ async def test_who_does_not_answer_is_called_again_and_then_talks(
             await phone.hang_up()
 
 
+@pytest.mark.peer("baresip", "outbound: refuses by 486, given up by rule")
 async def test_who_never_answers_is_given_up_by_rule_with_the_reason(
     daemon: DaemonProcess, tmp_path: Path
 ) -> None:

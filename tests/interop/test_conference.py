@@ -63,6 +63,7 @@ async def assert_sees(opened: Tab, picture_id: int, codec: str) -> None:
     assert used == {f"video/{codec}"}
 
 
+@pytest.mark.peer("baresip", "voice into a video conference")
 @pytest.mark.parametrize("codec", ["VP8", "H264"])
 async def test_agent_and_expert_see_each_other_and_hear_the_caller(
     daemon: DaemonProcess, tmp_path: Path, codec: str

@@ -226,6 +226,7 @@ async def becomes(what: str, look: Callable[[], Awaitable[bool]], timeout_s: flo
         await asyncio.sleep(POLL_S)
 
 
+@pytest.mark.peer("baresip", "re-INVITE to another worker")
 async def test_a_killed_media_worker_is_replaced_and_the_call_goes_on(tmp_path: Path) -> None:
     async with daemon_process(tmp_path) as daemon:
         async with desktop(daemon) as agent, baresip(tmp_path / "phone", CUSTOMER_HZ) as phone:

@@ -27,6 +27,7 @@ async def interactions(daemon: DaemonProcess) -> list[dict[str, object]]:
         return found
 
 
+@pytest.mark.peer("baresip", "talks on after kill -9 of the bridge")
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
 async def test_baresip_and_an_agent_talk_on_after_kill_9(tmp_path: Path, transport: str) -> None:
     async with (
@@ -54,6 +55,7 @@ async def test_baresip_and_an_agent_talk_on_after_kill_9(tmp_path: Path, transpo
         assert "Traceback" not in daemon.log.read_text()
 
 
+@pytest.mark.peer("baresip", "hangs up while the bridge is away")
 async def test_a_phone_that_hung_up_meanwhile_is_reported_by_bridge_restart(tmp_path: Path) -> None:
     async with daemon_process(tmp_path) as daemon:
         async with baresip(tmp_path / "phone", CUSTOMER_HZ) as phone:

@@ -35,6 +35,7 @@ async def house(request: pytest.FixtureRequest) -> AsyncIterator[House]:
         door.close()
 
 
+@pytest.mark.peer("sipp", "digest auth in (MD5)")
 @pytest.mark.parametrize("house", [("MD5",)], indirect=True)  # of two challenges sipp reads none
 @pytest.mark.parametrize("arguments", [(), ("-t", "t1")], ids=["udp", "tcp"])
 async def test_sipp_says_who_it_is(house: House, tmp_path: Path, arguments: tuple[str, ...]) -> None:
@@ -43,6 +44,7 @@ async def test_sipp_says_who_it_is(house: House, tmp_path: Path, arguments: tupl
     await house.empty()
 
 
+@pytest.mark.peer("sipp", "without credentials refused")
 async def test_who_does_not_say_who_it_is_is_not_heard(house: House, tmp_path: Path) -> None:
     result = await sipp(house.address, tmp_path, calls=3)
     assert (result.successful, result.failed) == (0, 3)
@@ -50,6 +52,7 @@ async def test_who_does_not_say_who_it_is_is_not_heard(house: House, tmp_path: P
     assert house.door.counters()["sip_transactions"] == 0
 
 
+@pytest.mark.peer("baresip", "digest auth in (MD5)")
 @pytest.mark.parametrize("house", [("MD5",)], indirect=True)  # baresip 1.0 neither
 @pytest.mark.parametrize("password", ["secret", "guessed"])
 async def test_baresip_says_who_it_is(house: House, tmp_path: Path, password: str) -> None:
@@ -66,6 +69,7 @@ async def test_baresip_says_who_it_is(house: House, tmp_path: Path, password: st
             assert house.hall.calls == []
 
 
+@pytest.mark.peer("linphone", "digest auth in (SHA-256)")
 async def test_linphone_says_who_it_is_by_sha_256(house: House, tmp_path: Path) -> None:
     known = {"username": "lin", "userid": "anna", "passwd": "secret", "realm": "warmbridge"}
     settings = {f"auth_info_0.{key}": value for key, value in known.items()}
@@ -80,6 +84,7 @@ async def test_linphone_says_who_it_is_by_sha_256(house: House, tmp_path: Path) 
         await eventually("the corridor hears of it", lambda: house.hall.hung)
 
 
+@pytest.mark.peer("sipp", "digest auth out")
 @pytest.mark.parametrize("password", ["secret", "guessed"])
 async def test_the_bridge_says_who_it_is(tmp_path: Path, password: str) -> None:
     port = free_port()

@@ -28,6 +28,7 @@ async def house() -> AsyncIterator[House]:
         door.close()
 
 
+@pytest.mark.peer("sipp", "IPv6")
 @pytest.mark.parametrize("arguments", [("-t", "u1"), ("-t", "t1")], ids=["udp", "tcp"])
 async def test_sipp_calls_over_ipv6(house: House, tmp_path: Path, arguments: tuple[str, ...]) -> None:
     address = f"[::1]:{house.door.port}"

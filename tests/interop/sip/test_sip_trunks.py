@@ -31,6 +31,7 @@ class Watcher(Hall):
         self.moves.append((status.trunk_id, status.state))
 
 
+@pytest.mark.peer("baresip", "OPTIONS ping, up and down")
 async def test_a_phone_that_comes_and_goes_is_up_and_down_and_passed_over(tmp_path: Path) -> None:
     gone = Trunk(TrunkId("gone"), target=f"sip:127.0.0.1:{free_port()};transport=tcp", ping_s=PING_S)
     watcher = Watcher()
@@ -54,6 +55,7 @@ async def test_a_phone_that_comes_and_goes_is_up_and_down_and_passed_over(tmp_pa
         door.close()
 
 
+@pytest.mark.peer("sipp", "503 with Retry-After above the bounds")
 async def test_calls_above_the_bounds_of_a_trunk_hear_when_to_come_again(tmp_path: Path) -> None:
     trunk = Trunk(TrunkId("small"), ("127.0.0.0/8",), "sip:127.0.0.1", max_calls=2, calls_per_second=50.0)
     door = make_door(EndpointSettings(port=0, agent=AgentSettings(trunks=Trunks([trunk]))))
