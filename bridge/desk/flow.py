@@ -38,6 +38,10 @@ class Outcome(StrEnum):
     SUCCESS = "success"
     FAILURE = "failure"
     TIMEOUT = "timeout"
+    KEY = "key"  # the caller pressed one of the step's `keys`, which say where it leads; not a branch of its own
+
+
+BRANCHES = (Outcome.SUCCESS, Outcome.FAILURE, Outcome.TIMEOUT)  # as written in a flow's file
 
 
 class FlowResult(StrEnum):
@@ -62,6 +66,7 @@ class FlowStep:
 
     In `data`, `variables`, `text`, `subject` and `number`, `{name}` stands for a variable of the run or, where
     there is none, for an attribute of the interaction. `when` holds if each name has one of its values.
+    `keys` leads a caller who presses one of them while waiting to another step.
     """
 
     name: str
@@ -75,6 +80,7 @@ class FlowStep:
     participant: ParticipantRole | None = None
     when: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     queue: QueueId | None = None
+    keys: Mapping[str, str] = field(default_factory=dict)
     media: MediaType = MediaType.VOICE
     prompt: str = ""
     user: UserId | None = None
@@ -151,7 +157,9 @@ STEP_RULES: dict[StepKind, StepRule] = {
     StepKind.SET_VARIABLE: StepRule(_AT_ONCE, frozenset({"variables"})),
     StepKind.GET_PARTICIPANT: StepRule(_AT_ONCE, frozenset({"participant"})),
     StepKind.DECISION: StepRule(_AT_ONCE, frozenset({"when"})),
-    StepKind.QUEUE: StepRule(_LATER, frozenset({"queue", "timeout_s"}), frozenset({"media", "prompt"})),
+    StepKind.QUEUE: StepRule(
+        _LATER, frozenset({"queue", "timeout_s"}), frozenset({"media", "prompt", "keys"})
+    ),
     StepKind.PLAY_PROMPT: StepRule(_LATER, frozenset({"prompt"}), frozenset({"participant", "timeout_s"})),
     StepKind.CONFERENCE: StepRule(
         _LATER, frozenset(), frozenset({"timeout_s"}), frozenset({FlowKind.ESCALATION})

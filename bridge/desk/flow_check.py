@@ -29,6 +29,8 @@ def mistakes_of(flow: Flow) -> Iterator[Mistake]:
         yield from _branches(step, names)
         yield from _durations(step)
         yield from _targets(step)
+        if step.keys and flow.kind is not FlowKind.INBOUND:
+            yield Mistake(step.name, "keys", "only who waits in an inbound flow is asked for a key")
     reached = _reachable(flow)
     for step in flow.steps:
         if step.name not in reached and flow.start in names:
@@ -61,6 +63,9 @@ def _branches(step: FlowStep, names: set[str]) -> Iterator[Mistake]:
     for outcome, target in step.branches.items():
         if target != END and target not in names:
             yield Mistake(step.name, outcome, f"there is no step {target!r}")
+    for target in step.keys.values():
+        if target != END and target not in names:
+            yield Mistake(step.name, "keys", f"there is no step {target!r}")
 
 
 def _durations(step: FlowStep) -> Iterator[Mistake]:
@@ -88,7 +93,7 @@ def _reachable(flow: Flow) -> set[str]:
         if name in reached or step is None:
             continue
         reached.add(name)
-        ahead += step.branches.values()
+        ahead += (*step.branches.values(), *step.keys.values())
     return reached
 
 

@@ -4,7 +4,7 @@ from bridge.desk import commands, events
 from bridge.desk.attributes import merged_attributes
 from bridge.desk.flow import Flow, FlowKind, FlowRun, FlowTrigger
 from bridge.desk.interaction import Interaction
-from bridge.desk.interpreter import begin_run, finish_prompt, stop_run
+from bridge.desk.interpreter import begin_run, finish_prompt, press_key, stop_run
 from bridge.desk.participant import ParticipantState
 from bridge.desk.queueing import rank_again
 from bridge.desk.seating import check_escalation
@@ -49,12 +49,18 @@ def stop_flow(step: Step, command: commands.StopFlow) -> None:
 
 
 def dial_digits(step: Step, command: commands.DialDigits) -> None:
-    """A customer in a conversation starts the flow that is bound to the digits; other digits mean nothing."""
+    """A customer who waits takes the way on that the flow offers for the key; one in a conversation starts the
+    flow that is bound to the digits. Other digits mean nothing."""
     interaction = step.interaction(command.interaction_id)
-    flow = next((f for f in step.policy.flows if f.digits and command.digits.endswith(f.digits)), None)
-    if flow is None or interaction.ended_at is not None:
+    if interaction.ended_at is not None:
         return
     participant = interaction.participant(command.participant_id)
+    if participant.is_customer and participant.state is ParticipantState.QUEUED:
+        press_key(step, command.interaction_id, command.digits[-1:])
+        return
+    flow = next((f for f in step.policy.flows if f.digits and command.digits.endswith(f.digits)), None)
+    if flow is None:
+        return
     talks = participant.state in (ParticipantState.IN_SESSION, ParticipantState.HELD)
     if not (participant.is_customer and talks) or _running(interaction) is not None:
         return

@@ -67,6 +67,28 @@ def finish_prompt(step: Step, prompt_id: PromptId, interaction_id: InteractionId
     _leave(scene, Outcome.FAILURE if error else Outcome.SUCCESS, error)
 
 
+def press_key(step: Step, interaction_id: InteractionId, key: str) -> bool:
+    """A caller who waits chose a way on; False if the key means nothing now.
+
+    While it rings for the caller, or somebody who accepted is connecting, it does not: an answer is near.
+    """
+    for run in step.interaction(interaction_id).flows:
+        flow_step = run.current
+        target = flow_step.keys.get(key) if flow_step is not None else None
+        if flow_step is None or target is None:
+            continue
+        scene = Scene(step, step.interaction(interaction_id), run, flow_step)
+        holds_out = HOLDS_OUT.get(flow_step.kind)
+        if holds_out is not None and holds_out(scene):
+            continue
+        reason = f"the caller pressed {key}"
+        _release(scene, reason)
+        if _move_to(scene, target, Outcome.KEY, reason):
+            _run_on(step, interaction_id, run.flow_run_id)
+        return True
+    return False
+
+
 def stop_run(step: Step, interaction_id: InteractionId, run: FlowRun, by: str, reason: str) -> None:
     """Gives back what its step holds, and ends it."""
     if run.current is not None:
@@ -134,8 +156,11 @@ def _leave(scene: Scene, outcome: Outcome, reason: str) -> None:
 
 def _move(scene: Scene, outcome: Outcome, reason: str) -> bool:
     """Takes a branch; False when it led out of the flow."""
+    return _move_to(scene, scene.flow_step.branches.get(outcome, END), outcome, reason)
+
+
+def _move_to(scene: Scene, target: str, outcome: Outcome, reason: str) -> bool:
     step, run = scene.step, scene.run
-    target = scene.flow_step.branches.get(outcome, END)
     if target != END and run.flow.step(target) is not None:
         name = scene.flow_step.name
         step.record(events.FlowMoved(step.now, scene.id_, run.flow_run_id, target, name, outcome, reason))

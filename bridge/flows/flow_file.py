@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bridge.desk.flow import END, STEP_RULES, Flow, FlowKind, FlowStep, Outcome, StepKind
+from bridge.desk.flow import BRANCHES, END, STEP_RULES, Flow, FlowKind, FlowStep, Outcome, StepKind
 from bridge.desk.flow_check import Mistake, mistakes_of
 from bridge.desk.participant import MediaType, ParticipantRole
 from bridge.errors import SettingsError
@@ -106,7 +106,7 @@ def _step(reading: _Reading, name: str, table: Mapping[str, Any]) -> FlowStep:
     fields = rule.required | rule.optional
     for key in sorted(rule.required - table.keys()):
         reading.wrong(name, key, f"{kind} needs {key!r}")
-    for key in sorted(table.keys() - fields - {"do", *Outcome}):
+    for key in sorted(table.keys() - fields - {"do", *BRANCHES}):
         near = _near(key, fields | {"do", *rule.outcomes})
         reading.wrong(name, key, f"{kind} has no key {key!r}{near}")
     defaults = FlowStep(name, kind)
@@ -128,7 +128,7 @@ def _kind(reading: _Reading, name: str, table: Mapping[str, Any]) -> StepKind | 
 
 
 def _branches(reading: _Reading, name: str, table: Mapping[str, Any]) -> Iterator[tuple[Outcome, str]]:
-    for outcome in Outcome:
+    for outcome in BRANCHES:
         if outcome in table:
             yield outcome, reading.value(name, table, outcome, END)
 
@@ -227,6 +227,12 @@ def _digits(value: Any) -> str:
     return value
 
 
+def _keys(value: Any) -> dict[str, str]:
+    if not isinstance(value, dict) or not all(_DIGITS.fullmatch(key) and len(key) == 1 for key in value):
+        raise WrongValueError('a table of single keys of a phone is wanted: { "1" = "a step" }')
+    return {key: _text(target) for key, target in value.items()}
+
+
 def _one_of(words: type[FlowKind] | type[MediaType] | type[ParticipantRole]) -> Callable[[Any], Any]:
     def convert(value: Any) -> Any:
         try:
@@ -242,7 +248,8 @@ _CONVERT: dict[str, Callable[[Any], Any]] = {
     "kind": _one_of(FlowKind),
     "start": _text,
     "digits": _digits,
-    **dict.fromkeys(Outcome, _text),
+    **dict.fromkeys(BRANCHES, _text),
+    "keys": _keys,
     "timeout_s": _number,
     "seconds": _number,
     "data": _words,

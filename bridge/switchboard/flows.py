@@ -19,6 +19,7 @@ from bridge.switchboard.wiring import Wiring
 DIGIT_GAP_S = 3.0  # a code is dialed in one go: a key after a longer pause begins another
 DIGITS_MAX = 8
 REPLACED = "another prompt took its place"
+ANSWERED = "somebody is there"
 
 
 @dataclass(frozen=True)
@@ -122,15 +123,17 @@ class Flows:
     # --- digits -------------------------------------------------------------------------------------------
 
     def dialed(self, leg: Leg, digit: str) -> None:
-        """Keys pressed in a row, by whom a flow may be started. They are kept no longer than that takes."""
+        """Keys pressed in a row start a flow, one alone leads on who waits. They are kept no longer than that takes."""
         now = self._wiring.clock.now()
         self._dialed = {id_: row for id_, row in self._dialed.items() if now - row[1] <= DIGIT_GAP_S}
         before, _ = self._dialed.get(leg.leg_id, ("", now))
         digits = (before + digit)[-DIGITS_MAX:]
         self._dialed[leg.leg_id] = (digits, now)
-        if not any(flow.digits and digits.endswith(flow.digits) for flow in self._wiring.desk.flows()):
+        flows = self._wiring.desk.flows()
+        if any(flow.digits and digits.endswith(flow.digits) for flow in flows):
+            del self._dialed[leg.leg_id]
+        elif not any(digit in step.keys for flow in flows for step in flow.steps):
             return
-        del self._dialed[leg.leg_id]
         with suppress(BridgeError):  # whoever dials gets no answer: what can be done is done
             self._wiring.ledger.begin(commands.DialDigits(leg.interaction_id, leg.participant_id, digits))
 

@@ -9,7 +9,7 @@ from bridge.switchboard.browsers import Browsers
 from bridge.switchboard.diagnostics import Diagnostics
 from bridge.switchboard.equipment import Equipment
 from bridge.switchboard.event import DigitReceived, PromptEnded, VideoPathChosen
-from bridge.switchboard.flows import REPLACED, Flows
+from bridge.switchboard.flows import ANSWERED, REPLACED, Flows
 from bridge.switchboard.leg import BrowserLeg, Leg, PhoneLeg
 from bridge.switchboard.phones import Phones
 from bridge.switchboard.sound import Prompt
@@ -89,6 +89,14 @@ class Intake:
             if source is not None and leg.participant_id == participant_id and leg.sounds.prompt is None:
                 leg.sounds.start_prompt(name, source)
         self._wiring.conductor.touch_again(interaction_id)
+
+    def answered(self, interaction_id: InteractionId, participant_id: ParticipantId) -> None:
+        """Nobody who talks with somebody goes on hearing that nobody is there."""
+        for leg in self._wiring.legs.of(interaction_id):
+            if leg.participant_id == participant_id:
+                prompt = leg.sounds.stop_wait()
+                if prompt is not None:
+                    self._prompt_ended(interaction_id, participant_id, prompt, ANSWERED)
 
     def _receive_leg_event(
         self,

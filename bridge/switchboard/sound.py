@@ -13,11 +13,15 @@ SHORTEST_S = 0.25
 
 @dataclass(frozen=True)
 class Prompt:
-    """A sound played once because a desktop asked for it, or the desk: then it has a `prompt_id`."""
+    """A sound played once because a desktop asked for it, or the desk: then it has a `prompt_id`.
+
+    One that began while the party waited, `of_wait`, is not played into the conversation.
+    """
 
     name: str
     playback: Playback
     prompt_id: PromptId | None = None
+    of_wait: bool = False
 
 
 class LegSounds:
@@ -38,7 +42,8 @@ class LegSounds:
         """Returns the one that gives way."""
         self._serial += 1
         playback = Playback(f"{self._leg_id}/prompt/{self._serial}", source)
-        replaced, self.prompt = self.prompt, Prompt(name, playback, prompt_id)
+        of_wait = self._state in (None, ParticipantState.QUEUED)
+        replaced, self.prompt = self.prompt, Prompt(name, playback, prompt_id, of_wait)
         return replaced
 
     def stop_prompt(self, prompt_id: PromptId) -> bool:
@@ -47,6 +52,13 @@ class LegSounds:
             return False
         self.prompt = None
         return True
+
+    def stop_wait(self) -> Prompt | None:
+        """Somebody is there: gives up the prompt that was for who waits, and returns it."""
+        if self.prompt is None or not self.prompt.of_wait:
+            return None
+        prompt, self.prompt = self.prompt, None
+        return prompt
 
     def playback(self, state: ParticipantState, sounds: Sounds, now: float) -> Playback | None:
         """The wanted playback. A change of state starts the state's sound from its beginning."""

@@ -13,7 +13,7 @@ from bridge.desk.desk import Desk
 from bridge.desk.events import DeskEvent
 from bridge.desk.expert import Presence
 from bridge.desk.interaction import Interaction
-from bridge.desk.participant import MediaType, Participant, ParticipantRole
+from bridge.desk.participant import MediaType, Participant, ParticipantRole, ParticipantState
 from bridge.desk.queue import Profile, Queue
 from bridge.desk.step import SYSTEM
 from bridge.errors import BridgeError, NotAllowedError, NotFoundError
@@ -734,6 +734,8 @@ class Switchboard:
             self._callbacks.receive(event, committed.interactions[event.interaction_id])
         elif isinstance(event, events.ParticipantDialed | events.ParticipantMoved):
             self._dial_outs.receive(event, committed.interactions[event.interaction_id])
+            if isinstance(event, events.ParticipantMoved) and event.state is ParticipantState.IN_SESSION:
+                self._intake.answered(event.interaction_id, event.participant_id)
         elif isinstance(event, events.PositionAnnounced) and event.prompt:
             self._intake.announce(event.interaction_id, event.participant_id, event.prompt)
         elif isinstance(event, events.PromptStarted | events.PromptStopped):

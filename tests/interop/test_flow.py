@@ -20,14 +20,20 @@ PATIENCE_S = 20.0
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> dict[str, object]:
+def out() -> str:
+    """Where calls go out. Without it nobody is promised a callback."""
+    return ""
+
+
+@pytest.fixture
+def settings(tmp_path: Path, out: str) -> dict[str, object]:
     """The shipped flows, in which nobody waits for minutes."""
     folder = tmp_path / "flows"
     folder.mkdir()
     for name in ("inbound", "escalation"):
         text = (config_directory() / "flows" / f"{name}.toml").read_text()
         (folder / f"{name}.toml").write_text(text.replace("timeout_s = 120", "timeout_s = 2"))
-    return {"flows.folder": folder}
+    return {"flows.folder": folder, "sip.dial_target": out}
 
 
 @dataclass
@@ -85,7 +91,8 @@ async def test_an_escalation_brings_the_expert_to_the_call(daemon: DaemonProcess
         await peers.agent.client.wait_for(all_in_session, PATIENCE_S)
         entries = await timeline(daemon, interaction_id)
         steps = [e["facts"]["step"] for e in entries if e["event"] == "flow_moved"]
-        assert steps == ["data", "line", "reason", "customer", "picture", "no-picture", "voice", "together"]
+        began = ["data", "number", "choice", "line"]
+        assert steps == [*began, "reason", "customer", "picture", "no-picture", "voice", "together"]
         await peers.caller.hang_up()
 
 
@@ -109,3 +116,29 @@ async def test_nobody_there_is_said_and_heard_and_the_call_goes_on(daemon: Daemo
         states = {p["role"]: p["state"] for p in now["participants"]}
         assert states == {"customer": "in-session", "agent": "in-session", "sme": "disconnected"}
         await peers.caller.hang_up()
+
+
+@pytest.mark.parametrize("out", ["sip:{number}@127.0.0.1:9"])
+async def test_a_caller_who_waits_presses_one_and_keeps_the_place(daemon: DaemonProcess) -> None:
+    script = draw_script(secrets.randbelow)
+    crm = daemon.token("crm", ("interaction:read", "interaction:all"))
+    async with (
+        signaling_client(daemon.websocket_url, crm) as client,
+        synthetic_caller(script.customer_plays_hz, script.tones_hz) as caller,
+    ):
+        await client.command("listInteractions")
+        await caller.call(daemon.sip_uri())
+        (waiting,) = (await client.command("listInteractions", state="waiting"))["interactions"]
+        await asyncio.sleep(0.5)
+        caller.press("1")
+        asked = await client.wait_for(lambda event: event.get("change") == "callback_requested", PATIENCE_S)
+        assert asked["interaction"]["interactionId"] == waiting["interactionId"]
+        assert asked["interaction"]["callback"]["state"] == "waiting"
+        (place,) = asked["interaction"]["waitsIn"]
+        assert place["queueId"] == "default"
+        assert asked["interaction"]["waitingSince"] == waiting["waitingSince"]
+        entries = (await client.command("getTimeline", interactionId=waiting["interactionId"]))["timeline"]
+        pressed = [
+            e["facts"] for e in entries if e["event"] == "flow_moved" and e["facts"]["left"] == "offer"
+        ]
+        assert [(fact["step"], fact["reason"]) for fact in pressed] == [("promise", "the caller pressed 1")]

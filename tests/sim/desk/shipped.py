@@ -61,6 +61,9 @@ class Shipped(FlowHouse):
         self.escalate(id_)
         return id_
 
+    def press(self, id_: InteractionId, key: str) -> None:
+        self.step(commands.DialDigits(id_, self.customer(id_).participant_id, key))
+
     def finish_prompt(self, id_: InteractionId) -> None:
         self.step(commands.FinishPrompt(id_, self.last_prompt().prompt_id))
 

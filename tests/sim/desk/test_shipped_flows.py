@@ -26,7 +26,7 @@ def test_a_call_is_offered_at_once_when_somebody_is_ready() -> None:
     assert house.interaction(id_).attributes["dialed"] == "sip:desk"
     house.accept(ALICE)
     house.connect(id_, ALICE)
-    assert house.path() == [("data", "success"), ("line", "success")]
+    assert house.path()[-1] == ("offer", "success")
     assert house.interaction(id_).state is InteractionState.IN_PROGRESS
 
 
@@ -35,7 +35,7 @@ def test_nobody_available_leads_to_a_callback_that_keeps_place_and_clock() -> No
     id_ = house.call()
     opened_at = house.now
     house.pass_time(300)
-    assert house.prompts() == ["callback"]
+    assert house.prompts() == ["press-one", "callback"]
     house.finish_prompt(id_)
     callback = house.interaction(id_).live_callback
     assert callback is not None
@@ -47,6 +47,37 @@ def test_nobody_available_leads_to_a_callback_that_keeps_place_and_clock() -> No
     offer = house.offer_to(ALICE)
     assert offer is not None
     assert offer.interaction_id == id_ != later
+
+
+def test_a_caller_presses_one_and_is_called_back_in_the_old_place() -> None:
+    house = Shipped()
+    id_ = house.call()
+    opened_at = house.now
+    house.pass_time(30)
+    house.press(id_, "1")
+    assert house.prompts() == ["press-one", "callback"]
+    house.finish_prompt(id_)
+    house.call()
+    callback = house.interaction(id_).live_callback
+    assert callback is not None
+    assert callback.number == house.interaction(id_).caller
+    (seat,) = house.interaction(id_).seats
+    assert seat.queued_at == opened_at
+    house.ready(ALICE)
+    offer = house.offer_to(ALICE)
+    assert offer is not None
+    assert offer.interaction_id == id_
+    house.check_replay()
+
+
+def test_nobody_is_promised_what_cannot_be_kept() -> None:
+    house = Shipped(dials=False)
+    withheld = Shipped()
+    for one, id_ in ((house, house.call()), (withheld, withheld.call(number="anonymous"))):
+        one.press(id_, "1")
+        assert one.prompts() == []
+        assert [run.step for run in one.interaction(id_).flows] == ["line"]
+        assert one.interaction(id_).live_callback is None
 
 
 def test_who_cannot_be_called_back_keeps_waiting_in_the_old_place() -> None:
@@ -93,7 +124,7 @@ def test_an_escalation_with_video_ends_in_a_conference_of_three() -> None:
     assert attributes["case_number"] == "12345"
     assert attributes["customer_video_capable"] == "true"
     assert attributes["priority"] == "High"
-    assert house.prompts() == ["connecting"]
+    assert house.prompts() == ["press-one", "connecting"]
     assert house.last_prompt().participant_id == house.customer(id_).participant_id
     house.accept(EVE)
     house.connect(id_, EVE)
@@ -151,7 +182,7 @@ def test_nobody_at_all_leaves_customer_and_agent_together_and_tells_them() -> No
     )
     house.pass_time(120)
     assert house.at(id_) == "nobody"
-    assert house.prompts() == ["connecting", "unavailable"]
+    assert house.prompts() == ["press-one", "connecting", "unavailable"]
     assert house.last_prompt().participant_id is None
     house.finish_prompt(id_)
     assert house.ended().result is FlowResult.COMPLETED

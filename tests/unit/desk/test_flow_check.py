@@ -94,3 +94,15 @@ def test_times_must_be_worth_the_name() -> None:
     assert texts(step("a", WAIT, seconds=0.1)) == ["a.seconds: at least 1 s"]
     assert texts(step("a", StepKind.CONFERENCE, timeout_s=0.0)) == ["a.timeout_s: at least 1 s"]
     assert texts(step("a", StepKind.CALLBACK, delay_s=-1.0)) == ["a.delay_s: not before now"]
+
+
+def test_a_key_leads_to_a_step_there_is_and_only_where_somebody_waits() -> None:
+    waits = step("q", StepKind.QUEUE, queue=VIDEO_SME, timeout_s=30.0, keys={"1": "called", "2": "nowhere"})
+    called = step("called", StepKind.CALLBACK)
+    assert texts(waits, called, kind=FlowKind.INBOUND) == ["q.keys: there is no step 'nowhere'"]
+    assert any("only who waits" in text for text in texts(replace(waits, keys={"1": "called"}), called))
+
+
+def test_a_person_who_presses_a_key_does_not_spin() -> None:
+    again = step("q", StepKind.QUEUE, queue=VIDEO_SME, timeout_s=30.0, keys={"1": "q"})
+    assert texts(again, kind=FlowKind.INBOUND) == []

@@ -678,3 +678,59 @@ def test_flows_write_no_more_than_so_often_in_an_hour_and_again_in_the_next() ->
     house.pass_time(3601)
     house.call()
     assert len(asked(house)) == 3
+
+
+def led() -> tuple[FlowHouse, InteractionId]:
+    """A caller who waits and may press 1 to be called back."""
+    waits = step("q", K.QUEUE, queue=SALES, timeout_s=60.0, keys={"1": "back"})
+    house = FlowHouse(flow(waits, step("back", K.CALLBACK), kind=FlowKind.INBOUND))
+    return house, house.call()
+
+
+def press(house: FlowHouse, id_: InteractionId, key: str) -> None:
+    house.step(commands.DialDigits(id_, house.customer(id_).participant_id, key))
+
+
+def test_a_key_of_the_caller_leads_on_and_the_place_is_kept() -> None:
+    house, id_ = led()
+    later = house.call()
+    house.pass_time(20)
+    press(house, id_, "2")
+    assert house.at(id_) == "q"
+    press(house, id_, "1")
+    assert ("q", "key") in house.path()
+    assert house.interaction(id_).live_callback is not None
+    assert [place.interaction_id for place in house.desk.waiting(SALES)] == [id_, later]
+    (seat,) = house.interaction(id_).seats
+    assert seat.queued_at == house.interaction(id_).created_at
+    house.check_replay()
+
+
+def test_a_key_means_nothing_while_somebody_is_about_to_answer_or_has() -> None:
+    house, id_ = led()
+    house.ready(ALICE)
+    press(house, id_, "1")
+    house.accept(ALICE)
+    press(house, id_, "1")
+    house.connect(id_, ALICE)
+    press(house, id_, "1")
+    assert house.interaction(id_).live_callback is None
+    assert house.customer(id_).state is ParticipantState.IN_SESSION
+
+
+def test_when_it_rang_for_nobody_the_key_counts_again() -> None:
+    house, id_ = led()
+    house.ready(ALICE)
+    house.pass_time(house.policy.offer_s)
+    press(house, id_, "1")
+    assert house.interaction(id_).live_callback is not None
+
+
+def test_nobody_but_the_caller_chooses() -> None:
+    house, id_ = led()
+    house.step(commands.DialDigits(id_, house.customer(id_).participant_id, ""))
+    house.ready(ALICE)
+    house.accept(ALICE)
+    alice = house.participant(id_, ALICE).participant_id
+    house.step(commands.DialDigits(id_, alice, "1"))
+    assert house.interaction(id_).live_callback is None

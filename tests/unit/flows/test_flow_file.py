@@ -10,6 +10,7 @@ from bridge.ids import FlowId
 
 KNOWN = Known({"video-sme", "default"}, {"connecting"}, {"experts"})
 HEAD = 'name = "Test"\nkind = "inbound"\nstart = "a"\n'
+QUEUE = '[steps.q]\ndo = "queue"\nqueue = "default"\ntimeout_s = 9\nsuccess = "end"\nfailure = "end"\ntimeout = "end"\n'
 WAIT = '[steps.w]\ndo = "wait"\nseconds = 5\nsuccess = "end"\n'
 
 
@@ -130,6 +131,14 @@ success = "end"
         (HEAD.replace('start = "a"\n', "") + WAIT, "test.toml:1: the key 'start' is missing"),
         ("colour = 1\n" + HEAD.replace('"a"', '"w"') + WAIT, "test.toml:1: unknown key; there are digits,"),
         ('digits = "hello"\n' + HEAD.replace('"a"', '"w"') + WAIT, "test.toml:1: one to eight keys of a phone"),
+        (
+            HEAD.replace('"a"', '"q"') + QUEUE + 'keys = { "12" = "end" }\n',
+            "test.toml:11: step 'q': a table of single keys of a phone",
+        ),
+        (
+            HEAD.replace('"a"', '"q"') + QUEUE + 'keys = { "1" = "nowhere" }\n',
+            "test.toml:11: step 'q': there is no step 'nowhere'",
+        ),
         (HEAD + "[steps.a\n", "test.toml:4: "),
         (HEAD + 'steps = "a"\n', "test.toml:4: steps are tables"),
         (

@@ -102,3 +102,28 @@ def test_a_rooms_prompt_ends_once_and_a_replaced_one_ends_nothing() -> None:
     assert ended is not None
     assert ended.name == "sorry"
     assert sounds.ended(current) is None
+
+
+def test_what_is_for_who_waits_is_not_played_into_the_conversation() -> None:
+    sounds = LegSounds(LegId("leg_1"))
+    playing(sounds, QUEUED)
+    sounds.start_prompt("position", "position.wav")
+    prompt = sounds.stop_wait()
+    assert prompt is not None
+    assert prompt.name == "position"
+    assert sounds.playback(IN_SESSION, SOUNDS, 1.0) is None
+    assert sounds.stop_wait() is None
+
+
+def test_a_prompt_from_before_anything_was_heard_is_for_who_waits_too() -> None:
+    sounds = LegSounds(LegId("leg_1"))
+    sounds.start_prompt("press-one", "press-one.wav")
+    assert sounds.stop_wait() is not None
+
+
+def test_what_somebody_plays_into_the_conversation_goes_on() -> None:
+    sounds = LegSounds(LegId("leg_1"))
+    sounds.playback(IN_SESSION, SOUNDS, 0.0)
+    sounds.start_prompt("connecting", "connecting.wav")
+    assert sounds.stop_wait() is None
+    assert playing(sounds, IN_SESSION).source == "connecting.wav"

@@ -145,6 +145,20 @@ async def test_a_waiting_caller_is_told_the_place_and_hears_the_prompt() -> None
         assert playback.source == "greeting.wav"
 
 
+async def test_who_is_answered_hears_no_more_of_the_announcement() -> None:
+    queue = replace(DESK_QUEUE, announce_prompt="greeting")
+    async with theatre(replace(POLICY, queues=(default_queue(), queue))) as stage:
+        await stage.call()
+        (live,) = await stage.board.list_interactions(ADMIN)
+        await stage.board.queue_interaction(ADMIN, live.interaction_id, DESKS)
+        await stage.pass_time(31)
+        assert stage.phone_leg().playback is not None
+        await stage.board.set_presence(ALICE, "ready", "agent")
+        await stage.accept(ALICE)
+        await stage.join(ALICE, live.interaction_id)
+        assert stage.phone_leg().playback is None
+
+
 async def test_a_proof_that_is_missing_keeps_offers_away() -> None:
     async with theatre(replace(POLICY, proof_s=30.0)) as stage:
         await stage.board.set_presence(ALICE, "ready", "agent")
