@@ -55,7 +55,7 @@ async def test_a_password_signs_in_and_a_reload_asks_for_none(browser: Browser, 
     assert await page.input_value("#password") == ""
     await sign_in(page)
     await page.wait_for_selector("#who-name:has-text('Alice Example')")
-    assert await page.evaluate("document.querySelectorAll('.notice').length") == 0
+    assert await page.evaluate("[...document.querySelectorAll('#notices .notice')].map((one) => one.textContent)") == []
     assert PASSWORD not in await page.evaluate("JSON.stringify(sessionStorage)")
     await page.reload()
     await page.wait_for_selector("#who-name:has-text('Alice Example')")
