@@ -55,7 +55,8 @@ async def test_a_password_signs_in_and_a_reload_asks_for_none(browser: Browser, 
     assert await page.input_value("#password") == ""
     await sign_in(page)
     await page.wait_for_selector("#who-name:has-text('Alice Example')")
-    assert await page.evaluate("[...document.querySelectorAll('#notices .notice')].map((one) => one.textContent)") == []
+    notices = "[...document.querySelectorAll('#notices .notice')].map((one) => one.textContent)"
+    assert await page.evaluate(notices) == []
     assert PASSWORD not in await page.evaluate("JSON.stringify(sessionStorage)")
     await page.reload()
     await page.wait_for_selector("#who-name:has-text('Alice Example')")
