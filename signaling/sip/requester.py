@@ -108,6 +108,10 @@ class Requester:
         if sent is not None:
             sent.asker = None
 
+    def let_go(self, key: TransactionKey, now: float) -> None:
+        """The call of an INVITE ends: what never answers it is not waited for without end."""
+        self._layer.let_go(self._latest.get(key, key), now)
+
     def send_within(
         self,
         dialog: Dialog,

@@ -9,6 +9,7 @@ from signaling.sip.message import Headers, Request, Response
 TAG = "timer"
 MIN_SE_S = 90  # section 5
 RETRY_S = 10.0  # a refresh that could not be made is tried again, as long as there is time
+MAX_RAISES = 8  # longer intervals one after the other that others may ask for: each proxy on the way may
 MAX_INTERVAL_S = 86_400  # a day; whoever says more is refreshed every twelve hours
 
 
@@ -27,18 +28,20 @@ class Interval(msgspec.Struct, frozen=True):
 class SessionTimer:
     """The clock of one call. Off until `start`."""
 
-    __slots__ = ("_expires_at", "_refresh_at", "interval", "refreshing", "wanted_s")
+    __slots__ = ("_expires_at", "_raises", "_refresh_at", "interval", "refreshing", "wanted_s")
 
     def __init__(self) -> None:
         self.wanted_s = 0  # what we ask for, 0 if we do not
         self.interval: Interval | None = None
         self.refreshing = False  # a refresh of ours waits for its answer
+        self._raises = 0
         self._refresh_at: float | None = None
         self._expires_at: float | None = None
 
     def start(self, interval: Interval | None, now: float) -> None:
         """From the beginning again; None: the call has no timer any more."""
         self.interval = interval
+        self._raises = 0
         self._refresh_at = self._expires_at = None
         if interval is not None:
             # Section 10: half of it for the refresh, and BYE a little before the end.
@@ -79,8 +82,9 @@ class SessionTimer:
         """After a 422: True if a longer interval is worth another try (section 7.4)."""
         least = parse_delta(response.first("Min-SE"))
         current = self.interval.seconds if self.interval is not None else self.wanted_s
-        if least is None or least <= current or least > MAX_INTERVAL_S:
+        if least is None or least <= current or least > MAX_INTERVAL_S or self._raises >= MAX_RAISES:
             return False
+        self._raises += 1
         if self.interval is not None:
             self.interval = Interval(least, self.interval.we_refresh)
         else:
@@ -101,7 +105,7 @@ def agree(request: Request, wanted_s: int) -> Interval | None:
         return None
     lengths = [length for length in (theirs[0] if theirs else 0, wanted_s) if length]
     least = parse_delta(request.first("Min-SE")) or MIN_SE_S
-    seconds = min(MAX_INTERVAL_S, max(min(lengths), least, MIN_SE_S))
+    seconds = min(MAX_INTERVAL_S, max(min(lengths, default=0), least, MIN_SE_S))
     if TAG not in request.every("Supported"):
         return Interval(seconds, we_refresh=True)
     # Who asked for the timer keeps it, unless it says otherwise.

@@ -100,6 +100,7 @@ INVITE_CLIENT = Machine(
         (_S.PROCEEDING, _E.PROVISIONAL): (_S.PROCEEDING, (_A.DELIVER,)),
         (_S.PROCEEDING, _E.SUCCESS): (_S.ACCEPTED, (_A.DELIVER,)),
         (_S.PROCEEDING, _E.FAILURE): (_S.COMPLETED, (_A.SEND_ACK, _A.DELIVER)),
+        (_S.PROCEEDING, _E.TIMER_B): (_S.TERMINATED, ()),  # runs once nobody waits any more
         (_S.COMPLETED, _E.FAILURE): (_S.COMPLETED, (_A.SEND_ACK,)),
         (_S.COMPLETED, _E.TRANSPORT_ERROR): (_S.TERMINATED, (_A.FAIL,)),
         (_S.COMPLETED, _E.TIMER_D): (_S.TERMINATED, ()),
@@ -215,13 +216,23 @@ def _first_duration(timer: Event, timing: Timing, *, reliable: bool) -> float | 
 class Transaction:
     """One transaction's state and timers. `ignored` counts what the peer sent without a row in the table."""
 
-    __slots__ = ("_deadlines", "_interval_s", "_machine", "_reliable", "_timing", "ignored", "state")
+    __slots__ = (
+        "_deadlines",
+        "_interval_s",
+        "_is_let_go",
+        "_machine",
+        "_reliable",
+        "_timing",
+        "ignored",
+        "state",
+    )
 
     def __init__(self, machine: Machine, timing: Timing, now: float, *, reliable: bool) -> None:
         self._machine = machine
         self._timing = timing
         self._reliable = reliable
         self._interval_s = timing.t1_s
+        self._is_let_go = False
         self._deadlines: dict[Event, float] = {}
         self.ignored = 0
         self.state = machine.initial
@@ -241,6 +252,12 @@ class Transaction:
             self._start_timers(now)
         return actions
 
+    def let_go(self, now: float) -> None:
+        """Nobody waits for the final response: one that never comes keeps an INVITE alive for 64*T1 more only
+        (section 9.1 wants that of a canceled one)."""
+        self._is_let_go = True
+        self._start_timers(now)
+
     def timer(self) -> float | None:
         """When `handle_timer` must be called next."""
         return min(self._deadlines.values(), default=None)
@@ -256,6 +273,8 @@ class Transaction:
 
     def _start_timers(self, now: float) -> None:
         wanted = self._machine.timers.get(self.state, ())
+        if self._is_let_go and self._machine is INVITE_CLIENT and self.state is State.PROCEEDING:
+            wanted = (Event.TIMER_B,)
         deadlines: dict[Event, float] = {}
         for timer in wanted:
             at = self._deadlines.get(timer)

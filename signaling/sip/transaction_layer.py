@@ -27,6 +27,8 @@ from signaling.sip.via import annotate_via, response_flow
 TransactionKey = tuple[str, ...]
 
 _CANCEL_COPIES = frozenset({"Via", "From", "To", "Call-ID", "Route"})  # section 9.1
+MAX_OF_ONE_CALL = 512  # theirs: 16 requests a second for 32 s, quicker than anybody presses keys
+_LAST_WORDS = frozenset({"BYE", "CANCEL"})  # get through when everything else of their call does not
 MAX_TRANSACTIONS = 100_000  # each lingers up to 32 s over UDP: 1500 calls a second with two each
 
 
@@ -116,6 +118,7 @@ class TransactionLayer:
         "_deadlines",
         "_max_transactions",
         "_merges",
+        "_of_calls",
         "_servers",
         "_timing",
         "_to_send",
@@ -130,10 +133,11 @@ class TransactionLayer:
         self._clients: dict[TransactionKey, _ClientExchange] = {}
         # Section 8.2.2.2: which transaction a request came in first, to find the same by another path.
         self._merges: dict[TransactionKey, TransactionKey] = {}
+        self._of_calls: dict[str, int] = {}  # theirs, by Call-ID
         self._deadlines: Deadlines[TransactionKey] = Deadlines()
         self._to_send: list[tuple[bytes, Flow]] = []
         self.unmatched = 0  # responses to nothing
-        self.overflowed = 0  # requests refused because of max_transactions
+        self.overflowed = 0  # requests refused because of max_transactions or MAX_OF_ONE_CALL
 
     def __len__(self) -> int:
         return len(self._servers) + len(self._clients)
@@ -161,7 +165,7 @@ class TransactionLayer:
             return []
         request = with_top_via(request, annotate_via(essentials.via, flow))
         back = response_flow(essentials.via, flow)
-        if len(self) >= self._max_transactions:
+        if self._is_full(request, essentials):
             self.overflowed += 1
             self.send(make_response(request, 503, headers=retry_after(5)), back)
             return []
@@ -175,8 +179,21 @@ class TransactionLayer:
         transaction = Transaction(machine, self._timing, now, reliable=flow.reliable)
         arrived = RequestArrived(key, request, essentials, flow)
         self._servers[key] = _ServerExchange(key, transaction, arrived, back)
+        self._of_calls[essentials.call_id] = self._of_calls.get(essentials.call_id, 0) + 1
         self._deadlines.set(key, transaction.timer())
         return [arrived]
+
+    def _is_full(self, request: Request, essentials: Essentials) -> bool:
+        """One call that says too much has no room left while the others have."""
+        bound = MAX_OF_ONE_CALL * (2 if request.method in _LAST_WORDS else 1)
+        return len(self) >= self._max_transactions or self._of_calls.get(essentials.call_id, 0) >= bound
+
+    def _leave_call(self, call_id: str) -> None:
+        left = self._of_calls[call_id] - 1
+        if left:
+            self._of_calls[call_id] = left
+        else:
+            del self._of_calls[call_id]
 
     def _receive_ack(
         self, exchange: _ServerExchange | None, request: Request, essentials: Essentials, now: float
@@ -224,6 +241,13 @@ class TransactionLayer:
         """The request of a living client transaction, to cancel it."""
         exchange = self._clients.get(key)
         return (exchange.request, exchange.flow) if exchange else None
+
+    def let_go(self, key: TransactionKey, now: float) -> None:
+        """The final response to a request of ours is of no use any more, and need not come."""
+        exchange = self._clients.get(key)
+        if exchange is not None:
+            exchange.transaction.let_go(now)
+            self._settle(key, exchange.transaction)
 
     def abandon(self, key: TransactionKey) -> None:
         """Waits no longer for the final response to a request of ours."""
@@ -284,6 +308,7 @@ class TransactionLayer:
         if exchange.transaction.state is State.TERMINATED:
             del self._servers[exchange.key]
             self._merges.pop(_merge_key(exchange.request, exchange.essentials), None)
+            self._leave_call(exchange.essentials.call_id)
 
     def _perform_client(self, exchange: _ClientExchange, actions: tuple[Action, ...]) -> list[Outcome]:
         outcomes: list[Outcome] = []

@@ -157,6 +157,7 @@ class UserAgentClient:
         if session.state is CallState.LEAVING and session.dialog is not None:
             session.acknowledged()
             session.await_final(None)
+            self.let_go(session, now)
             listener = partial(self._receive_bye_reply, session)
             self._requester.send_within(session.dialog, "BYE", now, listener, _reason(session))
         elif session.state is CallState.CANCELING:
@@ -165,6 +166,10 @@ class UserAgentClient:
         elif session.state is CallState.ABANDONING:
             self._requester.give_up(session.client_key)
             session.await_final(None)  # timer B of the INVITE ends it
+
+    def let_go(self, session: InviteSession, now: float) -> None:
+        """Whether our INVITE or re-INVITE is ever answered matters no more."""
+        self._requester.let_go(session.client_key, now)
 
     def overdue(self, session: InviteSession, event: CallEvent, now: float) -> None:
         """A deadline of the call passed."""
@@ -439,6 +444,7 @@ class UserAgentClient:
         if sent is None:
             return
         self._requester.give_up(session.client_key)
+        self.let_go(session, now)
         invite, flow = sent
         request = make_cancel(invite, _reason(session))
         branch = parse_via(invite.every("Via")[0]).branch

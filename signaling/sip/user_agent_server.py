@@ -246,6 +246,7 @@ class UserAgentServer:
     def _receive_bye(self, session: InviteSession, arrived: RequestArrived, now: float) -> None:
         self._respond(arrived, 200, now)
         self._references.forget(session, now)
+        self._client.let_go(session, now)
         self.refuse_pending(session, now)
         if session.step(CallEvent.REMOTE_BYE) and session.state is CallState.ENDED:
             session.why = ("remote", readable(arrived.request.first("Reason")) or "hung up")

@@ -121,10 +121,11 @@ class RawPhone:
         call_id: str = "call-1",
         cseq: str = "",
         contact: str = "<sip:alice@192.0.2.1:5060>",
+        kind: str = "application/sdp",
     ) -> list[Message]:
         """Sends a request and returns what came back at once."""
         contact = f"Contact: {contact}\r\n" if method == "INVITE" else ""
-        kind = "Content-Type: application/sdp\r\n" if body else ""
+        kind = f"Content-Type: {kind}\r\n" if body else ""
         tag = f";tag={to_tag}" if to_tag else ""
         text = (
             f"{method} {uri} SIP/2.0\r\n"
