@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench fuzz interop-sip crash soak install peers clean
+.PHONY: help demo test lint bench fuzz interop-sip crash sip-edges sip-load soak install peers clean
 
 help:  ## show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -35,6 +35,12 @@ soak: install  ## ten million transitions of the desk in virtual time, checked a
 
 crash: install  ## kill -9 ten times, under load: what callers and clients were told must still be true
 	@$(BIN)/python -m tests.load.crash
+
+sip-edges: install peers  ## ten thousand calls each refused, canceled, never acknowledged, never hung up, cut off: nothing stays
+	@$(BIN)/python -m tests.load.sip_edges
+
+sip-load: install peers  ## sipp at 100 to 1000 calls a second, a row each
+	@$(BIN)/python -m tests.load.sip_load
 
 install: .venv/.installed
 

@@ -43,6 +43,7 @@ from signaling.sip.call import SipDoor
 from signaling.sip.memory import returning_legs
 from signaling.sip.settings import AgentSettings, EndpointSettings
 from signaling.sip.tls_context import TlsContexts, TlsFiles, make_contexts
+from signaling.sip.transaction import Timing
 from signaling.sip.trunk import Trunk, Trunks
 from signaling.web.app import WebDoor, WebParts
 from signaling.web.auth import CompanionSigner, Signer, Verifier, read_secret
@@ -443,6 +444,7 @@ def _endpoint_settings(settings: Settings) -> EndpointSettings:
         capture_max_bytes=sip.capture_max_mb * 1_000_000,
         agent=AgentSettings(
             max_calls=sip.max_calls,
+            timing=Timing(t1_s=sip.t1_s),
             trunks=Trunks([_trunk(trunk) for trunk in settings.all_trunks]),
             scanners=sip.scanners,
             destinations=sip.destinations,

@@ -133,6 +133,7 @@ class Sip(Section):
     scanners: tuple[str, ...] = SCANNERS
     destinations: tuple[str, ...] = ()
     max_calls: Annotated[int, Field(ge=1)] = 500
+    t1_s: Annotated[float, Field(ge=0.02, le=2)] = 0.5
     dial_target: str = ""
     codecs: AudioCodecs = AUDIO_CODECS
     capture_file: str = ""

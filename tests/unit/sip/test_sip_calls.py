@@ -370,6 +370,17 @@ def test_a_reoffer_whose_cancel_is_lost_too_is_given_up_and_a_late_answer_acknow
     assert_all_forgotten(line)
 
 
+def test_a_call_of_ours_that_rings_and_never_hears_our_cancel_leaves_nothing() -> None:
+    line = Line()
+    ours, _ = dial(line)
+    line.run(1)  # his 100 stopped our timer B
+    line.lost = lambda _: True
+    line.alice.hang_up(ours, "enough", line.now)
+    line.run(33)
+    assert line.take(ALICE) == [CallEnded(ours, "local", "enough")]
+    assert_all_forgotten(line, ALICE)
+
+
 def test_hanging_up_during_a_reoffer_of_theirs_answers_it() -> None:
     line = Line()
     ours, theirs = connect(line)

@@ -1,0 +1,23 @@
+"""Calls that end at an edge leave nothing; `make sip-edges` is the same with thousands."""
+
+from pathlib import Path
+
+import pytest
+
+from bridge.peers.daemon_process import daemon_process
+from tests.interop.conftest import complaints
+from tests.load.edge_calls import CONFIG, PATHS, SETTINGS
+from tests.load.leftovers import footprint, left_after
+from tests.load.sip_edges import together
+
+CALLS = 60  # on each path
+
+
+@pytest.mark.peer("sipp", "refused, canceled, no ACK, no BYE, reset and merged calls leave nothing")
+async def test_calls_that_end_at_an_edge_leave_nothing(tmp_path: Path) -> None:
+    async with daemon_process(tmp_path, SETTINGS, CONFIG) as daemon:
+        before = await footprint(daemon)
+        assert await together(daemon, tmp_path, list(PATHS), CALLS) == dict.fromkeys(PATHS, CALLS)
+        assert await left_after(daemon, before) == {}
+        assert daemon.process.returncode is None
+    assert complaints(daemon) == []
