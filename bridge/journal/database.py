@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, create_engine, inspect, text
 from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from bridge.errors import BridgeError
 from bridge.journal import migrations
 from bridge.journal.schema import METADATA
+from bridge.journal.writer import ConnectionWriter, ThreadWriter, Writer
 
 HEAD = "0002"  # the newest file in migrations/versions; a test keeps the two equal
 _FIRST = "0001"  # what a journal has that was made before migrations were counted
@@ -52,8 +53,15 @@ class Database:
             else:
                 await connection.run_sync(migrate)
 
-    async def connect(self) -> AsyncConnection:
-        """A connection of the caller's own, to be closed by it."""
+    def writer(self) -> Writer:
+        """The connection of the one that writes, to be closed by it."""
+        if self.dialect != "sqlite" or self.is_in_memory:
+            return ConnectionWriter(self._connect)
+        engine = create_engine(self._engine.url.set(drivername="sqlite"))
+        sqlalchemy_event.listen(engine, "connect", self._set_up_connection)
+        return ThreadWriter(engine)
+
+    async def _connect(self) -> AsyncConnection:
         return await self._engine.connect()
 
     @asynccontextmanager

@@ -324,6 +324,7 @@ class UserAgent:
             "sip_unmatched_responses": self._layer.unmatched,
             "sip_refused_transactions": self._layer.overflowed,
             **self._pinger.counters(),
+            "sip_refused_behind": self._server.behind,
             "sip_trunk_refusals": self._registry.load.refused,
             "sip_screened": self._screen.screened,
             "sip_unanswered_strangers": self.unanswered,

@@ -8,7 +8,7 @@ from bridge.peers.daemon_process import daemon_process
 from tests.interop.conftest import complaints
 from tests.load.edge_calls import CONFIG, PATHS, SETTINGS
 from tests.load.leftovers import footprint, left_after
-from tests.load.sip_edges import together
+from tests.load.sip_edges import SHARE_MIN, together
 
 CALLS = 60  # on each path
 
@@ -17,7 +17,8 @@ CALLS = 60  # on each path
 async def test_calls_that_end_at_an_edge_leave_nothing(tmp_path: Path) -> None:
     async with daemon_process(tmp_path, SETTINGS, CONFIG) as daemon:
         before = await footprint(daemon)
-        assert await together(daemon, tmp_path, list(PATHS), CALLS) == dict.fromkeys(PATHS, CALLS)
+        went_well = await together(daemon, tmp_path, list(PATHS), CALLS)
+        assert [name for name, count in went_well.items() if count < SHARE_MIN * CALLS] == []
         assert await left_after(daemon, before) == {}
         assert daemon.process.returncode is None
     assert complaints(daemon) == []

@@ -8,6 +8,7 @@ from signaling.sip.flow import Flow
 from signaling.sip.inspection import METHODS
 from signaling.sip.message import Response, SipParseError, parse_message
 from signaling.sip.settings import AgentSettings
+from signaling.sip.user_agent_server import MAX_UNANSWERED
 from tests.unit.sip.line import ANSWER, BOB, OFFER, RawPhone, make_agent, names, tag_of
 
 
@@ -381,3 +382,16 @@ def test_a_phone_may_say_of_itself_that_it_does_video(contact: str, claimed: boo
     (event,) = raw.agent.events()
     assert isinstance(event, CallArrived)
     assert event.claims_video is claimed
+
+
+def test_a_bridge_that_is_behind_with_its_answers_refuses_at_once() -> None:
+    raw = phone(max_calls=2 * MAX_UNANSWERED)
+    for number in range(MAX_UNANSWERED):
+        assert raw.send("INVITE", 1, call_id=f"waits-{number}", body=OFFER) == []
+    (refusal,) = raw.send("INVITE", 1, call_id="one-too-many", body=OFFER)
+    assert (names([refusal]), refusal.first("Retry-After")) == (["503 INVITE"], "5")
+    assert raw.agent.counters()["sip_refused_behind"] == 1
+    (first, *_) = [event for event in raw.agent.events() if isinstance(event, CallArrived)]
+    raw.agent.accept(first.call, ANSWER, raw.now)
+    raw.heard()
+    assert raw.send("INVITE", 1, call_id="the-next", body=OFFER) == []
