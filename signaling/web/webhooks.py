@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy import delete, func, insert, select, update
 
 from bridge.clock import Clock
-from bridge.errors import CapacityError, NotFoundError
+from bridge.errors import CapacityError, NotAllowedError, NotFoundError
 from bridge.journal.journal import Journal
 from bridge.journal.outbox import Outbox, Task
 from bridge.journal.schema import OUTBOX, WEBHOOK_SUBSCRIPTIONS, Write
@@ -264,6 +264,10 @@ class Webhooks:
 
     async def _try(self, subscription: Subscription, task: Task, client: httpx.AsyncClient) -> str:
         """Sends once; returns what went wrong, "" if nothing. The receiver's answer is not read."""
+        try:  # once more: the configuration may allow fewer hosts than when it was subscribed
+            check_url(subscription.url, self._settings.allowed_hosts)
+        except NotAllowedError as error:
+            return error.reason
         letter = parse_letter(task.body)
         body = letter.body.encode()
         headers = {

@@ -18,9 +18,10 @@ Answer = Callable[[Received], tuple[int, bytes]]
 
 @dataclass
 class HttpStub:
-    """`answer` is asked for status and body of each request."""
+    """`answer` is asked for status and body of each request; `location` is where every answer points."""
 
     port: int = 0
+    location: str = ""
     answer: Answer = lambda _request: (200, b"")
     received: list[Received] = field(default_factory=list)
 
@@ -38,7 +39,9 @@ class HttpStub:
         request = Received(lines[0].split()[1], headers, body)
         self.received.append(request)
         status, content = self.answer(request)
-        head = f"HTTP/1.1 {status} Told\r\nContent-Length: {len(content)}\r\nConnection: close\r\n\r\n"
+        where = f"Location: {self.location}\r\n" if self.location else ""
+        length = f"Content-Length: {len(content)}\r\n"
+        head = f"HTTP/1.1 {status} Told\r\n{where}{length}Connection: close\r\n\r\n"
         writer.write(head.encode() + content)
         await writer.drain()
         writer.close()

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+import secrets
 from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
@@ -10,10 +11,14 @@ from typing import Any
 import httpx
 import pytest_asyncio
 
+from bridge.clock import SystemClock
+from bridge.journal.outbox import Outbox
+from bridge.peers.beside import beside
+from signaling.web.webhooks import WebhookParts, Webhooks
 from tests.interop.programs import eventually
-from tests.interop.web.front_desk import FrontDesk, front_desk, token
+from tests.interop.web.front_desk import HOOK_SETTINGS, FrontDesk, front_desk, token
 from tests.interop.web.http_stub import HttpStub, Received, http_stub
-from tests.unit.switchboard.theatre import ALICE
+from tests.unit.switchboard.theatre import ALICE, theatre
 
 
 @pytest_asyncio.fixture
@@ -97,6 +102,40 @@ async def test_what_is_given_up_is_listed_and_can_be_sent_again(desk: FrontDesk)
         assert json.loads(dead["body"]) == events(stub)[-1]
         assert (await crm.post(again)).status_code == 404
         assert await letters() == []
+
+
+async def test_a_redirect_leads_nowhere(desk: FrontDesk) -> None:
+    async with http_stub() as inside, http_stub(lambda _request: (307, b"")) as stub, desk.crm() as crm:
+        stub.location = f"{inside.url}/secret"
+        hook = await subscribe(crm, stub, events=["userUpdated"])
+        await desk.stage.board.set_presence(ALICE, "away", "agent")
+        await eventually("three tries", lambda: len(stub.received) == 3)
+        path = f"/api/v2/webhooks/{hook['webhookId']}/dead-letters"
+        while not (letters := (await crm.get(path)).json()["deadLetters"]):
+            pass
+        assert "307" in letters[0]["reason"]
+        assert inside.received == []
+
+
+async def test_a_host_that_is_allowed_no_more_gets_nothing() -> None:
+    async with theatre() as stage, http_stub() as stub:
+        outbox = Outbox(stage.journal, SystemClock())
+        await outbox.open()
+        parts = WebhookParts(stage.journal, outbox, SystemClock(), secrets.token_hex)
+        before = Webhooks(HOOK_SETTINGS, parts)
+        await before.open()
+        made = before.draft("crm", frozenset({"interaction:read"}), f"{stub.url}/hook")
+        await before.keep(made)
+        narrowed = HOOK_SETTINGS.model_copy(update={"allowed_hosts": ("crm.example",)})
+        hooks = Webhooks(narrowed, parts)
+        await hooks.open()
+        stage.board.attach(stage.doors, stage.doors, hooks)
+        await stage.board.set_presence(ALICE, "away", "agent")
+        async with beside(hooks.run()):
+            while not (letters := await hooks.dead_letters(made.subscription_id)):
+                pass
+        assert "allowed_hosts" in letters[0].reason
+        assert stub.received == []
 
 
 async def test_a_subscription_tells_no_more_than_its_owner_may_see(desk: FrontDesk) -> None:
