@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from bridge.desk.attributes import AttributesTooLargeError
 from bridge.errors import (
     ConflictError,
     ForbiddenError,
@@ -405,6 +406,7 @@ _REFUSALS = (
     NotFoundError(f"no interaction {_INTERACTION_ID}"),
     NotAllowedError("eve takes no offers now: away"),
     PreconditionError(f'interaction {_INTERACTION_ID} is at "{_INTERACTION_ID}.8" by now: read it again'),
+    AttributesTooLargeError(17_302, 16_384),
     ReusedKeyError("this Idempotency-Key was used for another request"),
     TooManyRequestsError("too many requests a second; this one was not carried out"),
     IssuerError("the issuer did not answer in time"),

@@ -34,9 +34,12 @@ WantedState = Literal["waiting", "in-progress", "ended", "live", "any"]  # live:
 SupervisionMode = Literal["monitor", "whisper", "coach"]
 
 Sdp = Annotated[str, Field(min_length=1, max_length=SDP_MAX_CHARACTERS)]
-AttributeName = Annotated[str, Field(min_length=1, max_length=64)]
-AttributeValue = Annotated[str, Field(max_length=4096)]
-Attributes = Annotated[dict[AttributeName, AttributeValue], Field(max_length=ATTRIBUTES_MAX)]
+# The bounds of attributes are explained here and kept by the desk, which has an error of its own for each.
+AttributeName = Annotated[str, Field(json_schema_extra={"minLength": 1, "maxLength": 64})]
+AttributeValue = Annotated[str, Field(json_schema_extra={"maxLength": 4096})]
+Attributes = Annotated[
+    dict[AttributeName, AttributeValue], Field(json_schema_extra={"maxProperties": ATTRIBUTES_MAX})
+]
 
 
 # --- commands: client to bridge ---------------------------------------------------------------------------

@@ -238,13 +238,14 @@ _DESCRIPTIONS = {
     404: "No such object",
     409: "Not in this state, another got there first, or a request with this Idempotency-Key is in flight",
     412: "`If-Match` names another state than the present one",
+    413: "A limit on interaction data, or a body over 256 kB",
     422: "The Idempotency-Key was used for another request",
     429: "Too many requests; see Retry-After",
     502: "The issuer did not answer as one does",
     503: "A limit of the bridge, or it is restarting media; see Retry-After",
 }
 READ_PROBLEMS = (400, 401, 403, 404, 429)
-WRITE_PROBLEMS = (400, 401, 403, 404, 409, 412, 422, 429, 503)
+WRITE_PROBLEMS = (400, 401, 403, 404, 409, 412, 413, 422, 429, 503)
 
 
 def problems(statuses: Iterable[int]) -> dict[int | str, dict[str, Any]]:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import httpx
+import pytest
 import pytest_asyncio
 
 from tests.interop.web.front_desk import CRM_SCOPES, FrontDesk, front_desk, token
@@ -269,6 +270,34 @@ async def test_a_key_in_flight_is_409_with_retry_after(desk: FrontDesk, crm: htt
     assert {answer.json()["code"] for answer in refused} <= {"in_flight"}
     assert all(answer.headers["retry-after"] == "1" for answer in refused)
     assert len({a.json()["participantId"] for a in answers if a.status_code == 201}) == 1
+
+
+@pytest.mark.parametrize(
+    ("attributes", "status", "code"),
+    [
+        ({"n" * 65: "x"}, 413, "attribute_too_long"),
+        ({"": "x"}, 413, "attribute_too_long"),
+        ({"n": "x" * 4097}, 413, "attribute_too_long"),
+        ({f"a{n}": "1" for n in range(65)}, 413, "too_many_attributes"),
+        ({f"b{n}": "v" * 4000 for n in range(5)}, 413, "attributes_too_large"),
+        ({"customer_video_capable": "true"}, 403, "attribute_read_only"),
+        ({"n": 7}, 400, "malformed"),
+    ],
+)
+async def test_each_bound_of_interaction_data_has_its_error(
+    desk: FrontDesk, crm: httpx.AsyncClient, attributes: dict[str, object], status: int, code: str
+) -> None:
+    path = await answered(desk)
+    before = (await crm.get(path)).json()
+    refused = await crm.patch(f"{path}/attributes", json={"attributes": attributes})
+    assert (refused.status_code, refused.json()["code"]) == (status, code)
+    wish = {**MISSION, "properties": attributes}
+    refused = await crm.post(f"{path}/participants", json=wish)
+    assert (refused.status_code, refused.json()["code"]) == (status, code)
+    async with desk.desktop("alice") as alice:
+        said = await alice.say("setAttributes", interactionId=before["interactionId"], attributes=attributes)
+        assert said["error"]["code"] == code
+    assert (await crm.get(path)).json() == before
 
 
 # --- who may ----------------------------------------------------------------------------------------------

@@ -82,5 +82,5 @@ def test_refusals_are_told_with_their_own_status_and_code() -> None:
         for where, media in BODIES.items()
         if not where.endswith("request") and where.rsplit(" ", 1)[1] >= "400"
     }
-    assert {declared for declared, _ in refusals} == {400, 401, 403, 404, 409, 412, 422, 429, 503}
+    assert {declared for declared, _ in refusals} == {400, 401, 403, 404, 409, 412, 413, 422, 429, 503}
     assert all(declared == told for declared, told in refusals)
