@@ -439,6 +439,7 @@ def _endpoint_settings(settings: Settings) -> EndpointSettings:
         tls=_tls_contexts(settings),
         advertised_address=sip.advertised_address,
         transports=sip.transports,
+        nameservers=sip.nameservers,
         stranger_treatment=sip.stranger_treatment,
         capture_file=sip.capture_file,
         capture_max_bytes=sip.capture_max_mb * 1_000_000,

@@ -5,7 +5,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-Port = Annotated[int, Field(ge=0, le=65_535)]
+MAX_PORT = 65_535
+Port = Annotated[int, Field(ge=0, le=MAX_PORT)]
 Seconds = Annotated[float, Field(gt=0)]
 
 
@@ -21,8 +22,26 @@ def _network(text: str) -> str:
     return text
 
 
+def split_server(text: str, port: int) -> tuple[str, int]:
+    """`192.0.2.1`, `192.0.2.1:5353`, `2001:db8::1` or `[2001:db8::1]:5353`. Raises ValueError."""
+    host, colon, digits = text.rpartition(":")
+    if not colon or (text.count(":") > 1 and not host.endswith("]")):
+        host, digits = text, ""
+    number = int(digits) if digits else port
+    if not 0 < number <= MAX_PORT:
+        raise ValueError(f"{text}: no such port")
+    return str(ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))), number
+
+
+def _server(text: str) -> str:
+    split_server(text, MAX_PORT)
+    return text
+
+
 IpAddress = Annotated[str, AfterValidator(_numeric)]
 IpNetwork = Annotated[str, AfterValidator(_network)]
+Server = Annotated[str, AfterValidator(_server)]
+"""A numeric address, with its port if it is not the usual one."""
 
 
 class Section(BaseModel):

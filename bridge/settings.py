@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from bridge.errors import SettingsError
-from bridge.section import IpAddress, IpNetwork, Port, Seconds, Section
+from bridge.section import IpAddress, IpNetwork, Port, Seconds, Section, Server
 from bridge.trunk import AUDIO_CODECS, DEFAULT_TRUNK, AudioCodecs, Trunk, check_trunks
 from bridge.user import SignIn, User
 
@@ -135,6 +135,7 @@ class Sip(Section):
     max_calls: Annotated[int, Field(ge=1)] = 500
     t1_s: Annotated[float, Field(ge=0.02, le=2)] = 0.5
     dial_target: str = ""
+    nameservers: tuple[Server, ...] = ()
     codecs: AudioCodecs = AUDIO_CODECS
     capture_file: str = ""
     capture_max_mb: Annotated[int, Field(ge=1, le=10_000)] = 50

@@ -16,6 +16,7 @@ from signaling.sip.gate import Gate, Verdict
 from signaling.sip.identity import LocalIdentity
 from signaling.sip.information import Information, ask_for_picture
 from signaling.sip.invite_session import CallEvent, CallState, ExchangeEvent, ExchangeState, InviteSession
+from signaling.sip.location import Location
 from signaling.sip.memory import (
     Phase,
     parse_memory,
@@ -174,6 +175,13 @@ class UserAgent:
         """The shell could not send to `flow`: our requests there fail with 503."""
         self._take(self._layer.fail_flow(flow, now), now)
 
+    def lookups(self) -> list[Flow]:
+        """Names to be looked up, each once. Requests to them wait for `receive_location`."""
+        return self._requester.take_lookups()
+
+    def receive_location(self, flow: Flow, location: Location, now: float) -> None:
+        self._requester.receive_location(flow, location, now)
+
     # --- commands -----------------------------------------------------------------------------------------
 
     def ring(self, call: CallKey, now: float) -> None:
@@ -304,8 +312,8 @@ class UserAgent:
         session = self._registry.get(call)
         if session.dialog is not None:
             return session.dialog.call_id
-        sent = self._layer.sent_request(session.client_key)
-        return "" if sent is None else sent[0].first("Call-ID")
+        sent = self._requester.latest_request(session.client_key)
+        return "" if sent is None else sent.first("Call-ID")
 
     def trunk_state(self, trunk: Trunk) -> tuple[TrunkState, int]:
         """Whether it answers, and how many calls it has."""
@@ -323,6 +331,7 @@ class UserAgent:
             "sip_strangers": self.strangers,
             "sip_unmatched_responses": self._layer.unmatched,
             "sip_refused_transactions": self._layer.overflowed,
+            "sip_failovers": self._requester.failovers,
             **self._pinger.counters(),
             "sip_refused_behind": self._server.behind,
             "sip_trunk_refusals": self._registry.load.refused,

@@ -1,52 +1,33 @@
-"""Carries messages to where they go: finds the address, opens the connection, keeps what waits for either."""
+"""Carries messages to where they go: opens the connection, and keeps what waits for it."""
 
 import asyncio
-import ipaddress
-from collections.abc import Callable, Coroutine
-from typing import Protocol
+from collections.abc import Callable
 
+import msgspec
 import structlog
 
-from bridge.clock import Clock
 from signaling.sip.datagram_port import DatagramPort
-from signaling.sip.flow import UDP, Flow
-from signaling.sip.settings import EndpointSettings
+from signaling.sip.flow import UDP, Flow, Lookup, is_numeric
+from signaling.sip.locator import Locator, TaskOwner
 from signaling.sip.stream_ports import StreamPorts
 
 CONNECT_TIMEOUT_S = 5.0
 MAX_WAITING = 64  # messages waiting for one connection or name; more are dropped
-RESOLVED_FOR_S = 60.0
-MAX_RESOLVED = 1024
 
 _log = structlog.get_logger("sip")
-
-
-class TaskOwner(Protocol):
-    """Who runs the few tasks an endpoint needs to reach others: a TaskGroup, or the loop itself."""
-
-    def create_task(self, coro: Coroutine[None, None, None], /) -> asyncio.Task[None]: ...
 
 
 class Courier:
     """`send` never raises and never waits; `on_failure` is told of each flow that could not be reached."""
 
-    def __init__(
-        self,
-        settings: EndpointSettings,
-        clock: Clock,
-        streams: StreamPorts,
-        on_failure: Callable[[Flow], None],
-    ) -> None:
-        self._version = ipaddress.ip_address(settings.address).version
-        self._trunks = settings.agent.trunks
-        self._clock = clock
+    def __init__(self, streams: StreamPorts, locator: Locator, on_failure: Callable[[Flow], None]) -> None:
         self._streams = streams
+        self._locator = locator
         self._on_failure = on_failure
         self._datagrams: DatagramPort | None = None
         self._tasks: TaskOwner | None = None
         self._running: set[asyncio.Task[None]] = set()
         self._waiting: dict[Flow, list[tuple[bytes, Flow]]] = {}
-        self._resolved: dict[str, tuple[str, float]] = {}
         self.unsent = 0
 
     def open(self, tasks: TaskOwner, datagrams: DatagramPort | None) -> None:
@@ -58,15 +39,14 @@ class Courier:
             task.cancel()
 
     def send(self, data: bytes, flow: Flow) -> None:
-        host = flow.host if _is_numeric(flow.host) else self._known_address(flow.host)
-        if not host or not self._send_to(data, _at(flow, host)):
+        if not self._send_to(data, flow):
             self._wait(data, flow)
 
     def _send_to(self, data: bytes, flow: Flow) -> bool:
-        """False if there is no way to the numeric address yet."""
+        """False if there is no way there yet."""
         if flow.transport != UDP:
             return self._streams.send(data, flow)
-        if self._datagrams is None:
+        if self._datagrams is None or not is_numeric(flow.host):
             return False
         try:
             self._datagrams.send(data, flow.host, flow.port)
@@ -75,7 +55,7 @@ class Courier:
         return True
 
     def _wait(self, data: bytes, flow: Flow) -> None:
-        destination = Flow(flow.transport, flow.host, flow.port, name=flow.name)
+        destination = msgspec.structs.replace(flow, connection=0)
         waiting = self._waiting.setdefault(destination, [])
         if len(waiting) >= MAX_WAITING:
             self.unsent += 1
@@ -94,14 +74,14 @@ class Courier:
     async def _reach(self, destination: Flow) -> None:
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                host = await self._resolve(destination.host, destination.port)
-                await self._open_way(_at(destination, host))
+                way = await self._locate(destination)
+                await self._open_way(way)
         except (OSError, TimeoutError) as error:
             for _, flow in self._waiting.pop(destination):
                 self._fail(flow, error)
         else:
             for data, flow in self._waiting.pop(destination):
-                if not self._send_to(data, _at(flow, host)):
+                if not self._send_to(data, way):
                     self._fail(flow, ConnectionResetError("closed at once"))
 
     async def _open_way(self, flow: Flow) -> None:
@@ -110,39 +90,17 @@ class Courier:
         elif self._datagrams is None:
             raise OSError("SIP over udp is not open")
 
-    async def _resolve(self, name: str, port: int) -> str:
-        if _is_numeric(name):
-            return name
-        found = await asyncio.get_running_loop().getaddrinfo(name, port)
-        for address in (str(entry[4][0]) for entry in found):
-            if ipaddress.ip_address(address).version == self._version:
-                if len(self._resolved) >= MAX_RESOLVED:
-                    self._resolved.clear()
-                self._trunks.learn(name, address)
-                self._resolved[name] = (address, self._clock.now() + RESOLVED_FOR_S)
-                return address
-        raise OSError(f"{name} has no IPv{self._version} address")
-
-    def _known_address(self, name: str) -> str:
-        address, until = self._resolved.get(name, ("", 0.0))
-        return address if until > self._clock.now() else ""
+    async def _locate(self, flow: Flow) -> Flow:
+        """Requests were located before they came here; this is for a name behind a connection that is gone."""
+        if is_numeric(flow.host):
+            return flow
+        lookup = Lookup.SERVICE if flow.lookup is Lookup.ANY else flow.lookup  # its Via is written already
+        location = await self._locator.locate(msgspec.structs.replace(flow, lookup=lookup))
+        if not location.ways:
+            raise OSError(location.reason)
+        return location.ways[0]
 
     def _fail(self, flow: Flow, error: Exception) -> None:
         self.unsent += 1
         _log.info("x unreachable", transport=flow.transport, host=flow.host, port=flow.port, error=str(error))
         self._on_failure(flow)
-
-
-def _at(flow: Flow, host: str) -> Flow:
-    """The same flow to the address of its name, which over TLS must be shown to be this name's."""
-    if host == flow.host:
-        return flow
-    return Flow(flow.transport, host, flow.port, flow.connection, flow.name or flow.host)
-
-
-def _is_numeric(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True

@@ -4,7 +4,7 @@ import msgspec
 
 from bridge.errors import ParseError
 from bridge.ids import NO_TRUNK, TrunkId
-from signaling.sip.flow import TRANSPORTS, Flow, default_port, flow_to, transport_of
+from signaling.sip.flow import TRANSPORTS, Flow, Lookup, default_port, flow_to, transport_of
 from signaling.sip.message import Essentials, Headers, Request, Response
 from signaling.sip.uri import parse_name_address, parse_uri
 
@@ -82,10 +82,12 @@ class Dialog(msgspec.Struct):
         if not self.route_set and not transport_of(uri) and uri.scheme == "sip":
             # Phones on TCP often leave the transport out of their Contact, and do not listen on UDP.
             transport = self.flow.transport
-            hop = Flow(transport, hop.host, uri.port or default_port(transport), name=hop.name)
+            lookup = Lookup.ADDRESS if hop.lookup is Lookup.ADDRESS else Lookup.SERVICE
+            port = uri.port or default_port(transport)
+            hop = Flow(transport, hop.host, port, name=hop.name, lookup=lookup)
         if hop.transport == self.flow.transport and self.flow.connection:
             # Over TCP and TLS the connection the call came by is taken again (section 18.1.1 allows it).
-            return Flow(hop.transport, hop.host, hop.port, self.flow.connection, hop.name)
+            return msgspec.structs.replace(hop, connection=self.flow.connection)
         return hop
 
 

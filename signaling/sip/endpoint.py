@@ -9,11 +9,13 @@ from bridge.errors import SettingsError
 from signaling.sip.admission import Admission
 from signaling.sip.agent import UserAgent
 from signaling.sip.capture import Capture
-from signaling.sip.courier import Courier, TaskOwner
+from signaling.sip.courier import Courier
 from signaling.sip.datagram_port import DatagramPort
 from signaling.sip.event import AgentEvent
 from signaling.sip.flow import TCP, TLS, UDP, Flow
 from signaling.sip.identity import LocalIdentity
+from signaling.sip.location import Location
+from signaling.sip.locator import Locator, TaskOwner
 from signaling.sip.message import SipParseError
 from signaling.sip.settings import EndpointSettings
 from signaling.sip.stream_connection import StreamConnection
@@ -55,7 +57,8 @@ class SipEndpoint:
         self._agent: UserAgent | None = None
         self._datagrams: DatagramPort | None = None
         self._streams = StreamPorts(settings, clock, self)
-        self._courier = Courier(settings, clock, self._streams, self._fail_flow)
+        self._locator = Locator(settings, clock, self._receive_location)
+        self._courier = Courier(self._streams, self._locator, self._fail_flow)
         self._timer: asyncio.TimerHandle | None = None
         self._armed_at = 0.0
         self._flushing = False
@@ -83,6 +86,7 @@ class SipEndpoint:
         await self._bind()
         host = settings.advertised_address or settings.address
         identity = LocalIdentity(host, self.port, self._token_hex, self._user, self.tls_port)
+        self._locator.open(tasks)
         self._courier.open(tasks, self._datagrams)
         self._capture = self._open_capture(host)
         self._agent = UserAgent(settings.agent, identity)
@@ -129,6 +133,7 @@ class SipEndpoint:
         """Closes all sockets at once; calls are not ended."""
         if self._timer is not None:
             self._timer.cancel()
+        self._locator.close()
         self._courier.close()
         if self._capture is not None:
             self._capture.close()
@@ -147,9 +152,11 @@ class SipEndpoint:
         self._flushing = True
         try:
             while True:
-                messages, events = agent.messages_to_send(), agent.events()
-                if not messages and not events:
+                messages, events, lookups = agent.messages_to_send(), agent.events(), agent.lookups()
+                if not messages and not events and not lookups:
                     break
+                for flow in lookups:
+                    self._locator.seek(flow)
                 for data, flow in messages:
                     self._note(data, flow, self._clock.now(), received=False)
                     self._courier.send(data, flow)
@@ -169,6 +176,7 @@ class SipEndpoint:
             "sip_throttled": self._admission.throttled + self._strangers.throttled,
             "sip_traces_forgotten": self.trace.forgotten,
             "sip_untraced_messages": self.trace.left_out,
+            "sip_refused_lookups": self._locator.refused,
             "sip_unsent": self._courier.unsent + (self._datagrams.dropped if self._datagrams else 0),
         }
         return {name if name in GAUGES else f"{name}_total": count for name, count in counts.items()}
@@ -215,6 +223,10 @@ class SipEndpoint:
         self.flush()
         if not self._is_welcome(connection.host):
             connection.close()  # it has its 403
+
+    def _receive_location(self, flow: Flow, location: Location) -> None:
+        self.agent.receive_location(flow, location, self._clock.now())
+        self.flush()
 
     def _fail_flow(self, flow: Flow) -> None:
         self.agent.fail_flow(flow, self._clock.now())

@@ -1,5 +1,8 @@
 """Where a SIP message came from or goes to (RFC 3261 section 18, RFC 3581)."""
 
+import ipaddress
+from enum import StrEnum
+
 import msgspec
 
 from signaling.sip.uri import SipUri
@@ -12,12 +15,20 @@ TLS = "tls"
 TRANSPORTS = (UDP, TCP, TLS)
 
 
+class Lookup(StrEnum):
+    """What is asked about a name (RFC 3263 section 4)."""
+
+    ADDRESS = "address"  # transport and port are known
+    SERVICE = "service"  # the transport is
+    ANY = "any"  # neither; what the flow says of them is what is taken without an answer
+
+
 class Flow(msgspec.Struct, frozen=True, gc=False):
     """A transport and a remote address. `connection` is the endpoint's number of a TCP or TLS connection.
 
     0 means any connection to that address: the endpoint opens one if there is none. When the numbered
     connection is gone, the endpoint falls back to the address (section 18.2.2). `name` is the domain whose
-    certificate must be shown over TLS (RFC 5922), where it is not `host`.
+    certificate must be shown over TLS (RFC 5922), where it is not `host`. `lookup` is for a `host` that is a name.
     """
 
     transport: str
@@ -25,6 +36,7 @@ class Flow(msgspec.Struct, frozen=True, gc=False):
     port: int
     connection: int = 0
     name: str = ""
+    lookup: Lookup = Lookup.ADDRESS
 
     @property
     def reliable(self) -> bool:
@@ -32,11 +44,24 @@ class Flow(msgspec.Struct, frozen=True, gc=False):
 
 
 def flow_to(uri: SipUri) -> Flow:
-    """Where a request to `uri` goes: its host and port as they stand (no SRV records, RFC 3263 section 4)."""
-    transport = transport_of(uri) or (TLS if uri.scheme == "sips" else UDP)
+    """Where a request to `uri` goes: its host and port as they stand, and what is still to be looked up."""
+    asked = transport_of(uri)
+    transport = asked or (TLS if uri.scheme == "sips" else UDP)
     host = uri.parameter("maddr") or uri.host
     name = uri.host if transport == TLS and host != uri.host else ""
-    return Flow(transport, host, uri.port or default_port(transport), name=name)
+    lookup = Lookup.ADDRESS
+    if uri.port is None and not is_numeric(host):
+        lookup = Lookup.SERVICE if asked else Lookup.ANY
+    return Flow(transport, host, uri.port or default_port(transport), name=name, lookup=lookup)
+
+
+def is_numeric(host: str) -> bool:
+    """An address, not a name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def is_available(uri: SipUri) -> bool:

@@ -1,15 +1,16 @@
 """Our requests: how they are built, and who waits for their responses (RFC 3261 sections 8.1 and 12.2.1)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 
 from bridge.ids import TrunkId
 from signaling.sip.authorizer import Authorizer
 from signaling.sip.dialog import Dialog
-from signaling.sip.flow import Flow
+from signaling.sip.flow import Flow, is_numeric
 from signaling.sip.identity import LocalIdentity
-from signaling.sip.message import Essentials, Headers, Request, Response, readable
+from signaling.sip.location import Location
+from signaling.sip.message import Essentials, Headers, Request, Response, readable, serialize_message
 from signaling.sip.transaction_layer import (
     ResponseArrived,
     TransactionEnded,
@@ -17,8 +18,12 @@ from signaling.sip.transaction_layer import (
     TransactionKey,
     TransactionLayer,
 )
+from signaling.sip.via import parse_via
 
 NO_ANSWER = "no answer"
+CANNOT_BE_REACHED = "cannot be reached"
+AVOIDED_S = 60.0  # a way that led nowhere is tried after the others
+MAX_AVOIDED = 1024  # the one avoided longest goes first
 
 
 class Reply(msgspec.Struct, frozen=True, gc=False):
@@ -37,10 +42,15 @@ class Reply(msgspec.Struct, frozen=True, gc=False):
 
 
 Listener = Callable[[Reply, float], None]
+Again = Callable[[], object]
 
 
 def ignore(reply: Reply, now: float) -> None:
     """For requests whose answer changes nothing."""
+
+
+def _unmoved() -> None:
+    """For requests of which it does not matter how often they go."""
 
 
 class Asker(msgspec.Struct, frozen=True):
@@ -53,23 +63,55 @@ class Asker(msgspec.Struct, frozen=True):
 class _Sent:
     """A request of ours until its last transaction is over. `first_key` is what its sender calls it."""
 
-    __slots__ = ("asker", "attempts", "first_key", "flow", "listener", "request")
+    __slots__ = (
+        "again",
+        "asker",
+        "attempts",
+        "first_key",
+        "flow",
+        "given_up",
+        "listener",
+        "progressed",
+        "request",
+        "ways",
+    )
 
     def __init__(
-        self, first_key: TransactionKey, request: Request, flow: Flow, listener: Listener, asker: Asker | None
+        self,
+        first_key: TransactionKey,
+        request: Request,
+        flow: Flow,
+        listener: Listener,
+        asker: Asker | None,
+        again: Again,
     ) -> None:
         self.first_key = first_key
         self.request = request
-        self.flow = flow
+        self.flow = flow  # where it went last
+        self.ways: list[Flow] = []  # where it still can go
         self.listener = listener
         self.asker = asker
+        self.again = again
         self.attempts = 0  # how often it went with credentials
+        self.progressed = False  # somebody works on it
+        self.given_up = False
 
 
 class Requester:
     """Sends requests; each response goes to the listener that was given with its request."""
 
-    __slots__ = ("_authorizer", "_identity", "_latest", "_layer", "_sent")
+    __slots__ = (
+        "_acks",
+        "_authorizer",
+        "_avoided",
+        "_identity",
+        "_latest",
+        "_layer",
+        "_lookups",
+        "_sent",
+        "_waiting",
+        "failovers",
+    )
 
     def __init__(self, identity: LocalIdentity, layer: TransactionLayer, authorizer: Authorizer) -> None:
         self._identity = identity
@@ -77,8 +119,13 @@ class Requester:
         self._authorizer = authorizer
         self._sent: dict[TransactionKey, _Sent] = {}
         self._latest: dict[TransactionKey, TransactionKey] = {}  # of those that went once more
+        self._waiting: dict[Flow, list[_Sent]] = {}  # for the addresses of a name
+        self._acks: dict[Flow, list[Request]] = {}  # the same
+        self._lookups: list[Flow] = []
+        self._avoided: dict[Flow, float] = {}
+        self.failovers = 0  # requests that went on to another address of the same name
 
-    def send(
+    def send(  # noqa: PLR0913, PLR0917 - what a request needs, and what it may have
         self,
         request: Request,
         branch: str,
@@ -86,12 +133,56 @@ class Requester:
         now: float,
         listener: Listener,
         asker: Asker | None = None,
+        again: Again = _unmoved,
     ) -> TransactionKey:
         """`branch` is that of the request's topmost Via. A request to an `asker` goes once more if it is
-        challenged; for whoever sent it its key stays the same."""
-        sent = _Sent((branch, request.method), request, flow, listener, asker)
-        self._transmit(sent, request, branch, now)
+        challenged, one to a name if it comes to nothing at the first of its addresses, `again` is told of
+        either; for whoever sent it its key stays the same."""
+        sent = _Sent((branch, request.method), request, flow, listener, asker, again)
+        if _is_located(flow):
+            self._transmit(sent, request, branch, now)
+        else:
+            self._sent[sent.first_key] = sent
+            self._seek(flow)
+            self._waiting[flow].append(sent)
         return sent.first_key
+
+    def send_ack(self, ack: Request, flow: Flow) -> None:
+        """The ACK of a 2xx, which has no transaction."""
+        if _is_located(flow):
+            self._layer.send(serialize_message(ack), flow)
+        else:
+            self._seek(flow)
+            self._acks[flow].append(ack)
+
+    # --- names --------------------------------------------------------------------------------------------
+
+    def take_lookups(self) -> list[Flow]:
+        """Whose names are to be looked up; each is answered by `receive_location`."""
+        lookups, self._lookups = self._lookups, []
+        return lookups
+
+    def receive_location(self, flow: Flow, location: Location, now: float) -> None:
+        """Nothing came of it if there are no ways: 503 (RFC 3263 section 4.3)."""
+        ways = sorted(location.ways, key=lambda way: self._avoided.get(way, 0.0) > now)
+        for ack in self._acks.pop(flow, ()):
+            if ways:
+                via = self._identity.via(ways[0].transport, parse_via(ack.first("Via")).branch)
+                self._layer.send(serialize_message(_changed(ack, {"Via": via})), ways[0])
+        for sent in self._waiting.pop(flow, ()):
+            if self._sent.get(sent.first_key) is not sent:
+                continue
+            sent.ways = list(ways)
+            if ways and not sent.given_up:
+                self._go_on(sent, now, sent.first_key[0])
+            else:
+                del self._sent[sent.first_key]
+                sent.listener(Reply(sent.first_key, 503, location.reason or CANNOT_BE_REACHED), now)
+
+    def _seek(self, flow: Flow) -> None:
+        if flow not in self._waiting:
+            self._waiting[flow], self._acks[flow] = [], []
+            self._lookups.append(flow)
 
     def sent_request(self, key: TransactionKey) -> tuple[Request, Flow] | None:
         """What is on its way under the key that `send` gave, to cancel it."""
@@ -106,7 +197,7 @@ class Requester:
         """Whatever the answer, the request does not go once more."""
         sent = self._sent.get(self._latest.get(key, key))
         if sent is not None:
-            sent.asker = None
+            sent.asker, sent.given_up = None, True
 
     def let_go(self, key: TransactionKey, now: float) -> None:
         """The call of an INVITE ends: what never answers it is not waited for without end."""
@@ -146,6 +237,9 @@ class Requester:
         sent, response = self._sent.get(outcome.key), outcome.response
         if sent is None or (response.status in (401, 407) and self._identify(sent, response, now)):
             return
+        if response.status == 503 and self._fail_over(sent, now):
+            return
+        sent.progressed = sent.progressed or 100 < response.status < 200
         reason = readable(response.reason)
         reply = Reply(sent.first_key, response.status, reason, response, outcome.essentials, outcome.flow)
         sent.listener(reply, now)
@@ -153,8 +247,8 @@ class Requester:
     def receive_failure(self, outcome: TransactionFailed, now: float) -> None:
         """No response at all: the same as a 408 or 503 (section 8.1.3.1)."""
         sent = self._sent.get(outcome.key)
-        if sent is not None:
-            reason = NO_ANSWER if outcome.status == 408 else "cannot be reached"
+        if sent is not None and not self._fail_over(sent, now):
+            reason = NO_ANSWER if outcome.status == 408 else CANNOT_BE_REACHED
             sent.listener(Reply(sent.first_key, outcome.status, reason), now)
 
     def abandon(self, key: TransactionKey) -> None:
@@ -180,7 +274,30 @@ class Requester:
             number = int(sent.request.first("CSeq").partition(" ")[0]) + 1
         sent.request = _renewed(sent.request, number, self._identity.via(sent.flow.transport, branch))
         self._transmit(sent, sent.request, branch, now)
+        sent.again()
         return True
+
+    def _fail_over(self, sent: _Sent, now: float) -> bool:
+        """To the next address of the name, the same but for its branch (RFC 3263 section 4.3)."""
+        if len(self._avoided) >= MAX_AVOIDED:
+            del self._avoided[next(iter(self._avoided))]
+        self._avoided.pop(sent.flow, None)
+        self._avoided[sent.flow] = now + AVOIDED_S
+        if sent.given_up or sent.progressed or not sent.ways:
+            return False
+        self.failovers += 1
+        self._go_on(sent, now, self._identity.new_branch())
+        sent.again()
+        return True
+
+    def _go_on(self, sent: _Sent, now: float, branch: str) -> None:
+        """By the next of its ways."""
+        request, way = sent.request, sent.ways.pop(0)
+        fresh = {"Via": self._identity.via(way.transport, branch)}
+        if request.first("Contact"):
+            fresh["Contact"] = self._identity.contact(way.transport, request.uri)
+        sent.request, sent.flow = _changed(request, fresh), way
+        self._transmit(sent, sent.request, branch, now)
 
     def _transmit(self, sent: _Sent, request: Request, branch: str, now: float) -> None:
         if sent.asker is not None:
@@ -193,8 +310,16 @@ class Requester:
             self._latest[sent.first_key] = key
 
 
+def _is_located(flow: Flow) -> bool:
+    """There is an address, or a connection that came from there."""
+    return bool(flow.connection) or is_numeric(flow.host)
+
+
 def _renewed(request: Request, number: int, via: str) -> Request:
     """The same request with a new number and branch."""
-    changed = {"Via": via, "CSeq": f"{number} {request.method}"}
-    headers = tuple((name, changed.get(name, value)) for name, value in request.headers)
+    return _changed(request, {"Via": via, "CSeq": f"{number} {request.method}"})
+
+
+def _changed(request: Request, fresh: Mapping[str, str]) -> Request:
+    headers = tuple((name, fresh.get(name, value)) for name, value in request.headers)
     return msgspec.structs.replace(request, headers=headers)

@@ -37,6 +37,7 @@ class EndpointSettings:
     stranger_treatment: str = "forbid"  # forbid (403) | silence
     messages_per_second: float = 5000.0
     message_burst: float = 10_000.0
+    nameservers: tuple[str, ...] = ()  # "address" or "address:port"; () asks the system's
     max_connections: int = 1000
     connection_idle_s: float = 3600.0
     capture_file: str = ""  # "" captures nothing

@@ -17,7 +17,7 @@ from signaling.sip.flow import Flow, flow_to, is_available
 from signaling.sip.identity import LocalIdentity
 from signaling.sip.inspection import ACCEPT, ALLOW, SDP_TYPE, SUPPORTED, read_sdp
 from signaling.sip.invite_session import CallEvent, CallState, ExchangeEvent, InviteSession, wanted_s
-from signaling.sip.message import Essentials, Headers, Request, Response, quote, serialize_message
+from signaling.sip.message import Essentials, Headers, Request, Response, quote
 from signaling.sip.redirection import FOLLOWED, Redirection
 from signaling.sip.registry import CallRegistry
 from signaling.sip.replaces import replacing_headers
@@ -45,7 +45,7 @@ class _Invitation:
         self.session = session
         self.request = request
         self.redirection = redirection
-        self.acks: dict[str, tuple[bytes, Flow]] = {}
+        self.acks: dict[str, tuple[Request, Flow]] = {}
 
 
 class _Reinvitation:
@@ -55,7 +55,7 @@ class _Reinvitation:
 
     def __init__(self, session: InviteSession) -> None:
         self.session = session
-        self.ack: tuple[bytes, Flow] | None = None
+        self.ack: tuple[Request, Flow] | None = None
 
 
 class UserAgentClient:
@@ -201,7 +201,7 @@ class UserAgentClient:
         session = self._registry.by_response(essentials)
         if session is None or session.dialog is None:
             return
-        self._layer.send(*self._make_ack(session.dialog, essentials.cseq_number))
+        self._requester.send_ack(*self._make_ack(session.dialog, essentials.cseq_number))
 
     # --- responses to a first INVITE ----------------------------------------------------------------------
 
@@ -304,7 +304,7 @@ class UserAgentClient:
             return
         tag = essentials.to_tag
         if tag in invitation.acks:  # our ACK was lost (section 13.2.2.4)
-            self._layer.send(*invitation.acks[tag])
+            self._requester.send_ack(*invitation.acks[tag])
             return
         session = invitation.session
         try:
@@ -319,7 +319,7 @@ class UserAgentClient:
             self.ignored += 1
             return
         invitation.acks[tag] = self._make_ack(dialog, essentials.cseq_number)
-        self._layer.send(*invitation.acks[tag])
+        self._requester.send_ack(*invitation.acks[tag])
         if session.dialog is not None or session.state is CallState.ENDED:
             # Another phone had answered before, or we had given up: this one is hung up at once.
             self._requester.send_within(dialog, "BYE", now, ignore)
@@ -374,11 +374,11 @@ class UserAgentClient:
         if dialog is None or response is None or essentials is None:
             return
         if ours.ack is not None:  # it was lost
-            self._layer.send(*ours.ack)
+            self._requester.send_ack(*ours.ack)
             return
         dialog.refresh_target(response)
         ours.ack = self._make_ack(dialog, essentials.cseq_number)
-        self._layer.send(*ours.ack)
+        self._requester.send_ack(*ours.ack)
         if session.client_key != reply.key or session.may(ExchangeEvent.OFFER):
             return
         session.step_exchange(ExchangeEvent.FINISHED)
@@ -426,7 +426,13 @@ class UserAgentClient:
         listener = partial(self._receive_invite, invitation)
         session = invitation.session
         session.client_key = self._requester.send(
-            invitation.request, branch, flow, now, listener, _asker(session, flow)
+            invitation.request,
+            branch,
+            flow,
+            now,
+            listener,
+            _asker(session, flow),
+            partial(session.step, CallEvent.REDIRECT),
         )
 
     def _invite_headers(self, transport: str, towards: str, sdp: str) -> Headers:
@@ -434,11 +440,11 @@ class UserAgentClient:
         headers = (contact, ALLOW, SUPPORTED, ACCEPT, ("User-Agent", self._identity.product))
         return (*headers, ("Content-Type", SDP_TYPE)) if sdp else headers
 
-    def _make_ack(self, dialog: Dialog, number: int) -> tuple[bytes, Flow]:
+    def _make_ack(self, dialog: Dialog, number: int) -> tuple[Request, Flow]:
         """The ACK of a 2xx is a request of its own, with the INVITE's number (section 13.2.2.4)."""
         flow = dialog.next_hop()
         request = self._requester.make_within(dialog, "ACK", number, self._identity.new_branch(), flow)
-        return serialize_message(request), flow
+        return request, flow
 
     def _cancel(self, session: InviteSession, now: float) -> None:
         sent = self._requester.sent_request(session.client_key)

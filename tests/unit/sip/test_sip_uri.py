@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.errors import ParseError
-from signaling.sip.flow import Flow, flow_to
+from signaling.sip.flow import Flow, Lookup, flow_to
 from signaling.sip.inspection import display_user
 from signaling.sip.uri import SipUri, bracket, parse_name_address, parse_parameters, parse_uri, unescape
 
@@ -116,8 +116,8 @@ def test_a_uri_says_where_to_send(uri: str, flow: Flow) -> None:
 @pytest.mark.parametrize(
     ("text", "flow"),
     [
-        ("sips:a@example.org", Flow("tls", "example.org", 5061)),
-        ("sips:a@example.org;transport=tcp", Flow("tls", "example.org", 5061)),
+        ("sips:a@example.org", Flow("tls", "example.org", 5061, lookup=Lookup.ANY)),
+        ("sips:a@example.org;transport=tcp", Flow("tls", "example.org", 5061, lookup=Lookup.SERVICE)),
         ("sip:a@example.org:5071;transport=tls", Flow("tls", "example.org", 5071)),
         ("sip:a@example.org;transport=TLS;maddr=192.0.2.7", Flow("tls", "192.0.2.7", 5061, 0, "example.org")),
     ],

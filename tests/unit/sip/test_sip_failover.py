@@ -1,0 +1,180 @@
+"""Requests to names: they wait for the addresses, and go on to the next one (RFC 3263 section 4.3)."""
+
+import pytest
+
+from signaling.sip.event import CallAnswered, CallProgressed, CallRefused
+from signaling.sip.flow import TCP, UDP, Flow
+from signaling.sip.location import Location
+from signaling.sip.message import Request, parse_message, serialize_message
+from signaling.sip.response import make_response
+from signaling.sip.transaction import Timing
+from tests.unit.sip.line import ALICE, ANSWER, OFFER, make_agent, name_of
+
+TARGET = "sip:112@carrier.example"
+FIRST, SECOND = Flow(UDP, "192.0.2.11", 5060), Flow(TCP, "192.0.2.12", 5062)
+PATIENCE_S = Timing().patience_s
+
+
+class Caller:
+    """An agent whose requests are read as they leave."""
+
+    def __init__(self) -> None:
+        self.agent = make_agent(ALICE)
+        self.now = 0.0
+
+    def sent(self) -> list[tuple[Request, Flow]]:
+        found = [(parse_message(data), flow) for data, flow in self.agent.messages_to_send()]
+        return [(message, flow) for message, flow in found if isinstance(message, Request)]
+
+    def names(self) -> list[tuple[str, Flow]]:
+        return [(name_of(message), flow) for message, flow in self.sent()]
+
+    def locate(self, *ways: Flow, reason: str = "") -> None:
+        (asked,) = self.agent.lookups()
+        assert (asked.host, asked.port) == ("carrier.example", 5060)
+        self.agent.receive_location(asked, Location(ways, reason), self.now)
+
+    def answer(self, request: Request, status: int, flow: Flow, contact: str = "", body: str = "") -> None:
+        headers = [("Contact", contact)] if contact else []
+        headers += [("Content-Type", "application/sdp")] if body else []
+        data = make_response(request, status, to_tag="t1", headers=tuple(headers), body=body.encode())
+        self.agent.receive_message(data, flow, self.now)
+
+    def run(self, seconds: float) -> None:
+        until = self.now + seconds
+        while (at := self.agent.timer()) is not None and at <= until:
+            self.now = max(self.now, at)
+            self.agent.handle_timer(self.now)
+        self.now = until
+
+
+def test_an_invite_to_a_name_waits_for_its_addresses() -> None:
+    caller = Caller()
+    call = caller.agent.invite(TARGET, OFFER, 0.0)
+    assert caller.sent() == []
+    assert caller.agent.call_id(call)
+    caller.locate(SECOND, FIRST)
+    ((invite, flow),) = caller.sent()
+    assert flow == SECOND
+    assert invite.first("Via").startswith("SIP/2.0/TCP ")
+    assert "transport=tcp" in invite.first("Contact")
+    assert invite.first("Call-ID") == caller.agent.call_id(call)
+    assert caller.agent.lookups() == []
+
+
+def test_two_calls_to_a_name_ask_once() -> None:
+    caller = Caller()
+    caller.agent.invite(TARGET, OFFER, 0.0)
+    caller.agent.invite(TARGET, OFFER, 0.0)
+    caller.locate(FIRST)
+    assert caller.names() == [("INVITE", FIRST)] * 2
+
+
+def test_a_name_without_address_fails_the_call_and_says_why() -> None:
+    caller = Caller()
+    call = caller.agent.invite(TARGET, OFFER, 0.0)
+    caller.locate(reason="carrier.example does not exist")
+    assert caller.agent.events() == [CallRefused(call, 503, "carrier.example does not exist")]
+    assert caller.agent.calls() == ()
+    assert caller.sent() == []
+
+
+@pytest.mark.parametrize("trouble", ["transport", "503", "silence"])
+def test_the_next_address_takes_the_call(trouble: str) -> None:
+    caller = Caller()
+    call = caller.agent.invite(TARGET, OFFER, 0.0)
+    caller.locate(FIRST, SECOND)
+    ((first, _),) = caller.sent()
+    if trouble == "transport":
+        caller.agent.fail_flow(FIRST, caller.now)
+    elif trouble == "503":
+        caller.answer(first, 503, FIRST)
+    else:
+        caller.run(PATIENCE_S)
+    sent = caller.sent()
+    invite, flow = sent[-1]
+    assert flow == SECOND
+    assert invite.first("CSeq") == first.first("CSeq")
+    assert invite.first("Call-ID") == first.first("Call-ID")
+    assert invite.first("From") == first.first("From")
+    assert invite.first("Via") != first.first("Via")
+    assert caller.agent.events() == []
+    assert caller.agent.counters()["sip_failovers"] == 1
+    caller.answer(invite, 200, SECOND, "<sip:bob@192.0.2.12:5062;transport=tcp>", ANSWER)
+    assert caller.agent.events() == [CallAnswered(call, ANSWER)]
+
+
+def test_when_all_addresses_failed_so_has_the_call() -> None:
+    caller = Caller()
+    call = caller.agent.invite(TARGET, OFFER, 0.0)
+    caller.locate(FIRST, SECOND)
+    caller.agent.fail_flow(FIRST, 0.0)
+    caller.agent.fail_flow(SECOND, 0.0)
+    assert caller.agent.events() == [CallRefused(call, 503, "cannot be reached")]
+    assert caller.agent.calls() == ()
+
+
+def test_a_phone_that_rang_is_not_called_by_another_way() -> None:
+    caller = Caller()
+    call = caller.agent.invite(TARGET, OFFER, 0.0)
+    caller.locate(FIRST, SECOND)
+    ((invite, _),) = caller.sent()
+    caller.answer(invite, 180, FIRST)
+    caller.answer(invite, 503, FIRST)
+    assert caller.agent.events() == [
+        CallProgressed(call, 180, "", binding=False),
+        CallRefused(call, 503, "Service Unavailable"),
+    ]
+
+
+def test_an_address_that_failed_is_tried_last_for_a_while() -> None:
+    caller = Caller()
+    caller.agent.invite(TARGET, OFFER, 0.0)
+    caller.locate(FIRST, SECOND)
+    caller.agent.fail_flow(FIRST, 0.0)
+    caller.sent()
+    caller.agent.invite(TARGET, OFFER, caller.now)
+    caller.locate(FIRST, SECOND)
+    assert caller.names() == [("INVITE", SECOND)]
+    caller.now = 61.0
+    caller.agent.invite(TARGET, OFFER, caller.now)
+    caller.locate(FIRST, SECOND)
+    assert caller.names() == [("INVITE", FIRST)]
+
+
+def test_who_hangs_up_while_the_name_is_looked_up_calls_nobody() -> None:
+    caller = Caller()
+    call = caller.agent.invite(TARGET, OFFER, 0.0)
+    caller.agent.cancel(call, 0.0)
+    caller.locate(FIRST)
+    assert caller.sent() == []
+    assert caller.agent.calls() == ()
+
+
+def test_a_cancel_waits_until_the_second_server_has_answered() -> None:
+    """Section 9.1: what the first one said does not count."""
+    caller = Caller()
+    call = caller.agent.invite(TARGET, OFFER, 0.0)
+    caller.locate(FIRST, SECOND)
+    ((first, _),) = caller.sent()
+    caller.answer(first, 100, FIRST)
+    caller.answer(first, 503, FIRST)
+    caller.agent.cancel(call, 0.0)
+    sent = caller.sent()
+    assert [name_of(message) for message, _ in sent] == ["ACK", "INVITE"]
+    caller.answer(sent[-1][0], 100, SECOND)
+    assert caller.names() == [("CANCEL", SECOND)]
+
+
+def test_the_ack_goes_to_the_name_that_the_answer_gave() -> None:
+    caller = Caller()
+    caller.agent.invite(TARGET, OFFER, 0.0)
+    caller.locate(FIRST)
+    ((invite, _),) = caller.sent()
+    caller.answer(invite, 200, FIRST, "<sip:bob@carrier.example>", ANSWER)
+    assert caller.sent() == []
+    caller.locate(SECOND)
+    ((ack, flow),) = caller.sent()
+    assert (ack.method, ack.uri, flow) == ("ACK", "sip:bob@carrier.example", SECOND)
+    assert ack.first("Via").startswith("SIP/2.0/TCP ")
+    assert serialize_message(ack)
