@@ -49,9 +49,9 @@ def _serve(options: argparse.Namespace) -> int:
     gc.disable()  # until it serves
     settings = load_settings(options.config, options.set)
     if options.trial:
-        settings = _with_trial_users(settings)
+        settings = with_trial_users(settings)
     configure_logs(settings.log)
-    for warning in warnings_about(settings):
+    for warning in () if options.trial else warnings_about(settings):
         structlog.get_logger().warning("! settings", warning=warning)
     # Most of a start is importing, in both processes: they do it at the same time.
     with contextlib.closing(WorkerProcess()) as worker:
@@ -63,7 +63,7 @@ def _serve(options: argparse.Namespace) -> int:
             return runner.run(serve(settings, worker))
 
 
-def _with_trial_users(settings: Settings) -> Settings:
+def with_trial_users(settings: Settings) -> Settings:
     """Two users with a password of this start. Nobody else can reach them: the page listens on loopback only."""
     import secrets
 
@@ -80,7 +80,11 @@ def _with_trial_users(settings: Settings) -> Settings:
     print(  # noqa: T201 - not into the log, which is kept
         f"For this start: alice is an agent, bob an expert, the password of both is {password}", flush=True
     )
-    return settings.model_copy(update={"users": (*settings.users, *users)})
+    sip = settings.sip
+    if sip.address.startswith("127.") and not settings.trunks:
+        # Only this machine reaches it, but many phones send from the address they have in its network.
+        sip = sip.model_copy(update={"allowed_networks": ("0.0.0.0/0",)})
+    return settings.model_copy(update={"users": (*settings.users, *users), "sip": sip})
 
 
 def _check(options: argparse.Namespace) -> int:

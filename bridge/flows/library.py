@@ -9,6 +9,11 @@ from bridge.flows.flow_file import Known, parse_flow
 from bridge.ids import FlowId
 from bridge.settings import Settings, flows_directory, prompts_directory
 
+SHIPPED = (
+    "these are the flows that come with warmbridge: configure the queues and groups they name, or set flows.folder "
+    'to a folder with flows of your own, or an empty one and flows.inbound to ""'
+)
+
 
 def configured_flows(settings: Settings) -> tuple[Flow, ...]:
     """Raises SettingsError naming every mistake of every file with its line."""
@@ -26,6 +31,8 @@ def configured_flows(settings: Settings) -> tuple[Flow, ...]:
         except SettingsError as error:
             complaints.append(error.reason)
     complaints += _together(flows, settings, complete=not complaints)
+    if complaints and not settings.flows.folder:
+        complaints.append(SHIPPED)
     if complaints:
         raise SettingsError("\n".join(complaints))
     return tuple(flows)

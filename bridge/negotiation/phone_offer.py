@@ -35,7 +35,7 @@ from bridge.wire.sdp_section import Direction, MediaSection
 _FIRST_DYNAMIC = 96  # RFC 3551 section 3
 _FIRST_EVENT = 101  # as most phones number it; the number itself has no meaning
 
-VIDEO_DECLINED = "the phone, or a trunk before it, took the video out of the bridge's offer"
+VIDEO_DECLINED = "the phone has no video: it, or a trunk before it, took the video out of the bridge's offer"
 VIDEO_ENDED = "the bridge went back to voice"
 
 Events = tuple[tuple[int, int], ...]  # telephone-events: payload type and clock

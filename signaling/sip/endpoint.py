@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
+import structlog
+
 from bridge.clock import Clock
 from bridge.errors import SettingsError
 from signaling.sip.admission import Admission
@@ -22,9 +24,14 @@ from signaling.sip.stream_connection import StreamConnection
 from signaling.sip.stream_ports import StreamPorts
 from signaling.sip.trace import SipTrace
 
+_log = structlog.get_logger("sip")
+
 BIND_ATTEMPTS = 10
 STRANGER_MESSAGES_PER_S = 10.0  # of one source: enough for a phone, too little for a scan
 STRANGER_BURST = 50.0
+STRANGER_LINES_PER_S = 1 / 600  # of the log, for one source; a scan from many gets no more than the next
+LINES_PER_S = 0.1
+LINES_BURST = 20.0
 GAUGES = frozenset({"sip_calls", "sip_transactions", "sip_connections", "sip_trunks_up", "sip_trunks_down"})
 
 
@@ -53,6 +60,8 @@ class SipEndpoint:
         self._user = user
         self._trunks = settings.agent.trunks
         self._strangers = Admission(STRANGER_MESSAGES_PER_S, STRANGER_BURST)
+        self._reported = Admission(STRANGER_LINES_PER_S, 1.0)
+        self._reports = Admission(LINES_PER_S, LINES_BURST)
         self._admission = Admission(settings.messages_per_second, settings.message_burst)
         self._agent: UserAgent | None = None
         self._datagrams: DatagramPort | None = None
@@ -197,10 +206,19 @@ class SipEndpoint:
             now = self._clock.now()
             self._note(data, flow, now, received=True)
             self.agent.receive_message(data, flow, now)
-        elif self._settings.stranger_treatment == "forbid":
+            return
+        self._report_stranger(flow.host)
+        if self._settings.stranger_treatment == "forbid":
             self.agent.refuse_stranger(data, flow)
         else:
             self.agent.strangers += 1
+
+    def _report_stranger(self, host: str) -> None:
+        """Tells the operator whose phone may not call, and what would let it; a scan is only counted."""
+        now = self._clock.now()
+        if self._reported.takes(host, now) and self._reports.takes("all", now):
+            remedy = "if it may call: sip.allowed_networks, or the networks of one of [[trunks]]"
+            _log.warning("x stranger refused", host=host, remedy=remedy)
 
     def _is_welcome(self, host: str) -> bool:
         """Strangers are where a trunk's calls may come from anywhere; the agent asks them who they are."""

@@ -1,7 +1,7 @@
 // What is shown of an offer and of an interaction. Each card gets the state and calls back; it decides nothing.
 
 import { describeFigures } from "./figure.js";
-import { build, keep, showBadge, showFacts, showPressed } from "./part.js";
+import { build, element, keep, showBadge, showFacts, showPressed } from "./part.js";
 
 const ROLES = { customer: "customer", agent: "agent", sme: "expert", supervisor: "supervisor" };
 
@@ -27,6 +27,37 @@ export class OfferCard {
   tick() {
     const seconds = Math.max(0, Math.round((this.endsAt - Date.now()) / 1000));
     showBadge(this.parts.countdown, "alerting", `${seconds} s left`);
+  }
+}
+
+/** The work after a call: what came of it, a note, and how long there is for it. */
+export class WrapUpCard {
+  constructor({ interaction, me }, actions) {
+    const parts = build("wrap-up-template");
+    this.root = parts.root;
+    this.parts = parts;
+    parts.title.textContent = `After the call from ${interaction.caller || "unknown"}`;
+    parts.id.textContent = interaction.interactionId;
+    parts.codes.hidden = true;
+    parts.form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      actions.completeWrapUp(interaction, parts.code.value, parts.note.value);
+    });
+    this.endsAt = Date.parse(me.wrapUpBy);
+    this.tick();
+    actions.wrapUpCodes(me).then((codes) => this.#offer(codes));
+  }
+
+  /** Without codes of the queue there is nothing to choose. */
+  #offer(codes) {
+    this.parts.codes.hidden = codes.length === 0;
+    const options = codes.map((code) => Object.assign(element("option", code), { value: code }));
+    this.parts.code.replaceChildren(Object.assign(element("option", "none"), { value: "" }), ...options);
+  }
+
+  tick() {
+    const seconds = Math.max(0, Math.round((this.endsAt - Date.now()) / 1000));
+    showBadge(this.parts.countdown, "waiting", `${seconds} s left`);
   }
 }
 

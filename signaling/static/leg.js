@@ -99,8 +99,7 @@ export class Leg extends EventTarget {
       // The offer stays open meanwhile: rolled back, the browser would at once ask for the next one.
       if (PASSING.has(error.code) && ++this.#tries < TRIES) {
         setTimeout(() => this.#next(() => this.#offerAgain()), AGAIN_AFTER_MS);
-      }
-      if (error.code !== "glare") throw error;
+      } else if (error.code !== "glare") throw error;
     }
   }
 

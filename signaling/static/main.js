@@ -1,7 +1,7 @@
 // The desktop: joins socket, legs and cards. `window.warmbridge` is its handle for tests and curious people.
 
 import { ring } from "./bell.js";
-import { InteractionCard, OfferCard } from "./card.js";
+import { InteractionCard, OfferCard, WrapUpCard } from "./card.js";
 import { browserTrouble, openCamera, openDevices } from "./device.js";
 import { readFigures } from "./figure.js";
 import { Leg } from "./leg.js";
@@ -23,6 +23,7 @@ const state = {
   presence: { presence: "offline", role: "agent" },
   offers: new Map(),
   interactions: new Map(),
+  wrapUps: new Map(), // calls that are over for this desktop, but not the work after them
   users: new Map(),
   legs: new Map(),
   figures: new Map(),
@@ -35,21 +36,29 @@ const readiness = new Readiness(socket, () =>
 const options = { processing: true, codec: "" };
 const offerCards = new Map();
 const interactionCards = new Map();
+const wrapUpCards = new Map();
 
 // --- notices ------------------------------------------------------------------------------------------------
 
-function notify(kind, text) {
+/** `about` is what the notice is about, for `settled`. */
+function notify(kind, text, about = "") {
   state.notices.push({ kind, text });
   if ([...$("notices").children].some((shown) => shown.firstChild.textContent === text)) return;
   const notice = element("div");
   notice.className = "notice";
   notice.dataset.kind = kind;
+  notice.dataset.about = about;
   const close = element("button", "Dismiss");
   close.className = "small";
   close.addEventListener("click", () => notice.remove());
   notice.append(element("span", text), close);
   $("notices").append(notice);
   while ($("notices").children.length > 4) $("notices").firstChild.remove();
+}
+
+/** It is well again: what was said about it makes way. */
+function settled(about) {
+  for (const notice of [...$("notices").children]) if (notice.dataset.about === about) notice.remove();
 }
 
 /** Carries out one command and tells the person when it is refused. */
@@ -96,7 +105,7 @@ async function signedOut(reason) {
     await enter(token);
     return;
   }
-  notify("error", `Signed out: ${reason}`);
+  notify("error", `Signed out: ${reason}. Sign in again.`);
   setTimeout(() => {
     if (!socket.identity) for (const id of [...state.legs.keys()]) dropLeg(id);
   }, LINGER_MS);
@@ -115,7 +124,7 @@ function signOut() {
   session.forget();
   for (const id of [...state.legs.keys()]) dropLeg(id);
   state.presence = { presence: "offline", role: "agent" };
-  for (const map of [state.offers, state.interactions, state.users]) map.clear();
+  for (const map of [state.offers, state.interactions, state.wrapUps, state.users]) map.clear();
   readiness.want(false);
   socket.close();
   render();
@@ -146,6 +155,7 @@ async function refresh() {
   state.offers.clear(); // those that still ring come again with the first command
   const listed = await attempt("listInteractions");
   state.interactions.clear();
+  state.wrapUps.clear();
   for (const interaction of listed?.interactions ?? []) takeInteraction(interaction);
   const anew = state.bootId !== null && state.bootId !== socket.identity.bootId;
   state.bootId = socket.identity.bootId;
@@ -220,7 +230,9 @@ function ownPart(interaction) {
 function takeInteraction(interaction) {
   const id = interaction.interactionId;
   const me = ownPart(interaction);
-  if (interaction.state === "ended" || !me) {
+  if (me?.state === "wrap-up") state.wrapUps.set(id, { interaction, me });
+  else state.wrapUps.delete(id);
+  if (interaction.state === "ended" || !me || me.state === "wrap-up") {
     state.interactions.delete(id);
     dropLeg(id);
     return;
@@ -265,8 +277,11 @@ async function join(interaction) {
   const leg = new Leg(socket, id, { ...found, codec: options.codec });
   leg.cameraAsked = camera;
   state.legs.set(id, leg);
-  leg.addEventListener("change", render);
-  leg.addEventListener("trouble", ({ detail }) => notify("error", `Media: ${detail.message}`));
+  leg.addEventListener("change", () => {
+    if (leg.pc.connectionState === "connected") settled(id);
+    render();
+  });
+  leg.addEventListener("trouble", ({ detail }) => notify("error", `No sound and picture: ${detail.message}`, id));
   // What happened while the devices opened: a mute, or a wish for video.
   const latest = state.interactions.get(id);
   takeInteraction(latest);
@@ -311,6 +326,14 @@ const actions = {
   leave: ({ interactionId }) => attempt("leaveInteraction", { interactionId }),
   end: ({ interactionId }) => attempt("endInteraction", { interactionId }),
   add: ({ interactionId }, userId, type) => attempt("addParticipant", { interactionId, userId, type, role: "sme" }),
+  async completeWrapUp({ interactionId }, code, note) {
+    if (await attempt("completeWrapUp", { interactionId, code, note })) state.wrapUps.delete(interactionId);
+    render();
+  },
+  async wrapUpCodes({ queueId }) {
+    const reply = queueId && (await socket.request("getQueue", { queueId }).catch(() => null));
+    return reply?.queue.wrapUpCodes ?? [];
+  },
   note: ({ interactionId }, attributes) => attempt("setAttributes", { interactionId, attributes }),
 };
 for (const verb of ["mute", "unmute", "hold", "resume", "remove"]) {
@@ -331,13 +354,14 @@ const onEvent = {
         notify("warning", "An offer was not answered, so you are no longer ready. Go ready again when you are.");
       }
       state.presence = { presence: user.presence, role: user.role };
+      if (!user.busy) state.wrapUps.clear(); // done, or its time is over
       readiness.want(user.presence === "ready");
     }
   },
   mediaOffered: ({ interactionId, legId, sdp }) => state.legs.get(interactionId)?.receiveOffer(legId, sdp),
   mediaEnded({ interactionId, legId, rejoin: again, reason }) {
     if (state.legs.get(interactionId)?.legId !== legId) return;
-    notify("warning", `Media ended: ${reason}${again ? " Connecting again." : ""}`);
+    notify("warning", `Sound and picture ended: ${reason}.${again ? " They are being connected again." : ""}`, interactionId);
     if (again) rejoin(interactionId);
     else dropLeg(interactionId);
   },
@@ -389,16 +413,27 @@ function render() {
   renderCards();
   renderUsers();
   renderReadiness();
-  $("idle").hidden = state.interactions.size > 0;
-  $("idle-text").textContent =
-    state.presence.presence === "ready" ? "You are ready: the next offer rings here." : "Go ready to be offered the next caller.";
+  $("idle").hidden = state.interactions.size + state.offers.size + state.wrapUps.size > 0;
+  $("idle-text").textContent = idleText();
 }
+
+function idleText() {
+  if (state.presence.presence !== "ready") return "Go ready to be offered the next caller.";
+  if (!$("readiness").hidden && $("readiness").dataset.stops) return "You went ready, but nothing rings here before that is put right.";
+  const work = state.users.get(socket.identity?.userId)?.status === "wrap-up";
+  return work ? "The time for the work after your last call still runs; then the next offer rings here." : "You are ready: the next offer rings here.";
+}
+
+const BROKEN = "The connection to the bridge broke and is tried again every few seconds. If it stays so, ask whether the "
+  + "bridge runs and can be reached. The caller is not hung up on.";
 
 /** What keeps offers away although one is ready, with what to do about it. */
 function renderReadiness() {
   const { microphone, camera, path } = readiness.troubles ?? {};
   const stops = [microphone, path].filter(Boolean);
-  const text = stops.length ? `You are offered nothing: ${stops.join(" ")}` : camera ? `You are offered no video: ${camera}` : "";
+  const broken = socket.identity !== null && state.connection !== "online";
+  const text = socket.identity === null ? "" : broken ? BROKEN : stops.length ? `You are offered nothing: ${stops.join(" ")}` : camera ? `You are offered no video: ${camera}` : "";
+  $("readiness").dataset.stops = broken || stops.length ? "yes" : "";
   $("readiness").hidden = !text;
   if ($("readiness").textContent !== text) $("readiness").textContent = text;
 }
@@ -407,8 +442,11 @@ function renderCards() {
   keep($("offers"), offerCards, [...state.offers.keys()], (id) => new OfferCard(state.offers.get(id), actions));
   ring(state.offers.size > 0);
   const make = (id) => new InteractionCard(id, actions);
-  keep($("interactions"), interactionCards, [...state.interactions.keys()], make);
-  for (const [id, interaction] of state.interactions) interactionCards.get(id).show(interaction, state.legs.get(id));
+  // What only rings here is shown by its offer.
+  const shown = [...state.interactions].filter(([, interaction]) => ownPart(interaction).state !== "alerting");
+  keep($("interactions"), interactionCards, shown.map(([id]) => id), make);
+  for (const [id, interaction] of shown) interactionCards.get(id).show(interaction, state.legs.get(id));
+  keep($("wrap-ups"), wrapUpCards, [...state.wrapUps.keys()], (id) => new WrapUpCard(state.wrapUps.get(id), actions));
 }
 
 function renderUsers() {
@@ -418,7 +456,8 @@ function renderUsers() {
       const line = element("li", `${user.name} (${user.role === "sme" ? "expert" : user.role}) `);
       const badge = element("span");
       badge.className = "badge";
-      showBadge(badge, user.presence, user.busy ? `${user.presence}, busy` : user.presence);
+      showBadge(badge, user.status);
+      badge.title = user.fault;
       line.append(badge);
       return line;
     }),
@@ -429,7 +468,7 @@ function renderUsers() {
 }
 
 setInterval(async () => {
-  for (const card of offerCards.values()) card.tick();
+  for (const card of [...offerCards.values(), ...wrapUpCards.values()]) card.tick();
   for (const [id, leg] of state.legs) {
     if (!leg) continue;
     const figures = await readFigures(leg.pc);

@@ -32,8 +32,9 @@ export function showPressed(button, pressed) {
   button.setAttribute("aria-pressed", String(pressed));
 }
 
-/** Name and value pairs; unchanged ones are left alone. */
+/** Name and value pairs that say something; unchanged ones are left alone. */
 export function showFacts(list, facts) {
+  facts = facts.filter(([, value]) => value !== "");
   const text = JSON.stringify(facts);
   if (list.dataset.shown === text) return;
   list.dataset.shown = text;

@@ -3,7 +3,8 @@
 const SUBPROTOCOL = "warmbridge.v1";
 const PING_EVERY_MS = 15_000;
 const REPLY_WITHIN_MS = 20_000;
-const RETRY_MS = [500, 1000, 2000, 4000, 8000];
+// Within desk.reconnect_grace_s there must be a try, whenever the bridge came back.
+const RETRY_MS = [500, 1000, 2000, 3000];
 // After these close codes trying again with the same token cannot help (PROTOCOL.md section 6).
 const FINAL_CODES = new Set([4401]);
 

@@ -8,6 +8,11 @@ from bridge.errors import UnauthorizedError
 
 LEEWAY_S = 10.0  # RFC 7519 section 4.1.4 allows "no more than a few minutes" of clock skew
 
+FOREIGN_KEY = (
+    "the token is not valid: it is signed with another key than the one known here "
+    "(without auth.secret_file every start of the bridge makes a new one)"
+)
+
 
 def read_header(token: str) -> dict[str, Any]:
     """Not believed yet: it says by which key to check. Raises UnauthorizedError, as all here."""
@@ -36,6 +41,8 @@ def read_claims(
                 "verify_iat": False,
             },
         )
+    except jwt.InvalidSignatureError:
+        raise UnauthorizedError(FOREIGN_KEY) from None
     except (jwt.InvalidTokenError, jwt.InvalidKeyError) as error:
         raise UnauthorizedError(f"the token is not valid: {error}") from None
 

@@ -100,7 +100,8 @@ class SignIn:
         if wait_s > 0:
             raise TooManyTriesError(wait_s)
         if not await self._secrets.matches(password, known.account.password_hash if known else None):
-            log.info("x sign-in", address=address)  # no name: people type their password there
+            # No name: people type their password there.
+            log.info("x sign-in", address=address, reason="unknown user or wrong password")
             raise UnauthorizedError(WRONG)
         assert known is not None
         self.throttle.succeed(user, address)
@@ -117,7 +118,10 @@ class SignIn:
         claims = await self._issuer().finish(code, state, issuer)
         registration = self._claimed(claims)
         if registration is None:
-            log.info("x sign-in", issuer=self._settings.issuer, claim=self._settings.user_claim)
+            reason = "whom the issuer names has no account here"
+            log.info(
+                "x sign-in", issuer=self._settings.issuer, claim=self._settings.user_claim, reason=reason
+            )
             raise ForbiddenError("the issuer knows you, but there is no account for you here")
         return self.grant(registration.account.user_id)
 

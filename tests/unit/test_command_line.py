@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.__main__ import main
-from bridge.settings import config_directory
+from bridge.__main__ import main, with_trial_users
+from bridge.settings import config_directory, load_settings
 
 
 def test_check_accepts_the_shipped_configuration(capsys: pytest.CaptureFixture[str]) -> None:
@@ -53,6 +53,17 @@ def test_password_comes_from_a_pipe_and_leaves_only_its_hash(
     assert "horse" not in printed
     monkeypatch.setattr("sys.stdin", io.StringIO("short\n"))
     assert main(["password"]) == 2
+
+
+def test_whoever_tries_it_may_call_from_any_address_this_machine_has(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    tried = with_trial_users(load_settings(None))
+    assert [trunk.networks for trunk in tried.all_trunks] == [("0.0.0.0/0",)]
+    assert [user.id for user in tried.users] == ["alice", "bob"]
+    beyond = with_trial_users(load_settings(None, ["sip.address=192.0.2.1"]))
+    assert [trunk.networks for trunk in beyond.all_trunks] == [("127.0.0.0/8",)]
+    capsys.readouterr()
 
 
 def test_users_to_try_with_are_for_this_machine_only(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from structlog.testing import capture_logs
 
 from bridge.clock import SystemClock
 from bridge.errors import (
@@ -331,7 +332,10 @@ async def test_strangers_stay_outside(treatment: str, status: int, transport: st
     door = make_door(EndpointSettings(port=0, stranger_treatment=treatment, agent=AgentSettings(trunks=far)))
     async with asyncio.TaskGroup() as tasks:
         await door.open(tasks, hall)
-        heard = await ask_options(transport, door.port)
+        with capture_logs() as lines:
+            heard = await ask_options(transport, door.port)
+        told = [line["host"] for line in lines if line["event"] == "x stranger refused"]
+        assert told == ["127.0.0.1"] * (treatment == "forbid" or transport == "udp")
         assert heard[:12] == (f"SIP/2.0 {status} ".encode() if status else b"")
         assert hall.calls == []
         counters = door.counters()

@@ -7,17 +7,21 @@ pictures move is proved with the whole daemon.
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright
 
+from bridge.desk.queue import default_queue
 from bridge.plane import messages
 from bridge.plane.messages import WebRtcLegSpec
 from tests.interop.chromium import FLAGS
 from tests.interop.programs import eventually, program
 from tests.interop.web.front_desk import FrontDesk, front_desk, token
+from tests.unit.switchboard.theatre import ALL_SCOPES, who
 
+CRM = who("crm", scopes=ALL_SCOPES | {"interaction:all", "queue:write"})
 WAIT_S = 15.0
 NOTE_SOCKETS = """
     window.sockets = [];
@@ -125,6 +129,45 @@ async def test_agent_and_expert_see_each_other_named(browser: Browser, desk: Fro
     await eventually("the phone is told", lambda: desk.stage.doors.hung_up)
     assert await complaints(agent) == []
     assert await complaints(expert) == []
+
+
+async def test_the_work_after_a_call_has_a_form_and_its_time(browser: Browser, desk: FrontDesk) -> None:
+    line = replace(default_queue(), wrap_up_s=600.0, wrap_up_codes=("Solved", "Follow-up needed"))
+    await desk.stage.board.declare_queue(CRM, line)
+    agent = await agent_in_call(browser, desk)
+    await agent.click("text=Leave")
+    await agent.wait_for_selector('#wrap-ups h2:has-text("After the call from +4930123")')
+    await agent.wait_for_selector('.users li:has-text("Alice") >> text=wrap-up')
+    await agent.select_option('[data-part="code"]', "Solved")
+    await agent.fill('[data-part="form"] [data-part="note"]', "fine now")
+    await agent.click("#wrap-ups button")
+    await until(agent, "document.querySelector('#wrap-ups article') === null")
+    await agent.wait_for_selector('.offer:has-text("+4930123")')  # the caller was left waiting
+    worked = next(view for view in await desk.stage.board.list_interactions(CRM))
+    mine = next(party for party in worked.participants if party.role == "agent")
+    assert (mine.wrap_up_code, mine.wrap_up_note) == ("Solved", "fine now")
+    assert await complaints(agent) == []
+
+
+async def test_what_rings_is_no_call_yet(browser: Browser, desk: FrontDesk) -> None:
+    agent = await agent_in_call(browser, desk)
+    expert = await open_desktop(browser, desk, "eve")
+    await expert.click("text=Ready as expert")
+    await agent.wait_for_selector('.users li:has-text("Eve") >> text=ready')
+    await agent.fill('input[data-part="expert"]', "eve")
+    await agent.click('[data-part="add"] button')
+    await expert.wait_for_selector(".offer >> text=Accept")
+    assert await expert.locator("text=Hang up for all").count() == 0
+
+
+async def test_a_bridge_that_is_away_is_told_until_it_is_back(browser: Browser, desk: FrontDesk) -> None:
+    page = await open_desktop(browser, desk, "alice")
+    await page.context.set_offline(True)
+    await page.evaluate("sockets.at(-1).close()")
+    await page.wait_for_selector("text=The connection to the bridge broke")
+    await page.context.set_offline(False)
+    await until(page, "warmbridge.state.connection === 'online'")
+    await page.wait_for_selector("#readiness", state="hidden")
 
 
 async def test_offers_that_cross_end_in_one_agreement(browser: Browser, desk: FrontDesk) -> None:

@@ -37,6 +37,14 @@ def test_the_shipped_flows_fit_the_shipped_configuration() -> None:
     assert [flow.flow_id for flow in flows] == ["escalation", "inbound"]
 
 
+def test_who_has_queues_of_their_own_is_told_whose_flows_do_not_fit(tmp_path: Path) -> None:
+    path = tmp_path / "bridge.toml"
+    path.write_text('[[queues]]\nid = "default"\nname = "Line"\nrole = "agent"\n', encoding="utf-8")
+    with pytest.raises(SettingsError, match="no queue 'escalation-video-sme'") as refused:
+        configured_flows(load_settings(path))
+    assert "set flows.folder" in refused.value.reason.splitlines()[-1]
+
+
 def test_every_file_s_mistakes_are_named_at_once(tmp_path: Path) -> None:
     write(tmp_path, "inbound", more='colour = "red"\n')
     write(tmp_path, "other", kind="sideways")
