@@ -1,4 +1,4 @@
-"""The media of a synthetic phone: PCMU both ways over its own sockets, and RFC 4733 digits."""
+"""The media of a synthetic phone: PCMU or PCMA both ways over its own sockets, and RFC 4733 digits."""
 
 import asyncio
 from collections import deque
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bridge.codec.g711 import PCMU, RATE_HZ
+from bridge.codec.g711 import PCMA, PCMU, RATE_HZ
 from bridge.codec.sample import from_pcm16, to_pcm16
 from bridge.errors import ParseError
 from bridge.peers.hearing import Hearing
@@ -19,7 +19,7 @@ from bridge.wire.rtp import RtpPacket, parse_rtp, serialize_rtp
 
 FRAME_S = 0.02
 FRAME_SAMPLES = 160
-PCMU_PAYLOAD_TYPE = 0  # RFC 3551 table 4
+LAWS = {0: PCMU, 8: PCMA}  # by payload type (RFC 3551 table 4)
 RECORDED_FRAMES = 30_000  # ten minutes; older sound is dropped
 LONGEST_GAP = 50  # lost packets filled with silence; a longer gap is a pause, not a loss
 END_REPEATS = 3  # RFC 4733 section 2.5.1.4: the last packet of a digit is sent three times
@@ -55,6 +55,7 @@ class RtpPhone(asyncio.DatagramProtocol):
         self.recorded: deque[Samples] = deque(maxlen=RECORDED_FRAMES)
         self.remote: tuple[str, int] | None = None
         self.sends = True
+        self.payload_type = 0  # of what it sends and understands
         self.dtmf_payload_type: int | None = None
 
     async def open(self, host: str) -> None:
@@ -106,7 +107,7 @@ class RtpPhone(asyncio.DatagramProtocol):
         if self.remote is None or not self.sends or not self._pair.is_open:
             self._timestamp = (self._timestamp + FRAME_SAMPLES) & 0xFFFFFFFF
             return
-        payload_type, payload, marker = PCMU_PAYLOAD_TYPE, b"", False
+        payload_type, payload, marker = self.payload_type, b"", False
         timestamp = self._timestamp
         if self._digits:
             digit = self._digits.popleft()
@@ -114,7 +115,7 @@ class RtpPhone(asyncio.DatagramProtocol):
             # All packets of a digit have the timestamp of its first (RFC 4733 section 2.5.1.2).
             timestamp = (self._timestamp - FRAME_SAMPLES * digit.sequence_number) & 0xFFFFFFFF
         else:
-            payload = PCMU.encode(from_pcm16(samples))
+            payload = LAWS[self.payload_type].encode(from_pcm16(samples))
         packet = RtpPacket(payload_type, self._sequence_number, timestamp, self._ssrc, payload, marker)
         self._pair.send(serialize_rtp(packet), self.remote)
         self._sequence_number = (self._sequence_number + 1) & 0xFFFF
@@ -143,11 +144,11 @@ class RtpPhone(asyncio.DatagramProtocol):
             return
         gap = received.index - self._last_index - 1 if self._last_index >= 0 else 0
         self._last_index = max(self._last_index, received.index)
-        if packet.payload_type != PCMU_PAYLOAD_TYPE:
+        if packet.payload_type != self.payload_type:
             return
         for _ in range(gap if 0 < gap <= LONGEST_GAP else 0):
             self._keep(np.zeros(FRAME_SAMPLES, np.int16), now)
-        self._keep(to_pcm16(PCMU.decode(packet.payload)), now)
+        self._keep(to_pcm16(LAWS[self.payload_type].decode(packet.payload)), now)
 
     def _keep(self, samples: Samples, now: float) -> None:
         self.hearing.receive(samples, now)

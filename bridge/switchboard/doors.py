@@ -75,7 +75,8 @@ class Corridor(Protocol):
         ...
 
     async def late_answer(self, leg_id: LegId, answer: str) -> None:
-        """The ACK's SDP when the INVITE carried none. NegotiationError: nothing in common, hang up."""
+        """The ACK's SDP when the INVITE carried none, "" if it is not there. NegotiationError: nothing in common,
+        hang up."""
         ...
 
     def refresh(self, leg_id: LegId) -> None:

@@ -83,6 +83,10 @@ class Phones:
         leg = self._leg(leg_id)
         if not leg.session.offer_pending:
             return  # the offer was the process's before this one, and a new one is on its way
+        if not answer and leg.session.audio is not None:
+            leg.session.withdraw_offer()  # the phone owes it, but the call can go on as it was
+            self._wiring.conductor.touch_again(leg.interaction_id)
+            return
         async with leg.lock:
             leg.session.receive_answer(answer)
             await self._redeclare(leg)

@@ -153,7 +153,7 @@ class Attendance:
 
     async def _take_late_answer(self, event: CallAcknowledged) -> None:
         """The ACK cannot be refused, so an answer nobody can use ends the call (RFC 3261 section 14.2)."""
-        if not event.answer:
+        if not event.owed:
             return
         try:
             await self._corridor.late_answer(self._leg.leg_id, event.answer)

@@ -36,10 +36,11 @@ class CallArrived(msgspec.Struct, frozen=True, gc=False):
 
 
 class CallAcknowledged(msgspec.Struct, frozen=True, gc=False):
-    """The ACK of our 200 came. `answer` is the SDP in it: the answer, if the offer was in our 200."""
+    """The ACK of our 200 came. `answer` is the SDP in it: the answer, which is `owed` if the offer was in our 200."""
 
     call: CallKey
     answer: str
+    owed: bool = False
 
 
 class CallProgressed(msgspec.Struct, frozen=True, gc=False):

@@ -144,7 +144,7 @@ class UserAgentServer:
         if session.state is CallState.CONFIRMED:
             request = arrived.request
             answer = read_sdp(request.body, request.first("Content-Type")) if session.late_offer else ""
-            self._registry.emit(CallAcknowledged(session.key, answer))
+            self._registry.emit(CallAcknowledged(session.key, answer, owed=session.late_offer))
         self._registry.settle(session)
 
     def _receive_call(self, arrived: RequestArrived, now: float) -> None:

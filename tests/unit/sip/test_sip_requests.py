@@ -194,7 +194,7 @@ def test_the_answer_of_a_late_offer_is_in_the_ack() -> None:
     raw.agent.accept(call, OFFER, raw.now)
     (ok,) = raw.heard()
     raw.send("ACK", 1, to_tag=tag_of(ok), body=ANSWER)
-    assert raw.agent.events() == [CallAcknowledged(call, ANSWER)]
+    assert raw.agent.events() == [CallAcknowledged(call, ANSWER, owed=True)]
 
 
 def test_cancel_ends_a_call_that_was_not_answered() -> None:

@@ -206,6 +206,23 @@ async def test_a_late_offer_is_made_by_the_bridge_and_answered_in_the_ack() -> N
         assert audio.remote_port == 40000
 
 
+async def test_an_offer_the_ack_does_not_answer_is_taken_back() -> None:
+    async with theatre() as stage:
+        await stage.answered_call()
+        before = stage.phone_leg().audio
+        assert "m=audio" in await stage.board.reoffer(LegId("leg_phone"), "")
+        await stage.board.late_answer(LegId("leg_phone"), "")
+        assert stage.phone_leg().audio == before
+        assert "a=recvonly" in await stage.board.reoffer(LegId("leg_phone"), PHONE_OFFER + "a=sendonly\n")
+
+
+async def test_a_call_whose_only_offer_is_not_answered_is_of_no_use() -> None:
+    async with theatre() as stage:
+        await stage.call(offer="")
+        with pytest.raises(NegotiationError):
+            await stage.board.late_answer(LegId("leg_phone"), "")
+
+
 async def test_a_phone_whose_media_fails_is_hung_up() -> None:
     async with theatre() as stage:
         await stage.call()
