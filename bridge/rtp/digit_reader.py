@@ -11,6 +11,8 @@ OnDigit = Callable[[str, int], None]  # digit, duration in ms
 SILENT_S = (
     0.2  # without a packet of it an event is over: senders repeat it every 20 to 50 ms (section 2.5.1.2)
 )
+KEYS_PER_S = 12.5  # ITU-T Q.24: 40 ms of a key, 40 ms of rest
+KEYS_AT_ONCE = 50  # a number from memory, or what came late together; more is a flood and not told
 REMEMBERED = 8  # events; late repetitions of these are not new ones
 SEGMENT = 0xFFFF  # ticks, the longest one event can say; a longer key goes on as another (section 2.5.1.3)
 SEGMENT_SLACK = 0x1000  # a segment may end that much earlier, at a packet's boundary
@@ -20,10 +22,13 @@ _MASK = 0xFFFFFFFF
 class DigitReader:
     """One stream. An event is told by its timestamp and over at its end bit; the marker bit says nothing.
 
+    Keys that come quicker than any phone dials are dropped and counted.
     Where all packets with the end bit are lost, the next event or `SILENT_S` without a packet ends it.
     """
 
     __slots__ = (
+        "_allowance",
+        "_allowed_at",
         "_base",
         "_clock_rate_hz",
         "_duration",
@@ -31,6 +36,7 @@ class DigitReader:
         "_heard_at",
         "_on_digit",
         "_over",
+        "excess",
         "malformed",
     )
 
@@ -42,6 +48,9 @@ class DigitReader:
         self._duration = 0
         self._heard_at = 0.0
         self._over: deque[int] = deque(maxlen=REMEMBERED)
+        self._allowance = float(KEYS_AT_ONCE)
+        self._allowed_at = 0.0
+        self.excess = 0
         self.malformed = 0
 
     def receive(self, timestamp: int, payload: bytes, now: float) -> None:
@@ -89,4 +98,16 @@ class DigitReader:
         ticks = self._base + self._duration
         self._over.append(timestamp)
         self._event = None
+        if not self._is_allowed(self._heard_at):
+            self.excess += 1
+            return
         self._on_digit(digit, ticks * 1000 // self._clock_rate_hz)
+
+    def _is_allowed(self, now: float) -> bool:
+        earned = max(0.0, now - self._allowed_at) * KEYS_PER_S
+        self._allowance = min(float(KEYS_AT_ONCE), self._allowance + earned)
+        self._allowed_at = now
+        if self._allowance < 1:
+            return False
+        self._allowance -= 1
+        return True

@@ -17,7 +17,7 @@ from bridge.peers.daemon_process import free_port
 from bridge.peers.picture import Reading, read_frame, write_y4m
 from bridge.peers.tone import Samples
 from tests.interop.chromium import CAMERA_FRAMES, CAMERA_FRAMES_PER_SECOND, CAMERA_SIZE
-from tests.interop.programs import eventually, program, running
+from tests.interop.programs import eventually, free_media_ports, program, running
 from tests.interop.sound import read_sound, write_tone
 
 MODULES = "/usr/lib/baresip/modules"
@@ -243,7 +243,7 @@ def _write_files(
 ) -> None:
     (directory / "recordings").mkdir(parents=True)
     sip_port, control_port = ports
-    rtp_min = 20_000 + sip_port % 400 * 20
+    rtp_min = free_media_ports(20)
     settings = {
         "sip_port": sip_port,
         "control_port": control_port,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bridge.peers.daemon_process import free_port
 from bridge.peers.tone import Samples
-from tests.interop.programs import eventually, program
+from tests.interop.programs import eventually, free_media_ports, program
 from tests.interop.sound import read_sound, write_tone
 
 SETTINGS: Mapping[str, Mapping[str, object]] = {
@@ -68,7 +68,7 @@ class Linphone:
 
 
 def _rc(sip_port: int, settings: Mapping[str, object]) -> str:
-    rtp_min = 21_000 + sip_port % 90 * 100
+    rtp_min = free_media_ports(100)
     sections = {name: dict(section) for name, section in SETTINGS.items()}
     sections["sip"] |= {
         "sip_port": sip_port,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bridge.peers.daemon_process import free_port
-from tests.interop.programs import program, run, running
+from tests.interop.programs import free_media_ports, program, run, running
 
 SCENARIOS = Path(__file__).parent.parent / "data" / "sipp"
 
@@ -42,7 +42,16 @@ async def sipp(
         "-sn" if built_in else "-sf",
         scenario if built_in else str(SCENARIOS / scenario),
     ]
-    command += ["-i", "127.0.0.1", "-mi", "127.0.0.1", "-p", str(free_port()), "-mp", str(free_media_port())]
+    command += [
+        "-i",
+        "127.0.0.1",
+        "-mi",
+        "127.0.0.1",
+        "-p",
+        str(free_port()),
+        "-mp",
+        str(free_media_ports(4)),
+    ]
     command += ["-m", str(calls), "-nostdin", "-timeout", f"{timeout_s:g}s", "-timeout_error"]
     command += ["-trace_err", "-error_file", str(directory / "errors.log"), *arguments, target]
     exit_code, output = await run(command, timeout_s + 10, directory)
@@ -74,7 +83,7 @@ async def sipp_phone(directory: Path, scenario: str, *arguments: str) -> AsyncIt
     """A phone that does what a scenario of tests/data/sipp says, once. It can play `tone.ulaw` of `directory`."""
     port = free_port()
     command = [program("sipp"), "-sf", str(SCENARIOS / scenario), "-i", "127.0.0.1", "-mi", "127.0.0.1"]
-    command += ["-p", str(port), "-mp", str(free_media_port()), "-m", "1", "-nostdin", "-trace_err"]
+    command += ["-p", str(port), "-mp", str(free_media_ports(4)), "-m", "1", "-nostdin", "-trace_err"]
     command += [
         "-error_file",
         str(directory / f"phone_{port}_errors.log"),
@@ -87,11 +96,6 @@ async def sipp_phone(directory: Path, scenario: str, *arguments: str) -> AsyncIt
     async with running(command, log, directory) as process:
         await asyncio.sleep(0.5)  # sipp does not say when it listens; an INVITE before that is sent again
         yield SippPhone(f"sip:phone@127.0.0.1:{port}", process, log)
-
-
-def free_media_port() -> int:
-    """Even, and below the ephemeral ports: sipp takes this one and the next ones."""
-    return 26_000 + free_port() % 1000 * 4
 
 
 def _last_total(output: str, counter: str) -> int:

@@ -1,4 +1,7 @@
-"""Voice to video and back on one dialog, whoever begins; after each change frames and sound flow both ways."""
+"""Voice to video and back on one dialog, whoever begins; after each change frames and sound flow both ways.
+
+Elsewhere: a voice call that is raised to video fails, and one-way audio after a re-INVITE.
+"""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from bridge.peers.daemon_process import DaemonProcess
-from bridge.peers.signaling_client import has_ended
+from bridge.peers.signaling_client import Event, has_ended
 from tests.interop.baresip import baresip
 from tests.interop.desktop import CUSTOMER_HZ, desktop, hears
 from tests.interop.kamailio import kamailio
 from tests.interop.linphone import linphone
+from tests.interop.programs import eventually
 from tests.interop.sipp import sipp
 
 
@@ -27,6 +28,39 @@ async def test_a_caller_that_insists_on_reliable_ringing_and_holds_by_update(
     daemon: DaemonProcess, tmp_path: Path
 ) -> None:
     await assert_goes_well(daemon, tmp_path, "reliable.xml", calls=5)
+
+
+@pytest.mark.peer("sipp", "re-INVITE without SDP, answered with hold in the ACK")
+async def test_a_phone_that_asks_for_our_offer_in_a_call_that_is_up(
+    daemon: DaemonProcess, tmp_path: Path
+) -> None:
+    async with desktop(daemon) as agent, asyncio.TaskGroup() as tasks:
+        tasks.create_task(assert_goes_well(daemon, tmp_path, "late_reoffer.xml"))
+        await agent.accept_offer()
+        await agent.client.wait_for(lambda event: _holds(event) is True, 10)
+        await agent.client.wait_for(lambda event: _holds(event) is False, 10)
+
+
+def _holds(event: Event) -> bool | None:
+    """Whether the customer holds the bridge, if it is said."""
+    people = event.get("interaction", {}).get("participants", ())
+    return next((bool(person["heldByRemote"]) for person in people if person["role"] == "customer"), None)
+
+
+@pytest.mark.peer("linphone", "REFER by a customer: refused")
+async def test_the_transfer_key_of_a_customers_linphone_loses_nobody(
+    daemon: DaemonProcess, tmp_path: Path
+) -> None:
+    async with desktop(daemon) as agent, linphone(tmp_path / "phone", CUSTOMER_HZ) as phone:
+        await phone.dial(daemon.sip_uri())
+        await agent.accept_offer()
+        await hears(agent, "customer")
+        await phone.command("transfer sip:elsewhere@127.0.0.1:9")
+        log = tmp_path / "phone/log"
+        await eventually("it is refused", lambda: "SIP/2.0 603" in log.read_text(errors="replace"))
+        await asyncio.sleep(2)
+        await hears(agent, "customer")
+        await phone.command("terminate")
 
 
 @pytest.mark.peer("linphone", "keys by INFO (application/dtmf-relay)")

@@ -1,4 +1,7 @@
-"""What a phone does to its stream: pauses, comfort noise, other timestamps, another SSRC. Never old sound again."""
+"""What a phone does to its stream: pauses, comfort noise, other timestamps, another SSRC. Never old sound again.
+
+Elsewhere: silence suppression breaks buffers, DTX replays old audio, timestamp gaps lose calls.
+"""
 
 import numpy as np
 import pytest

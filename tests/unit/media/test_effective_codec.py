@@ -1,4 +1,7 @@
-"""H.264 is what its packets say, and goes only to receivers that take those."""
+"""H.264 is what its packets say, and goes only to receivers that take those.
+
+Elsewhere: black video from codec details, profile-level-id and packetization-mode compared as strings.
+"""
 
 import pytest
 

@@ -1,4 +1,7 @@
-"""An agent that is killed and started anew on what it remembered: calls go on, or end cleanly."""
+"""An agent that is killed and started anew on what it remembered: calls go on, or end cleanly.
+
+Elsewhere: state lost on restart, and a recovery that sends a CSeq that was used before.
+"""
 
 import pytest
 

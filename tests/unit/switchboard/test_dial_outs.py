@@ -1,4 +1,7 @@
-"""Phones that are called into a conversation: they ring, join, refuse, and ring for nobody never."""
+"""Phones that are called into a conversation: they ring, join, refuse, and ring for nobody never.
+
+Elsewhere: ghost legs, the room ends and the phone keeps ringing.
+"""
 
 import pytest
 

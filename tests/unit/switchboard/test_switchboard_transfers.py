@@ -1,9 +1,13 @@
 """Handing over and listening in, down to what the plane is told."""
 
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+
 import pytest
 
-from bridge.errors import ForbiddenError, NotAllowedError, NotFoundError
-from bridge.ids import InteractionId, ParticipantId, UserId
+from bridge.errors import BridgeError, ForbiddenError, NotAllowedError, NotFoundError
+from bridge.ids import InteractionId, LegId, ParticipantId, UserId
 from bridge.switchboard.event import OfferUpdated
 from bridge.switchboard.switchboard import AddParticipant
 from bridge.switchboard.transfers import TransferWish
@@ -185,3 +189,105 @@ async def test_an_offer_that_rings_tells_what_became_of_the_customers_video() ->
         bob = [event for event in stage.doors.seen_by(who("nobody")) if isinstance(event, OfferUpdated)]
         assert bob == []
         assert UserId("eve") == told[-1].offer.user_id
+
+
+# --- hanging up in the middle -----------------------------------------------------------------------------
+
+
+async def a_consult_that_rings(stage: Theatre) -> InteractionId:
+    id_ = await stage.answered_call()
+    await stage.board.set_presence(EVE, "ready", "sme")
+    await stage.board.transfers.consult(ALICE, id_, TransferWish(EVE.user_id))
+    return id_
+
+
+async def a_consult_that_is_accepted(stage: Theatre) -> InteractionId:
+    id_ = await a_consult_that_rings(stage)
+    await stage.accept(EVE)
+    return id_
+
+
+async def a_consult_that_goes_on(stage: Theatre) -> InteractionId:
+    return (await consulting(stage))[0]
+
+
+async def a_blind_transfer_that_rings(stage: Theatre) -> InteractionId:
+    id_ = await stage.answered_call()
+    await stage.board.set_presence(BOB, "ready", "agent")
+    await stage.board.transfers.transfer_blind(ALICE, id_, TransferWish(BOB.user_id, role="agent"))
+    return id_
+
+
+async def a_blind_transfer_that_is_accepted(stage: Theatre) -> InteractionId:
+    id_ = await a_blind_transfer_that_rings(stage)
+    await stage.accept(BOB)
+    return id_
+
+
+MIDDLES = (
+    a_consult_that_rings,
+    a_consult_that_is_accepted,
+    a_consult_that_goes_on,
+    a_blind_transfer_that_rings,
+    a_blind_transfer_that_is_accepted,
+)
+
+
+@pytest.mark.parametrize("middle", MIDDLES)
+async def test_a_customer_who_hangs_up_in_the_middle_leaves_nothing(
+    middle: Callable[[Theatre], Awaitable[InteractionId]],
+) -> None:
+    """Elsewhere: transfer races and ghost legs. Here nobody rings on, and no late command brings it back."""
+    async with theatre() as stage:
+        id_ = await middle(stage)
+        await stage.board.hung_up(LegId("leg_phone"), "hung up")
+        await stage.board.settled()
+        assert (stage.board.open_interactions, stage.board.legs, stage.plane.legs) == (0, 0, {})
+        for late in (
+            stage.board.transfers.complete_transfer(ALICE, id_),
+            stage.board.transfers.merge_consult(ALICE, id_),
+            stage.board.transfers.cancel_transfer(ALICE, id_, "late"),
+        ):
+            with pytest.raises(BridgeError):
+                await late
+        await stage.pass_time(400.0)
+        assert (stage.board.open_interactions, stage.board.legs, stage.plane.legs) == (0, 0, {})
+
+
+@pytest.mark.parametrize("middle", MIDDLES)
+async def test_an_agent_who_leaves_in_the_middle_does_not_take_the_customer_along(
+    middle: Callable[[Theatre], Awaitable[InteractionId]],
+) -> None:
+    async with theatre() as stage:
+        id_ = await middle(stage)
+        with contextlib.suppress(NotAllowedError, NotFoundError):  # who handed over blind has left already
+            await stage.board.leave(ALICE, id_)
+        await stage.board.settled()
+        await stage.pass_time(31.0)
+        assert stage.board.open_interactions == 1
+        assert stage.phone_leg() is not None
+        assert stage.doors.hung_up == []
+        assert (await stage.participant(id_, "customer")).state != "disconnected"
+        await stage.board.hung_up(LegId("leg_phone"), "hung up")
+        await stage.board.settled()
+        assert (stage.board.open_interactions, stage.board.legs, stage.plane.legs) == (0, 0, {})
+
+
+@pytest.mark.parametrize("middle", MIDDLES)
+async def test_two_ends_of_a_transfer_at_once_come_to_one(
+    middle: Callable[[Theatre], Awaitable[InteractionId]],
+) -> None:
+    """Elsewhere: transfer races and deadlocks. Complete, merge, give up and hang up, all in the same moment."""
+    async with theatre() as stage:
+        id_ = await middle(stage)
+        transfers = stage.board.transfers
+        await asyncio.gather(
+            transfers.complete_transfer(ALICE, id_),
+            transfers.merge_consult(ALICE, id_),
+            transfers.cancel_transfer(ALICE, id_, "thought better of it"),
+            stage.board.hung_up(LegId("leg_phone"), "hung up"),
+            transfers.complete_transfer(ALICE, id_),
+            return_exceptions=True,
+        )
+        await stage.board.settled()
+        assert (stage.board.open_interactions, stage.board.legs, stage.plane.legs) == (0, 0, {})
