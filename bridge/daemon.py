@@ -96,7 +96,7 @@ class Daemon:
                 phones={
                     TrunkId(trunk.id): _phone_preferences(trunk, srtp_keys) for trunk in settings.all_trunks
                 },
-                sounds=_sounds(settings),
+                sounds=configured_sounds(settings),
                 prove_every_s=prove_every_s(settings.desk.proof_lifetime_s),
                 companion_link_s=settings.desk.companion_link_s,
             ),
@@ -417,10 +417,11 @@ def _overflow(section: QueueSection) -> Overflow | None:
     )
 
 
-def _sounds(settings: Settings) -> Sounds:
+def configured_sounds(settings: Settings) -> Sounds:
     folder = prompts_directory(settings.media)
     prompts = {path.stem: str(path) for path in sorted(folder.glob("*.wav"))}
     missing = [name for name in ("connecting", "waiting", "music") if name not in prompts]
+    missing += sorted({queue.announce_prompt for queue in settings.queues} - {"", *prompts, *missing})
     if missing:
         raise SettingsError(f"media.prompts: {folder} lacks {', '.join(f'{name}.wav' for name in missing)}")
     return Sounds(

@@ -2,6 +2,7 @@
 
 from typing import assert_never
 
+from bridge.desk.events import PositionAnnounced
 from bridge.errors import NotAllowedError, NotFoundError
 from bridge.ids import InteractionId, LegId, ParticipantId
 from bridge.plane import messages
@@ -82,9 +83,15 @@ class Intake:
         self._wiring.conductor.touch_again(interaction_id)
         await self._wiring.conductor.settled(interaction_id)
 
-    def announce(self, interaction_id: InteractionId, participant_id: ParticipantId, name: str) -> None:
-        """A prompt of the queue's own. One that is missing, or a leg that is gone, is no reason to fail."""
-        source = self._wiring.policy.sounds.prompts.get(name)
+    def announce(self, told: PositionAnnounced) -> None:
+        """A prompt of the queue's own: `NAME-3` for who is third if there is such a sound, else `NAME`.
+
+        One that is missing, or a leg that is gone, is no reason to fail.
+        """
+        prompts = self._wiring.policy.sounds.prompts
+        numbered = f"{told.prompt}-{told.position}"
+        name = numbered if numbered in prompts else told.prompt
+        source, interaction_id, participant_id = prompts.get(name), told.interaction_id, told.participant_id
         for leg in self._wiring.legs.of(interaction_id):
             if source is not None and leg.participant_id == participant_id and leg.sounds.prompt is None:
                 leg.sounds.start_prompt(name, source)

@@ -737,7 +737,7 @@ class Switchboard:
             if isinstance(event, events.ParticipantMoved) and event.state is ParticipantState.IN_SESSION:
                 self._intake.answered(event.interaction_id, event.participant_id)
         elif isinstance(event, events.PositionAnnounced) and event.prompt:
-            self._intake.announce(event.interaction_id, event.participant_id, event.prompt)
+            self._intake.announce(event)
         elif isinstance(event, events.PromptStarted | events.PromptStopped):
             self.flows.receive(event, committed.interactions[event.interaction_id])
 

@@ -13,6 +13,10 @@ say() { # say NAME TEXT: speech at -3 dB, with a pause at the end so that it can
 
 say waiting "Thank you for calling. You are in the queue. The next free agent will be with you shortly. Please hold the line."
 say press-one "You need not wait at the phone. Press 1 at any time, and we will call you back. You keep your place in the queue."
+for place in 1 2 3 4 5 6 7 8 9; do
+    say "position-$place" "You are number $place in the queue."
+done
+say position "There are several callers before you. Please hold the line; you keep your place in the queue."
 say connecting "We are connecting you with a specialist who can use video. If no specialist is available, you will be connected with a voice specialist."
 say unavailable "We are sorry. No specialist is available at the moment. You stay connected."
 say callback "All our agents are busy. You need not wait: please hang up now, and we will call you back. You keep your place in the queue."

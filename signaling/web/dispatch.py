@@ -176,7 +176,7 @@ class Dispatch:
         if command.address is not None:
             return (await board.dial(principal, interaction_id, _dial_out(command))).participant
         if command.queue_id is None:
-            return await board.add_participant(principal, interaction_id, _wish(command))
+            return await board.add_participant(principal, interaction_id, _wish(board, command))
         wish = switchboard.AddFromQueue(
             QueueId(command.queue_id), command.type, command.properties, command.second_expert
         )
@@ -250,9 +250,9 @@ def _dial_out(command: messages.AddParticipant) -> switchboard.DialOut:
     return switchboard.DialOut(command.address or "", command.role, command.name or "", command.second_expert)
 
 
-def _wish(command: messages.AddParticipant) -> switchboard.AddParticipant:
+def _wish(board: switchboard.Switchboard, command: messages.AddParticipant) -> switchboard.AddParticipant:
     return switchboard.AddParticipant(
-        user_id=UserId(command.user_id or ""),
+        user_id=board.user_named(command.user_id or ""),
         type=command.type,
         role=command.role,
         properties=command.properties,

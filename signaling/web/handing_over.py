@@ -2,7 +2,7 @@
 
 from typing import assert_never
 
-from bridge.ids import InteractionId, ParticipantId, QueueId, UserId
+from bridge.ids import InteractionId, ParticipantId, QueueId
 from bridge.switchboard.principal import Principal
 from bridge.switchboard.switchboard import Switchboard
 from bridge.switchboard.transfers import TransferWish
@@ -26,10 +26,11 @@ async def carry_out_handing_over(
     transfers = board.transfers
     match command:
         case messages.ConsultParticipant():
-            target = await transfers.consult(principal, interaction_id, _wish(command))
+            target = await transfers.consult(principal, interaction_id, _wish(board, command))
             return _participant(target)
         case messages.TransferBlind():
-            return _interaction(await transfers.transfer_blind(principal, interaction_id, _wish(command)))
+            wish = _wish(board, command)
+            return _interaction(await transfers.transfer_blind(principal, interaction_id, wish))
         case messages.CompleteTransfer():
             return _interaction(await transfers.complete_transfer(principal, interaction_id))
         case messages.MergeConsult():
@@ -49,9 +50,9 @@ async def carry_out_handing_over(
             assert_never(command)
 
 
-def _wish(command: messages.ConsultParticipant | messages.TransferBlind) -> TransferWish:
+def _wish(board: Switchboard, command: messages.ConsultParticipant | messages.TransferBlind) -> TransferWish:
     return TransferWish(
-        user_id=UserId(command.user_id) if command.user_id else None,
+        user_id=board.user_named(command.user_id) if command.user_id else None,
         queue_id=QueueId(command.queue_id) if command.queue_id else None,
         type=command.type,
         role=command.role,

@@ -138,7 +138,9 @@ async def test_mute_hold_and_taking_out(desk: FrontDesk, crm: httpx.AsyncClient)
     assert (await crm.patch(whom, json={"state": "in-session"})).json()["state"] == "in-session"
     assert (await crm.patch(whom, json={"state": "held", "muted": True})).status_code == 400
     assert (await crm.post(f"{path}/prompts", json={"prompt": "greeting"})).status_code == 204
-    assert (await crm.get("/api/v2/prompts")).json() == {"prompts": ["greeting"]}
+    assert (await crm.get("/api/v2/prompts")).json() == {
+        "prompts": ["greeting", "place", "place-1", "place-2"]
+    }
     assert (await crm.delete(whom)).status_code == 204
     assert (await crm.get(whom)).json()["state"] == "disconnected"
     assert (await crm.get(f"{path}/participants/prt_none")).status_code == 404
@@ -350,6 +352,16 @@ async def test_a_crm_names_users_by_its_own_ids(desk: FrontDesk, crm: httpx.Asyn
     assert (first.json()["userId"], first.json()["requestedParticipantId"]) == ("eve", "crm-77")
     again = await crm.post(f"{path}/participants", json=MISSION)
     assert (again.status_code, again.json()["participantId"]) == (200, first.json()["participantId"])
+    async with desk.desktop("alice") as alice:
+        about = {"interactionId": path.rpartition("/")[2], "userId": "crm-77"}
+        said = await alice.say("addParticipant", **about)
+        assert said["result"]["participant"]["participantId"] == first.json()["participantId"]
+        await crm.delete(f"{path}/participants/{first.json()['participantId']}")
+        consulted = await alice.say("consultParticipant", **about)
+        assert consulted["result"]["participant"]["userId"] == "eve"
+        assert (await alice.say("cancelTransfer", interactionId=about["interactionId"]))["ok"]
+        handed = await crm.post(f"{path}/transfer/blind", json={"userId": "crm-77"})
+        assert handed.status_code == 200, handed.text
 
 
 async def test_queues_profiles_and_callbacks_over_rest(desk: FrontDesk) -> None:

@@ -145,6 +145,18 @@ async def test_a_waiting_caller_is_told_the_place_and_hears_the_prompt() -> None
         assert playback.source == "greeting.wav"
 
 
+async def test_each_who_waits_hears_the_own_place_and_beyond_the_numbers_the_general_word() -> None:
+    queue = replace(DESK_QUEUE, announce_prompt="place")
+    async with theatre(replace(POLICY, queues=(default_queue(), queue))) as stage:
+        for number in range(3):
+            await stage.call(f"leg_{number}")
+        for live in reversed(await stage.board.list_interactions(ADMIN)):
+            await stage.board.queue_interaction(ADMIN, live.interaction_id, DESKS)
+        await stage.pass_time(31)
+        heard = [leg.playback.source for leg in stage.plane.legs.values() if leg.playback is not None]
+        assert sorted(heard) == ["place-1.wav", "place-2.wav", "place.wav"]
+
+
 async def test_who_is_answered_hears_no_more_of_the_announcement() -> None:
     queue = replace(DESK_QUEUE, announce_prompt="greeting")
     async with theatre(replace(POLICY, queues=(default_queue(), queue))) as stage:

@@ -26,7 +26,11 @@ from bridge.switchboard.wiring import SwitchboardPolicy
 
 DATA = Path(__file__).parents[2] / "data" / "sdp"
 ALL_SCOPES = frozenset({"interaction:read", "interaction:write", "routing:write", "telephony:video:use"})
-SOUNDS = Sounds(("waiting.wav", "music.wav"), "music.wav", {"greeting": "greeting.wav"})
+SOUNDS = Sounds(
+    ("waiting.wav", "music.wav"),
+    "music.wav",
+    {name: f"{name}.wav" for name in ("greeting", "place", "place-1", "place-2")},
+)
 PHONE_OFFER = """v=0
 o=- 1 1 IN IP4 127.0.0.1
 s=-
