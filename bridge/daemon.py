@@ -111,7 +111,8 @@ class Daemon:
         )
         self._sip = SipDoor(_endpoint_settings(settings), self._clock, ids, secrets.token_hex)
         self._outbox = Outbox(self._journal, self._clock)
-        hooks = WebhookParts(self._journal, self._outbox, self._clock, secrets.token_hex)
+        is_disabled = self._switchboard.accounts.is_disabled
+        hooks = WebhookParts(self._journal, self._outbox, self._clock, secrets.token_hex, is_disabled)
         self._webhooks = Webhooks(settings.webhooks, hooks)
         self._notifications = Notifications(
             settings.notifications, book, self._journal, self._outbox, self._clock

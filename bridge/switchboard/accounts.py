@@ -146,6 +146,10 @@ class Accounts:
             commands.SetPassword(user_id, password_hash, self._wiring.clock.wall(), user_id)
         )
 
+    def is_disabled(self, user_id: UserId) -> bool:
+        """At this very moment; False for who has no account, as machines."""
+        return self._wiring.desk.standing(user_id).disabled
+
     def why_void(self, user_id: UserId, issued_at: float, kind: TokenKind) -> str:
         """Why a token of this user is not accepted any more; "" if it is."""
         if kind is TokenKind.PERSONAL and self.registration(user_id) is None:

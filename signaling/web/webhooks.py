@@ -12,6 +12,7 @@ from sqlalchemy import delete, func, insert, select, update
 
 from bridge.clock import Clock
 from bridge.errors import CapacityError, NotAllowedError, NotFoundError
+from bridge.ids import UserId
 from bridge.journal.journal import Journal
 from bridge.journal.outbox import Outbox, Task
 from bridge.journal.schema import OUTBOX, WEBHOOK_SUBSCRIPTIONS, Write
@@ -43,12 +44,16 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class WebhookParts:
-    """What the composition root hands over. `outbox` is opened before `Webhooks.open`."""
+    """What the composition root hands over. `outbox` is opened before `Webhooks.open`.
+
+    `is_disabled` says of an owner whether the account is: then nothing is told in its name.
+    """
 
     journal: Journal
     outbox: Outbox
     clock: Clock
     token_hex: Callable[[int], str]
+    is_disabled: Callable[[UserId], bool]
 
 
 class Webhooks:
@@ -101,7 +106,11 @@ class Webhooks:
             if number is None:
                 continue
             place, name = self._numbering.place(number), event_name(event)
-            wanted = [one for one in self._subscriptions.values() if one.wants(name, audience)]
+            wanted = [
+                one
+                for one in self._subscriptions.values()
+                if one.wants(name, audience) and not self._rests(one)
+            ]
             if not wanted:
                 continue
             body = letter_of(name, place, self._writer.write(event, place.part))
@@ -268,6 +277,8 @@ class Webhooks:
             check_url(subscription.url, self._settings.allowed_hosts)
         except NotAllowedError as error:
             return error.reason
+        if self._rests(subscription):
+            return f"the account of {subscription.owner}, whose webhook it is, is disabled"
         letter = parse_letter(task.body)
         body = letter.body.encode()
         headers = {
@@ -287,6 +298,9 @@ class Webhooks:
             return f"no answer within {self._settings.timeout_s:g} s"
         except (httpx.HTTPError, httpx.InvalidURL, ValueError, OSError) as error:
             return f"{type(error).__name__}: {error}"
+
+    def _rests(self, subscription: Subscription) -> bool:
+        return self._parts.is_disabled(UserId(subscription.owner))
 
     async def _forget_oldest(self, subscription_id: str) -> None:
         """Dead letters have a bound too."""

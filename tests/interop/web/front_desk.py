@@ -168,7 +168,9 @@ async def front_desk(
         not_ready: list[str] = []
         outbox = Outbox(stage.journal, SystemClock())
         await outbox.open()
-        hooks = Webhooks(HOOK_SETTINGS, WebhookParts(stage.journal, outbox, SystemClock(), secrets.token_hex))
+        is_disabled = stage.board.accounts.is_disabled
+        parts_of_hooks = WebhookParts(stage.journal, outbox, SystemClock(), secrets.token_hex, is_disabled)
+        hooks = Webhooks(HOOK_SETTINGS, parts_of_hooks)
         await hooks.open()
         signer, passwords = Signer(SECRET, SystemClock()), SecretCheck()
         letting_in = SignIn(

@@ -14,6 +14,7 @@ import pytest_asyncio
 from bridge.clock import SystemClock
 from bridge.journal.outbox import Outbox
 from bridge.peers.beside import beside
+from signaling.web.auth import SCOPES
 from signaling.web.webhooks import WebhookParts, Webhooks
 from tests.interop.programs import eventually
 from tests.interop.web.front_desk import HOOK_SETTINGS, FrontDesk, front_desk, token
@@ -121,7 +122,8 @@ async def test_a_host_that_is_allowed_no_more_gets_nothing() -> None:
     async with theatre() as stage, http_stub() as stub:
         outbox = Outbox(stage.journal, SystemClock())
         await outbox.open()
-        parts = WebhookParts(stage.journal, outbox, SystemClock(), secrets.token_hex)
+        is_disabled = stage.board.accounts.is_disabled
+        parts = WebhookParts(stage.journal, outbox, SystemClock(), secrets.token_hex, is_disabled)
         before = Webhooks(HOOK_SETTINGS, parts)
         await before.open()
         made = before.draft("crm", frozenset({"interaction:read"}), f"{stub.url}/hook")
@@ -136,6 +138,22 @@ async def test_a_host_that_is_allowed_no_more_gets_nothing() -> None:
                 pass
         assert "allowed_hosts" in letters[0].reason
         assert stub.received == []
+
+
+async def test_nothing_is_told_in_the_name_of_a_disabled_account(desk: FrontDesk) -> None:
+    async with http_stub() as stub, desk.crm() as crm:
+        async with desk.crm(token("dora", "interaction:read", "webhook:write")) as dora:
+            hook = await subscribe(dora, stub, events=["userUpdated"])
+        async with desk.crm(token("root", *SCOPES)) as root:
+            account = {"userId": "dora", "name": "Dora", "roles": ["administrator"]}
+            assert (await root.post("/api/v2/accounts", json=account)).status_code == 201
+            assert (await root.post("/api/v2/accounts/dora/disable")).status_code == 200
+            await desk.stage.board.set_presence(ALICE, "away", "agent")
+            # Whoever goes on with it makes it their own.
+            assert (await crm.patch(f"/api/v2/webhooks/{hook['webhookId']}", json={})).status_code == 200
+            await desk.stage.board.set_presence(ALICE, "ready", "agent")
+            await eventually("what came after", lambda: len(stub.received) == 1)
+        assert events(stub)[0]["user"]["presence"] == "ready"
 
 
 async def test_a_subscription_tells_no_more_than_its_owner_may_see(desk: FrontDesk) -> None:

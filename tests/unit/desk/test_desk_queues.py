@@ -7,6 +7,7 @@ import pytest
 from bridge.desk import commands, events
 from bridge.desk.expert import Presence
 from bridge.desk.interaction import InteractionState
+from bridge.desk.offer import OfferState
 from bridge.desk.participant import (
     MediaType,
     Participant,
@@ -164,6 +165,45 @@ def test_a_wait_that_is_too_long_overflows_once_and_then_ends_in_time() -> None:
     gone = [p for p in house.interaction(id_).participants if p.role is SME]
     assert "within 300 s" in gone[0].disconnect_reason
     assert house.customer(id_).state is S.IN_SESSION
+
+
+def test_limits_that_are_met_at_one_instant_decide_once() -> None:
+    """Wait, time and the end of an offer together, and again in the step that follows."""
+    overflow = Overflow(OverflowTo.QUEUE, depth=1, wait_s=60.0, queue_id=VOICE)
+    house = queue_house(replace(VIDEO_QUEUE, timeout_s=60.0, offer_s=20.0, overflow=overflow))
+    house.step(commands.SetProfile(Profile(EVE, {"Video_Escalation": 2}), "admin"))
+    id_ = house.answered_call()
+    escalate(house, id_)
+    house.pass_time(40)
+    house.ready_expert(EVE)
+    assert house.offer_to(EVE) is not None
+    house.pass_time(20)
+    moved = [event for event in house.journal if isinstance(event, events.SeatQueued)]
+    assert [(event.queue_id, event.overflowed) for event in moved] == [(VOICE, True)]
+    ended = [event for event in house.journal if isinstance(event, events.OfferEnded)]
+    assert [event.state for event in ended][1:] == [OfferState.TIMED_OUT]  # Alice accepted before
+    assert house.desk.figures(VIDEO).overflowed == 1
+    before = len(house.journal)
+    house.step(commands.ExpireDeadlines())
+    assert len(house.journal) == before
+    assert len([p for p in house.interaction(id_).participants if p.role is SME]) == 1
+
+
+def test_a_caller_who_leaves_at_the_instant_of_the_offers_end_is_gone_once() -> None:
+    house = queue_house()
+    house.ready(ALICE)
+    id_ = house.call()
+    offer = house.offer_to(ALICE)
+    assert offer is not None
+    house.now = offer.expires_at
+    customer_id = house.customer(id_).participant_id
+    house.step(commands.DisconnectParticipant(id_, customer_id, "customer", "hung up"))
+    house.step(commands.ExpireDeadlines())
+    assert house.interaction(id_).state is InteractionState.ENDED
+    assert house.desk.offers() == ()
+    assert not house.desk.is_busy(ALICE)
+    with pytest.raises(NotFoundError):
+        house.step(commands.AcceptOffer(offer.offer_id, ALICE))
 
 
 def test_a_line_that_is_too_deep_overflows_at_the_door_and_is_notified_once() -> None:
