@@ -7,10 +7,21 @@ leads from a step and its outcome to the next step.
 from typing import Any
 
 from bridge.desk import events
-from bridge.desk.flow import END, Flow, FlowResult, FlowRun, FlowStep, FlowTrigger, Outcome, StepKind
+from bridge.desk.flow import (
+    END,
+    Flow,
+    FlowKind,
+    FlowResult,
+    FlowRun,
+    FlowStep,
+    FlowTrigger,
+    Outcome,
+    StepKind,
+)
 from bridge.desk.flow_action import DUE, ENTER, HOLDS_OUT, RECEIVE, RELEASE
 from bridge.desk.flow_run import end_run
 from bridge.desk.flow_scene import Entered, Scene
+from bridge.desk.participant import ParticipantState
 from bridge.desk.settlement import settle
 from bridge.desk.step import SYSTEM, Step
 from bridge.errors import BridgeError
@@ -18,6 +29,7 @@ from bridge.ids import FlowRunId, InteractionId, PromptId
 
 MOVES_MAX = 100  # steps of one run at one instant; the check at load makes sure of fewer
 CALLED_BACK = "the customer is called back"
+MET = "somebody is with the caller"
 
 
 def begin_run(
@@ -178,6 +190,11 @@ def _receive(step: Step, interaction_id: InteractionId, run: FlowRun, event: Any
         end_run(step, interaction_id, scene.run, FlowResult.OVERTAKEN, SYSTEM, CALLED_BACK)
         settle(step, interaction_id)
         return
+    if _meets_led_caller(scene, event):  # whatever it had in mind for a caller who waits is done with
+        _release(scene, MET)
+        end_run(step, interaction_id, scene.run, FlowResult.OVERTAKEN, SYSTEM, MET)
+        settle(step, interaction_id)
+        return
     means = RECEIVE.get((scene.flow_step.kind, type(event)))
     came = means(scene, event) if means is not None else None
     if came is None:
@@ -187,6 +204,18 @@ def _receive(step: Step, interaction_id: InteractionId, run: FlowRun, event: Any
     elif came.stopped_by:
         end_run(step, interaction_id, scene.run, FlowResult.STOPPED, came.stopped_by, came.reason)
         settle(step, interaction_id)
+
+
+def _meets_led_caller(scene: Scene, event: Any) -> bool:
+    """The first time that somebody is with a caller whom an inbound flow leads, other than out of its queue."""
+    if not isinstance(event, events.ParticipantMoved) or event.state is not ParticipantState.IN_SESSION:
+        return False
+    if scene.run.flow.kind is not FlowKind.INBOUND or scene.flow_step.kind is StepKind.QUEUE:
+        return False
+    if scene.run.entered_at == event.at:  # its queue has just sent somebody: this step is meant for that
+        return False
+    participant = scene.interaction.participant(event.participant_id)
+    return participant.is_customer and participant.session_since == event.at
 
 
 def _time_out(scene: Scene) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from bridge.desk import commands, events
-from bridge.desk.flow import STEP_RULES, FlowKind, FlowResult, FlowTrigger, Outcome, StepKind
+from bridge.desk.flow import STEP_RULES, FlowKind, FlowResult, FlowStep, FlowTrigger, Outcome, StepKind
 from bridge.desk.flow_action import DUE, ENTER
 from bridge.desk.participant import MediaType, ParticipantConflictError, ParticipantRole, ParticipantState
 from bridge.desk.policy import DeskPolicy
@@ -734,3 +734,44 @@ def test_nobody_but_the_caller_chooses() -> None:
     alice = house.participant(id_, ALICE).participant_id
     house.step(commands.DialDigits(id_, alice, "1"))
     assert house.interaction(id_).live_callback is None
+
+
+@pytest.mark.parametrize("then", [step("then", K.DISCONNECT), step("then", K.CALLBACK)])
+def test_an_inbound_flow_does_nothing_more_to_a_caller_whom_somebody_has_met(then: FlowStep) -> None:
+    """A prompt that says goodbye must not end the conversation that began meanwhile."""
+    says = step("say", K.PLAY_PROMPT, "then", prompt="goodbye", participant=ParticipantRole.CUSTOMER)
+    house = FlowHouse(flow(says, then, kind=FlowKind.INBOUND))
+    id_ = house.call()
+    prompt_id = house.last_prompt().prompt_id
+    house.pass_time(1)
+    house.ready(ALICE)
+    role, kind = ParticipantRole.AGENT, MediaType.VOICE
+    house.step(commands.SeekParticipant(id_, ALICE, role, kind, by="crm"))
+    house.accept(ALICE)
+    house.connect(id_, ALICE)
+    assert (house.ended().result, house.ended().reason) == (
+        FlowResult.OVERTAKEN,
+        "somebody is with the caller",
+    )
+    assert any(isinstance(event, events.PromptStopped) for event in house.journal)
+    house.step(commands.FinishPrompt(id_, prompt_id, ""))
+    house.pass_time(1000)
+    assert house.customer(id_).state is ParticipantState.IN_SESSION
+    assert house.interaction(id_).live_callback is None
+    house.check_replay()
+
+
+def test_what_an_inbound_flow_does_after_the_answer_goes_on() -> None:
+    waits = step("q", K.QUEUE, "say", queue=SALES, timeout_s=60.0)
+    says = step("say", K.PLAY_PROMPT, prompt="recorded")
+    house = FlowHouse(flow(waits, says, kind=FlowKind.INBOUND))
+    house.ready(ALICE)
+    id_ = house.call()
+    house.accept(ALICE)
+    house.connect(id_, ALICE)
+    assert house.at(id_) == "say"
+    customer = house.customer(id_).participant_id
+    house.pass_time(1)
+    house.step(commands.HoldParticipant(id_, customer, ALICE))
+    house.step(commands.ResumeParticipant(id_, customer, ALICE))
+    assert house.at(id_) == "say"
