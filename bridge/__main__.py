@@ -21,6 +21,8 @@ CAMERA_NEEDS_HTTPS = (
 )
 
 FILES = (
+    ("auth", "secret_file"),
+    ("sign_in", "client_secret_file"),
     ("http", "certificate"),
     ("http", "private_key"),
     ("sip", "certificate"),
@@ -110,10 +112,11 @@ def warnings_about(settings: Settings) -> list[str]:
         found.append(f"http.address is {settings.http.address} without a certificate; {CAMERA_NEEDS_HTTPS}")
     if not settings.auth.secret_file:
         found.append("auth.secret_file is empty: tokens are signed with a new key each start and end with it")
-    for section, name in FILES:
-        path = getattr(getattr(settings, section), name)
-        if path and not Path(path).is_file():
-            found.append(f"{section}.{name}: no such file: {path}")
+    files = {f"{section}.{name}": getattr(getattr(settings, section), name) for section, name in FILES}
+    files |= {f"trunks.{trunk.id}.password_file": trunk.password_file for trunk in settings.trunks}
+    found += [
+        f"{key}: no such file: {path}" for key, path in files.items() if path and not Path(path).is_file()
+    ]
     found.extend(
         f"trunks.password_file of {trunk.id}: no such file: {trunk.password_file}"
         for trunk in settings.trunks

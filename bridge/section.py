@@ -1,6 +1,7 @@
 """What every table of the configuration is made of."""
 
 import ipaddress
+import re
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -8,6 +9,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 MAX_PORT = 65_535
 Port = Annotated[int, Field(ge=0, le=MAX_PORT)]
 Seconds = Annotated[float, Field(gt=0)]
+
+
+def _host(host: str) -> str:
+    """A name or an address, or "". It goes into Via and Contact as it is."""
+    if not re.fullmatch(r"[A-Za-z0-9.:-]*", host):
+        raise ValueError(f"{host!r} is no host name and no IP address")
+    return host
 
 
 def _numeric(address: str) -> str:
@@ -39,6 +47,7 @@ def _server(text: str) -> str:
 
 
 IpAddress = Annotated[str, AfterValidator(_numeric)]
+HostName = Annotated[str, AfterValidator(_host)]
 IpNetwork = Annotated[str, AfterValidator(_network)]
 Server = Annotated[str, AfterValidator(_server)]
 """A numeric address, with its port if it is not the usual one."""

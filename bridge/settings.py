@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from bridge.errors import SettingsError
-from bridge.section import IpAddress, IpNetwork, Port, Seconds, Section, Server
+from bridge.section import HostName, IpAddress, IpNetwork, Port, Seconds, Section, Server
 from bridge.trunk import AUDIO_CODECS, DEFAULT_TRUNK, AudioCodecs, Trunk, check_trunks
 from bridge.user import SignIn, User
 
@@ -120,7 +120,7 @@ SCANNERS = (
 class Sip(Section):
     address: IpAddress = "127.0.0.1"
     port: Port = 5060
-    advertised_address: str = ""
+    advertised_address: HostName = ""
     transports: tuple[Literal["udp", "tcp", "tls"], ...] = ("udp", "tcp")
     tls_port: Port = 5061
     certificate: str = ""
@@ -533,9 +533,13 @@ def _complaints(error: ValidationError, lines: dict[str, str], where: str) -> It
         path = [part for part in at.split(".") if part and not part.isdecimal()]
         key = ".".join(path)
         place = next((lines[k] for k in _and_above(at) if k in lines), where)
-        message = "unknown key" if problem["type"] == "extra_forbidden" else problem["msg"]
+        message = "unknown key" if problem["type"] == "extra_forbidden" else _in_plain_words(problem["msg"])
         hint = _suggestion(path) if problem["type"] == "extra_forbidden" else ""
         yield f"{place}: {key or 'configuration'}: {message}{hint}"
+
+
+def _in_plain_words(message: str) -> str:
+    return message.removeprefix("Value error, ").replace("Input should be", "must be", 1)
 
 
 def _and_above(key: str) -> Iterator[str]:

@@ -23,6 +23,18 @@ def test_check_names_the_line_of_a_wrong_key_and_exits_2(
     assert f"{path}:2: sip.prot: unknown key; did you mean port?" in capsys.readouterr().err
 
 
+def test_check_says_what_is_wrong_in_plain_words(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "--set", "sip.advertised_address=foo!bar", "--set", "rtp.port_max=1"]) == 2
+    said = capsys.readouterr().err
+    assert "sip.advertised_address: 'foo!bar' is no host name and no IP address" in said
+    assert "rtp: rtp.port_max must be above rtp.port_min" in said
+
+
+def test_check_names_files_that_are_missing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "--set", "auth.secret_file=/no/such/file"]) == 0
+    assert "auth.secret_file: no such file: /no/such/file" in capsys.readouterr().err
+
+
 def test_check_warns_that_browsers_beyond_localhost_have_no_camera(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
