@@ -115,7 +115,12 @@ class Worker:
         except BridgeError as error:
             self._emit(messages.CommandRefused(command.request_id, error.code, error.reason))
         except Exception as error:  # our own fault: it must not take the other calls along
-            log.error("! command failed", command=type(command).__name__, exc_info=error)
+            about = {
+                name: getattr(command, f"{name}_id")
+                for name in ("leg", "room")
+                if hasattr(command, f"{name}_id")
+            }
+            log.error("! command failed", command=type(command).__name__, **about, exc_info=error)
             reason = "the media worker failed on this command; its log says why"
             self._emit(messages.CommandRefused(command.request_id, "internal_error", reason))
 
