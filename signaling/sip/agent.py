@@ -164,6 +164,7 @@ class UserAgent:
             elif again is not None:
                 self._layer.send(*again)
             self._registry.settle(session)
+        self._answer_what_is_left(now)
 
     def messages_to_send(self) -> list[tuple[bytes, Flow]]:
         return self._layer.take_messages()
@@ -374,6 +375,13 @@ class UserAgent:
                     self._requester.forget(outcome)
                 case _:
                     assert_never(outcome)
+        self._answer_what_is_left(now)
+
+    def _answer_what_is_left(self, now: float) -> None:
+        """However a call ended: each request of the phone gets an answer, or it would wait here for ever."""
+        for session in self._registry.take_unanswered():
+            self._references.forget(session, now)
+            self._server.refuse_pending(session, now)
 
     def _is_challenged(
         self, request: Request, essentials: Essentials, received: bytes, flow: Flow, now: float

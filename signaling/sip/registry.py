@@ -19,7 +19,17 @@ if TYPE_CHECKING:
 class CallRegistry:
     """Bounded by `max_calls`; whoever opens a call asks `full` first."""
 
-    __slots__ = ("_by_dialog", "_calls", "_deadlines", "_events", "_max_calls", "_serial", "_timing", "load")
+    __slots__ = (
+        "_by_dialog",
+        "_calls",
+        "_deadlines",
+        "_events",
+        "_max_calls",
+        "_serial",
+        "_timing",
+        "_unanswered",
+        "load",
+    )
 
     def __init__(self, timing: Timing, max_calls: int) -> None:
         self._timing = timing
@@ -29,6 +39,7 @@ class CallRegistry:
         self._by_dialog: dict[DialogKey, InviteSession] = {}
         self._deadlines: Deadlines[CallKey] = Deadlines()
         self._events: list[AgentEvent] = []
+        self._unanswered: list[InviteSession] = []
         self.load = TrunkLoad()
 
     def __len__(self) -> int:
@@ -101,9 +112,16 @@ class CallRegistry:
         self.leave_early(session)
         if session.dialog is not None:
             self._by_dialog.pop(session.dialog.key, None)
+        if session.pending is not None or session.update is not None or session.referral is not None:
+            self._unanswered.append(session)
         by, reason = session.why
         if by:
             self.emit(CallEnded(session.key, by, reason))
+
+    def take_unanswered(self) -> list[InviteSession]:
+        """Calls that ended while a request of the phone waited for its answer."""
+        sessions, self._unanswered = self._unanswered, []
+        return sessions
 
     def timer(self) -> float | None:
         return self._deadlines.next()

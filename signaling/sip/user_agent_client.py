@@ -185,7 +185,6 @@ class UserAgentClient:
             expired = event is CallEvent.SESSION_EXPIRED
             session.why = ("timeout", NOT_REFRESHED if expired else "the phone stopped answering")
         if was is CallState.CANCELING:
-            self._requester.abandon(session.client_key)  # it waits in PROCEEDING, which has no timer
             self._refuse(session, 408, "no final response to CANCEL")
         self.follow(session, now)
 

@@ -90,9 +90,16 @@ def _rc(sip_port: int, settings: Mapping[str, object]) -> str:
 
 @contextlib.asynccontextmanager
 async def linphone(
-    directory: Path, tone_hz: float, settings: Mapping[str, object] | None = None, *, camera: bool = False
+    directory: Path,
+    tone_hz: float,
+    settings: Mapping[str, object] | None = None,
+    *,
+    camera: bool = False,
+    answers: bool = False,
 ) -> AsyncIterator[Linphone]:
-    """A phone that can dial; `settings` ("sip.media_encryption": "srtp") go over the defaults.
+    """A phone that can dial, and with `answers` takes every call.
+
+    `settings` ("sip.media_encryption": "srtp") go over the defaults.
 
     With a camera it has a picture that never changes, once it is told `camera on`.
     """
@@ -113,6 +120,7 @@ async def linphone(
         "-l",
         str(directory / "log"),
         *(("-C",) if camera else ()),
+        *(("-a",) if answers else ()),
     ]
     with (directory / "linphone.out").open("wb") as output:
         process = await asyncio.create_subprocess_exec(

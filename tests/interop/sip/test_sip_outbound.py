@@ -13,6 +13,7 @@ from bridge.peers.daemon_process import DaemonProcess
 from bridge.peers.signaling_client import Event
 from tests.interop.baresip import baresip
 from tests.interop.desktop import CUSTOMER_HZ, EXPERT_HZ, TONES_HZ, desktop, heard_in, hears
+from tests.interop.linphone import linphone
 from tests.interop.programs import eventually
 from tests.interop.sipp import sipp_phone
 
@@ -154,6 +155,31 @@ async def test_an_expert_hands_over_with_the_transfer_key_of_the_phone(
         state = joined(about["interactionId"], other.uri)
         await agent.client.wait_for(lambda event: state(event).startswith("in-session"), 15)
         await expert.happens("CALL_CLOSED")
+        left = joined(about["interactionId"], address)
+        await agent.client.wait_for(lambda event: left(event).startswith("disconnected"), 10)
+        await eventually("the caller hears both", lambda: caller_hears(caller) == {"agent", "other"}, 10)
+        await agent.client.command("endInteraction", **about)
+        await other.went_well()
+
+
+@pytest.mark.peer("linphone", "REFER by an expert: handed over")
+async def test_an_expert_hands_over_with_linphone(daemon: DaemonProcess, tmp_path: Path) -> None:
+    write_tone(tmp_path, OTHER_HZ)
+    tones = {**TONES_HZ, "other": OTHER_HZ}
+    async with (
+        sipp_phone(tmp_path, "early_sound.xml") as other,
+        linphone(tmp_path / "expert", EXPERT_HZ, answers=True) as expert,
+        synthetic_caller((CUSTOMER_HZ,), tones) as caller,
+        desktop(daemon) as agent,
+    ):
+        await caller.call(daemon.sip_uri())
+        about = {"interactionId": await agent.accept_offer()}
+        address = f"sip:lin@127.0.0.1:{expert.sip_port}"
+        await agent.client.command("addParticipant", **about, address=address)
+        await hears(agent, "customer", "expert")
+        await expert.command(f"transfer {other.uri}")
+        state = joined(about["interactionId"], other.uri)
+        await agent.client.wait_for(lambda event: state(event).startswith("in-session"), 15)
         left = joined(about["interactionId"], address)
         await agent.client.wait_for(lambda event: left(event).startswith("disconnected"), 10)
         await eventually("the caller hears both", lambda: caller_hears(caller) == {"agent", "other"}, 10)

@@ -6,13 +6,26 @@ import random
 import pytest
 
 from bridge.errors import BridgeError
+from bridge.ids import TrunkId
 from signaling.sip.agent import UserAgent
 from signaling.sip.event import CallArrived, CallKey, CallReoffered, ReferralArrived
 from signaling.sip.flow import Flow
 from signaling.sip.message import Request, Response
+from signaling.sip.settings import AgentSettings
+from signaling.sip.trunk import Trunk, Trunks
 from tests.unit.sip.line import ANSWER, BOB, OFFER, Message, RawPhone, make_agent, names, tag_of
 
-STEPS = 120
+TRUNK = Trunk(
+    TrunkId("t"),
+    ("192.0.2.1/32",),  # the hostile one; who talks beside it is another
+    "sip:192.0.2.1",
+    session_expires_s=120,
+    reliable_provisional=True,
+    username="anna",
+    password="secret",
+    trusted=True,
+)
+STEPS = 200
 TIMES_S = (0.0, 0.0, 0.0, 0.01, 0.3, 1.0, 5.0, 40.0, 200.0)
 METHODS = (
     *("INVITE", "INVITE", "UPDATE", "UPDATE", "PRACK", "INFO", "REFER", "SUBSCRIBE", "NOTIFY", "OPTIONS"),
@@ -119,7 +132,7 @@ class Hostile:
         """What the bridge does in the meantime with calls of this peer."""
         agent, now, chance = self.agent, self.raw.now, self.chance
         if not self.calls or chance.random() < 0.2:
-            self.calls.append(agent.invite("sip:evil@192.0.2.1", OFFER, now))
+            self.calls.append(agent.invite("sip:evil@192.0.2.1", OFFER, now, trunk_id=TRUNK.trunk_id))
             return
         call = chance.choice(self.calls[-4:])
         acts = (
@@ -167,9 +180,10 @@ def begin(agent: UserAgent) -> tuple[RawPhone, CallKey, str]:
     return phone, event.call, tag_of(success)
 
 
-@pytest.mark.parametrize("seed", range(60))
-def test_a_peer_that_says_anything_harms_nobody(seed: int) -> None:
-    agent = make_agent(BOB)
+@pytest.mark.parametrize("trunks", [(), (TRUNK,)], ids=["plain", "with all there is"])
+@pytest.mark.parametrize("seed", range(50))
+def test_a_peer_that_says_anything_harms_nobody(seed: int, trunks: tuple[Trunk, ...]) -> None:
+    agent = make_agent(BOB, AgentSettings(trunks=Trunks(trunks), ring_timeout_s=30.0))
     phone, call, tag = begin(agent)
     hostile = Hostile(seed, agent)
     for _ in range(STEPS):

@@ -113,6 +113,27 @@ def test_a_reinvite_that_is_never_answered_ends_with_its_call(*, ours: bool, bef
     nothing_is_left(raw)
 
 
+@pytest.mark.parametrize(
+    ("method", "extra"),
+    [("INVITE", ""), ("UPDATE", ""), ("REFER", "Refer-To: <sip:bridge@192.0.2.2>\r\n")],
+)
+def test_a_request_that_waits_when_its_call_is_lost_is_answered_all_the_same(method: str, extra: str) -> None:
+    """The call ends by a timer of ours, and nobody is left to answer what the phone asked."""
+    raw = RawPhone(make_agent(BOB))
+    raw.send("INVITE", 1, body=OFFER, extra="Supported: timer\r\nSession-Expires: 90;refresher=uac\r\n")
+    (event,) = raw.agent.events()
+    assert isinstance(event, CallArrived)
+    raw.agent.accept(event.call, ANSWER, raw.now)
+    (success,) = raw.heard()
+    tag = tag_of(success)
+    raw.send("ACK", 1, to_tag=tag)
+    assert raw.send(method, 2, to_tag=tag, extra=extra, body=OFFER if method != "REFER" else "") == []
+    heard = raw.wait(100)  # it refreshes nothing, and does not answer our BYE either
+    assert "BYE" in names(heard)
+    assert {"487 INVITE", "487 UPDATE", "481 REFER"} & set(names(heard))
+    nothing_is_left(raw)
+
+
 # --- floods -----------------------------------------------------------------------------------------------
 
 
