@@ -23,7 +23,7 @@ from bridge.ids import NO_TRUNK, IdSource, LegId
 from bridge.switchboard.doors import Corridor, LegKeeper, Route, Signal
 from bridge.switchboard.view import TrunkView
 from signaling.sip.attendance import Attendance, hang_up
-from signaling.sip.call_leg import CallLeg, Forgetful
+from signaling.sip.call_leg import MAX_INBOX, CallLeg, Forgetful
 from signaling.sip.endpoint import SipEndpoint
 from signaling.sip.event import (
     AgentEvent,
@@ -87,6 +87,7 @@ class SipDoor:
         self._keeper: LegKeeper = Forgetful()
         self._arriving_again: dict[str, LegId] = {}  # by Call-ID: their interactions are open already
         self._opened = asyncio.Event()
+        self._dropped = 0
 
     async def open(
         self,
@@ -133,7 +134,7 @@ class SipDoor:
             task.cancel()
 
     def counters(self) -> dict[str, int]:
-        return self._endpoint.counters()
+        return {**self._endpoint.counters(), "sip_dropped_keys_total": self._dropped}
 
     @property
     def calls(self) -> int:
@@ -339,9 +340,12 @@ class SipDoor:
         self._put(leg, event)
 
     def _put(self, leg: CallLeg, event: AgentEvent) -> None:
-        try:
+        """Keys that come while the call is busy with something slow may be too many; the rest never is."""
+        if leg.inbox.qsize() < MAX_INBOX or (isinstance(event, CallEnded) and not leg.inbox.full()):
             leg.inbox.put_nowait(event)
-        except asyncio.QueueFull:
+        elif isinstance(event, DigitPressed | PictureWanted):
+            self._dropped += 1
+        elif not isinstance(event, CallEnded):
             self._hang_up(leg, "too many events")
 
     # --- the task of a call -------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import structlog
 from bridge.ids import LegId
 from signaling.sip.event import AgentEvent, CallKey, ReofferAnswered, ReofferRefused
 
-MAX_INBOX = 32  # the core lets one offer through at a time, so a call never has more than a few events
+MAX_INBOX = 32  # the core lets one offer through at a time, so a call has few events but for keys
 
 _log = structlog.get_logger("sip")
 
@@ -23,7 +23,9 @@ class CallLeg:
         self.attended = False  # a task reads the inbox
         self.acknowledged = asyncio.Event()  # no 200 of ours waits for its ACK
         self.acknowledged.set()
-        self.inbox: asyncio.Queue[AgentEvent] = asyncio.Queue(MAX_INBOX)
+        self.inbox: asyncio.Queue[AgentEvent] = asyncio.Queue(
+            MAX_INBOX + 1
+        )  # the end of the call always fits
         self.dialing: asyncio.Future[str] | None = None
         self.reoffering: asyncio.Future[ReofferAnswered | ReofferRefused] | None = None
         self.log = _log.bind(leg=leg_id, call_id=call_id)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 import secrets
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -28,6 +29,7 @@ from bridge.switchboard.doors import ArrivingCall, Route
 from signaling.sip.call import SipDoor
 from signaling.sip.settings import AgentSettings, EndpointSettings
 from signaling.sip.trunk import Trunk, Trunks
+from tests.interop.hostile import udp_socket
 from tests.interop.programs import eventually
 from tests.interop.sipp import SippResult, sipp
 
@@ -74,6 +76,8 @@ class Hall:
 
     async def reoffer(self, leg_id: LegId, offer: str) -> str:
         self.offers.append(offer)
+        if self.calls[-1].called == "thoughtful":
+            await asyncio.sleep(1.0)
         return describe("recvonly" if "a=sendonly" in offer else "sendrecv")
 
     async def progressed(self, leg_id: LegId, status: int, answer: str) -> None:
@@ -383,3 +387,37 @@ async def test_garbage_on_tcp_costs_its_connection_only(house: House, phone: Syn
     await phone.hang_up()
     await house.empty()
     await eventually("the connections are gone", lambda: house.door.counters()["sip_connections"] <= 1)
+
+
+async def test_keys_without_end_while_the_bridge_is_busy_cost_nothing_but_keys(house: House) -> None:
+    """The end of the call must not be lost among them: a leg without a call would stay for ever."""
+    loop = asyncio.get_running_loop()
+    with udp_socket() as sock:
+        here, there = sock.getsockname()[1], ("127.0.0.1", house.door.port)
+        to = "<sip:thoughtful@127.0.0.1>"
+
+        def say(method: str, number: int, body: str = "", kind: str = "application/sdp") -> None:
+            text = (
+                f"{method} sip:thoughtful@127.0.0.1 SIP/2.0\r\n"
+                f"Via: SIP/2.0/UDP 127.0.0.1:{here};branch=z9hG4bK{method}{number}\r\nMax-Forwards: 70\r\n"
+                f"From: <sip:fast@127.0.0.1>;tag=fast\r\nTo: {to}\r\nCall-ID: fast\r\n"
+                f"CSeq: {number} {method}\r\nContact: <sip:fast@127.0.0.1:{here}>\r\n"
+                f"Content-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+            )
+            sock.sendto(text.encode(), there)
+
+        say("INVITE", 1, describe("sendrecv"))
+        async with asyncio.timeout(5):
+            while (answer := await loop.sock_recv(sock, 65_535)).startswith(b"SIP/2.0 1"):
+                pass
+        to = re.findall(r"(?m)^To: (.*?)\r$", answer.decode())[0]
+        say("ACK", 1)
+        say("INVITE", 2, describe("sendonly"))
+        await eventually("the bridge thinks about it", lambda: house.hall.offers)
+        for number in range(3, 103):
+            say("INFO", number, "Signal=5\r\n", "application/dtmf-relay")
+        say("BYE", 103)
+        await eventually("the corridor hears of the end", lambda: house.hall.hung)
+        await house.empty()
+        assert 0 < len(house.hall.keys) < 100
+        assert len(house.hall.keys) + house.door.counters()["sip_dropped_keys_total"] == 100
