@@ -14,9 +14,10 @@ debug=2
 log_stderror=yes
 fork=yes
 children=2
-disable_tcp=yes
+tcp_children=2
 auto_aliases=no
 listen=udp:127.0.0.1:{port}
+listen=tcp:127.0.0.1:{port}
 mpath="{modules}/"
 loadmodule "tm.so"
 loadmodule "sl.so"
@@ -26,6 +27,12 @@ loadmodule "maxfwd.so"
 loadmodule "siputils.so"
 loadmodule "textops.so"
 loadmodule "xlog.so"
+loadmodule "dispatcher.so"
+modparam("dispatcher", "list_file", "{directory}/dispatcher.list")
+modparam("dispatcher", "ds_ping_interval", 1)
+modparam("dispatcher", "ds_probing_mode", 1)
+modparam("dispatcher", "ds_ping_from", "sip:proxy@127.0.0.1:{port}")
+event_route[dispatcher:dst-up] {{ xlog("L_WARN", "up $ru\n"); }}
 request_route {{
   xlog("L_WARN", "seen $rm $rs from $sp\\n");
   if (!mf_process_maxfwd_header("10")) {{ sl_send_reply("483", "Too Many Hops"); exit; }}
@@ -37,11 +44,14 @@ request_route {{
     sl_send_reply("404", "Not here");
     exit;
   }}
+  if (is_method("OPTIONS")) {{ sl_send_reply("200", "OK"); exit; }}
   if (is_method("INVITE")) record_route();
-  $du = "sip:127.0.0.1:{target}";
+  if (!ds_select_dst("1", "4")) {{ sl_send_reply("503", "No bridge"); exit; }}
   t_relay();
 }}
 """
+
+AWAY = 9  # dispatcher flags: inactive, and asked by OPTIONS until it answers
 
 
 @dataclass(frozen=True)
@@ -65,12 +75,18 @@ def _modules() -> Path:
 
 
 @contextlib.asynccontextmanager
-async def kamailio(directory: Path, target_port: int) -> AsyncIterator[Kamailio]:
-    """Sends every call on to `target_port`. `directory` must exist."""
-    port, modules = free_port(), _modules()
+async def kamailio(
+    directory: Path, target_port: int, transport: str = "udp", port: int = 0
+) -> AsyncIterator[Kamailio]:
+    """Sends every call on to `target_port`, once what listens there has answered OPTIONS. `directory` must exist."""
+    port, modules = port or free_port(), _modules()
     config, log = directory / "kamailio.cfg", directory / "kamailio.log"
-    config.write_text(CONFIG.format(port=port, modules=modules, target=target_port))
+    config.write_text(CONFIG.format(port=port, modules=modules, directory=directory))
+    target = f"sip:127.0.0.1:{target_port};transport={transport}"
+    (directory / "dispatcher.list").write_text(f"1 {target} {AWAY}\n")
     arguments = [program("kamailio"), "-f", str(config), "-DD", "-E", "-P", str(directory / "kamailio.pid")]
     async with running([*arguments, "-Y", str(directory)], log, directory):
-        await eventually("kamailio listens", lambda: "udp: 127.0.0.1" in log.read_text(errors="replace"), 10)
+        await eventually(
+            "the bridge answers OPTIONS", lambda: f"up {target}" in log.read_text("utf-8", "replace"), 20
+        )
         yield Kamailio(port, log)

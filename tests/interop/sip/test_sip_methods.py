@@ -7,10 +7,8 @@ from pathlib import Path
 import pytest
 
 from bridge.peers.daemon_process import DaemonProcess
-from bridge.peers.signaling_client import Event, has_ended
-from tests.interop.baresip import baresip
+from bridge.peers.signaling_client import Event
 from tests.interop.desktop import CUSTOMER_HZ, desktop, hears
-from tests.interop.kamailio import kamailio
 from tests.interop.linphone import linphone
 from tests.interop.programs import eventually
 from tests.interop.sipp import sipp
@@ -97,26 +95,3 @@ async def test_a_phone_with_session_timers_is_agreed_with(daemon: DaemonProcess,
         log = (tmp_path / "phone/log").read_text(errors="replace")
         assert re.search(r"Session-Expires: ?90;refresher=ua[cs]", log), "our 200 agrees to the interval"
         await phone.command("terminate")
-
-
-@pytest.mark.peer("kamailio", "Record-Route: BYE follows the route set")
-@pytest.mark.parametrize("ends", ["bridge", "phone"])
-async def test_behind_a_proxy_that_stays_on_the_way_calls_end_from_either_side(
-    daemon: DaemonProcess, tmp_path: Path, ends: str
-) -> None:
-    """The trap: a BYE without the Route set is answered 404 by the proxy, and the phone talks on to nobody."""
-    async with (
-        kamailio(tmp_path, daemon.sip_port) as proxy,
-        desktop(daemon) as agent,
-        baresip(tmp_path / "phone", CUSTOMER_HZ) as phone,
-    ):
-        await phone.dial(f"sip:support@127.0.0.1:{proxy.port}")
-        interaction_id = await agent.accept_offer()
-        await hears(agent, "customer")
-        if ends == "bridge":
-            await agent.client.command("endInteraction", interactionId=interaction_id)
-        else:
-            await phone.command("hangup")
-        await phone.happens("CALL_CLOSED")
-        await agent.client.wait_for(has_ended, 10)
-        assert (proxy.strays(), proxy.seen("BYE") >= 1) == ([], True)
