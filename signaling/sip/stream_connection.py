@@ -77,7 +77,9 @@ class StreamConnection(asyncio.Protocol):
         # uvloop's transports have the methods without the base class.
         self._transport = cast("asyncio.Transport", transport)
         self.host, self.port = transport.get_extra_info("peername")[:2]
-        if not self._listener.connection_opened(self):
+        # Linux connects a socket to itself if nobody listens at the port it dials and the port becomes its own.
+        leads_nowhere = transport.get_extra_info("sockname")[:2] == (self.host, self.port)
+        if leads_nowhere or not self._listener.connection_opened(self):
             self.abort()
         elif self._tls is not None:
             loop = asyncio.get_running_loop()
