@@ -87,6 +87,11 @@ async def test_an_escalation_brings_the_expert_to_the_call(daemon: DaemonProcess
         assert attributes["case_number"] == "12345"
         assert attributes["escalation_reason"] == "Complex Case"
         assert attributes["customer_video_capable"] == "false"
+        why = offer["offer"]["customer"]["noVideo"]  # read before answering, as the way it took
+        assert why
+        assert attributes["customer_video_reason"] == why
+        assert attributes["escalation_route"] == f"voice: the customer sends no video ({why})"
+        assert offer["offer"]["type"] == "voice"
         assert await peers.expert.accept_offer() == interaction_id
         await peers.agent.client.wait_for(all_in_session, PATIENCE_S)
         entries = await timeline(daemon, interaction_id)
