@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import secrets
 import signal
 import socket
@@ -101,18 +102,25 @@ async def http_get(port: int, path: str) -> tuple[int, str]:
     return int(head.split(b" ", 2)[1]), body.decode(errors="replace")
 
 
+# Above the ports that Linux gives to whoever asks for any: between our look and the daemon's own bind nobody
+# else takes one by chance. Begun anywhere, so that tests side by side do not meet.
+_PORTS = range(61_000, 65_500, 2)
+_next_port = itertools.count(secrets.randbelow(len(_PORTS)))
+
+
 def free_port() -> int:
-    """A port that is free now for UDP and for TCP."""
-    while True:
+    """A port that is free now for UDP and for TCP, and not the one told before."""
+    for _ in _PORTS:
+        port = _PORTS[next(_next_port) % len(_PORTS)]
         with (
             socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
             socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp,
+            contextlib.suppress(OSError),
         ):
-            udp.bind((HOST, 0))
-            port: int = udp.getsockname()[1]
-            with contextlib.suppress(OSError):
-                tcp.bind((HOST, port))
-                return port
+            udp.bind((HOST, port))
+            tcp.bind((HOST, port))
+            return port
+    raise DaemonError(f"no port from {_PORTS.start} to {_PORTS.stop} is free on {HOST}")
 
 
 @contextlib.asynccontextmanager
