@@ -26,6 +26,9 @@ from signaling.sip.via import annotate_via, response_flow
 
 TransactionKey = tuple[str, ...]
 
+# Section 22.1: who asked for the INVITE's credentials may want them with its ACK as well.
+CREDENTIALS = frozenset({"Authorization", "Proxy-Authorization"})
+_ACK_COPIES = CREDENTIALS | {"Route"}
 _CANCEL_COPIES = frozenset({"Via", "From", "To", "Call-ID", "Route"})  # section 9.1
 MAX_OF_ONE_CALL = 512  # theirs: 16 requests a second for 32 s, quicker than anybody presses keys
 _LAST_WORDS = frozenset({"BYE", "CANCEL"})  # get through when everything else of their call does not
@@ -364,7 +367,7 @@ def make_ack(request: Request, response: Response) -> bytes:
     headers = [("Via", request.first("Via")), ("From", request.first("From")), ("To", response.first("To"))]
     headers += [("Call-ID", request.first("Call-ID"))]
     headers += [("CSeq", f"{request.first('CSeq').split(' ')[0]} ACK"), ("Max-Forwards", "70")]
-    headers += [(name, value) for name, value in request.headers if name == "Route"]
+    headers += [(name, value) for name, value in request.headers if name in _ACK_COPIES]
     return serialize_message(Request(headers=tuple(headers), method="ACK", uri=request.uri))
 
 

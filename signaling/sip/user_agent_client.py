@@ -2,6 +2,8 @@
 
 from functools import partial
 
+import msgspec
+
 from bridge.errors import CapacityError, ConflictError, NotAllowedError, ParseError
 from signaling.sip.dialog import Dialog, established_dialog
 from signaling.sip.early_dialog import EarlyDialog, reliable_number
@@ -24,7 +26,7 @@ from signaling.sip.replaces import replacing_headers
 from signaling.sip.requester import Asker, Reply, Requester, ignore
 from signaling.sip.response import parse_retry_after
 from signaling.sip.settings import AgentSettings
-from signaling.sip.transaction_layer import TransactionLayer, make_cancel
+from signaling.sip.transaction_layer import CREDENTIALS, TransactionKey, TransactionLayer, make_cancel
 from signaling.sip.trunk import Trunk
 from signaling.sip.uri import parse_uri
 from signaling.sip.via import parse_via
@@ -200,7 +202,7 @@ class UserAgentClient:
         session = self._registry.by_response(essentials)
         if session is None or session.dialog is None:
             return
-        self._requester.send_ack(*self._make_ack(session.dialog, essentials.cseq_number))
+        self._requester.send_ack(*self._make_ack(session.dialog, essentials.cseq_number, None))
 
     # --- responses to a first INVITE ----------------------------------------------------------------------
 
@@ -317,7 +319,7 @@ class UserAgentClient:
         if len(invitation.acks) >= MAX_BRANCHES:
             self.ignored += 1
             return
-        invitation.acks[tag] = self._make_ack(dialog, essentials.cseq_number)
+        invitation.acks[tag] = self._make_ack(dialog, essentials.cseq_number, reply.key)
         self._requester.send_ack(*invitation.acks[tag])
         if session.dialog is not None or session.state is CallState.ENDED:
             # Another phone had answered before, or we had given up: this one is hung up at once.
@@ -376,7 +378,7 @@ class UserAgentClient:
             self._requester.send_ack(*ours.ack)
             return
         dialog.refresh_target(response)
-        ours.ack = self._make_ack(dialog, essentials.cseq_number)
+        ours.ack = self._make_ack(dialog, essentials.cseq_number, reply.key)
         self._requester.send_ack(*ours.ack)
         if session.client_key != reply.key or session.may(ExchangeEvent.OFFER):
             return
@@ -439,11 +441,14 @@ class UserAgentClient:
         headers = (contact, ALLOW, SUPPORTED, ACCEPT, ("User-Agent", self._identity.product))
         return (*headers, ("Content-Type", SDP_TYPE)) if sdp else headers
 
-    def _make_ack(self, dialog: Dialog, number: int) -> tuple[Request, Flow]:
-        """The ACK of a 2xx is a request of its own, with the INVITE's number (section 13.2.2.4)."""
+    def _make_ack(self, dialog: Dialog, number: int, key: TransactionKey | None) -> tuple[Request, Flow]:
+        """The ACK of a 2xx is a request of its own, with number and credentials of its INVITE, which is known
+        by `key` (sections 13.2.2.4 and 22.1)."""
         flow = dialog.next_hop()
-        request = self._requester.make_within(dialog, "ACK", number, self._identity.new_branch(), flow)
-        return request, flow
+        ack = self._requester.make_within(dialog, "ACK", number, self._identity.new_branch(), flow)
+        sent = self._requester.sent_request(key) if key is not None else None
+        proof = [header for header in sent[0].headers if header[0] in CREDENTIALS] if sent is not None else []
+        return msgspec.structs.replace(ack, headers=(*ack.headers, *proof)), flow
 
     def _cancel(self, session: InviteSession, now: float) -> None:
         sent = self._requester.sent_request(session.client_key)

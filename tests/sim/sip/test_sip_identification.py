@@ -6,8 +6,11 @@ import pytest
 
 from bridge.errors import NotFoundError
 from bridge.ids import TrunkId
-from signaling.sip.event import CallAnswered, CallArrived, CallRefused, ReofferAnswered
+from signaling.sip.event import CallAnswered, CallArrived, CallKey, CallRefused, ReofferAnswered
+from signaling.sip.flow import Flow
 from signaling.sip.gate import NONCE_LIFETIME_S
+from signaling.sip.message import Headers, Request, parse_message
+from signaling.sip.response import make_response
 from signaling.sip.settings import AgentSettings
 from signaling.sip.trunk import Trunk, Trunks
 from tests.unit.sip.line import ALICE, ANSWER, BOB, OFFER, Line, RawPhone, make_agent, tag_of
@@ -119,3 +122,79 @@ def test_calls_of_a_trunk_that_roams_may_come_from_anywhere_and_only_its() -> No
     assert phone.send("CANCEL", 1, call_id="other") == []
     assert phone.send("BYE", 2, to_tag="x", call_id="other", extra=padding)[0].first("WWW-Authenticate")
     assert not [event for event in line.bob.events() if isinstance(event, CallArrived)]
+
+
+def pump(line: Line) -> list[Request]:
+    """Delivers until nobody has anything to say; what alice asked."""
+    asked: list[Request] = []
+    for _ in range(10):
+        for data, _ in line.alice.messages_to_send():
+            message = parse_message(data)
+            asked += [message] if isinstance(message, Request) else []
+            line.bob.receive_message(data, Flow("udp", ALICE, 5060), line.now)
+        for data, _ in line.bob.messages_to_send():
+            line.alice.receive_message(data, Flow("udp", BOB, 5060), line.now)
+    return asked
+
+
+def arrival(line: Line) -> CallKey:
+    (arrived,) = [event for event in line.bob.events() if isinstance(event, CallArrived)]
+    return arrived.call
+
+
+def test_every_ack_has_the_credentials_of_its_invite() -> None:
+    """RFC 3261 section 22.1: that of a 401, of a 200, of a re-INVITE's 200, and of a refusal."""
+    line = make_line()
+    call(line)
+    asked = pump(line)
+    theirs = arrival(line)
+    line.bob.accept(theirs, ANSWER, line.now)
+    asked += pump(line)
+    (ours,) = line.alice.calls()
+    line.alice.reinvite(ours, OFFER, line.now)
+    asked += pump(line)
+    line.bob.answer_reinvite(theirs, ANSWER, line.now)
+    asked += pump(line)
+    call(line)
+    asked += pump(line)
+    line.bob.reject(arrival(line), 486, line.now)
+    asked += pump(line)
+
+    def proofs(method: str) -> dict[tuple[str, str], str]:
+        return {
+            (request.first("Call-ID"), request.first("CSeq").split()[0]): request.first("Authorization")
+            for request in asked
+            if request.method == method
+        }
+
+    assert proofs("ACK") == proofs("INVITE")
+    assert [bool(proof) for proof in proofs("ACK").values()] == [False, True, True, True]
+    assert len(set(proofs("ACK").values())) == 4
+
+
+def test_who_hangs_up_after_the_challenge_cancels_what_was_answered_only() -> None:
+    """Section 9.1: the 100 before the challenge was for another INVITE than the one that is out now."""
+    agent = make_agent(ALICE, AgentSettings(trunks=Trunks([CARRIER])))
+    ours = agent.invite(f"sip:bob@{BOB}", OFFER, 0.0, trunk_id=TrunkId("carrier"))
+
+    def take() -> list[Request]:
+        found = [parse_message(data) for data, _ in agent.messages_to_send()]
+        return [message for message in found if isinstance(message, Request)]
+
+    def answer(invite: Request, status: int, headers: Headers = ()) -> None:
+        agent.receive_message(make_response(invite, status, headers=headers), Flow("udp", BOB, 5060), 0.0)
+
+    (first,) = take()
+    answer(first, 100)
+    answer(first, 407, (("Proxy-Authenticate", 'Digest realm="r", nonce="n", qop="auth"'),))
+    agent.hang_up(ours, "", 0.0)
+    _, second = take()
+    assert second.method == "INVITE"
+    assert second.first("Proxy-Authorization")
+    answer(second, 100)
+    (cancel,) = take()
+    assert (cancel.method, cancel.first("Via")) == ("CANCEL", second.first("Via"))
+    answer(cancel, 200)
+    answer(second, 487)
+    agent.handle_timer(60.0)
+    assert agent.calls() == ()
