@@ -4,6 +4,7 @@ The shell calls `receive_message` for each datagram or framed stream message, `h
 says so, and after each of these and each command takes `messages_to_send` and `events`.
 """
 
+from collections.abc import Sequence
 from typing import assert_never
 
 from bridge.errors import ParseError
@@ -90,11 +91,14 @@ class UserAgent:
         "unanswered",
     )
 
-    def __init__(self, settings: AgentSettings, identity: LocalIdentity) -> None:
+    def __init__(
+        self, settings: AgentSettings, identity: LocalIdentity, transports: Sequence[str] = (UDP,)
+    ) -> None:
+        """`transports` are those that are open."""
         self._layer = TransactionLayer(settings.timing)
         self._registry = CallRegistry(settings.timing, settings.max_calls)
         self._authorizer = Authorizer(identity, settings.trunks)
-        self._requester = Requester(identity, self._layer, self._authorizer)
+        self._requester = Requester(identity, self._layer, self._authorizer, transports)
         self._pinger = Pinger(identity, self._requester, settings.trunks, self._registry.emit)
         self._screen = Screen(settings.scanners, settings.destinations)
         self._answers_unwanted = settings.answers_unwanted
@@ -332,6 +336,7 @@ class UserAgent:
             "sip_strangers": self.strangers,
             "sip_unmatched_responses": self._layer.unmatched,
             "sip_refused_transactions": self._layer.overflowed,
+            "sip_requests_too_large_for_udp": self._requester.switched,
             "sip_failovers": self._requester.failovers,
             **self._pinger.counters(),
             "sip_refused_behind": self._server.behind,

@@ -98,7 +98,7 @@ class SipEndpoint:
         self._locator.open(tasks)
         self._courier.open(tasks, self._datagrams)
         self._capture = self._open_capture(host)
-        self._agent = UserAgent(settings.agent, identity)
+        self._agent = UserAgent(settings.agent, identity, settings.transports)
         restore()
         self.flush()
 

@@ -1,13 +1,13 @@
 """Our requests: how they are built, and who waits for their responses (RFC 3261 sections 8.1 and 12.2.1)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
 from bridge.ids import TrunkId
 from signaling.sip.authorizer import Authorizer
 from signaling.sip.dialog import Dialog
-from signaling.sip.flow import Flow, is_numeric
+from signaling.sip.flow import TCP, UDP, Flow, is_numeric
 from signaling.sip.identity import LocalIdentity
 from signaling.sip.location import Location
 from signaling.sip.message import Essentials, Headers, Request, Response, readable, serialize_message
@@ -23,6 +23,7 @@ from signaling.sip.via import parse_via
 NO_ANSWER = "no answer"
 CANNOT_BE_REACHED = "cannot be reached"
 AVOIDED_S = 60.0  # a way that led nowhere is tried after the others
+LARGE_BYTES = 1300  # RFC 3261 section 18.1.1: above it a request does not go over UDP
 MAX_AVOIDED = 1024  # the one avoided longest goes first
 
 
@@ -109,11 +110,20 @@ class Requester:
         "_layer",
         "_lookups",
         "_sent",
+        "_transports",
         "_waiting",
         "failovers",
+        "switched",
     )
 
-    def __init__(self, identity: LocalIdentity, layer: TransactionLayer, authorizer: Authorizer) -> None:
+    def __init__(
+        self,
+        identity: LocalIdentity,
+        layer: TransactionLayer,
+        authorizer: Authorizer,
+        transports: Sequence[str],
+    ) -> None:
+        self._transports = transports
         self._identity = identity
         self._layer = layer
         self._authorizer = authorizer
@@ -123,6 +133,7 @@ class Requester:
         self._acks: dict[Flow, list[Request]] = {}  # the same
         self._lookups: list[Flow] = []
         self._avoided: dict[Flow, float] = {}
+        self.switched = 0  # requests that were too large for UDP
         self.failovers = 0  # requests that went on to another address of the same name
 
     def send(  # noqa: PLR0913, PLR0917 - what a request needs, and what it may have
@@ -237,8 +248,12 @@ class Requester:
         sent, response = self._sent.get(outcome.key), outcome.response
         if sent is None or (response.status in (401, 407) and self._identify(sent, response, now)):
             return
-        if response.status == 503 and self._fail_over(sent, now):
-            return
+        if response.status == 503:
+            # It heard us: another way to the same place is none.
+            here = (sent.flow.host, sent.flow.port)
+            sent.ways = [way for way in sent.ways if (way.host, way.port) != here]
+            if self._fail_over(sent, now):
+                return
         sent.progressed = sent.progressed or 100 < response.status < 200
         reason = readable(response.reason)
         reply = Reply(sent.first_key, response.status, reason, response, outcome.essentials, outcome.flow)
@@ -290,13 +305,37 @@ class Requester:
         sent.again()
         return True
 
-    def _go_on(self, sent: _Sent, now: float, branch: str) -> None:
-        """By the next of its ways."""
-        request, way = sent.request, sent.ways.pop(0)
+    def _is_too_large(self, sent: _Sent, request: Request, now: float) -> bool:
+        """For UDP, and TCP is open here and was not refused there a moment ago.
+
+        A phone that calls from behind NAT cannot be reached but by the way it came.
+        """
+        if sent.flow.transport != UDP or TCP not in self._transports:
+            return False
+        if sent.asker is not None and sent.asker.dialog is not None and sent.asker.dialog.behind_nat:
+            return False
+        if self._avoided.get(_over_tcp(sent.flow), 0.0) > now:
+            return False
+        return len(serialize_message(request)) > LARGE_BYTES
+
+    def _switch(self, sent: _Sent, branch: str) -> Mapping[str, str]:
+        """To TCP; UDP is what remains if nobody listens there (section 18.1.1)."""
+        self.switched += 1
+        sent.ways.insert(0, sent.flow)
+        sent.flow = _over_tcp(sent.flow)
+        return self._addressed(sent.request, sent.flow, branch)
+
+    def _addressed(self, request: Request, way: Flow, branch: str) -> Mapping[str, str]:
+        """The headers that say by which way a request goes."""
         fresh = {"Via": self._identity.via(way.transport, branch)}
         if request.first("Contact"):
             fresh["Contact"] = self._identity.contact(way.transport, request.uri)
-        sent.request, sent.flow = _changed(request, fresh), way
+        return fresh
+
+    def _go_on(self, sent: _Sent, now: float, branch: str) -> None:
+        """By the next of its ways."""
+        way = sent.ways.pop(0)
+        sent.request, sent.flow = _changed(sent.request, self._addressed(sent.request, way, branch)), way
         self._transmit(sent, sent.request, branch, now)
 
     def _transmit(self, sent: _Sent, request: Request, branch: str, now: float) -> None:
@@ -304,6 +343,9 @@ class Requester:
             proof = self._authorizer.headers(sent.asker.trunk_id, request.method, request.uri)
             request = msgspec.structs.replace(request, headers=(*request.headers, *proof))
             sent.attempts += bool(proof)
+        if self._is_too_large(sent, request, now):
+            fresh = self._switch(sent, branch)
+            sent.request, request = _changed(sent.request, fresh), _changed(request, fresh)
         key = self._layer.request(request, branch, sent.flow, now)
         self._sent[key] = sent
         if key != sent.first_key:
@@ -313,6 +355,10 @@ class Requester:
 def _is_located(flow: Flow) -> bool:
     """There is an address, or a connection that came from there."""
     return bool(flow.connection) or is_numeric(flow.host)
+
+
+def _over_tcp(flow: Flow) -> Flow:
+    return Flow(TCP, flow.host, flow.port)
 
 
 def _renewed(request: Request, number: int, via: str) -> Request:
