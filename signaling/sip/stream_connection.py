@@ -4,6 +4,7 @@ import asyncio
 from typing import Protocol, cast
 
 from signaling.sip.flow import TCP, TLS, Flow
+from signaling.sip.keep_alive import KeepAlive, KeepAliveAction
 from signaling.sip.message import SipParseError
 from signaling.sip.stream import StreamFramer
 from signaling.sip.tls_stream import TlsError, TlsStream
@@ -54,10 +55,7 @@ class StreamConnection(asyncio.Protocol):
         self.opened_at = 0.0
         self.active_at: float | None = None  # when the last whole message came
         self.is_ours = False  # we opened it
-        self.heard = False  # anything at all since the last ping
-        self.pinged = False  # a ping waits for its answer
-        self.pinged_at = 0.0
-        self.answers_pings = False
+        self._keep_alive = KeepAlive()
 
     @property
     def transport(self) -> str:
@@ -89,7 +87,7 @@ class StreamConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if not self._open:
             return
-        self.heard = True
+        self._keep_alive.hear()
         if self._tls is not None:
             self._receive_secret(data, self._tls)
         else:
@@ -119,10 +117,12 @@ class StreamConnection(asyncio.Protocol):
         self._transport.write(data)
         return True
 
-    def ping(self, now: float) -> None:
-        """Asks for a sign of life, and keeps what is between from forgetting the connection."""
-        self.heard, self.pinged, self.pinged_at = False, True, now
-        self.send(_PING)
+    def keep_alive(self, now: float) -> KeepAliveAction:
+        """Asks for a sign of life after a long silence, which also keeps what is between from forgetting us."""
+        action = self._keep_alive.handle_timer(self.active_at or self.opened_at, now)
+        if action is KeepAliveAction.PING:
+            self.send(_PING)
+        return action
 
     def close(self) -> None:
         """Ends once the kernel has taken what was sent."""

@@ -9,6 +9,7 @@ import structlog
 
 from bridge.clock import Clock
 from signaling.sip.flow import TLS, Flow
+from signaling.sip.keep_alive import KeepAliveAction
 from signaling.sip.message import SipParseError
 from signaling.sip.settings import EndpointSettings
 from signaling.sip.stream_connection import StreamConnection
@@ -17,7 +18,6 @@ from signaling.sip.tls_stream import TlsStream
 
 FIRST_MESSAGE_S = 32.0  # a connection that says nothing this long is closed; 64*T1
 SWEEP_S = 10.0  # RFC 5626 section 4.4.1: who does not answer a ping within 10 s is gone
-PING_AFTER_S = 95.0  # RFC 5626 section 4.4.1
 MAX_STRANGERS = 16  # connections from outside the networks, open until their 403
 MAX_STRANGERS_PER_HOST = 2
 MAX_GUESTS_PER_HOST = 16  # the same where calls may come from anywhere; they are half of all at most
@@ -225,24 +225,14 @@ class StreamPorts:
                 limit = connection.opened_at + FIRST_MESSAGE_S
             else:
                 limit = connection.active_at + self._settings.connection_idle_s
-            if now > limit or not _keeps_alive(connection, now):
+            if now > limit or not _is_alive(connection, now):
                 connection.abort()
         self._sweep = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep_connections)
 
 
-def _keeps_alive(connection: StreamConnection, now: float) -> bool:
-    """Pings a connection of ours after each long silence. False: it answered pings before, and not this one."""
-    if not connection.is_ours:
-        return True  # whoever opened it pings (RFC 5626 section 4.4)
-    if connection.pinged:
-        connection.pinged = False
-        answered = connection.heard
-        lost = connection.answers_pings and not answered
-        connection.answers_pings = connection.answers_pings or answered
-        return not lost
-    if now - max(connection.active_at or connection.opened_at, connection.pinged_at) >= PING_AFTER_S:
-        connection.ping(now)
-    return True
+def _is_alive(connection: StreamConnection, now: float) -> bool:
+    """Whoever opened a connection asks, and the other one answers (RFC 5626 section 4.4)."""
+    return not connection.is_ours or connection.keep_alive(now) is not KeepAliveAction.GIVE_UP
 
 
 def _key(connection: StreamConnection) -> tuple[str, str, int, str]:
