@@ -198,6 +198,24 @@ def test_quoted_text_cannot_break_out(text: str) -> None:
             "SIP/2.0/UDP [2001:db8::1];branch=b;received=2001:db8::2",
             ("2001:db8::2", 5060),
         ),
+        (
+            "SIP/2.0/UDP [2001:db8::1]:5080;rport;branch=b",
+            Flow("udp", "2001:db8::2", 5071),
+            "SIP/2.0/UDP [2001:db8::1]:5080;branch=b;received=2001:db8::2;rport=5071",
+            ("2001:db8::2", 5071),
+        ),
+        (
+            "SIP/2.0/UDP [2001:db8::1]:5080;rport=1;received=192.0.2.9;branch=b",
+            Flow("udp", "2001:db8::1", 5080),
+            "SIP/2.0/UDP [2001:db8::1]:5080;branch=b;received=2001:db8::1;rport=5080",
+            ("2001:db8::1", 5080),
+        ),
+        (
+            "SIP/2.0/TLS phone.invalid;branch=b",
+            Flow("tls", "192.0.2.1", 40_000, 7),
+            "SIP/2.0/TLS phone.invalid;branch=b;received=192.0.2.1",
+            ("192.0.2.1", 5061),
+        ),
     ],
 )
 def test_via_tells_where_a_response_goes(

@@ -1,0 +1,82 @@
+"""What a user agent keeps is bounded: calls, transactions, and what one message may hold."""
+
+import pytest
+
+from bridge.errors import CapacityError
+from signaling.sip.event import CallArrived
+from signaling.sip.flow import Flow
+from signaling.sip.message import MAX_HEADERS, MAX_MESSAGE_BYTES, Request, parse_essentials, parse_message
+from signaling.sip.settings import AgentSettings
+from signaling.sip.transaction import Timing
+from signaling.sip.transaction_layer import RequestArrived, TransactionLayer
+from tests.unit.sip.line import ALICE, BOB, OFFER, make_agent
+
+PHONE = Flow("udp", ALICE, 5060)
+
+
+def options(number: int, extra: str = "", body: str = "") -> bytes:
+    return (
+        f"OPTIONS sip:bridge@{BOB} SIP/2.0\r\nVia: SIP/2.0/UDP {ALICE};branch=z9hG4bK{number};rport\r\n"
+        f"Max-Forwards: 70\r\nFrom: <sip:a@{ALICE}>;tag=a\r\nTo: <sip:bridge@{BOB}>\r\nCall-ID: {number}\r\n"
+        f"CSeq: 1 OPTIONS\r\n{extra}Content-Length: {len(body)}\r\n\r\n{body}"
+    ).encode()
+
+
+def invite(number: int) -> bytes:
+    text = options(number, f"Contact: <sip:a@{ALICE}>\r\nContent-Type: application/sdp\r\n", OFFER)
+    return text.replace(b"OPTIONS", b"INVITE")
+
+
+def statuses(data: list[tuple[bytes, Flow]]) -> list[int]:
+    return [int(message.split(b" ", 2)[1]) for message, _ in data]
+
+
+def test_transactions_above_their_bound_hear_503_and_are_counted_and_not_kept() -> None:
+    timing = Timing()
+    layer = TransactionLayer(timing, max_transactions=3)
+    arrived = []
+    for number in range(5):
+        message = parse_message(options(number))
+        assert isinstance(message, Request)
+        arrived += layer.receive_request(message, parse_essentials(message), PHONE, 0.0)
+    assert len(arrived) == len(layer) == 3
+    assert layer.overflowed == 2
+    assert statuses(layer.take_messages()) == [503, 503]
+    for outcome in arrived:
+        assert isinstance(outcome, RequestArrived)
+        layer.respond(outcome.key, 200, b"SIP/2.0 200 OK\r\n\r\n", 0.0)
+    layer.handle_timer(timing.patience_s)
+    assert len(layer) == 0
+
+
+def test_calls_above_their_bound_hear_503_with_a_time_and_ours_are_not_made() -> None:
+    agent = make_agent(BOB, AgentSettings(max_calls=2))
+    for number in range(3):
+        agent.receive_message(invite(number), PHONE, 0.0)
+    assert len([event for event in agent.events() if isinstance(event, CallArrived)]) == 2
+    assert agent.counters()["sip_calls"] == 2
+    ((refusal, _),) = agent.messages_to_send()
+    assert refusal.startswith(b"SIP/2.0 503 ")
+    assert b"\r\nRetry-After: " in refusal
+    with pytest.raises(CapacityError):
+        agent.invite(f"sip:a@{ALICE}", OFFER, 0.0)
+    assert agent.counters()["sip_calls"] == 2
+
+
+@pytest.mark.parametrize(
+    ("extra", "body", "heard"),
+    [
+        ("X-Pad: y\r\n" * (MAX_HEADERS - 20), "", [200]),
+        ("X-Pad: y\r\n" * MAX_HEADERS, "", []),
+        ("X-Pad: " + "y" * 60_000 + "\r\n", "", [200]),
+        ("X-Pad: " + "y" * MAX_MESSAGE_BYTES + "\r\n", "", []),
+        ("", "y" * MAX_MESSAGE_BYTES, [513]),
+    ],
+    ids=["many headers", "too many headers", "a long line", "a line too long", "a body too long"],
+)
+def test_a_message_has_bounds(extra: str, body: str, heard: list[int]) -> None:
+    """One whose head alone breaks them is counted and not read, not even to refuse it."""
+    agent = make_agent(BOB)
+    agent.receive_message(options(1, extra, body), PHONE, 0.0)
+    assert statuses(agent.messages_to_send()) == heard
+    assert agent.counters()["sip_malformed"] == (heard != [200])
