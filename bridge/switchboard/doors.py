@@ -205,6 +205,10 @@ class Outbox(Protocol):
         """The rows that go into the commit of the step these events tell of. Never blocks."""
         ...
 
+    def writes_aside(self, event: DesktopEvent, audience: Audience) -> Sequence[Write]:
+        """The rows of an event that belongs to no step, for a commit of their own. Never blocks."""
+        ...
+
 
 class NoticeOutbox(Protocol):
     """What people outside must be written, even if the process dies now."""

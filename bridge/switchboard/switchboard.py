@@ -18,6 +18,7 @@ from bridge.desk.queue import Profile, Queue
 from bridge.desk.step import SYSTEM
 from bridge.errors import BridgeError, NotAllowedError, NotFoundError
 from bridge.ids import IdSource, InteractionId, LegId, OfferId, ParticipantId, QueueId, UserId
+from bridge.journal.database import JournalError
 from bridge.journal.journal import Journal
 from bridge.journal.schema import Write
 from bridge.journal.snapshots import Snapshots
@@ -315,8 +316,15 @@ class Switchboard:
         return self._phones.expects(leg_id)
 
     def trunk_moved(self, status: TrunkView, reason: str) -> None:
-        """Not journaled: how a trunk is can be asked any time."""
-        self._wiring.announcer.tell(TrunkUpdated(status, reason), Audience(scope=TRUNK_ADMIN))
+        """Not journaled: how a trunk is can be asked any time. Webhooks are told by a commit of its own."""
+        event, audience = TrunkUpdated(status, reason), Audience(scope=TRUNK_ADMIN)
+        writes = self._outbox.writes_aside(event, audience) if self._outbox is not None else ()
+        if writes:
+            try:
+                self._journal.begin_write(*writes)
+            except JournalError as error:
+                log.error("! trunk", trunk=status.trunk_id, reason=error.reason)  # the webhook's copy is lost
+        self._wiring.announcer.tell(event, audience)
 
     # --- the media plane ----------------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ from bridge.switchboard.doors import Audience
 from bridge.switchboard.event import DesktopEvent
 from signaling.web.event import event_name
 from signaling.web.event_writer import EventWriter
-from signaling.web.history import Numbering
+from signaling.web.history import Numbering, Place
 from signaling.web.webhook import (
     SIGNATURE_HEADER,
     DeadLetter,
@@ -36,6 +36,7 @@ from signaling.web.webhook import (
 AT_ONCE = 8  # deliveries of one subscription under way, each of another interaction
 DEAD_LISTED_MAX = 200
 POLL_S = 30.0  # an idle courier looks again after this long, whatever woke it or not
+NOWHERE = Place(0, 0)
 _S = WEBHOOK_SUBSCRIPTIONS.c
 _O = OUTBOX.c
 
@@ -105,18 +106,28 @@ class Webhooks:
             number: int | None = getattr(event, "number", None)
             if number is None:
                 continue
-            place, name = self._numbering.place(number), event_name(event)
-            wanted = [
-                one
-                for one in self._subscriptions.values()
-                if one.wants(name, audience) and not self._rests(one)
-            ]
-            if not wanted:
-                continue
-            body = letter_of(name, place, self._writer.write(event, place.part))
-            lane = str(getattr(event, "interaction_id", "") or name)
-            found += [self._put(one.subscription_id, lane, body) for one in wanted]
+            place = self._numbering.place(number)
+            found += self._copies(event, audience, place, place.part)
         return found
+
+    def writes_aside(self, event: DesktopEvent, audience: Audience) -> Sequence[Write]:
+        """An event without a number has no place in the journal's order; its kind is its lane."""
+        return self._copies(event, audience, NOWHERE, None)
+
+    def _copies(
+        self, event: DesktopEvent, audience: Audience, place: Place, part: int | None
+    ) -> Sequence[Write]:
+        name = event_name(event)
+        wanted = [
+            one
+            for one in self._subscriptions.values()
+            if one.wants(name, audience) and not self._rests(one)
+        ]
+        if not wanted:
+            return ()
+        body = letter_of(name, place, self._writer.write(event, part))
+        lane = str(getattr(event, "interaction_id", "") or name)
+        return [self._put(one.subscription_id, lane, body) for one in wanted]
 
     def _put(self, subscription_id: str, lane: str, body: bytes) -> Write:
         write = self._parts.outbox.put(subscription_id, body, lane)

@@ -6,14 +6,17 @@ import json
 import secrets
 from collections import Counter
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest_asyncio
 
 from bridge.clock import SystemClock
+from bridge.ids import TrunkId
 from bridge.journal.outbox import Outbox
 from bridge.peers.beside import beside
+from bridge.switchboard.view import TrunkView
 from signaling.web.auth import SCOPES
 from signaling.web.webhooks import WebhookParts, Webhooks
 from tests.interop.programs import eventually
@@ -218,3 +221,31 @@ async def test_the_websocket_has_the_same_commands(desk: FrontDesk) -> None:
         assert (await crm.say("removeWebhook", **about))["ok"]
     async with desk.desktop("eve") as eve:
         assert (await eve.say("listWebhooks"))["error"]["code"] == "forbidden"
+
+
+async def test_a_trunk_that_goes_away_is_told_to_whom_it_concerns(desk: FrontDesk) -> None:
+    """It belongs to no step: it has a commit of its own, and no number."""
+    down = TrunkView(TrunkId("carrier"), "Carrier", "sip:carrier.example", "down", 0, 0, 0)
+    operator, clerk = (
+        token("operator", "webhook:write", "trunk:admin"),
+        token("clerk", "webhook:write", "interaction:read"),
+    )
+    async with http_stub() as stub, http_stub() as other:
+        async with desk.crm(operator) as api:
+            await subscribe(api, stub, events=["trunkUpdated"])
+        async with desk.crm(clerk) as api:
+            await subscribe(api, other, events=["trunkUpdated", "userUpdated"])
+        async with desk.desktop("boss", "trunk:admin") as watcher:
+            desk.stage.board.trunk_moved(down, "408 no answer")
+            desk.stage.board.trunk_moved(replace(down, state="up"), "200 OK")
+            await desk.stage.board.set_presence(ALICE, "away", "agent")
+            await watcher.say("ping")
+        seen = [event for event in watcher.events if event["event"] == "trunkUpdated"]
+        await eventually("both moves", lambda: len(stub.received) == 2)
+        assert events(stub) == seen
+        assert [(event["trunk"]["state"], event["reason"]) for event in seen] == [
+            ("down", "408 no answer"),
+            ("up", "200 OK"),
+        ]
+        await eventually("who may not know of trunks hears the rest", lambda: other.received)
+        assert {event["event"] for event in events(other)} == {"userUpdated"}
