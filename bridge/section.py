@@ -7,6 +7,11 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 MAX_PORT = 65_535
+_SERVER = re.compile(
+    r"\[(?P<six>[0-9A-Fa-f:.]+)\](?::(?P<six_port>[0-9]{1,5}))?"
+    r"|(?P<four>[0-9.]+):(?P<four_port>[0-9]{1,5})"
+    r"|(?P<bare>[0-9A-Fa-f:.]+)"
+)
 Port = Annotated[int, Field(ge=0, le=MAX_PORT)]
 Seconds = Annotated[float, Field(gt=0)]
 
@@ -32,13 +37,14 @@ def _network(text: str) -> str:
 
 def split_server(text: str, port: int) -> tuple[str, int]:
     """`192.0.2.1`, `192.0.2.1:5353`, `2001:db8::1` or `[2001:db8::1]:5353`. Raises ValueError."""
-    host, colon, digits = text.rpartition(":")
-    if not colon or (text.count(":") > 1 and not host.endswith("]")):
-        host, digits = text, ""
-    number = int(digits) if digits else port
+    match = _SERVER.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text}: not an address with or without a port")
+    host = match["six"] or match["four"] or match["bare"]
+    number = int(match["six_port"] or match["four_port"] or port)
     if not 0 < number <= MAX_PORT:
         raise ValueError(f"{text}: no such port")
-    return str(ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))), number
+    return str(ipaddress.ip_address(host)), number
 
 
 def _server(text: str) -> str:

@@ -119,9 +119,7 @@ class Webhooks:
     ) -> Sequence[Write]:
         name = event_name(event)
         wanted = [
-            one
-            for one in self._subscriptions.values()
-            if one.wants(name, audience) and not self._rests(one)
+            one for one in self._subscriptions.values() if one.wants(name, audience) and not self._rests(one)
         ]
         if not wanted:
             return ()
