@@ -36,7 +36,7 @@ class Wire(asyncio.Transport):
     """Keeps what is written until somebody takes it."""
 
     def __init__(self) -> None:
-        super().__init__({"peername": ("192.0.2.1", 5060)})
+        super().__init__({"peername": ("192.0.2.1", 5060), "sockname": ("192.0.2.2", 5060)})
         self._written = b""
 
     def is_closing(self) -> bool:
