@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-# What comes within so short a time of a commit waits for the next: a call makes five of them in 20 ms, and each costs
-# as much as all of the desk's work for that call (measured). One that comes alone is written at once.
-GATHER_S = 0.003
 MAX_PENDING_BATCHES = 10_000  # more waiting steps than that: the disk has stopped, and so must we
 
 __all__ = ["Journal", "JournalError"]
@@ -71,7 +68,6 @@ class Journal:
         self._writer: Writer | None = None
         # In memory all connections are one: a reader that gives it back would roll the writer back.
         self._only_connection = asyncio.Lock() if self._database.is_in_memory else None
-        self._committed_at = 0.0
         self.commits = 0
         self.written = 0
 
@@ -197,16 +193,13 @@ class Journal:
 
     async def _write_pending(self) -> None:
         """A commit is never left half-way: whether a cancelled one happened, nobody could tell."""
-        loop = asyncio.get_running_loop()
         while self._pending:
-            await asyncio.sleep(max(0.0, self._committed_at + GATHER_S - loop.time()))
             writing = asyncio.get_running_loop().create_task(self._write_group())
             try:
                 await asyncio.shield(writing)
             except asyncio.CancelledError:
                 await writing
                 raise
-            self._committed_at = loop.time()
 
     async def _write_group(self) -> None:
         """One transaction for everything that came while the last one was at the disk."""
