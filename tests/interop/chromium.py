@@ -78,7 +78,7 @@ class Tab:
         )
         return entries
 
-    async def eventually(self, condition: str, timeout_s: float = 15.0) -> Any:
+    async def eventually(self, condition: str, timeout_s: float = 30.0) -> Any:
         """Waits until a JavaScript expression is true in the page; returns its value."""
         # Not wait_for_function: it evaluates inside the page, where the page's own policy forbids it.
         deadline = asyncio.get_running_loop().time() + timeout_s

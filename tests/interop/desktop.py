@@ -31,7 +31,7 @@ def heard_in(second: SecondHeard) -> set[str]:
     return {name for name, level in second.levels_db.items() if level > HEARD_DB}
 
 
-async def hears(browser: SyntheticBrowser, *talkers: str, timeout_s: float = 10.0) -> None:
+async def hears(browser: SyntheticBrowser, *talkers: str, timeout_s: float = 30.0) -> None:
     """Waits until the last two seconds have exactly these talkers."""
 
     def look() -> bool:

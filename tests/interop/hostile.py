@@ -58,7 +58,7 @@ async def unharmed_call(daemon: DaemonProcess, directory: Path) -> AsyncIterator
         status, body = await daemon.get("/readyz")
         assert status == 200, body
         await phone.hang_up()
-        await agent.client.wait_for(has_ended, 5.0)
+        await agent.client.wait_for(has_ended, 30.0)
 
 
 # --- what the daemon tells about itself -------------------------------------------------------------------

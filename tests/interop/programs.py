@@ -48,7 +48,7 @@ def free_media_ports(count: int) -> int:
             return first
 
 
-async def eventually(what: str, look: Callable[[], T | None], timeout_s: float = 10.0) -> T:
+async def eventually(what: str, look: Callable[[], T | None], timeout_s: float = 30.0) -> T:
     """Waits until `look` returns something that counts as true, and returns it."""
     deadline = asyncio.get_running_loop().time() + timeout_s
     while True:

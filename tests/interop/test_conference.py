@@ -40,7 +40,7 @@ async def go_ready(opened: Tab, role: str) -> None:
 
 async def accept(opened: Tab) -> str:
     """Takes the offer that rings; returns the interaction id once media is connected."""
-    await opened.page.click(".offer [data-part=accept]", timeout=10_000)
+    await opened.page.click(".offer [data-part=accept]", timeout=30_000)
     await opened.eventually("warmbridge.pc?.connectionState === 'connected'")
     interaction_id: str = await opened.page.evaluate("warmbridge.state.interactions.keys().next().value")
     return interaction_id

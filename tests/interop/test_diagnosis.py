@@ -68,4 +68,4 @@ async def test_a_phone_that_falls_silent_is_diagnosed(daemon: DaemonProcess, tmp
         await agent.client.command("resumeParticipant", **about)
         await diagnosed(agent)
         await phone.hang_up()
-        await agent.client.wait_for(has_ended, 5.0)
+        await agent.client.wait_for(has_ended, 30.0)

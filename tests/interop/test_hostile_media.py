@@ -242,7 +242,7 @@ async def hostile_desktop(daemon: DaemonProcess) -> AsyncIterator[tuple[Signalin
     async with signaling_client(daemon.websocket_url, token) as client, hostile_phone(daemon):
         await client.command("setPresence", presence="ready", role="agent")
         await client.command("proveReady", microphone=True, camera=True, ice=True)
-        made = await client.wait_for(lambda event: event["event"] == "offerMade", 10.0)
+        made = await client.wait_for(lambda event: event["event"] == "offerMade", 30.0)
         await client.command("acceptOffer", offerId=made["offer"]["offerId"])
         try:
             yield client, made["offer"]["interactionId"]

@@ -104,7 +104,7 @@ async def test_a_line_that_broke_while_media_were_negotiated_is_made_good(
         await page.eventually("warmbridge.state.connection === 'online'")
         await go_ready(page, "agent")
         await phone.dial(daemon.sip_uri())
-        await page.page.wait_for_selector(".offer [data-part=accept]", timeout=10_000)
+        await page.page.wait_for_selector(".offer [data-part=accept]", timeout=30_000)
         await page.page.evaluate(LOSE_OFFER)
         await page.page.click(".offer [data-part=accept]")
         assert await page.page.evaluate("cut")

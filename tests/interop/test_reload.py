@@ -238,7 +238,7 @@ async def test_an_offer_rings_on_after_a_reload(daemon: DaemonProcess, tmp_path:
         ready_expert(daemon, tmp_path, "VP8") as expert,
     ):
         await call.ask("expert")
-        await expert.page.wait_for_selector(".offer", timeout=5_000)
+        await expert.page.wait_for_selector(".offer", timeout=30_000)
         await expert.page.reload()
         assert await accept(expert) == call.interaction_id
         await both_show(call.agent, expert)

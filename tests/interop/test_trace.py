@@ -41,7 +41,7 @@ async def test_a_call_is_drawn_as_a_ladder_and_captured(daemon: DaemonProcess, t
         interaction_id = await agent.accept_offer()
         await hears(agent, "customer")
         await phone.hang_up()
-        await agent.client.wait_for(has_ended, 5.0)
+        await agent.client.wait_for(has_ended, 30.0)
 
         status, ladder = await warmbridge_trace(daemon, tmp_path, interaction_id)
         assert status == 0, ladder

@@ -43,7 +43,7 @@ async def test_behind_a_proxy_that_stays_on_the_way_calls_are_held_and_end_from_
         else:
             await phone.command("hangup")
         await phone.happens("CALL_CLOSED")
-        await agent.client.wait_for(has_ended, 10)
+        await agent.client.wait_for(has_ended, 30)
         assert (proxy.strays(), proxy.seen("BYE") >= 1, proxy.seen("INVITE") >= 3) == ([], True, True)
 
 

@@ -43,7 +43,7 @@ async def test_whoever_waits_hears_a_phone_that_sounds_before_it_answers(
     ):
         await caller.call(daemon.sip_uri())
         async with desktop(daemon) as agent:
-            made = await agent.client.wait_for(lambda event: event["event"] == "offerMade", 10)
+            made = await agent.client.wait_for(lambda event: event["event"] == "offerMade", 30)
             interaction_id = made["offer"]["interactionId"]
             await agent.client.command("requestCallback", interactionId=interaction_id, number=phone.uri)
             await agent.accept_offer()
@@ -55,7 +55,7 @@ async def test_whoever_waits_hears_a_phone_that_sounds_before_it_answers(
 
             await hears(agent, "customer")
             assert await customer_state() == "alerting"
-            await agent.client.wait_for(is_answered, 10)
+            await agent.client.wait_for(is_answered, 30)
             assert await customer_state() == "in-session"
             await hears(agent, "customer")
             await agent.client.command("endInteraction", interactionId=interaction_id)
