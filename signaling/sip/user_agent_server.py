@@ -58,7 +58,7 @@ _OUTSIDE = {"REFER": 603, "SUBSCRIBE": 489}
 MAX_TOLD_HEADERS = 32
 RETRY_AFTER_S = 5
 # INVITEs that wait for their answer. A call takes 2 to 4 ms (measured), so one behind so many would hear nothing for
-# T1 and come again, which makes everybody wait longer. A refusal costs a tenth of a call.
+# T1 and come again, which makes everybody wait longer. A refusal costs a fifth of that.
 MAX_UNANSWERED = 100
 
 
