@@ -6,6 +6,7 @@ from bridge.desk.events import PositionAnnounced
 from bridge.errors import NotAllowedError, NotFoundError
 from bridge.ids import InteractionId, LegId, ParticipantId
 from bridge.plane import messages
+from bridge.switchboard.announcement import announced
 from bridge.switchboard.browsers import Browsers
 from bridge.switchboard.diagnostics import Diagnostics
 from bridge.switchboard.equipment import Equipment
@@ -84,18 +85,14 @@ class Intake:
         await self._wiring.conductor.settled(interaction_id)
 
     def announce(self, told: PositionAnnounced) -> None:
-        """A prompt of the queue's own: `NAME-3` for who is third if there is such a sound, else `NAME`.
-
-        One that is missing, or a leg that is gone, is no reason to fail.
-        """
+        """The queue's own prompts. One that is missing, or a leg that is gone, is no reason to fail."""
         prompts = self._wiring.policy.sounds.prompts
-        numbered = f"{told.prompt}-{told.position}"
-        name = numbered if numbered in prompts else told.prompt
-        source, interaction_id, participant_id = prompts.get(name), told.interaction_id, told.participant_id
-        for leg in self._wiring.legs.of(interaction_id):
-            if source is not None and leg.participant_id == participant_id and leg.sounds.prompt is None:
-                leg.sounds.start_prompt(name, source)
-        self._wiring.conductor.touch_again(interaction_id)
+        names = tuple(announced(prompts, told.prompt, told.position, told.wait_s))
+        for leg in self._wiring.legs.of(told.interaction_id):
+            if names and leg.participant_id == told.participant_id and leg.sounds.prompt is None:
+                leg.sounds.start_prompt(names[0], prompts[names[0]])
+                leg.sounds.follow_prompt([(name, prompts[name]) for name in names[1:]])
+        self._wiring.conductor.touch_again(told.interaction_id)
 
     def answered(self, interaction_id: InteractionId, participant_id: ParticipantId) -> None:
         """Nobody who talks with somebody goes on hearing that nobody is there."""

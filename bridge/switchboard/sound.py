@@ -1,5 +1,6 @@
 """What is played into a leg or a room: the waiting rounds, hold music, a prompt somebody asked for."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bridge.desk.participant import ParticipantState
@@ -27,7 +28,7 @@ class Prompt:
 class LegSounds:
     """Chooses a leg's playback from its participant's state; `ended` goes on to the next of the round."""
 
-    __slots__ = ("_broken", "_leg_id", "_round", "_serial", "_since", "_state", "prompt")
+    __slots__ = ("_broken", "_following", "_leg_id", "_round", "_serial", "_since", "_state", "prompt")
 
     def __init__(self, leg_id: LegId) -> None:
         self._leg_id = leg_id
@@ -35,6 +36,7 @@ class LegSounds:
         self._round = 0
         self._since: float | None = None
         self._broken = False
+        self._following: tuple[tuple[str, str], ...] = ()
         self._state: ParticipantState | None = None
         self.prompt: Prompt | None = None
 
@@ -43,14 +45,20 @@ class LegSounds:
         self._serial += 1
         playback = Playback(f"{self._leg_id}/prompt/{self._serial}", source)
         of_wait = self._state in (None, ParticipantState.QUEUED)
+        self._following = ()
         replaced, self.prompt = self.prompt, Prompt(name, playback, prompt_id, of_wait)
         return replaced
+
+    def follow_prompt(self, prompts: Iterable[tuple[str, str]]) -> None:
+        """Names and sources that follow the prompt that plays now, unless another one begins or it is stopped."""
+        self._following = tuple(prompts)
 
     def stop_prompt(self, prompt_id: PromptId) -> bool:
         """True if it was playing."""
         if self.prompt is None or self.prompt.prompt_id != prompt_id:
             return False
         self.prompt = None
+        self._following = ()
         return True
 
     def stop_wait(self) -> Prompt | None:
@@ -58,6 +66,7 @@ class LegSounds:
         if self.prompt is None or not self.prompt.of_wait:
             return None
         prompt, self.prompt = self.prompt, None
+        self._following = ()
         return prompt
 
     def playback(self, state: ParticipantState, sounds: Sounds, now: float) -> Playback | None:
@@ -80,6 +89,10 @@ class LegSounds:
         """A playback is through. Returns the prompt it was, if it was one."""
         if self.prompt is not None and self.prompt.playback.playback_id == playback_id:
             prompt, self.prompt, self._since = self.prompt, None, None
+            if self._following:
+                (name, source), *later = self._following
+                self.start_prompt(name, source)
+                self.follow_prompt(later)
             return prompt
         if playback_id == f"{self._leg_id}/waiting/{self._serial}-{self._round}":
             self._broken = bool(error) or (self._since is not None and now - self._since < SHORTEST_S)

@@ -17,6 +17,11 @@ for place in 1 2 3 4 5 6 7 8 9; do
     say "position-$place" "You are number $place in the queue."
 done
 say position "There are several callers before you. Please hold the line; you keep your place in the queue."
+say position-wait-1 "You will probably be served within a minute."
+for minutes in 2 3 5 10; do
+    say "position-wait-$minutes" "You will probably be served within $minutes minutes."
+done
+say position-wait "It will probably take more than ten minutes."
 say connecting "We are connecting you with a specialist who can use video. If no specialist is available, you will be connected with a voice specialist."
 say unavailable "We are sorry. No specialist is available at the moment. You stay connected."
 say callback "All our agents are busy. You need not wait: please hang up now, and we will call you back. You keep your place in the queue."

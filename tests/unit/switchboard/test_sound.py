@@ -50,6 +50,35 @@ def test_a_new_wait_begins_the_round_anew() -> None:
     assert again.playback_id != first.playback_id
 
 
+def test_what_follows_a_prompt_is_played_after_it_once() -> None:
+    sounds = LegSounds(LegId("leg_1"))
+    playing(sounds, QUEUED)
+    sounds.start_prompt("place", "place.wav")
+    sounds.follow_prompt([("wait", "wait.wav")])
+    heard, now = [], 0.0
+    for _ in range(3):
+        playback = playing(sounds, QUEUED, now)
+        heard.append(playback.source)
+        now += 5.0
+        sounds.ended(playback.playback_id, "", now)
+    assert heard == ["place.wav", "wait.wav", "one.wav"]
+
+
+@pytest.mark.parametrize("somebody_answers", [True, False])
+def test_what_would_follow_is_gone_with_the_prompt(somebody_answers: bool) -> None:
+    sounds = LegSounds(LegId("leg_1"))
+    playing(sounds, QUEUED)
+    sounds.start_prompt("place", "place.wav")
+    sounds.follow_prompt([("wait", "wait.wav")])
+    if somebody_answers:
+        sounds.stop_wait()
+    else:
+        sounds.start_prompt("greeting", "greeting.wav")
+    for _ in range(2):
+        sounds.ended(playing(sounds, QUEUED).playback_id, "", 9.0)
+    assert sounds.prompt is None
+
+
 def test_the_late_end_of_an_earlier_sound_changes_nothing() -> None:
     sounds = LegSounds(LegId("leg_1"))
     first = playing(sounds, QUEUED)
