@@ -38,7 +38,7 @@ from tests.unit.switchboard.theatre import ALL_SCOPES, Theatre, theatre
 if TYPE_CHECKING:
     import ssl
 
-SECRET = secrets.token_bytes(32)
+SECRET = secrets.token_hex(16).encode()
 REPLY_S = 30.0
 HOOK_SETTINGS = WebhookSettings(first_retry_s=0.05, longest_retry_s=0.1, max_attempts=3, timeout_s=2.0)
 ISSUER_SECRET = "a secret that the issuer gave"
