@@ -125,7 +125,7 @@ async def test_agent_and_expert_see_each_other_named(browser: Browser, desk: Fro
     await expert.wait_for_selector("text=No call")
     await until(agent, "document.querySelectorAll('.tile:not(.self)').length === 0")
     await agent.click("text=Hang up for all")
-    await agent.wait_for_selector("text=No call")
+    await until(agent, "warmbridge.state.interactions.size === 0")
     await eventually("the phone is told", lambda: desk.stage.doors.hung_up)
     assert await complaints(agent) == []
     assert await complaints(expert) == []
@@ -214,7 +214,7 @@ async def test_a_broken_websocket_comes_back_with_the_same_leg(browser: Browser,
     )
     assert await agent.evaluate("warmbridge.leg().legId") == leg_id
     await agent.click("text=Leave")
-    await agent.wait_for_selector("text=No call")
+    await until(agent, "warmbridge.state.interactions.size === 0")
 
 
 async def test_a_missing_camera_is_named_and_the_voice_goes_on(desk: FrontDesk) -> None:
