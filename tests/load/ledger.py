@@ -114,11 +114,11 @@ class Ledger:
 
     def _compare_order(self, findings: Findings, found: Mapping[str, Interaction | None]) -> None:
         before = [told.interaction_id for told in self.waiting()]
-        after = sorted(
-            (i for i in found.values() if i is not None and i["state"] == "waiting"),
-            key=lambda i: instant(i["createdAt"]),
-        )
-        ids = [i["interactionId"] for i in after if i["interactionId"] in before]
+        after = [i for i in found.values() if i is not None and i["interactionId"] in before]
+        waiting = [i for i in after if i["state"] == "waiting"]
+        # What is told of instants has milliseconds: two calls of the same one have no order that was told.
+        waiting.sort(key=lambda i: (instant(i["createdAt"]), before.index(i["interactionId"])))
+        ids = [i["interactionId"] for i in waiting]
         kept = [id_ for id_ in before if id_ in ids]
         findings.order += [
             f"{was} before, {is_} now" for was, is_ in zip(kept, ids, strict=True) if was != is_
