@@ -6,6 +6,7 @@ from bridge.desk.step import Step
 from bridge.ids import UserId
 
 NO_PROOF = "the desktop did not prove itself in time"
+NO_PROOF_YET = "the desktop is still being checked, ask again in a moment"
 
 
 def prove_ready(step: Step, command: commands.ProveReady) -> None:

@@ -11,7 +11,7 @@ from bridge.desk.participant import (
     ParticipantRole,
     ParticipantTrigger,
 )
-from bridge.desk.readiness import NO_PROOF
+from bridge.desk.readiness import NO_PROOF_YET
 from bridge.desk.seat import SeatTrigger
 from bridge.desk.settlement import settle
 from bridge.desk.step import SYSTEM, Step
@@ -153,7 +153,7 @@ def check_escalation(interaction: Interaction) -> None:
 def _check_reachable(step: Step, expert: Expert, kind: MediaType) -> None:
     if not step.state.takes_offers(expert, step.policy.proof_s, step.now):
         if expert.takes_offers:
-            raise NotAllowedError(f"{expert.user_id} takes no offers now: {expert.fault or NO_PROOF}")
+            raise NotAllowedError(f"{expert.user_id} takes no offers now: {expert.fault or NO_PROOF_YET}")
         state = "reconnecting" if expert.presence is Presence.READY else expert.presence
         raise NotAllowedError(f"{expert.user_id} takes no offers now: {state}")
     if kind is MediaType.VIDEO and not step.state.can_show_video(expert.user_id, step.policy.proof_s):

@@ -420,6 +420,7 @@ function render() {
 function idleText() {
   if (state.presence.presence !== "ready") return "Go ready to be offered the next caller.";
   if (!$("readiness").hidden && $("readiness").dataset.stops) return "You went ready, but nothing rings here before that is put right.";
+  if (readiness.troubles === null) return "Checking microphone, camera and the way for sound and picture …";
   const work = state.users.get(socket.identity?.userId)?.status === "wrap-up";
   return work ? "The time for the work after your last call still runs; then the next offer rings here." : "You are ready: the next offer rings here.";
 }

@@ -15,7 +15,7 @@ export class Readiness extends EventTarget {
   #again = false;
   #everyS = EVERY_S;
   wanted = false;
-  /** What the last proof said is wrong, by what it is wrong with; null before the first. */
+  /** What the last proof said is wrong, by what it is wrong with; null before the bridge has the first. */
   troubles = null;
 
   /** `hasMedia` says whether a call is connected: that proves the way better than any check. */
@@ -64,14 +64,16 @@ export class Readiness extends EventTarget {
     if (this.#socket.state !== "online") return;
     const [devices, path] = await Promise.all([this.#devices.troubles(), this.#path()]);
     if (!this.wanted) return;
-    this.troubles = { ...devices, path };
-    const detail = Object.values(this.troubles).filter(Boolean).join(" ").slice(0, DETAIL_MAX);
+    const troubles = { ...devices, path };
+    const detail = Object.values(troubles).filter(Boolean).join(" ").slice(0, DETAIL_MAX);
     const works = { microphone: !devices.microphone, camera: !devices.camera, ice: !path };
     try {
       await this.#socket.request("proveReady", { ...works, detail });
     } catch {
       // The socket is gone or the bridge is: coming back brings the next proof.
     }
+    if (!this.wanted) return;
+    this.troubles = troubles;
     this.dispatchEvent(new Event("change"));
   }
 

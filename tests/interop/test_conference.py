@@ -36,6 +36,8 @@ async def browser_desktop(
 async def go_ready(opened: Tab, role: str) -> None:
     await opened.page.click(f"[data-presence=ready][data-role={role}]")
     await opened.eventually("warmbridge.state.presence.presence === 'ready'")
+    # Before the first proof nobody can ask this desktop by name.
+    await opened.eventually("warmbridge.readiness.troubles !== null")
 
 
 async def accept(opened: Tab) -> str:

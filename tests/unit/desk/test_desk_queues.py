@@ -382,6 +382,19 @@ def test_an_unproved_desktop_is_offered_nothing_and_a_proof_expires() -> None:
     assert house.offer_to(ALICE) is None
 
 
+def test_an_expert_asked_by_name_before_the_first_proof_is_said_to_be_checked_still() -> None:
+    house = queue_house(policy=DeskPolicy(proof_s=30.0))
+    house.ready(ALICE)
+    house.step(commands.ProveReady(ALICE, microphone=True, camera=True, ice=True))
+    id_ = house.answered_call()
+    house.ready_expert(EVE)
+    with pytest.raises(NotAllowedError, match="still being checked"):
+        house.seek(id_, EVE)
+    house.step(commands.ProveReady(EVE, microphone=True, camera=True, ice=True))
+    house.seek(id_, EVE)
+    assert house.offer_to(EVE) is not None
+
+
 def test_a_desktop_without_a_camera_is_offered_voice_only() -> None:
     house = queue_house(policy=DeskPolicy(proof_s=30.0))
     house.ready_expert(EVE)
