@@ -41,11 +41,13 @@ def wants_video(phone: PhoneLeg, interaction: Interaction) -> bool | None:
     """Whether the bridge should ask a phone for video; None leaves that as it is.
 
     It asks when somebody who was added with video shows it to the phone, and goes back to voice when nobody
-    with video is left: a hold or a lost connection in between changes nothing.
+    with video is left: a hold or a lost connection in between changes nothing. Whoever supervises is nobody to it.
     """
     viewer = interaction.participant(phone.participant_id)
     others = [
-        p for p in interaction.participants if p.is_present and p.participant_id != viewer.participant_id
+        p
+        for p in interaction.participants
+        if p.is_present and p.participant_id != viewer.participant_id and p.supervision is None
     ]
     with_video = [p for p in others if p.type is MediaType.VIDEO]
     if not with_video:

@@ -243,9 +243,10 @@ function takeInteraction(interaction) {
   if (microphone) microphone.enabled = !me.muted;
 }
 
-/** A call becomes a video conference when somebody is in it, or is asked, with video, or has a video phone. */
+/** A call becomes a video conference when somebody is in it, or is asked, with video, or has a video phone.
+ * Whoever listens in turns no camera on. */
 function isVideo(interaction) {
-  const present = interaction.participants.filter((p) => p.state !== "disconnected");
+  const present = interaction.participants.filter((p) => p.state !== "disconnected" && p.role !== "supervisor");
   return maySendVideo() && present.some((p) => p.type === "video" || (p.role === "customer" && takesVideo(p)));
 }
 

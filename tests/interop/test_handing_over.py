@@ -14,7 +14,7 @@ from bridge.peers.signaling_client import CommandFailedError, Event, guest_clien
 from bridge.peers.verdict import HEARD_DB
 from tests.interop.programs import eventually
 
-TONES_HZ = {"customer": 500.0, "agent": 800.0, "expert": 1300.0, "supervisor": 2100.0}
+TONES_HZ = {"customer": 500.0, "agent": 800.0, "expert": 1300.0}
 # Of each chord of the hold music at least one note (config/prompts/make.sh); far from all tones above.
 MUSIC_HZ = {"E4": 329.63, "C4": 261.63, "G4": 392.0, "B3": 246.94, "F4": 349.23, "A3": 220.0}
 SECONDS = 2
@@ -167,31 +167,6 @@ class TestShortPatience:
             timeline = (await stage.command("getTimeline"))["timeline"]
             moved = [entry["facts"]["state"] for entry in timeline if entry["event"] == "transfer_moved"]
             assert moved == ["consulting", "returned"]
-
-
-async def test_a_whisper_is_heard_by_the_agent_only(daemon: DaemonProcess) -> None:
-    async with call(daemon) as stage, browser(daemon, "supervisor") as supervisor:
-        await supervisor.client.command(
-            "superviseInteraction", interactionId=stage.interaction_id, mode="monitor"
-        )
-        await supervisor.join(stage.interaction_id)
-        await hears("the supervisor", supervisor.hearing, "customer", "agent")
-        await hears("the agent", stage.agent.hearing, "customer")
-        await hears("the customer", stage.caller.hearing, "agent")
-        since = len(stage.caller.hearing.seconds)
-        for mode in ("whisper", "coach"):
-            await supervisor.client.command(
-                "superviseInteraction", interactionId=stage.interaction_id, mode=mode
-            )
-            await hears("the agent", stage.agent.hearing, "customer", "supervisor")
-            await hears("the supervisor", supervisor.hearing, "customer", "agent")
-        await supervisor.client.command(
-            "superviseInteraction", interactionId=stage.interaction_id, mode="monitor"
-        )
-        await hears("the agent", stage.agent.hearing, "customer")
-        assert all(heard == {"agent"} for heard in voices(stage.caller.hearing, since)), (
-            "not a word gets through"
-        )
 
 
 async def test_a_companion_browser_shows_the_caller(daemon: DaemonProcess) -> None:

@@ -8,6 +8,7 @@ from bridge.switchboard.view import AbilityView
 from tests.unit.switchboard.theatre import (
     ALICE,
     ALL_SCOPES,
+    EVE,
     PHONE_OFFER,
     PHONE_VIDEO,
     Theatre,
@@ -15,6 +16,7 @@ from tests.unit.switchboard.theatre import (
     who,
 )
 
+SUE = who("sue", scopes=ALL_SCOPES | {"interaction:supervise"})
 AUDITOR = who("auditor", scopes=ALL_SCOPES | {"interaction:all"})
 
 
@@ -91,3 +93,17 @@ async def test_a_phone_that_refuses_the_offer_of_video_goes_on_by_voice() -> Non
         able = (await stage.participant(id_, "customer")).capabilities
         assert "refused the offer of video: 488 Not Acceptable Here" in able.no_video
         assert able.audio == AbilityView(send=True, receive=True)
+
+
+async def test_who_supervises_is_no_reason_to_keep_a_phone_in_video() -> None:
+    async with theatre() as stage:
+        stage.doors.reoffer_outcomes.append(PHONE_OFFER + PHONE_VIDEO)
+        id_ = await stage.conference()
+        (begun,) = [offer for _, offer in stage.doors.reoffers]
+        assert "m=video 30500 RTP/AVP" in begun
+        await stage.board.transfers.supervise(SUE, id_, "monitor")
+        await stage.join(SUE, id_)
+        assert (await stage.participant(id_, "supervisor")).type == "video"
+        await stage.board.leave(EVE, id_)
+        await stage.board.settled()
+        assert "m=video 0 " in stage.doors.reoffers[-1][1]
