@@ -171,7 +171,7 @@ def _check_scopes(principal: Principal, registration: Registration, granted: Ite
     unknown = sorted(set(granted) - EVERY_SCOPE)
     if unknown:
         raise NotAllowedError(f"there is no scope {' '.join(unknown)}")
-    missing = sorted(scopes_of(registration) & EVERY_SCOPE - principal.scopes)
+    missing = sorted(scope for scope in scopes_of(registration) & EVERY_SCOPE if not principal.may(scope))
     if missing:
         user_id = registration.account.user_id
         raise ForbiddenError(f"the account of {user_id} has rights beyond yours: {' '.join(missing)}")

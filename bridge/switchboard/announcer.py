@@ -24,7 +24,12 @@ from bridge.switchboard.event import (
 )
 from bridge.switchboard.ledger import Committed
 from bridge.switchboard.portrait import Portraits, change_name, customer_capabilities
-from bridge.switchboard.principal import INTERACTION_ALL, INTERACTION_READ, USER_READ
+from bridge.switchboard.principal import (
+    INTERACTION_ALL,
+    INTERACTION_READ,
+    INTERACTION_SUPERVISE,
+    USER_READ,
+)
 from bridge.switchboard.view import OfferView, UserView
 
 
@@ -124,7 +129,7 @@ class Announcer:
             self._inside[id_] = after
         else:
             self._inside.pop(id_, None)
-        return Audience(before | after, scope=INTERACTION_ALL)
+        return Audience(before | after, scope=INTERACTION_SUPERVISE)
 
     def _queue_told(self, number: int, event: QueueEvent) -> Iterator[tuple[DesktopEvent, Audience]]:
         if isinstance(event, events.QueueDepthExceeded):

@@ -9,6 +9,7 @@ from bridge.ids import NO_TRUNK, InteractionId, LegId, LinkId, ParticipantId, Tr
 from bridge.journal.schema import Write
 from bridge.plane import messages
 from bridge.switchboard.event import DesktopEvent
+from bridge.switchboard.principal import allows
 from bridge.switchboard.view import TrunkView
 
 
@@ -170,7 +171,7 @@ class Audience:
         return (
             user_id in self.users
             or connection_id in self.connections
-            or (self.scope != "" and self.scope in scopes)
+            or (self.scope != "" and allows(scopes, self.scope))
         )
 
 

@@ -21,6 +21,8 @@ VIDEO_USE = "telephony:video:use"  # starting a video escalation, joining with v
 # Beyond one's own: an integration or a supervisor sees and acts on interactions it takes no part in.
 INTERACTION_ALL = "interaction:all"
 INTERACTION_SUPERVISE = "interaction:supervise"  # seeing all of them, listening in, whispering
+# Whoever has the wider scope need not have the narrower one.
+INCLUDED_IN = {INTERACTION_SUPERVISE: INTERACTION_ALL}
 
 DESKTOP_SCOPES = (INTERACTION_READ, INTERACTION_WRITE, ROUTING_WRITE, VIDEO_USE)
 EVERY_SCOPE = frozenset(
@@ -39,6 +41,11 @@ EVERY_SCOPE = frozenset(
 )
 
 
+def allows(scopes: frozenset[str], scope: str) -> bool:
+    """Whether a token with `scopes` may do what `scope` is for. The one place where that is decided."""
+    return scope in scopes or INCLUDED_IN.get(scope) in scopes
+
+
 @dataclass(frozen=True)
 class Principal:
     """`connection_id` names one websocket; "" for a request that has none (REST)."""
@@ -48,7 +55,10 @@ class Principal:
     scopes: frozenset[str]
     connection_id: str = ""
 
+    def may(self, scope: str) -> bool:
+        return allows(self.scopes, scope)
+
     def require(self, scope: str) -> None:
         """Raises ForbiddenError naming the missing scope."""
-        if scope not in self.scopes:
+        if not self.may(scope):
             raise ForbiddenError(f"the token of {self.user_id} lacks the scope {scope}")

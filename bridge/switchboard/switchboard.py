@@ -378,7 +378,7 @@ class Switchboard:
 
     async def seek(self, principal: Principal, interaction_id: InteractionId, wish: AddParticipant) -> Added:
         """`add_participant`, and whether it changed anything."""
-        self._write(principal, interaction_id)
+        self._invite(principal, interaction_id)
         kind, role = MediaType(wish.type), ParticipantRole(wish.role)
         if kind is MediaType.VIDEO:
             principal.require(VIDEO_USE)
@@ -400,7 +400,7 @@ class Switchboard:
 
     async def dial(self, principal: Principal, interaction_id: InteractionId, wish: DialOut) -> Added:
         """The participant is `alerting` while the phone rings. The same address again gives the one there is."""
-        self._write(principal, interaction_id)
+        self._invite(principal, interaction_id)
         role = ParticipantRole(wish.role)
         if role not in (ParticipantRole.SME, ParticipantRole.AGENT):
             raise NotAllowedError(f"a participant is added as sme or agent, not as {wish.role}")
@@ -425,7 +425,7 @@ class Switchboard:
         The same queue again gives the participant there is; another one while an escalation is in progress
         raises `ParticipantConflictError`. A queue without video makes voice of it: `downgrade_reason` says so.
         """
-        self._write(principal, interaction_id)
+        self._invite(principal, interaction_id)
         command = commands.SeekFromQueue(
             interaction_id,
             wish.queue_id,
@@ -715,6 +715,11 @@ class Switchboard:
     def _write(self, principal: Principal, interaction_id: InteractionId) -> None:
         self._desktops.seen(principal)
         self._wiring.writable(principal, interaction_id)
+
+    def _invite(self, principal: Principal, interaction_id: InteractionId) -> None:
+        """Seeking somebody for it is routing, too."""
+        principal.require(ROUTING_WRITE)
+        self._write(principal, interaction_id)
 
     def _interaction_view(self, interaction_id: InteractionId) -> InteractionView:
         return self._wiring.portraits.interaction(self._wiring.desk.interaction(interaction_id))

@@ -9,7 +9,7 @@ from bridge.desk.supervision import SupervisionMode
 from bridge.errors import NotAllowedError, NotFoundError
 from bridge.ids import InteractionId, ParticipantId, QueueId, UserId
 from bridge.switchboard.desktops import Desktops
-from bridge.switchboard.principal import INTERACTION_ALL, INTERACTION_SUPERVISE, VIDEO_USE, Principal
+from bridge.switchboard.principal import INTERACTION_SUPERVISE, VIDEO_USE, Principal
 from bridge.switchboard.view import InteractionView, ParticipantView
 from bridge.switchboard.wiring import Wiring
 
@@ -110,8 +110,7 @@ class Transfers:
     ) -> ParticipantView:
         """`mode`: monitor | whisper | coach; again with another one to change it. Then `offer_media`."""
         self._desktops.seen(principal)
-        if not principal.scopes & {INTERACTION_ALL, INTERACTION_SUPERVISE}:
-            principal.require(INTERACTION_SUPERVISE)
+        principal.require(INTERACTION_SUPERVISE)
         kind = MediaType.VIDEO if VIDEO_USE in principal.scopes else MediaType.VOICE
         command = commands.Supervise(
             interaction_id, principal.user_id, principal.name, SupervisionMode(mode), coached_id, kind

@@ -85,7 +85,7 @@ class Wiring:
         return interaction
 
     def may_read(self, principal: Principal, interaction: Interaction) -> bool:
-        if principal.scopes & {INTERACTION_ALL, INTERACTION_SUPERVISE}:
+        if principal.may(INTERACTION_SUPERVISE):
             return True
         if any(p.user_id == principal.user_id for p in interaction.participants):
             return True

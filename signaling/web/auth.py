@@ -37,7 +37,7 @@ SCOPES = {
     INTERACTION_WRITE: "change interactions and take part with media",
     ROUTING_WRITE: "go ready, accept and reject offers",
     VIDEO_USE: "ask for and join with video",
-    INTERACTION_ALL: "the same for interactions one takes no part in",
+    INTERACTION_ALL: "the same for interactions one takes no part in, and to supervise them",
     INTERACTION_SUPERVISE: "see all interactions, listen in and whisper",
     QUEUE_WRITE: "make, change and remove queues",
     USER_READ: "see accounts",

@@ -237,7 +237,7 @@ TABLE = (
         messages.GetTrace,
         event.TraceResult,
         "The SIP messages of its calls, as far as the bridge still has them",
-        (INTERACTION_ALL,),
+        (INTERACTION_READ, INTERACTION_ALL),
     ),
     Entry(
         "flows",

@@ -8,7 +8,7 @@ import pytest
 
 from bridge.errors import BridgeError, ForbiddenError, NotAllowedError, NotFoundError
 from bridge.ids import InteractionId, LegId, ParticipantId, UserId
-from bridge.switchboard.event import OfferUpdated
+from bridge.switchboard.event import InteractionUpdated, OfferUpdated
 from bridge.switchboard.switchboard import AddParticipant
 from bridge.switchboard.transfers import TransferWish
 from tests.unit.switchboard.theatre import ALICE, ALL_SCOPES, BOB, EVE, Theatre, theatre, who
@@ -146,6 +146,14 @@ class TestSupervision:
             id_ = await stage.answered_call()
             with pytest.raises(ForbiddenError, match="interaction:supervise"):
                 await stage.board.transfers.supervise(who("sue"), id_, "monitor")
+
+    async def test_who_may_supervise_hears_what_becomes_of_every_call(self) -> None:
+        async with theatre() as stage:
+            id_ = await stage.answered_call()
+            for watcher in (SUE, who("crm", scopes=ALL_SCOPES | {"interaction:all"})):
+                told = [e for e in stage.doors.seen_by(watcher) if isinstance(e, InteractionUpdated)]
+                assert {event.interaction_id for event in told} == {id_}
+            assert not any(isinstance(e, InteractionUpdated) for e in stage.doors.seen_by(BOB))
 
     async def test_who_listens_in_changes_nothing(self) -> None:
         async with theatre() as stage:
