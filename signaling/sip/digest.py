@@ -123,7 +123,8 @@ def compute_response(credentials: Credentials, method: str, password: str) -> st
 
 
 def _hash(algorithm: str, text: str) -> str:
-    return hashlib.new(ALGORITHMS[algorithm], text.encode(), usedforsecurity=False).hexdigest()
+    octets = text.encode("utf-8", "surrogateescape")  # as they came: text of a peer need not be UTF-8
+    return hashlib.new(ALGORITHMS[algorithm], octets, usedforsecurity=False).hexdigest()
 
 
 def _parse(value: str) -> dict[str, str]:

@@ -98,12 +98,13 @@ class Gate:
     def _made_at(self, nonce: str) -> float | None:
         """None for one that is not ours, or was made before a restart."""
         made_at, _, signature = nonce.partition(".")
-        if not hmac.compare_digest(self._sign(made_at).encode(), signature.encode()):
+        if not _is_same(self._sign(made_at), signature):
             return None
         return int(made_at.partition("-")[0], 16) / 1000
 
     def _sign(self, text: str) -> str:
-        return hmac.new(self._key, text.encode(), "sha256").hexdigest()[:32]
+        octets = text.encode("utf-8", "surrogateescape")
+        return hmac.new(self._key, octets, "sha256").hexdigest()[:32]
 
 
 def trunk_of(trunks: Trunks, request: Request, flow: Flow) -> Trunk | None:
@@ -122,4 +123,9 @@ def _is_answer(credentials: Credentials, method: str, trunk: Trunk) -> bool:
     if credentials.realm != REALM or credentials.qop != "auth" or credentials.algorithm not in trunk.digests:
         return False
     expected = compute_response(credentials, method, trunk.password)
-    return hmac.compare_digest(expected.encode(), credentials.response.encode())
+    return _is_same(expected, credentials.response)
+
+
+def _is_same(ours: str, theirs: str) -> bool:
+    """In the same time wherever they differ; theirs may be no UTF-8."""
+    return hmac.compare_digest(ours.encode(), theirs.encode("utf-8", "surrogateescape"))

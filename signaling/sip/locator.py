@@ -165,7 +165,7 @@ class Locator:
             return Answer(reason="is not known: the name servers failed"), 0.0
         if found.rrset is None:
             return Answer(reason=f"has no {question.kind.value} record"), 0.0
-        return _read(found.rrset), float(found.rrset.ttl)
+        return read_records(found.rrset), float(found.rrset.ttl)
 
     async def _ask_system(self, question: Question) -> tuple[str, ...]:
         """/etc/hosts, localhost, and whatever else the system knows names by."""
@@ -196,7 +196,8 @@ def _make_resolver(nameservers: Sequence[str]) -> dns.asyncresolver.Resolver | N
     return resolver
 
 
-def _read(records: object) -> Answer:
+def read_records(records: object) -> Answer:
+    """What a set of records says, those of other kinds left out."""
     pointers: list[Pointer] = []
     services: list[Service] = []
     addresses: list[str] = []

@@ -97,7 +97,8 @@ _ONCE = frozenset({"From", "To", "Call-ID", "CSeq", "Content-Length", "Max-Forwa
 _ECHOED = {"Via", "From", "To", "Call-ID", "CSeq"}  # by every response, section 8.2.6.2
 
 _HEADER = re.compile(rf"({TOKEN}){LWS}:{LWS}(.*)\Z", re.ASCII | re.DOTALL)
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+# Those that turn the direction of what follows count too: they make one name look like another.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _FOLD = re.compile(r"\n[ \t]+")
 _TOKEN = re.compile(rf"{TOKEN}\Z", re.ASCII)
 _CSEQ = re.compile(rf"([0-9]{{1,32}})[ \t]+({TOKEN})\Z", re.ASCII)
@@ -187,7 +188,7 @@ def split_commas(value: str) -> list[str]:
 
 
 def readable(text: str) -> str:
-    """`text` of a peer fit for logs, screens and databases: valid, without control characters, bounded."""
+    """`text` of a peer fit for logs, screens and databases: valid, without characters that control, bounded."""
     text = text[:MAX_READABLE_CHARS].encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     return _CONTROL.sub("\ufffd", text)
 

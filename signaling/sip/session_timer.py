@@ -76,7 +76,8 @@ class SessionTimer:
             self.start(None, now)
         else:
             seconds, refresher = agreed
-            self.start(Interval(max(seconds, MIN_SE_S), refresher != "uas"), now)
+            we_refresh, seconds = refresher != "uas", max(seconds, MIN_SE_S)
+            self.start(Interval(min(seconds, MAX_INTERVAL_S) if we_refresh else seconds, we_refresh), now)
 
     def raise_to(self, response: Response) -> bool:
         """After a 422: True if a longer interval is worth another try (section 7.4)."""

@@ -34,6 +34,7 @@ from signaling.sip.uri import parse_name_address, parse_uri
 from signaling.sip.via import parse_via
 from signaling.web.messages import parse_command, parse_command_id
 from tests.fuzz.seeds import SEEDS
+from tests.fuzz.sip_targets import SIP_TARGETS, sip_text
 from tests.fuzz.target import Target
 
 PHONE = Flow("udp", "192.0.2.7", 5060)
@@ -42,11 +43,6 @@ VP8 = Codec("VP8", 96, 90_000, rtx_payload_type=97)
 H264 = Codec("H264", 98, 90_000, fmtp="packetization-mode=1;profile-level-id=42e01f")
 ICE = IceCredentials("abcd", "p" * 24)
 PACKET_S = 0.02
-
-
-def _sip_text(data: bytes) -> str:
-    """As headers of SIP bytes become text."""
-    return data.decode("utf-8", "surrogateescape")
 
 
 def _text(data: bytes) -> str:
@@ -236,16 +232,17 @@ TARGETS = (
     Target("browser_offer", browser_offer, (*NEGOTIATION, BridgeError), "sdp"),
     Target("browser_answer", browser_answer, (*NEGOTIATION, BridgeError), "sdp"),
     Target("sip_message", sip_message, PARSE, "sip/rfc4475"),
-    Target("sip_uri", lambda data: parse_uri(_sip_text(data)), PARSE, SEEDS["sip_uri"]),
+    Target("sip_uri", lambda data: parse_uri(sip_text(data)), PARSE, SEEDS["sip_uri"]),
     Target(
-        "sip_name_address", lambda data: parse_name_address(_sip_text(data)), PARSE, SEEDS["sip_name_address"]
+        "sip_name_address", lambda data: parse_name_address(sip_text(data)), PARSE, SEEDS["sip_name_address"]
     ),
-    Target("sip_via", lambda data: parse_via(_sip_text(data)), PARSE, SEEDS["sip_via"]),
+    Target("sip_via", lambda data: parse_via(sip_text(data)), PARSE, SEEDS["sip_via"]),
     Target("sip_salvage", salvage_request, (), "sip/rfc4475"),
     Target("sip_memory", parse_memory, PARSE, SEEDS["sip_memory"]),
     Target("sip_stream", sip_stream, PARSE, "sip/rfc4475"),
     Target("sip_agent", sip_agent, (), "sip/rfc4475"),
     Target("sip_masking", sip_masking, (), "sip/rfc4475"),
+    *SIP_TARGETS,
     Target("command", command, (BridgeError,), SEEDS["command"]),
     Target(
         "flow",

@@ -79,6 +79,7 @@ def test_a_nonce_of_another_process_is_stale_for_who_knows_the_password() -> Non
         {"nonce_count": "x"},
         {"nonce_count": ""},
         {"nonce_count": "-1"},
+        {"username": "\udcff"},
     ],
 )
 def test_what_is_not_right_is_not_believed(changes: dict[str, str]) -> None:
@@ -86,6 +87,27 @@ def test_what_is_not_right_is_not_believed(changes: dict[str, str]) -> None:
     verdict, trunk = gate.check(ask(nonce_of(gate), 1, "correct horse", **changes), 1.0)
     assert verdict is not Verdict.PROVED
     assert trunk is None
+
+
+@pytest.mark.parametrize("name", ["nonce", "uri", "cnonce", "response"])
+def test_octets_that_are_no_text_are_no_password(name: str) -> None:
+    """They get as far as the comparison, without any password."""
+    gate = make_gate()
+    said = {
+        "username": "anna",
+        "realm": "warmbridge",
+        "nonce": nonce_of(gate),
+        "uri": "sip:b",
+        "response": "0",
+    }
+    said |= {"cnonce": "c", name: "\udcff"}
+    header = ", ".join(f'{key}="{value}"' for key, value in said.items())
+    request = Request(
+        method="INVITE",
+        uri="sip:bridge",
+        headers=(("Authorization", f"Digest {header}, algorithm=SHA-256, qop=auth, nc=1"),),
+    )
+    assert gate.check(request, 1.0) == (Verdict.WRONG, None)
 
 
 def test_rubbish_and_nothing_prove_nothing() -> None:

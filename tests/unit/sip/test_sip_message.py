@@ -20,6 +20,7 @@ from signaling.sip.message import (
     parse_essentials,
     parse_message,
     quote,
+    readable,
     salvage_request,
     serialize_message,
     split_commas,
@@ -225,3 +226,7 @@ def test_via_tells_where_a_response_goes(
     assert annotate_via(via, flow) == annotated
     target = response_flow(via, flow)
     assert (target.host, target.port) == back
+
+
+def test_text_for_people_has_no_characters_that_make_one_name_look_like_another() -> None:
+    assert readable("\u202egpj.exe\x07\u2066x\udcff") == "\ufffdgpj.exe\ufffd\ufffdx\ufffd"

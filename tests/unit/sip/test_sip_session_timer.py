@@ -13,7 +13,14 @@ from signaling.sip.event import (
     ReofferAnswered,
 )
 from signaling.sip.message import Request, Response, parse_message
-from signaling.sip.session_timer import Interval, agree, parse_session_expires
+from signaling.sip.session_timer import (
+    MAX_INTERVAL_S,
+    MIN_SE_S,
+    Interval,
+    SessionTimer,
+    agree,
+    parse_session_expires,
+)
 from signaling.sip.settings import AgentSettings
 from signaling.sip.trunk import Trunk, Trunks
 from tests.unit.sip.line import ALICE, ANSWER, BOB, OFFER, Line, RawPhone, make_agent, names, tag_of
@@ -240,3 +247,10 @@ def test_what_is_agreed(extra: str, wanted_s: int, expected: Interval | None) ->
         for name, _, value in (line.partition(":") for line in extra.split("\r\n") if line)
     )
     assert agree(Request(method="INVITE", uri=TARGET, headers=headers), wanted_s) == expected
+
+
+def test_an_interval_of_years_is_refreshed_within_a_day_and_one_below_the_least_is_stretched() -> None:
+    timer = SessionTimer()
+    for said, first_at in (("99999999999", MAX_INTERVAL_S / 2), ("1", MIN_SE_S / 2)):
+        timer.learn(Response(headers=(("Session-Expires", said),), status=200, reason=""), 0.0)
+        assert timer.timer() == first_at
