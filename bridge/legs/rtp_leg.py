@@ -7,6 +7,7 @@ import structlog
 from bridge.errors import CapacityError, NotAllowedError, ParseError
 from bridge.ids import LegId
 from bridge.legs.leg import LegShell, ReportSchedule
+from bridge.legs.rollover import is_ambiguous
 from bridge.legs.rtp_sockets import RtpSockets
 from bridge.legs.rtp_video import RtpVideoSection
 from bridge.media.audio_track import AudioDownTrack, AudioUpTrack
@@ -141,13 +142,7 @@ class RtpLeg:
 
     def _adopt_down(self, audio: RtpAudio, before: RtpAudio | None) -> None:
         down = self._down
-        # Some phones count SRTP rollovers anew at each exchange (seen with baresip). A stream that had one
-        # would be noise to them; a new one has none to anybody.
-        is_new_exchange = before is not None and before.exchange != audio.exchange
-        is_ambiguous = (
-            audio.srtp is not None and is_new_exchange and down is not None and down.has_rolled_over
-        )
-        if down is None or down.codec != audio.codec or is_ambiguous:
+        if down is None or down.codec != audio.codec or is_ambiguous(before, audio, down):
             bits = self._shell.random_bits
             # Another codec means another timeline; a new SSRC keeps the receiver from mixing up the two.
             self._ssrc = self._ssrc if self._down is None else bits(32)

@@ -5,6 +5,7 @@ import structlog
 from bridge.errors import ParseError
 from bridge.ids import LegId, track_id
 from bridge.legs.leg import LegShell, ReportSchedule
+from bridge.legs.rollover import is_ambiguous
 from bridge.legs.rtp_sockets import RtpSockets
 from bridge.media.forwarder import DownTrack, UpTrack
 from bridge.media.routes import VideoRoutes
@@ -76,7 +77,7 @@ class RtpVideoSection:
             if self._up is not None and before is not None and before.exchange != spec.exchange:
                 self._up.expect_another_stream()
         self._adopt_up(spec)
-        self._adopt_down(spec)
+        self._adopt_down(spec, before)
         if spec is not None and spec.key_frames_wanted > asked and self._down is not None:
             self._down.receive_pli()
 
@@ -95,11 +96,13 @@ class RtpVideoSection:
         else:
             self._up.update(wanted)
 
-    def _adopt_down(self, spec: RtpVideo | None) -> None:
+    def _adopt_down(self, spec: RtpVideo | None, before: RtpVideo | None) -> None:
         if spec is None:
             if self._down is not None:
                 self._routes.want(self._leg_id, MID, self._down, None)
             return
+        if is_ambiguous(before, spec, self._down):
+            self._ssrc, self._down = self._shell.random_bits(32), None
         source = spec.source if spec.sends else None
         wanted = DownTrackSpec(
             MID, "video", spec.down_codecs, NO_EXTENSIONS, self._ssrc, source=source, level_binds=True

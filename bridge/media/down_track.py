@@ -79,6 +79,11 @@ class DownTrack:
         """Whether it waits for a key frame."""
         return self._waiting
 
+    @property
+    def has_rolled_over(self) -> bool:
+        """The sequence number went through 0: SRTP's rollover counter is no longer its first."""
+        return self._rewriter.has_rolled_over
+
     def take_path_change(self) -> Path | None:
         """The path, if it was chosen anew since the last call."""
         changed, self._path_changed = self._path_changed, False

@@ -15,7 +15,7 @@ from aiortc.rtp import RtpPacket as ReferencePacket
 from bridge.errors import ParseError
 from bridge.peers.camera import VIDEO_CLOCK_RATE_HZ, Beat
 from bridge.peers.picture import FrameTally, Reading, compose, read_frame
-from bridge.peers.rtp_pair import RtpPair
+from bridge.peers.rtp_pair import RtpPair, is_rtcp
 from bridge.plane.messages import Codec, RtpVideo
 from bridge.wire.rtcp import FullIntraRequest, PictureLossIndication, parse_rtcp
 from bridge.wire.rtp import RtpPacket, serialize_rtp
@@ -49,6 +49,11 @@ class PicturePhone(asyncio.DatagramProtocol):
     def port(self) -> int:
         return self._pair.address[1]
 
+    @property
+    def pair(self) -> RtpPair:
+        """Its sockets, and the keys of what goes over them."""
+        return self._pair
+
     async def open(self, host: str) -> None:
         await self._pair.open(host, self, self)
 
@@ -63,6 +68,9 @@ class PicturePhone(asyncio.DatagramProtocol):
             self._encoder = None
         elif self._encoder is None or before is None or before.down_codecs[0] != codec:
             self._encoder = get_encoder(_parameters(codec))
+        taken_before = () if before is None else before.up_codecs
+        if video is not None and video.up_codecs == taken_before:
+            return  # a stream that goes on is decoded on
         self._decoders = {}
         for taken in video.up_codecs if video is not None else ():
             parameters = _parameters(taken)
@@ -102,11 +110,14 @@ class PicturePhone(asyncio.DatagramProtocol):
         self.sent += 1
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:  # noqa: ARG002
-        if len(data) > 1 and 192 <= data[1] <= 223:  # RFC 5761 section 4: RTCP
-            self._receive_rtcp(data)
+        plain = self._pair.read(data)
+        if plain is None:
+            return
+        if is_rtcp(plain):
+            self._receive_rtcp(plain)
             return
         with contextlib.suppress(ValueError):  # aiortc's word for what is no RTP or no payload of the codec
-            self._receive_rtp(ReferencePacket.parse(data))
+            self._receive_rtp(ReferencePacket.parse(plain))
 
     def _receive_rtp(self, packet: ReferencePacket) -> None:
         found = self._decoders.get(packet.payload_type)

@@ -58,6 +58,11 @@ class RtpPhone(asyncio.DatagramProtocol):
         self.payload_type = 0  # of what it sends and understands
         self.dtmf_payload_type: int | None = None
 
+    @property
+    def pair(self) -> RtpPair:
+        """Its sockets, and the keys of what goes over them."""
+        return self._pair
+
     async def open(self, host: str) -> None:
         """Binds an even port for RTP and the next for RTCP, which is taken and not read."""
         await self._pair.open(host, self, asyncio.DatagramProtocol())
@@ -124,8 +129,11 @@ class RtpPhone(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:  # noqa: ARG002
         now = asyncio.get_running_loop().time()
+        plain = self._pair.read(data)
+        if plain is None:
+            return
         try:
-            packet = parse_rtp(data)
+            packet = parse_rtp(plain)
         except ParseError:
             return
         self.traffic.packets_received += 1

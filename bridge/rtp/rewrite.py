@@ -45,6 +45,11 @@ class StreamRewriter:
         self._picture_offset: int | None = None
         self._tl0_offset: int | None = None
 
+    @property
+    def has_rolled_over(self) -> bool:
+        """The outgoing sequence number went through 0."""
+        return self._newest_index > 0xFFFF
+
     def switch(self, index: int, media_time: int, now: float) -> None:
         """The packet at this place of a new source, or of the old one after a pause, comes next."""
         ticks = 0

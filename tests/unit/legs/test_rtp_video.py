@@ -1,6 +1,7 @@
 """A phone's picture: which way key frames are asked for, what is repaired, and what rests in a voice call."""
 
 import asyncio
+import itertools
 import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from bridge.legs.rtp_video import RtpVideoSection
 from bridge.media.forwarder import UpTrack
 from bridge.media.routes import VideoRoutes
 from bridge.plane import messages
-from bridge.plane.messages import Codec, RtpVideo
+from bridge.plane.messages import Codec, RtpVideo, SrtpKeys
 from bridge.transport.batch import packet_io
 from bridge.transport.ports import RtpPortPool
 from bridge.wire.rtcp import (
@@ -117,7 +118,8 @@ async def stage() -> AsyncIterator[Stage]:
     pool = RtpPortPool(*PORTS, "127.0.0.1", 0.0)
     sockets = RtpSockets(asyncio.get_running_loop(), clock, pool, packet_io(), 30.0)
     routes = VideoRoutes(events.append)
-    shell = LegShell(events.append, lambda bits: 1 << (bits - 2), lambda: 4e9)
+    drawn = itertools.count()
+    shell = LegShell(events.append, lambda bits: (1 << (bits - 2)) + next(drawn), lambda: 4e9)
     section = RtpVideoSection(LEG, "cname", sockets, routes, shell, clock.now())
     made = Stage(section, routes, clock, bound(), bound(), events)
     yield made
@@ -235,6 +237,38 @@ async def test_video_rests_in_a_voice_call_and_goes_on_where_it_was(stage: Stage
     packet = parse_rtp(first)
     assert packet.ssrc == last.ssrc
     assert packet.sequence_number == last.sequence_number + 1
+
+
+KEYS = SrtpKeys("AES_CM_128_HMAC_SHA1_80", bytes(30), bytes(range(30)))
+
+
+@pytest.mark.parametrize("rests", [False, True], ids=["another exchange", "voice between"])
+@pytest.mark.parametrize(("rolls_over", "keys"), [(True, KEYS), (False, KEYS), (True, None)])
+async def test_an_encrypted_stream_that_rolled_over_begins_anew_with_the_next_description(
+    stage: Stage, rolls_over: bool, keys: SrtpKeys | None, rests: bool
+) -> None:
+    """baresip counts rollovers anew then; a stream that had none, or is not encrypted, goes on."""
+    spec = msgspec.structs.replace(stage.spec(), srtp=keys)
+    stage.section.update(spec, stage.clock.now())
+    up_track, camera = UpTrack(up_spec(), 9), Camera(codec=CAMERA_VP8)
+    stage.routes.publish(SOURCE, up_track)
+
+    def show() -> int:
+        for packet in camera.frame(key=True):
+            up_track.receive(packet, stage.clock.now())
+        last = b""
+        while (data := received(stage.rtp)) is not None:
+            last = data
+        return int.from_bytes(last[8:12], "big")
+
+    before = show()
+    for _ in range(30 if rolls_over else 1):
+        camera.sequence_number = camera.sequence_number + 2500 & 0xFFFF
+        assert show() == before
+    if rests:
+        stage.section.update(None, stage.clock.now())
+    stage.section.update(msgspec.structs.replace(spec, exchange=1), stage.clock.now())
+    assert (show() != before) is (rolls_over and keys is not None)
 
 
 async def test_a_phone_that_only_looks_sends_nothing_to_viewers(stage: Stage) -> None:
