@@ -2,10 +2,8 @@
 
 import asyncio
 import contextlib
-import itertools
 import secrets
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,16 +11,14 @@ from pathlib import Path
 
 from bridge.clock import SystemClock
 from bridge.errors import BridgeError
+from bridge.peers.ports import DAEMON_MEDIA, LOOPBACK, free_port
 from signaling.web.auth import SCOPES, Signer
 
-HOST = "127.0.0.1"
+HOST = LOOPBACK
 ANSWER_S = 2.0
 START_S = 30.0  # a cold start imports FastAPI, SQLAlchemy and av on a loaded machine
 STOP_S = 15.0
 POLL_S = 0.05
-RTP_PORTS = 1000  # of the range a daemon gets; enough for every test, few enough to notice a leak
-# Below Linux' ephemeral ports (32768), above the range the settings have by default.
-RTP_BASES = range(20_400, 32_000, RTP_PORTS)
 
 
 class DaemonError(BridgeError):
@@ -102,27 +98,6 @@ async def http_get(port: int, path: str) -> tuple[int, str]:
     return int(head.split(b" ", 2)[1]), body.decode(errors="replace")
 
 
-# Above the ports that Linux gives to whoever asks for any: between our look and the daemon's own bind nobody
-# else takes one by chance. Begun anywhere, so that tests side by side do not meet.
-_PORTS = range(61_000, 65_500, 2)
-_next_port = itertools.count(secrets.randbelow(len(_PORTS)))
-
-
-def free_port() -> int:
-    """A port that is free now for UDP and for TCP, and not the one told before."""
-    for _ in _PORTS:
-        port = _PORTS[next(_next_port) % len(_PORTS)]
-        with (
-            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
-            socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp,
-            contextlib.suppress(OSError),
-        ):
-            udp.bind((HOST, port))
-            tcp.bind((HOST, port))
-            return port
-    raise DaemonError(f"no port from {_PORTS.start} to {_PORTS.stop} is free on {HOST}")
-
-
 @contextlib.asynccontextmanager
 async def daemon_process(
     directory: Path, settings: Mapping[str, object] | None = None, config: str = ""
@@ -136,32 +111,31 @@ async def daemon_process(
     secret_file, log = directory / "secret", directory / "daemon.log"
     secret_file.write_bytes(secret)
     http_port, sip_port, webrtc_port = free_port(), free_port(), free_port()
-    base = secrets.choice(RTP_BASES)
-    chosen: dict[str, object] = {
-        "http.port": http_port,
-        "sip.port": sip_port,
-        "webrtc.port": webrtc_port,
-        "rtp.port_min": base,
-        "rtp.port_max": base + RTP_PORTS - 1,
-        "auth.secret_file": secret_file,
-        "journal.url": f"sqlite+aiosqlite:///{directory / 'journal.db'}",
-        "shutdown.drain_timeout_s": 1,
-        **(settings or {}),
-    }
-    overrides = [part for name, value in chosen.items() for part in ("--set", f"{name}={value}")]
     config_file = directory / "bridge.toml"
     config_file.write_text(config)
-    arguments = (sys.executable, "-m", "bridge", "serve", "--config", str(config_file), *overrides)
-    process = await _launch(arguments, log)
-    ports = range(base, base + RTP_PORTS)
-    daemon = DaemonProcess(
-        process, directory, log, secret, http_port, sip_port, webrtc_port, ports, arguments
-    )
-    try:
-        await _wait_until_ready(daemon)
-        yield daemon
-    finally:
-        await daemon.stop()
+    with DAEMON_MEDIA.claim() as rtp_ports:
+        chosen: dict[str, object] = {
+            "http.port": http_port,
+            "sip.port": sip_port,
+            "webrtc.port": webrtc_port,
+            "rtp.port_min": rtp_ports.start,
+            "rtp.port_max": rtp_ports.stop - 1,
+            "auth.secret_file": secret_file,
+            "journal.url": f"sqlite+aiosqlite:///{directory / 'journal.db'}",
+            "shutdown.drain_timeout_s": 1,
+            **(settings or {}),
+        }
+        overrides = [part for name, value in chosen.items() for part in ("--set", f"{name}={value}")]
+        arguments = (sys.executable, "-m", "bridge", "serve", "--config", str(config_file), *overrides)
+        process = await _launch(arguments, log)
+        daemon = DaemonProcess(
+            process, directory, log, secret, http_port, sip_port, webrtc_port, rtp_ports, arguments
+        )
+        try:
+            await _wait_until_ready(daemon)
+            yield daemon
+        finally:
+            await daemon.stop()
 
 
 async def _launch(arguments: Sequence[str], log: Path) -> asyncio.subprocess.Process:

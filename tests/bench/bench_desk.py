@@ -78,7 +78,7 @@ def run(window_s: float) -> Iterator[str | Figure]:
         note = f"{shape}; {2 * AT_ONCE} stories at once; latency at {PACE} commands/s; wall time, no log"
         url = f"sqlite+aiosqlite:///{Path(name) / 'journal.db'}"
         yield from _figures("SQLite", asyncio.run(_switchboard(url, window_s)), note)
-    with tempfile.TemporaryDirectory() as name, cluster(Path(name)) as server:
+    with cluster() as server:
         yield f"on PostgreSQL, {shape}"
         measured = asyncio.run(_switchboard(f"{server}/postgres", window_s))
         yield from _figures("PostgreSQL", measured, note)

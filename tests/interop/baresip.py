@@ -13,11 +13,11 @@ import av
 import numpy as np
 
 from bridge.peers.beside import beside
-from bridge.peers.daemon_process import free_port
 from bridge.peers.picture import Reading, read_frame, write_y4m
+from bridge.peers.ports import free_media_ports, free_port
 from bridge.peers.tone import Samples
 from tests.interop.chromium import CAMERA_FRAMES, CAMERA_FRAMES_PER_SECOND, CAMERA_SIZE
-from tests.interop.programs import eventually, free_media_ports, program, running
+from tests.interop.programs import eventually, program, running
 from tests.interop.sound import read_sound, write_tone
 
 MODULES = "/usr/lib/baresip/modules"

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bridge.peers.daemon_process import free_port
+from bridge.peers.ports import free_port
 from tests.interop.programs import eventually, program, running
 
 CONFIG = """\

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bridge.peers.daemon_process import free_port
+from bridge.peers.ports import free_media_ports, free_port
 from bridge.peers.tone import Samples
-from tests.interop.programs import eventually, free_media_ports, program
+from tests.interop.programs import eventually, program
 from tests.interop.sound import read_sound, write_tone
 
 SETTINGS: Mapping[str, Mapping[str, object]] = {

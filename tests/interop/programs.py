@@ -3,10 +3,8 @@
 import asyncio
 import contextlib
 import os
-import secrets
 import shutil
 import signal
-import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -24,7 +22,6 @@ DEBIAN_PACKAGES = {
 }
 T = TypeVar("T")
 
-MEDIA_PORTS = range(20_000, 32_000, 2)  # below those that the kernel gives to others
 POLL_S = 0.05
 END_S = 5.0
 
@@ -35,17 +32,6 @@ def program(name: str) -> str:
     if path is None:
         pytest.fail(f"{name} is not installed: apt-get install {DEBIAN_PACKAGES.get(name, name)}")
     return path
-
-
-def free_media_ports(count: int) -> int:
-    """The first, even, of so many neighbours that are free for UDP now: other phones may ring beside."""
-    while True:
-        first = secrets.choice(MEDIA_PORTS)
-        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
-            for port in range(first, first + count):
-                sock = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-                sock.bind(("127.0.0.1", port))
-            return first
 
 
 async def eventually(what: str, look: Callable[[], T | None], timeout_s: float = 30.0) -> T:

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bridge.peers.daemon_process import free_port
-from tests.interop.programs import free_media_ports, program, run, running
+from bridge.peers.ports import free_media_ports, free_port
+from tests.interop.programs import program, run, running
 
 SCENARIOS = Path(__file__).parent.parent / "data" / "sipp"
 

@@ -26,7 +26,8 @@ from websockets.typing import Subprotocol
 from bridge.errors import CallFailedError
 from bridge.peers.browser import SyntheticBrowser
 from bridge.peers.caller import CallerSettings, SyntheticCaller, synthetic_caller
-from bridge.peers.daemon_process import HOST, DaemonProcess, daemon_process, free_port
+from bridge.peers.daemon_process import HOST, DaemonProcess, daemon_process
+from bridge.peers.ports import free_media_ports, free_port
 from bridge.peers.signaling_client import CommandFailedError, Event, has_ended
 from signaling.web.messages import SUBPROTOCOL
 from tests.interop.baresip import baresip
@@ -44,7 +45,7 @@ def serve(directory: Path, settings: Mapping[str, object]) -> list[str]:
     """The command line of a daemon on ports of its own, all its files in `directory`."""
     secret = directory / "secret"
     secret.write_text("0123456789abcdef" * 2)
-    rtp_port = 30_400 + free_port() % 100 * 20
+    rtp_port = free_media_ports(20)
     chosen: dict[str, object] = {
         "http.port": free_port(),
         "sip.port": free_port(),

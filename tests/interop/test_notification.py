@@ -13,7 +13,8 @@ import pytest
 
 from bridge.peers.beside import beside
 from bridge.peers.caller import SyntheticCaller, synthetic_caller
-from bridge.peers.daemon_process import HOST, DaemonProcess, free_port
+from bridge.peers.daemon_process import HOST, DaemonProcess
+from bridge.peers.ports import free_port
 from bridge.peers.script import draw_script
 from bridge.peers.signaling_client import signaling_client
 from tests.interop.mail import PASSWORD, MailServer, mail_server

@@ -10,11 +10,13 @@ import pytest
 
 from bridge.errors import CapacityError, PlaneLostError
 from bridge.ids import LegId, ParticipantId, RoomId
+from bridge.peers.ports import free_media_ports
 from bridge.plane import messages
 from bridge.plane.host import ProcessPlane
 from tests.interop.programs import eventually
 
-PORTS = messages.WorkerConfig(rtp_port_min=19_900, rtp_port_max=19_903, rtp_drain_s=0.0)
+FIRST = free_media_ports(6)  # two pairs for the worker, one of which nobody listens at
+PORTS = messages.WorkerConfig(rtp_port_min=FIRST, rtp_port_max=FIRST + 3, rtp_drain_s=0.0)
 CREDENTIALS = messages.IceCredentials("abcd", "0123456789012345678901")
 
 
@@ -37,7 +39,7 @@ async def running_plane() -> AsyncIterator[tuple[ProcessPlane, list[messages.Eve
 
 def phone(number: int, *, audio: bool = False) -> messages.DeclareRtpLeg:
     codec = messages.Codec("PCMU", 0, 8000)
-    media = messages.RtpAudio("127.0.0.1", 19_990, 19_991, codec) if audio else None
+    media = messages.RtpAudio("127.0.0.1", FIRST + 4, FIRST + 5, codec) if audio else None
     leg = messages.RtpLegSpec(LegId(f"leg_{number}"), ParticipantId(f"prt_{number}"), RoomId("room_1"), media)
     return messages.DeclareRtpLeg(0, leg)
 

@@ -3,13 +3,16 @@
 import contextlib
 import os
 import pwd
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from bridge.peers.daemon_process import HOST, free_port
+from bridge.peers.daemon_process import HOST
+from bridge.peers.ports import free_port
 
 INSTALLED = Path("/usr/lib/postgresql")
 USER = "warmbridge"
@@ -35,16 +38,24 @@ def run(arguments: Sequence[str]) -> None:
 
 
 @contextlib.contextmanager
-def cluster(directory: Path) -> Iterator[str]:
-    """A running server in `directory`; yields the URL of its empty database, without the database's name."""
+def cluster() -> Iterator[str]:
+    """A running server; yields the URL of its empty database, without the database's name.
+
+    Its folder is not pytest's: those are for their owner only, and every pytest that starts beside sees to it.
+    """
+    directory = Path(tempfile.mkdtemp(prefix="warmbridge-postgresql-"))
+    try:
+        yield from _running(directory)
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _running(directory: Path) -> Iterator[str]:
     data, port = directory / "data", free_port()
     data.mkdir(mode=0o700)
     if not os.geteuid():
-        os.chown(data, pwd.getpwnam("nobody").pw_uid, -1)
-        for parent in (directory, *directory.parents):
-            # pytest's folders are for their owner only; the server must be able to pass through.
-            if parent.owner() == "root" and parent != Path("/"):
-                parent.chmod(parent.stat().st_mode | 0o011)
+        for path in (directory, data):
+            os.chown(path, pwd.getpwnam("nobody").pw_uid, -1)
     run([program("initdb"), "-D", str(data), "-U", USER, "--auth=trust", "--encoding=UTF8", "--no-sync"])
     options = f"-p {port} -h {HOST} -k '' -c fsync=off -c max_connections=40 -c shared_buffers=16MB"
     control = program("pg_ctl")

@@ -18,8 +18,8 @@ _NUMBERS = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with cluster(tmp_path_factory.mktemp("postgresql")) as url:
+def server() -> Iterator[str]:
+    with cluster() as url:
         yield url
 
 

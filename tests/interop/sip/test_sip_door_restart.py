@@ -10,7 +10,7 @@ import pytest
 from bridge.clock import SystemClock
 from bridge.ids import IdSource, LegId
 from bridge.peers.caller import CallerSettings, SyntheticCaller, synthetic_caller
-from bridge.peers.daemon_process import free_port
+from bridge.peers.ports import free_port
 from signaling.sip.call import SipDoor
 from signaling.sip.memory import returning_legs
 from signaling.sip.settings import EndpointSettings

@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from bridge.errors import CallFailedError
 from bridge.ids import LegId, TrunkId
-from bridge.peers.daemon_process import free_port
+from bridge.peers.ports import free_port
 from bridge.switchboard.doors import Route
 from signaling.sip.settings import AgentSettings, EndpointSettings
 from signaling.sip.trunk import Trunk, Trunks

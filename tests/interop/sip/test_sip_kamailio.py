@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.peers.daemon_process import DaemonProcess, daemon_process, free_port
+from bridge.peers.daemon_process import DaemonProcess, daemon_process
+from bridge.peers.ports import free_port
 from bridge.peers.signaling_client import has_ended
 from tests.interop.baresip import baresip
 from tests.interop.desktop import CUSTOMER_HZ, desktop, hears

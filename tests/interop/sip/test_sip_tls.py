@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from bridge.errors import CallFailedError
 from bridge.ids import NO_TRUNK, LegId
-from bridge.peers.daemon_process import free_port
+from bridge.peers.ports import free_port
 from bridge.switchboard.doors import Route
 from signaling.sip.call import SipDoor
 from signaling.sip.settings import EndpointSettings

@@ -7,7 +7,7 @@ import pytest
 
 from bridge.errors import CapacityError
 from bridge.ids import LegId, TrunkId
-from bridge.peers.daemon_process import free_port
+from bridge.peers.ports import free_port
 from bridge.switchboard.view import TrunkView
 from signaling.sip.settings import AgentSettings, EndpointSettings
 from signaling.sip.trunk import Trunk, Trunks

@@ -8,6 +8,7 @@ import pytest
 
 from bridge.clock import ManualClock
 from bridge.errors import CapacityError
+from bridge.peers.ports import free_media_ports
 from bridge.plane.messages import Codec, RtpAudio, SrtpKeys
 from bridge.transport.address import Address
 from bridge.transport.batch import packet_io
@@ -18,7 +19,8 @@ from bridge.transport.rtp_port import RtpPort, RtpPortCallbacks
 from bridge.transport.srtp import SrtpSession, suite_keys
 from tests.unit.transport.browser import receiver_report, rtp_packet
 
-PORT_MIN, PORT_MAX = 22_301, 22_306  # pairs 22302/3, 22304/5
+FIRST = free_media_ports(4)
+PORT_MIN, PORT_MAX = FIRST - 1, FIRST + 4  # two pairs
 
 
 @pytest.fixture
@@ -35,8 +37,8 @@ def pair(pool: RtpPortPool) -> Iterator[PortPair]:
 
 def test_pairs_are_even_and_odd_and_run_out_with_a_reason(pool: RtpPortPool) -> None:
     pairs = [pool.take(0.0), pool.take(0.0)]
-    assert [pair.port for pair in pairs] == [22_302, 22_304]
-    assert [pair.rtcp.getsockname()[1] for pair in pairs] == [22_303, 22_305]
+    assert [pair.port for pair in pairs] == [FIRST, FIRST + 2]
+    assert [pair.rtcp.getsockname()[1] for pair in pairs] == [FIRST + 1, FIRST + 3]
     with pytest.raises(CapacityError, match="2 pairs in use"):
         pool.take(0.0)
     for pair in pairs:
@@ -57,9 +59,9 @@ def test_a_returned_pair_rests_before_a_new_call_gets_it(pool: RtpPortPool) -> N
 
 
 def test_ports_of_other_programs_are_passed_over(pool: RtpPortPool) -> None:
-    with open_udp_socket("127.0.0.1", 22_303):
+    with open_udp_socket("127.0.0.1", FIRST + 1):
         pair = pool.take(0.0)
-        assert pair.port == 22_304
+        assert pair.port == FIRST + 2
         assert pool.occupied == 1
         pool.give_back(pair, 0.0)
     pool.give_back(pool.take(0.0), 0.0)
@@ -265,8 +267,8 @@ async def test_a_crash_in_the_leg_is_handed_to_its_owner(pair: PortPair) -> None
 
 
 def test_a_pool_may_begin_in_the_middle_and_still_lends_every_pair() -> None:
-    pool = RtpPortPool(PORT_MIN, PORT_MAX, "127.0.0.1", drain_s=5.0, port_first=22_304)
+    pool = RtpPortPool(PORT_MIN, PORT_MAX, "127.0.0.1", drain_s=5.0, port_first=FIRST + 2)
     pairs = [pool.take(0.0), pool.take(0.0)]
-    assert [pair.port for pair in pairs] == [22_304, 22_302]
+    assert [pair.port for pair in pairs] == [FIRST + 2, FIRST]
     for pair in pairs:
         pool.give_back(pair, 0.0)

@@ -6,14 +6,14 @@ from typing import TypeVar
 
 from bridge.clock import SystemClock
 from bridge.ids import LegId, ParticipantId, RoomId
+from bridge.peers.ports import free_media_ports
 from bridge.plane import messages
 from bridge.plane.worker import Worker
 
 HOST = "127.0.0.1"
-CONFIG = messages.WorkerConfig(
-    ice_port=0, rtp_port_min=19_800, rtp_port_max=19_897
-)  # some may be another program's
-AUDIO = messages.RtpAudio(HOST, 19_899, 19_898, messages.Codec("PCMU", 0, 8000))
+FIRST = free_media_ports(6)
+CONFIG = messages.WorkerConfig(ice_port=0, rtp_port_min=FIRST, rtp_port_max=FIRST + 3)
+AUDIO = messages.RtpAudio(HOST, FIRST + 4, FIRST + 5, messages.Codec("PCMU", 0, 8000))
 
 
 async def test_counters_of_legs_that_are_gone_stay_in_the_sums() -> None:
