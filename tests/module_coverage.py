@@ -5,7 +5,12 @@ A unit must be testable on its own: what only the tests of other packages happen
 `tests/unit/rtp/test_jitter*.py`, that alone has to cover most of it. Statements, in percent.
 """
 
+import argparse
+import contextlib
+import shutil
+import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +19,7 @@ import coverage
 import pytest
 
 ROOT = Path(__file__).parents[1]
-MEASURED = ("tests/unit", "tests/interop/sip", "tests/interop/transport", "tests/interop/web")
+PARTS = ("tests/unit", "tests/interop/sip tests/interop/transport tests/interop/web")
 PACKAGE_PERCENT = 80.0  # by the tests of its package
 NEEDLESS_PERCENT = 90.0  # an exemption goes from here on: how much is run by chance must not decide
 OWN_PERCENT = 65.0  # by the test of its name; what needs a socket is the package's
@@ -133,18 +138,53 @@ def shortfalls(measured: coverage.Coverage) -> Iterator[str]:
             yield f"{path}: is exempt and does not exist"
 
 
-def main() -> int:
-    measured = coverage.Coverage(
-        data_file=None, source=[str(ROOT / name) for name in ("bridge", "signaling")]
-    )
+def measure(tests: str, data: Path) -> int:
+    """Runs the tests below a folder; what they ran goes to `data`."""
+    measured = _coverage(data)
     measured.start()
     try:
-        failed = pytest.main(["-q", *MEASURED], plugins=[Contexts(measured)])
+        failed = pytest.main(["-q", *tests.split()], plugins=[Contexts(measured)])
     finally:
         measured.stop()
-    if failed:
-        return int(failed)
-    found = list(shortfalls(measured))
+        measured.save()
+    return int(failed)
+
+
+def _coverage(data: Path) -> coverage.Coverage:
+    return coverage.Coverage(
+        data_file=str(data), source=[str(ROOT / name) for name in ("bridge", "signaling")]
+    )
+
+
+def _measure_side_by_side(folder: Path) -> bool:
+    """Each part in a process of its own: one computes while the other waits for sockets. One tells after the other."""
+    with contextlib.ExitStack() as stack:
+        parts = []
+        for number, tests in enumerate(PARTS):
+            output = stack.enter_context((folder / f"output{number}").open("w+"))
+            command = [sys.executable, "-m", "tests.module_coverage", "--measure", tests]
+            command += ["--data", str(folder / f"data.{number}")]
+            parts.append((subprocess.Popen(command, stdout=output, stderr=output), output))
+        for process, output in parts:
+            process.wait()
+            output.seek(0)
+            shutil.copyfileobj(output, sys.stdout)
+    return all(process.returncode == 0 for process, _ in parts)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--measure", help=argparse.SUPPRESS)
+    parser.add_argument("--data", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.measure:
+        return measure(options.measure, options.data)
+    with tempfile.TemporaryDirectory(prefix="warmbridge-coverage-") as name:
+        if not _measure_side_by_side(Path(name)):
+            return 1
+        measured = _coverage(Path(name) / "data")
+        measured.combine([name])
+        found = list(shortfalls(measured))
     for line in found:
         sys.stdout.write(f"{line}\n")
     exempt = f"{len(EXEMPT)} are exempt, each with its reason in tests/module_coverage.py"
