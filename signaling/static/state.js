@@ -1,0 +1,28 @@
+// What this desktop knows, and who wants to hear when it knows better.
+
+export const state = {
+  connection: "offline",
+  presence: { presence: "offline", role: "agent" },
+  offers: new Map(),
+  interactions: new Map(),
+  wrapUps: new Map(), // calls that are over for this desktop, but not the work after them
+  users: new Map(),
+  legs: new Map(),
+  figures: new Map(),
+  bootId: null, // of the bridge that the media connections were made with
+  events: [],
+  notices: [],
+};
+export const options = { processing: true, codec: "" };
+
+const watchers = [];
+
+/** `watcher` is called after every change. */
+export function watch(watcher) {
+  watchers.push(watcher);
+}
+
+/** Something in `state` is different now. */
+export function changed() {
+  for (const watcher of watchers) watcher();
+}
