@@ -12,6 +12,7 @@ const LINGER_MS = 15_000;
 const $ = (id) => document.getElementById(id);
 
 export const session = new SignIn();
+const tabs = new BroadcastChannel("warmbridge");
 
 /** With a token of somewhere else. */
 export function signIn(token) {
@@ -60,7 +61,14 @@ export async function showWays() {
   $("token-details").open = !ways.password;
 }
 
+/** Here, and in every other tab of this browser where the same user is signed in. */
 export function signOut() {
+  const userId = ownUserId();
+  leave();
+  if (userId !== null) tabs.postMessage({ signedOut: userId });
+}
+
+function leave() {
   session.forget();
   dropLegs();
   state.presence = { presence: "offline", role: "agent" };
@@ -117,6 +125,11 @@ socket.addEventListener("state", ({ detail }) => {
   if (detail.state === "offline" && detail.reason) signedOut(detail.reason);
   if (detail.state === "online") comeBack();
   changed();
+});
+tabs.addEventListener("message", ({ data }) => {
+  if (data.signedOut === undefined || data.signedOut !== ownUserId()) return;
+  leave();
+  notify("info", "You signed out in another tab.");
 });
 session.addEventListener("renewed", ({ detail }) => socket.renew(detail.token).catch(() => {}));
 session.addEventListener("ended", ({ detail }) => {

@@ -67,6 +67,26 @@ async def test_a_password_signs_in_and_a_reload_asks_for_none(browser: Browser, 
     await page.wait_for_selector("#password-form")
 
 
+async def test_who_signs_out_in_one_tab_is_signed_out_in_all(browser: Browser, desk: FrontDesk) -> None:
+    pages = [await open_page(browser, desk)]
+    context = pages[0].context
+    pages += [await context.new_page() for _ in range(2)]
+    for page in pages[:2]:
+        await page.goto(desk.url)
+        await sign_in(page)
+        await until(page, "warmbridge.state.connection === 'online'")
+    await pages[2].goto(f"{desk.url}/#token={token('bob')}")
+    await until(pages[2], "warmbridge.state.connection === 'online'")
+    await pages[0].click("#sign-out")
+    await pages[1].wait_for_selector("text=You signed out in another tab")
+    for page in pages[:2]:
+        await page.wait_for_selector("#password-form")
+        assert await page.evaluate("sessionStorage.length") == 0
+    await pages[1].reload()
+    await pages[1].wait_for_selector("#password-form")
+    assert await pages[2].evaluate("warmbridge.socket.identity?.userId") == "bob"
+
+
 async def test_a_token_is_renewed_on_the_living_connection(browser: Browser) -> None:
     async with front_desk(users=USERS, sign_in=SignIn(token_s=2.0)) as desk:
         page = await open_page(browser, desk)
