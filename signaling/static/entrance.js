@@ -72,7 +72,7 @@ function leave() {
   session.forget();
   dropLegs();
   state.presence = { presence: "offline", role: "agent" };
-  for (const map of [state.offers, state.interactions, state.wrapUps, state.users]) map.clear();
+  for (const map of [state.offers, state.interactions, state.wrapUps, state.users, state.accounts]) map.clear();
   readiness.want(false);
   socket.close();
   changed();

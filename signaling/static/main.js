@@ -7,7 +7,7 @@ import { enter, session, showWays, signIn, signInByPassword, signOut } from "./e
 import "./event.js";
 import { readFigures } from "./figure.js";
 import { notify } from "./notice.js";
-import { render } from "./page.js";
+import { render, showView } from "./page.js";
 import { checkDevices, readiness, setPresence } from "./presence.js";
 import { options, state } from "./state.js";
 
@@ -33,6 +33,8 @@ $("check-devices").addEventListener("click", () => checkDevices(true));
 for (const button of $("presence").querySelectorAll("button")) {
   button.addEventListener("click", () => setPresence(button.dataset.presence, button.dataset.role));
 }
+
+for (const button of $("views").children) button.addEventListener("click", () => showView(button.dataset.view));
 
 /** `#token=…` signs in at once; `codec=H264` and `processing=off` are for tests. Gone from the address bar first. */
 async function start() {

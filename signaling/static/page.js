@@ -1,5 +1,6 @@
 // The page: what of the state is shown where.
 
+import { openAccounts, seesAccounts } from "./account.js";
 import { actions } from "./action.js";
 import { ring } from "./bell.js";
 import { socket } from "./bridge.js";
@@ -15,6 +16,23 @@ const offerCards = new Map();
 const interactionCards = new Map();
 const wrapUpCards = new Map();
 
+/** The calls stay in sight in every view: nobody misses one while looking at something else. */
+export function showView(view) {
+  state.view = view;
+  if (view === "accounts") openAccounts();
+  render();
+}
+
+function showViews() {
+  $("views").hidden = socket.identity === null || !seesAccounts();
+  if ($("views").hidden) state.view = "calls";
+  for (const button of $("views").children) {
+    if (button.dataset.view === state.view) button.setAttribute("aria-current", "page");
+    else button.removeAttribute("aria-current");
+    $(button.dataset.view).hidden = button.dataset.view !== state.view;
+  }
+}
+
 /** Shows everything as it is now; called after every change. */
 export function render() {
   const signedIn = socket.identity !== null;
@@ -27,6 +45,7 @@ export function render() {
     const same = presence === state.presence.presence && (presence !== "ready" || role === state.presence.role);
     showPressed(button, same);
   }
+  showViews();
   showCards();
   showUsers();
   showReadiness();

@@ -9,6 +9,8 @@ export const state = {
   users: new Map(),
   legs: new Map(),
   figures: new Map(),
+  accounts: new Map(), // for whoever administers them
+  view: "calls",
   bootId: null, // of the bridge that the media connections were made with
   events: [],
   notices: [],
