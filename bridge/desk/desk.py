@@ -298,6 +298,8 @@ def _deadlines_in_queue(
         yield event.at + queue.announce_every_s
     if isinstance(event, events.PositionAnnounced):
         return
+    if queue.leave_when_empty and not queue.join_empty:
+        yield event.at  # who came by overflow was not stopped at the door
     for wait_s in queue.longest_wait_s():
         yield event.at + wait_s
     if isinstance(event, events.SeatOpened) and event.not_before > event.at:

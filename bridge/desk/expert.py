@@ -1,6 +1,7 @@
 """A user who can be offered work: agent or subject-matter expert, and whether to ring."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from bridge.desk.participant import ParticipantRole
@@ -49,7 +50,8 @@ class Expert:
     """`idle_since` orders the longest-idle routing; `lost_at` is set while no desktop is connected.
 
     `missed` counts the offers let ring out since the last answer, `handled` the interactions taken part in.
-    `proved` is the last word on the desktop's readiness; how long it holds is the state's to know.
+    `proved` is the last word on the desktop's readiness; how long it holds is the state's to know. `served_until`
+    is when this one was last ready in a role and then no longer.
     """
 
     user_id: UserId
@@ -63,6 +65,7 @@ class Expert:
     handled: int = 0
     proved: bool = False
     fault: str = ""
+    served_until: Mapping[ParticipantRole, float] = field(default_factory=dict)
 
     @property
     def takes_offers(self) -> bool:

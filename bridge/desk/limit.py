@@ -5,7 +5,7 @@ from bridge.desk.dialing import CallbackWish, begin_callback
 from bridge.desk.interaction import Interaction
 from bridge.desk.offer import OfferTrigger
 from bridge.desk.queue import DEFAULT_QUEUE, OverflowTo, Queue
-from bridge.desk.queueing import Admission, is_served, move_to_queue, queue_or_default
+from bridge.desk.queueing import Admission, is_served, move_to_queue, queue_or_default, was_served
 from bridge.desk.seat import Seat, SeatState
 from bridge.desk.settlement import end, settle
 from bridge.desk.step import SYSTEM, Step
@@ -30,9 +30,20 @@ def expire_waits(step: Step) -> None:
                 continue  # what was decided for another took this one along
             reason = limit_met(step, queue, interaction, seat)
             if not reason and empty and not (interaction.live_callback and seat.is_customers):
-                reason = f"nobody serves {queue.name!r} any more"
+                reason = _left_alone(step, queue, seat)
             if reason:
                 _decide(step, interaction, seat, queue, reason)
+
+
+def _left_alone(step: Step, queue: Queue, seat: Seat) -> str:
+    """In a queue that nobody serves, why who waits there goes on; "" for who came although nobody was there.
+
+    Where one may join an empty line, one waits for somebody to come; only when the last of those has gone does
+    the wait end. Where one may not, nobody stays, however they got in.
+    """
+    if queue.join_empty and not was_served(step, queue, seat.entered_at):
+        return ""
+    return f"nobody serves {queue.name!r} any more"
 
 
 def announce_positions(step: Step) -> None:

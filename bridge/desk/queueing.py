@@ -52,6 +52,15 @@ def is_served(step: Step, queue: Queue) -> bool:
     )
 
 
+def was_served(step: Step, queue: Queue, since: float) -> bool:
+    """Somebody who serves the queue was at work after `since`, and then no longer."""
+    return any(
+        expert.served_until.get(queue.role, since) > since
+        and queue.admits(step.state.profile(expert.user_id))
+        for expert in step.state.experts.values()
+    )
+
+
 def overflow_for(step: Step, queue: Queue, customer: Interaction | None) -> Overflow | None:
     """The way out of a line. A `customer` who cannot be called back is never hung up on for a callback.
 

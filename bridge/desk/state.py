@@ -502,6 +502,9 @@ def _presence_changed(state: DeskState, event: events.PresenceChanged) -> None:
         was = Expert(event.user_id, event.name, event.role, since=event.at, idle_since=event.at)
     # Who comes back from a break starts a new wait, who repeats "ready" keeps the old one.
     started = event.presence is Presence.READY and was.presence is not Presence.READY
+    goes_on = event.presence is Presence.READY and event.role is was.role
+    if was.presence is Presence.READY and not goes_on:
+        was = replace(was, served_until={**was.served_until, was.role: event.at})
     state.experts[event.user_id] = replace(
         was,
         name=event.name,

@@ -271,6 +271,45 @@ def test_nobody_joins_a_queue_that_nobody_serves_if_it_says_so() -> None:
     assert not house.interaction(other).escalation_in_progress
 
 
+def goes(house: House, presence: Presence, role: ParticipantRole = SME) -> None:
+    house.pass_time(1)
+    house.step(commands.SetPresence(EVE, "Eve", role, presence))
+    house.pass_time(0)
+
+
+@pytest.mark.parametrize("ends", [(Presence.AWAY, SME), (Presence.READY, ParticipantRole.AGENT)])
+def test_who_joined_an_empty_queue_waits_until_somebody_came_and_went(
+    ends: tuple[Presence, ParticipantRole],
+) -> None:
+    house = queue_house(replace(VOICE_QUEUE, join_empty=True, leave_when_empty=True))
+    goes(house, Presence.READY)
+    goes(house, Presence.OFFLINE)
+    id_ = house.call()
+    escalate(house, id_, VOICE)
+    house.pass_time(100)
+    goes(house, Presence.AWAY)  # was not ready before: nobody has come yet
+    assert house.interaction(id_).escalation_in_progress
+    goes(house, Presence.READY)  # who is rung now, and does not answer
+    assert house.interaction(id_).escalation_in_progress
+    goes(house, *ends)
+    house.pass_time(30)  # what rang has rung out
+    assert not house.interaction(id_).escalation_in_progress
+
+
+def test_who_overflows_into_an_empty_queue_that_lets_nobody_wait_goes_on() -> None:
+    overflow = Overflow(OverflowTo.QUEUE, wait_s=10.0, queue_id=VOICE)
+    for join_empty in (True, False):
+        house = queue_house(
+            replace(VIDEO_QUEUE, overflow=overflow),
+            replace(VOICE_QUEUE, join_empty=join_empty, leave_when_empty=True),
+        )
+        id_ = house.call()
+        escalate(house, id_)
+        house.pass_time(11)
+        house.pass_time(1)
+        assert house.interaction(id_).escalation_in_progress is join_empty
+
+
 def test_priority_counts_as_waiting_and_age_wins_in_the_end() -> None:
     house = queue_house()
     old = house.call()
