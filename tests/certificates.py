@@ -12,6 +12,17 @@ from cryptography.x509.oid import NameOID
 
 NOT_BEFORE = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
 NOT_AFTER = datetime.datetime(2100, 1, 1, tzinfo=datetime.UTC)
+_SIGNS_CERTIFICATES = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
 
 
 @dataclass(frozen=True)
@@ -31,8 +42,12 @@ class Authority:
         self._directory = directory
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = _name("test authority")
-        built = _builder(self._name, self._name, self._key.public_key()).add_extension(
-            x509.BasicConstraints(ca=True, path_length=None), critical=True
+        public = self._key.public_key()
+        built = (
+            _builder(self._name, self._name, public)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+            .add_extension(_SIGNS_CERTIFICATES, critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
         )
         self.file = directory / "authority.pem"
         self.file.write_bytes(built.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
@@ -41,8 +56,12 @@ class Authority:
         """A certificate for host names and numeric addresses; the first one names its files."""
         key = ec.generate_private_key(ec.SECP256R1())
         alternatives = x509.SubjectAlternativeName([_alternative(name) for name in names])
-        built = _builder(_name(names[0]), self._name, key.public_key()).add_extension(
-            alternatives, critical=False
+        # The strict verification of Python 3.13 asks for the issuer's key by name (RFC 5280 4.2.1.1).
+        issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+        built = (
+            _builder(_name(names[0]), self._name, key.public_key())
+            .add_extension(alternatives, critical=False)
+            .add_extension(issuer, critical=False)
         )
         certificate = built.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
         secret = key.private_bytes(
