@@ -1,7 +1,8 @@
-"""Callbacks: the calls that the desk asks for, made through the SIP door and told back to the desk."""
+"""Callbacks: asked for by users, called in by the desk, made through the SIP door and told back to the desk."""
 
 import asyncio
 from contextlib import suppress
+from dataclasses import dataclass
 
 import structlog
 
@@ -9,15 +10,28 @@ from bridge.desk import commands
 from bridge.desk.callback import CallbackState
 from bridge.desk.events import CallbackMoved, DeskEvent
 from bridge.desk.interaction import Interaction
-from bridge.errors import BridgeError, CallFailedError
-from bridge.ids import InteractionId, LegId
+from bridge.errors import BridgeError, CallFailedError, NotFoundError
+from bridge.ids import InteractionId, LegId, QueueId
+from bridge.switchboard.desktops import Desktops
 from bridge.switchboard.dialer import Dialer
 from bridge.switchboard.leg import PhoneLeg, Place
+from bridge.switchboard.principal import INTERACTION_READ, Principal
+from bridge.switchboard.view import CallbackView
 from bridge.switchboard.wiring import Wiring
 
 log = structlog.get_logger()
 
 OVER = "the callback is over"
+
+
+@dataclass(frozen=True)
+class CallbackWish:
+    """`number` "" is the caller's own; `at` wall time, 0 as soon as it is the caller's turn."""
+
+    number: str = ""
+    at: float = 0.0
+    queue_id: QueueId | None = None
+    reason: str = ""
 
 
 class Callbacks:
@@ -26,22 +40,63 @@ class Callbacks:
     A callback that is canceled, or whose time is over, cancels its call.
     """
 
-    __slots__ = ("_calls", "_dialer", "_due", "_wake", "_wiring")
+    __slots__ = ("_calls", "_desktops", "_dialer", "_due", "_wake", "_wiring")
 
-    def __init__(self, wiring: Wiring, dialer: Dialer) -> None:
+    def __init__(self, wiring: Wiring, desktops: Desktops, dialer: Dialer) -> None:
         self._wiring = wiring
+        self._desktops = desktops
         self._dialer = dialer
         self._due: dict[InteractionId, Interaction] = {}
         self._calls: dict[LegId, asyncio.Task[None]] = {}
         self._wake = asyncio.Event()
+
+    # --- what users want ----------------------------------------------------------------------------------
+
+    async def request(
+        self, principal: Principal, interaction_id: InteractionId, wish: CallbackWish
+    ) -> CallbackView:
+        """The call ends and is made again in the same place of the queue. Asked again: scheduled anew."""
+        self._desktops.admit(principal, interaction_id)
+        interaction = self._wiring.desk.interaction(interaction_id)
+        self._dialer.routes(wish.number or interaction.caller)
+        clock = self._wiring.clock
+        not_before = wish.at - clock.wall() + clock.now() if wish.at else 0.0
+        command = commands.RequestCallback(
+            interaction_id, principal.user_id, wish.number, not_before, wish.queue_id, wish.reason
+        )
+        await self._wiring.do(interaction_id, command)
+        callback = self._wiring.portraits.callback(self._wiring.desk.interaction(interaction_id))
+        if callback is None:
+            raise NotFoundError(f"no callback in interaction {interaction_id}")
+        return callback
+
+    async def cancel(self, principal: Principal, interaction_id: InteractionId, reason: str) -> None:
+        """Nobody is called back, and the interaction ends."""
+        self._desktops.admit(principal, interaction_id)
+        command = commands.CancelCallback(interaction_id, principal.user_id, reason)
+        await self._wiring.do(interaction_id, command)
+
+    async def list(self, principal: Principal) -> tuple[CallbackView, ...]:
+        """The live ones of interactions the principal may see."""
+        self._desktops.seen(principal)
+        principal.require(INTERACTION_READ)
+        await self._wiring.read()
+        found = (
+            self._wiring.portraits.callback(interaction)
+            for interaction in self._wiring.desk.live_interactions()
+            if interaction.live_callback is not None and self._wiring.may_read(principal, interaction)
+        )
+        return tuple(callback for callback in found if callback is not None)
+
+    # --- the calls ----------------------------------------------------------------------------------------
 
     @property
     def busy(self) -> bool:
         """A call is to be made or rings."""
         return bool(self._due or self._calls)
 
-    def receive(self, event: DeskEvent, interaction: Interaction | None) -> None:
-        if not isinstance(event, CallbackMoved) or interaction is None:
+    def receive(self, event: DeskEvent, interaction: Interaction) -> None:
+        if not isinstance(event, CallbackMoved):
             return
         if event.state is CallbackState.DIALING:
             self._due[event.interaction_id] = interaction

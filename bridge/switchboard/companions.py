@@ -51,8 +51,7 @@ class Companions:
         participant_id: ParticipantId | None = None,
     ) -> CompanionLinkView:
         """For the customer named, or the only one. A link made before and not used is void from now on."""
-        self._desktops.seen(principal)
-        interaction = self._wiring.writable(principal, interaction_id)
+        interaction = self._desktops.admit(principal, interaction_id)
         if self._door is None:
             raise NotAllowedError("this bridge has no web door that could sign a link")
         participant = _customer(interaction, participant_id)

@@ -1,14 +1,11 @@
 """Which connections are open, and what follows when the last one of a user closes or a new one comes."""
 
-from typing import TYPE_CHECKING
-
 from bridge.desk import commands
+from bridge.desk.interaction import Interaction
+from bridge.ids import InteractionId, UserId
 from bridge.switchboard.browsers import Browsers
 from bridge.switchboard.principal import Principal
 from bridge.switchboard.wiring import Wiring
-
-if TYPE_CHECKING:
-    from bridge.ids import UserId
 
 
 class Desktops:
@@ -33,7 +30,13 @@ class Desktops:
         self._wiring.announcer.repeat_offers(principal.user_id, principal.connection_id)
         self._wiring.ledger.begin(commands.ReturnDesktop(principal.user_id))
 
+    def admit(self, principal: Principal, interaction_id: InteractionId) -> Interaction:
+        """A command that changes an interaction came over this connection. Raises what `writable` raises."""
+        self.seen(principal)
+        return self._wiring.writable(principal, interaction_id)
+
     async def closed(self, principal: Principal) -> None:
+        """The websocket is gone. Presence and media survive a grace period for a reconnect."""
         connections = self._open.get(principal.user_id, set())
         connections.discard(principal.connection_id)
         if not connections:

@@ -49,8 +49,7 @@ class Flows:
     ) -> Started:
         """The same flow again gives the run there is. ConflictError while another one runs, and
         `ParticipantConflictError` while somebody is sought by name."""
-        self._desktops.seen(principal)
-        self._wiring.writable(principal, interaction_id)
+        self._desktops.admit(principal, interaction_id)
         flow = self._flow(flow_id)
         if flow.asks_for_video:
             principal.require(VIDEO_USE)
@@ -65,8 +64,7 @@ class Flows:
         self, principal: Principal, interaction_id: InteractionId, flow_run_id: FlowRunId, reason: str = ""
     ) -> None:
         """What it seeks is given up; the conversation goes on as it is."""
-        self._desktops.seen(principal)
-        self._wiring.writable(principal, interaction_id)
+        self._desktops.admit(principal, interaction_id)
         command = commands.StopFlow(interaction_id, flow_run_id, principal.user_id, reason)
         await self._wiring.do(interaction_id, command)
 

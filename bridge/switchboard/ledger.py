@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from bridge.clock import Clock
 from bridge.desk import events
 from bridge.desk.account import Registration
-from bridge.desk.commands import DeskCommand
+from bridge.desk.commands import DeskCommand, ExpireDeadlines
 from bridge.desk.desk import Desk
 from bridge.desk.events import DeskEvent
 from bridge.desk.expert import Expert
@@ -75,6 +75,15 @@ class Ledger:
             lambda numbers: (*self._on_numbered(committed(numbers)), *answer, *beside),
         )
         return happened, durable
+
+    def timer(self) -> float | None:
+        """The desk's next deadline."""
+        return self._desk.timer()
+
+    def handle_timer(self, now: float) -> None:
+        at = self._desk.timer()
+        if at is not None and at <= now:
+            self.begin(ExpireDeadlines())
 
     async def carry_out(self, command: DeskCommand) -> tuple[DeskEvent, ...]:
         """Returns when the step is on disk; one that changed nothing, when what it saw is."""

@@ -17,7 +17,6 @@ from bridge.switchboard.doors import ArrivingCall
 from bridge.switchboard.equipment import Equipment, phone_capabilities
 from bridge.switchboard.event import MediaConnected
 from bridge.switchboard.leg import PhoneLeg, Place
-from bridge.switchboard.overload import Overload
 from bridge.switchboard.wiring import Wiring
 
 log = structlog.get_logger()
@@ -29,14 +28,13 @@ MAX_ADDRESS_CHARACTERS = 256
 class Phones:
     """`arrive` and its like for the SIP door. One interaction for each inbound call."""
 
-    __slots__ = ("_dialer", "_draining", "_equipment", "_wiring", "overload")
+    __slots__ = ("_dialer", "_draining", "_equipment", "_wiring")
 
     def __init__(self, wiring: Wiring, dialer: Dialer) -> None:
         self._wiring = wiring
         self._dialer = dialer
         self._equipment = Equipment(wiring)
         self._draining = False
-        self.overload = Overload()
 
     def drain(self) -> None:
         """Takes no new calls from now on."""
@@ -49,7 +47,7 @@ class Phones:
         if isinstance(known, PhoneLeg) and known.restored:
             return await self._answer_again(known, call)
         if call.replaces is None:  # otherwise one comes for one that goes
-            self.overload.check()
+            self._wiring.overload.check()
         replaced = self._leg(call.replaces) if call.replaces is not None else None
         leg = self._new_leg(call, replaced)
         if call.offer:

@@ -10,7 +10,7 @@ from bridge.ids import LegId
 from bridge.journal.snapshots import Snapshots
 from bridge.negotiation import PhoneSession
 from bridge.switchboard.leg import PhoneLeg, Place
-from bridge.switchboard.phone_memory import PhoneMemory, RememberedPhone
+from bridge.switchboard.phone_memory import RememberedPhone
 from bridge.switchboard.wiring import Wiring
 
 log = structlog.get_logger()
@@ -21,12 +21,11 @@ NOWHERE = ("", 0)  # the port of the last process: whichever the worker gives no
 class Restoration:
     """`restore` first, then, when the clock goes on from there, `restart`. Both before anything runs."""
 
-    __slots__ = ("_memory", "_snapshots", "_wiring")
+    __slots__ = ("_snapshots", "_wiring")
 
-    def __init__(self, wiring: Wiring, snapshots: Snapshots, memory: PhoneMemory) -> None:
+    def __init__(self, wiring: Wiring, snapshots: Snapshots) -> None:
         self._wiring = wiring
         self._snapshots = snapshots
-        self._memory = memory
 
     async def restore(self) -> float:
         """Brings the desk to where the journal ends. Returns the last instant known there."""
@@ -40,7 +39,7 @@ class Restoration:
 
     async def restart(self, returning: frozenset[LegId]) -> None:
         """Ends what did not survive. `returning` are the legs whose door can take them up again."""
-        memories = await self._memory.recall()
+        memories = await self._wiring.phone_memory.recall()
         legs = set()
         for interaction in self._wiring.desk.live_interactions():
             # Performed once the media worker and the doors are there.
@@ -52,7 +51,7 @@ class Restoration:
                     ):
                         legs.add(leg_id)
         for leg_id in memories.keys() - legs:
-            self._memory.forget(leg_id)
+            self._wiring.phone_memory.forget(leg_id)
         if self._wiring.journal.last_number:
             self._wiring.ledger.begin(commands.Restart(frozenset(legs)))
 

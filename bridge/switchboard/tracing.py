@@ -1,7 +1,6 @@
 """The SIP messages of an interaction's calls, for whoever has to find out what a phone and the bridge said."""
 
 from bridge.ids import InteractionId, LegId
-from bridge.journal.journal import Journal
 from bridge.switchboard.doors import PhoneDoor, Signal
 from bridge.switchboard.principal import INTERACTION_ALL, Principal
 from bridge.switchboard.view import SignalView
@@ -11,11 +10,10 @@ from bridge.switchboard.wiring import Wiring
 class Tracing:
     """Which legs an interaction had is in the journal; what was said on them the SIP door still knows."""
 
-    __slots__ = ("_journal", "_phone_door", "_wiring")
+    __slots__ = ("_phone_door", "_wiring")
 
-    def __init__(self, wiring: Wiring, journal: Journal) -> None:
+    def __init__(self, wiring: Wiring) -> None:
         self._wiring = wiring
-        self._journal = journal
         self._phone_door: PhoneDoor | None = None
 
     def attach(self, phone_door: PhoneDoor) -> None:
@@ -39,6 +37,6 @@ class Tracing:
 
     async def _legs(self, interaction_id: InteractionId) -> tuple[LegId, ...]:
         """Every leg its timeline names, gone ones too."""
-        entries = await self._journal.read(interaction_id=interaction_id)
+        entries = await self._wiring.journal.read(interaction_id=interaction_id)
         legs = (getattr(entry.event, "leg_id", None) for entry in entries)
         return tuple(dict.fromkeys(leg_id for leg_id in legs if leg_id))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from bridge.desk import commands
 from bridge.desk.participant import MediaType, Participant, ParticipantRole
 from bridge.desk.supervision import SupervisionMode
-from bridge.errors import NotAllowedError, NotFoundError
+from bridge.errors import NotAllowedError
 from bridge.ids import InteractionId, ParticipantId, QueueId, UserId
 from bridge.switchboard.desktops import Desktops
 from bridge.switchboard.principal import INTERACTION_SUPERVISE, VIDEO_USE, Principal
@@ -77,29 +77,29 @@ class Transfers:
                 wish.second_expert,
             ),
         )
-        return self._view(interaction_id)
+        return self._wiring.interaction_view(interaction_id)
 
     async def complete_transfer(self, principal: Principal, interaction_id: InteractionId) -> InteractionView:
         """Warm: the agent who consults leaves, the expert stays with the customer."""
-        self._write(principal, interaction_id)
+        self._desktops.admit(principal, interaction_id)
         command = commands.CompleteTransfer(interaction_id, principal.user_id)
         await self._wiring.do(interaction_id, command)
-        return self._view(interaction_id)
+        return self._wiring.interaction_view(interaction_id)
 
     async def merge_consult(self, principal: Principal, interaction_id: InteractionId) -> InteractionView:
         """Conference: everybody talks with everybody."""
-        self._write(principal, interaction_id)
+        self._desktops.admit(principal, interaction_id)
         await self._wiring.do(interaction_id, commands.MergeConsult(interaction_id, principal.user_id))
-        return self._view(interaction_id)
+        return self._wiring.interaction_view(interaction_id)
 
     async def cancel_transfer(
         self, principal: Principal, interaction_id: InteractionId, reason: str = ""
     ) -> InteractionView:
         """Back to the old place."""
-        self._write(principal, interaction_id)
+        self._desktops.admit(principal, interaction_id)
         command = commands.CancelTransfer(interaction_id, principal.user_id, reason)
         await self._wiring.do(interaction_id, command)
-        return self._view(interaction_id)
+        return self._wiring.interaction_view(interaction_id)
 
     async def supervise(
         self,
@@ -116,13 +116,10 @@ class Transfers:
             interaction_id, principal.user_id, principal.name, SupervisionMode(mode), coached_id, kind
         )
         await self._wiring.do(interaction_id, command)
-        participant = self._wiring.desk.interaction(interaction_id).participant_of(principal.user_id)
-        if participant is None:
-            raise NotFoundError(f"{principal.user_id} left again")
-        return self._wiring.portraits.participant(participant)
+        return self._wiring.part_view(interaction_id, principal.user_id)
 
     def _may_start(self, principal: Principal, interaction_id: InteractionId, wish: TransferWish) -> None:
-        self._write(principal, interaction_id)
+        self._desktops.admit(principal, interaction_id)
         if (wish.user_id is None) == (wish.queue_id is None):
             raise NotAllowedError("name either a user or a queue to transfer to")
         if ParticipantRole(wish.role) not in _ROLES:
@@ -130,16 +127,9 @@ class Transfers:
         if MediaType(wish.type) is MediaType.VIDEO:
             principal.require(VIDEO_USE)
 
-    def _write(self, principal: Principal, interaction_id: InteractionId) -> None:
-        self._desktops.seen(principal)
-        self._wiring.writable(principal, interaction_id)
-
     def _target(self, interaction_id: InteractionId) -> ParticipantView:
         interaction = self._wiring.desk.interaction(interaction_id)
         if interaction.transfer is None:
             raise NotAllowedError("the consultation was over at once")
         target: Participant = interaction.participant(interaction.transfer.target_id)
         return self._wiring.portraits.participant(target)
-
-    def _view(self, interaction_id: InteractionId) -> InteractionView:
-        return self._wiring.portraits.interaction(self._wiring.desk.interaction(interaction_id))

@@ -10,7 +10,7 @@ from bridge.desk.events import DeskEvent
 from bridge.desk.interaction import Interaction
 from bridge.desk.participant import Participant
 from bridge.errors import ForbiddenError, NotFoundError
-from bridge.ids import IdSource, InteractionId, TrunkId
+from bridge.ids import IdSource, InteractionId, TrunkId, UserId
 from bridge.journal.journal import Journal
 from bridge.negotiation import BrowserPreferences, PhonePreferences
 from bridge.switchboard.announcer import Announcer
@@ -18,6 +18,7 @@ from bridge.switchboard.conductor import Conductor
 from bridge.switchboard.doors import Sounds
 from bridge.switchboard.ledger import Ledger
 from bridge.switchboard.leg import Legs
+from bridge.switchboard.overload import Overload
 from bridge.switchboard.performance import Performance
 from bridge.switchboard.phone_memory import PhoneMemory
 from bridge.switchboard.portrait import Portraits
@@ -28,6 +29,7 @@ from bridge.switchboard.principal import (
     INTERACTION_WRITE,
     Principal,
 )
+from bridge.switchboard.view import InteractionView, ParticipantView
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class Wiring:
     clock: Clock
     policy: SwitchboardPolicy
     phone_memory: PhoneMemory
+    overload: Overload
 
     async def do(self, interaction_id: InteractionId, command: commands.DeskCommand) -> tuple[DeskEvent, ...]:
         """Carries out a command on an interaction; returns when it is on disk and performed."""
@@ -104,6 +107,17 @@ class Wiring:
         if self.may_read(principal, interaction):
             raise ForbiddenError(f"{principal.user_id} takes no part in interaction {interaction_id}")
         raise NotFoundError(f"no interaction {interaction_id}")
+
+    def interaction_view(self, interaction_id: InteractionId) -> InteractionView:
+        """As it is at this moment, for the answer to a command that was allowed."""
+        return self.portraits.interaction(self.desk.interaction(interaction_id))
+
+    def part_view(self, interaction_id: InteractionId, user_id: UserId) -> ParticipantView:
+        """The live part of a user, as it is at this moment."""
+        participant = self.desk.interaction(interaction_id).participant_of(user_id)
+        if participant is None:
+            raise NotFoundError(f"{user_id} left again")
+        return self.portraits.participant(participant)
 
     def own_participant(self, principal: Principal, interaction_id: InteractionId) -> Participant:
         """The principal's own live part in an interaction, or the customer's whose companion it is."""

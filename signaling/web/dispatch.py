@@ -4,9 +4,11 @@ from collections.abc import Iterable
 from typing import TypeVar, assert_never
 
 from bridge.ids import InteractionId, LegId, OfferId, ParticipantId, QueueId, UserId
-from bridge.switchboard import switchboard, view
+from bridge.switchboard import view
+from bridge.switchboard.participants import AddFromQueue, AddParticipant, DialOut
 from bridge.switchboard.principal import Principal
 from bridge.switchboard.search import STATES, InteractionFilter
+from bridge.switchboard.switchboard import Switchboard
 from signaling.web import event, messages
 from signaling.web.account_message import Enrolling
 from signaling.web.enrolling import carry_out_enrolling
@@ -70,7 +72,7 @@ class Dispatch:
     __slots__ = ("_hooks", "_notices", "_secrets", "_switchboard")
 
     def __init__(
-        self, switchboard: switchboard.Switchboard, hooks: Hooks, notices: Notices, secrets: SecretCheck
+        self, switchboard: Switchboard, hooks: Hooks, notices: Notices, secrets: SecretCheck
     ) -> None:
         self._switchboard = switchboard
         self._hooks = hooks
@@ -115,13 +117,13 @@ class Dispatch:
         board = self._switchboard
         match command:
             case messages.SetPresence():
-                user = await board.set_presence(principal, command.presence, command.role)
+                user = await board.users.set_presence(principal, command.presence, command.role)
                 return event.UserResult(user=_wire(event.User, user))
             case messages.AcceptOffer():
-                interaction = await board.accept_offer(principal, OfferId(command.offer_id))
+                interaction = await board.offers.accept(principal, OfferId(command.offer_id))
                 return event.InteractionResult(interaction=_wire(event.Interaction, interaction))
             case messages.RejectOffer():
-                await board.reject_offer(principal, OfferId(command.offer_id), command.reason)
+                await board.offers.reject(principal, OfferId(command.offer_id), command.reason)
             case _:
                 assert_never(command)
         return None
@@ -133,17 +135,17 @@ class Dispatch:
         participant = ParticipantId(command.participant_id)
         match command:
             case messages.RemoveParticipant():
-                await board.remove_participant(principal, interaction, participant)
+                await board.participants.remove(principal, interaction, participant)
             case messages.MuteParticipant():
-                await board.mute(principal, interaction, participant)
+                await board.participants.mute(principal, interaction, participant)
             case messages.UnmuteParticipant():
-                await board.unmute(principal, interaction, participant)
+                await board.participants.unmute(principal, interaction, participant)
             case messages.HoldParticipant():
-                await board.hold(principal, interaction, participant)
+                await board.participants.hold(principal, interaction, participant)
             case messages.ResumeParticipant():
-                await board.resume(principal, interaction, participant)
+                await board.participants.resume(principal, interaction, participant)
             case messages.SendDigits():
-                await board.send_digits(principal, interaction, participant, command.digits)
+                await board.participants.send_digits(principal, interaction, participant, command.digits)
             case _:
                 assert_never(command)
 
@@ -156,15 +158,17 @@ class Dispatch:
                 participant = await self._add(principal, interaction_id, command)
                 return event.ParticipantResult(participant=_wire(event.Participant, participant))
             case messages.LeaveInteraction():
-                await board.leave(principal, interaction_id)
+                await board.participants.leave(principal, interaction_id)
             case messages.EndInteraction():
-                await board.end_interaction(principal, interaction_id)
+                await board.interactions.end(principal, interaction_id)
             case messages.SetAttributes():
-                interaction = await board.set_attributes(principal, interaction_id, command.attributes)
+                interaction = await board.interactions.set_attributes(
+                    principal, interaction_id, command.attributes
+                )
                 return event.InteractionResult(interaction=_wire(event.Interaction, interaction))
             case messages.PlayPrompt():
                 listener = ParticipantId(command.participant_id) if command.participant_id else None
-                await board.play_prompt(principal, interaction_id, listener, command.prompt)
+                await board.prompts.play(principal, interaction_id, listener, command.prompt)
             case _:
                 assert_never(command)
         return None
@@ -172,31 +176,30 @@ class Dispatch:
     async def _add(
         self, principal: Principal, interaction_id: InteractionId, command: messages.AddParticipant
     ) -> view.ParticipantView:
-        board = self._switchboard
+        participants = self._switchboard.participants
         if command.address is not None:
-            return (await board.dial(principal, interaction_id, _dial_out(command))).participant
-        if command.queue_id is None:
-            return await board.add_participant(principal, interaction_id, _wish(board, command))
-        wish = switchboard.AddFromQueue(
-            QueueId(command.queue_id), command.type, command.properties, command.second_expert
-        )
-        return (await board.add_from_queue(principal, interaction_id, wish)).participant
+            added = await participants.dial(principal, interaction_id, _dial_out(command))
+        elif command.queue_id is not None:
+            added = await participants.add_from_queue(principal, interaction_id, _from_queue(command))
+        else:
+            added = await participants.add(principal, interaction_id, _wish(self._switchboard, command))
+        return added.participant
 
     async def _reading(self, principal: Principal, command: Reading) -> event.Result:
         board = self._switchboard
         match command:
             case messages.GetInteraction():
-                interaction = await board.get_interaction(principal, InteractionId(command.interaction_id))
+                interaction = await board.interactions.get(principal, InteractionId(command.interaction_id))
                 return event.InteractionResult(interaction=_wire(event.Interaction, interaction))
             case messages.GetTimeline():
                 id_ = InteractionId(command.interaction_id)
-                entries = await board.timeline(principal, id_, command.after, command.limit)
+                entries = await board.interactions.timeline(principal, id_, command.after, command.limit)
                 return event.TimelineResult(timeline=_wires(event.TimelineEntry, entries))
             case messages.GetTrace():
                 signals = await board.tracing.trace(principal, InteractionId(command.interaction_id))
                 return event.TraceResult(signals=_wires(event.Signal, signals))
             case messages.ListInteractions():
-                page = await board.find_interactions(
+                page = await board.interactions.find(
                     principal, _filter(command), command.cursor, command.limit
                 )
                 return event.InteractionsResult(
@@ -204,14 +207,14 @@ class Dispatch:
                     next_cursor=page.next_cursor or None,
                 )
             case messages.GetUser():
-                user = await board.get_user(principal, UserId(command.user_id))
+                user = await board.users.get(principal, UserId(command.user_id))
                 return event.UserResult(user=_wire(event.User, user))
             case messages.ListPrompts():
-                return event.PromptsResult(prompts=await board.list_prompts(principal))
+                return event.PromptsResult(prompts=await board.prompts.list(principal))
             case messages.ListTrunks():
-                return event.TrunksResult(trunks=_wires(event.Trunk, board.list_trunks(principal)))
+                return event.TrunksResult(trunks=_wires(event.Trunk, board.trunks.list(principal)))
             case messages.ListUsers():
-                return event.UsersResult(users=_wires(event.User, await board.list_users(principal)))
+                return event.UsersResult(users=_wires(event.User, await board.users.list(principal)))
             case _:
                 assert_never(command)
 
@@ -220,16 +223,16 @@ class Dispatch:
         match command:
             case messages.OfferMedia():
                 interaction_id = InteractionId(command.interaction_id)
-                answer = await board.offer_media(principal, interaction_id, command.sdp)
+                answer = await board.media.offer(principal, interaction_id, command.sdp)
                 return event.MediaResult(leg_id=answer.leg_id, sdp=answer.sdp)
             case messages.AnswerMedia():
-                await board.answer_media(principal, LegId(command.leg_id), command.sdp)
+                await board.media.answer(principal, LegId(command.leg_id), command.sdp)
             case messages.TrickleCandidate():
                 candidate = command.candidate.candidate if command.candidate else ""
-                await board.trickle(principal, LegId(command.leg_id), candidate)
+                await board.media.trickle(principal, LegId(command.leg_id), candidate)
             case messages.GetMediaProbe():
                 return event.MediaProbeResult.model_validate(
-                    board.media_probe(principal), from_attributes=True
+                    board.media.probe(principal), from_attributes=True
                 )
             case _:
                 assert_never(command)
@@ -246,13 +249,18 @@ def _filter(command: messages.ListInteractions) -> InteractionFilter:
     )
 
 
-def _dial_out(command: messages.AddParticipant) -> switchboard.DialOut:
-    return switchboard.DialOut(command.address or "", command.role, command.name or "", command.second_expert)
+def _dial_out(command: messages.AddParticipant) -> DialOut:
+    return DialOut(command.address or "", command.role, command.name or "", command.second_expert)
 
 
-def _wish(board: switchboard.Switchboard, command: messages.AddParticipant) -> switchboard.AddParticipant:
-    return switchboard.AddParticipant(
-        user_id=board.user_named(command.user_id or ""),
+def _from_queue(command: messages.AddParticipant) -> AddFromQueue:
+    queue_id = QueueId(command.queue_id or "")
+    return AddFromQueue(queue_id, command.type, command.properties, command.second_expert)
+
+
+def _wish(board: Switchboard, command: messages.AddParticipant) -> AddParticipant:
+    return AddParticipant(
+        user_id=board.users.named(command.user_id or ""),
         type=command.type,
         role=command.role,
         properties=command.properties,

@@ -52,7 +52,7 @@ async def carry_out_handing_over(
 
 def _wish(board: Switchboard, command: messages.ConsultParticipant | messages.TransferBlind) -> TransferWish:
     return TransferWish(
-        user_id=board.user_named(command.user_id) if command.user_id else None,
+        user_id=board.users.named(command.user_id) if command.user_id else None,
         queue_id=QueueId(command.queue_id) if command.queue_id else None,
         type=command.type,
         role=command.role,

@@ -5,9 +5,10 @@ from typing import assert_never
 from bridge.desk.participant import ParticipantRole
 from bridge.desk.queue import Overflow, OverflowTo, Profile, Queue, SkillMatch, Strategy
 from bridge.ids import InteractionId, QueueId, UserId
+from bridge.switchboard.callbacks import CallbackWish
 from bridge.switchboard.principal import Principal
-from bridge.switchboard.queues import CallbackWish, Readiness
 from bridge.switchboard.switchboard import Switchboard
+from bridge.switchboard.users import Readiness
 from signaling.web import event, messages
 
 Queueing = messages.QueueInteraction | messages.ListQueues | messages.GetQueue
@@ -21,18 +22,18 @@ async def carry_out_queueing(
 ) -> event.Result | None:
     match command:
         case messages.QueueInteraction():
-            interaction = await board.queue_interaction(
+            interaction = await board.interactions.queue(
                 principal, InteractionId(command.interaction_id), QueueId(command.queue_id)
             )
             return event.InteractionResult(
                 interaction=event.Interaction.model_validate(interaction, from_attributes=True)
             )
         case messages.ListQueues():
-            queues = await board.list_queues(principal)
+            queues = await board.queues.list(principal)
             found = tuple(event.Queue.model_validate(queue, from_attributes=True) for queue in queues)
             return event.QueuesResult(queues=found)
         case messages.GetQueue():
-            queue = await board.get_queue(principal, QueueId(command.queue_id))
+            queue = await board.queues.get(principal, QueueId(command.queue_id))
             return event.QueueResult(queue=event.Queue.model_validate(queue, from_attributes=True))
         case _:
             assert_never(command)
@@ -43,10 +44,10 @@ async def carry_out_administration(
 ) -> event.Result | None:
     match command:
         case messages.DeclareQueue():
-            queue = await board.declare_queue(principal, queue_of(command.queue))
+            queue = await board.queues.declare(principal, queue_of(command.queue))
             return event.QueueResult(queue=event.Queue.model_validate(queue, from_attributes=True))
         case messages.RemoveQueue():
-            await board.remove_queue(principal, QueueId(command.queue_id))
+            await board.queues.remove(principal, QueueId(command.queue_id))
         case messages.SetProfile():
             profile = Profile(
                 UserId(command.user_id),
@@ -55,7 +56,7 @@ async def carry_out_administration(
                 command.capacity,
                 external_ids=command.external_ids,
             )
-            await board.set_profile(principal, profile)
+            await board.users.set_profile(principal, profile)
         case _:
             assert_never(command)
     return None
@@ -69,15 +70,15 @@ async def carry_out_calling(
             at = command.not_before.timestamp() if command.not_before is not None else 0.0
             queue_id = QueueId(command.queue_id) if command.queue_id is not None else None
             wish = CallbackWish(command.number, at, queue_id, command.reason)
-            callback = await board.request_callback(principal, InteractionId(command.interaction_id), wish)
+            callback = await board.callbacks.request(principal, InteractionId(command.interaction_id), wish)
             return event.CallbackResult(
                 callback=event.Callback.model_validate(callback, from_attributes=True)
             )
         case messages.CancelCallback():
-            await board.cancel_callback(principal, InteractionId(command.interaction_id), command.reason)
+            await board.callbacks.cancel(principal, InteractionId(command.interaction_id), command.reason)
             return None
         case messages.ListCallbacks():
-            callbacks = await board.list_callbacks(principal)
+            callbacks = await board.callbacks.list(principal)
             found = tuple(event.Callback.model_validate(c, from_attributes=True) for c in callbacks)
             return event.CallbacksResult(callbacks=found)
         case _:
@@ -88,10 +89,10 @@ async def carry_out_working(board: Switchboard, principal: Principal, command: W
     match command:
         case messages.ProveReady():
             readiness = Readiness(command.microphone, command.camera, command.ice, command.detail)
-            user = await board.prove_ready(principal, readiness)
+            user = await board.users.prove_ready(principal, readiness)
         case messages.CompleteWrapUp():
             interaction_id = InteractionId(command.interaction_id)
-            user = await board.complete_wrap_up(principal, interaction_id, command.code, command.note)
+            user = await board.users.complete_wrap_up(principal, interaction_id, command.code, command.note)
         case _:
             assert_never(command)
     return event.UserResult(user=event.User.model_validate(user, from_attributes=True))

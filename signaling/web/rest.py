@@ -172,7 +172,7 @@ class Call:
         wanted = self._request.headers.get("if-match")
         if wanted is None:
             return
-        present = etag(self.board.peek(self.principal, interaction_id))
+        present = etag(self.board.interactions.peek(self.principal, interaction_id))
         if wanted.strip() != "*" and present not in _tags(wanted):
             raise PreconditionError(f"interaction {interaction_id} is at {present} by now: read it again")
 

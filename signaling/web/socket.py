@@ -108,7 +108,7 @@ class Socket:
         if principal is None:
             return
         try:
-            await self._switchboard.connection_closed(principal)
+            await self._switchboard.desktops.closed(principal)
         except BridgeError as error:
             self._log.warning("x connection closed", code=error.code, reason=error.reason)
         except Exception:

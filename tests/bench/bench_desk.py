@@ -31,8 +31,9 @@ from bridge.plane import messages
 from bridge.settings import Log
 from bridge.switchboard.doors import ArrivingCall, Audience, Route, Signal
 from bridge.switchboard.event import DesktopEvent, InteractionUpdated, OfferMade
+from bridge.switchboard.participants import AddFromQueue
 from bridge.switchboard.principal import Principal
-from bridge.switchboard.switchboard import AddFromQueue, Switchboard
+from bridge.switchboard.switchboard import Switchboard
 from bridge.switchboard.view import OfferView, TrunkView
 from bridge.switchboard.wiring import SwitchboardPolicy
 from tests.bench.figure import Figure, middle
@@ -291,9 +292,9 @@ class _Floor:
 
     async def fill(self) -> None:
         for user_id in (*AGENTS, *EXPERTS):
-            await self._board.set_profile(CRM, Profile(user_id, {SKILL: 3}))
+            await self._board.users.set_profile(CRM, Profile(user_id, {SKILL: 3}))
             ringing = self._doors.offer(user_id) if user_id in AGENTS else None
-            await self._board.set_presence(_who(user_id), "ready", _role(user_id))
+            await self._board.users.set_presence(_who(user_id), "ready", _role(user_id))
             if ringing is not None:
                 await self._call()
                 await self._answer(await ringing)
@@ -306,16 +307,16 @@ class _Floor:
         self._asked += 1
         id_ = self._line.pop(place)
         wish = AddFromQueue(VIDEO)
-        offer = await self._timed(id_, self._board.add_from_queue(CRM, id_, wish))
-        view = await self._board.accept_offer(_who(offer.user_id), offer.offer_id)
+        offer = await self._timed(id_, self._board.participants.add_from_queue(CRM, id_, wish))
+        view = await self._board.offers.accept(_who(offer.user_id), offer.offer_id)
         sought = next(p for p in view.participants if p.user_id == offer.user_id and not p.disconnect_reason)
-        await self._board.remove_participant(CRM, id_, sought.participant_id)
+        await self._board.participants.remove(CRM, id_, sought.participant_id)
         self._line.insert(place, id_)
         self.done += STORY
 
     async def serve_next(self) -> None:
         id_, user_id = self._served.popleft()
-        offer = await self._timed(user_id, self._board.end_interaction(CRM, id_))
+        offer = await self._timed(user_id, self._board.interactions.end(CRM, id_))
         await self._answer(offer)
         await self._call()
         self.done += STORY
@@ -332,7 +333,7 @@ class _Floor:
     async def _answer(self, offer: OfferView) -> None:
         if offer.interaction_id in self._line:
             self._line.remove(offer.interaction_id)
-        await self._board.accept_offer(_who(offer.user_id), offer.offer_id)
+        await self._board.offers.accept(_who(offer.user_id), offer.offer_id)
         self._served.append((offer.interaction_id, offer.user_id))
 
     async def _call(self) -> None:

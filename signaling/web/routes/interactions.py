@@ -6,9 +6,9 @@ from fastapi import Path, Query
 from starlette.responses import Response
 
 from bridge.ids import InteractionId
+from bridge.switchboard.interactions import TIMELINE_MAX_ENTRIES
 from bridge.switchboard.principal import INTERACTION_READ, INTERACTION_WRITE
 from bridge.switchboard.search import STATES, InteractionFilter
-from bridge.switchboard.switchboard import TIMELINE_MAX_ENTRIES
 from bridge.switchboard.view import InteractionView
 from signaling.web import body, event
 from signaling.web.messages import WantedState
@@ -62,7 +62,7 @@ async def list_interactions(  # noqa: PLR0913, PLR0917 - one argument for each q
     states = STATES.get(state, (state,))
     attributes = dict(_pair(text) for text in attribute)
     wanted = InteractionFilter(states, caller, called, user_id, attributes)
-    page = await call.board.find_interactions(call.principal, wanted, cursor, limit)
+    page = await call.board.interactions.find(call.principal, wanted, cursor, limit)
     found = tuple(event.Interaction.model_validate(i, from_attributes=True) for i in page.interactions)
     return model_response(body.Interactions(interactions=found, next_cursor=page.next_cursor or None))
 
@@ -83,7 +83,7 @@ def _pair(text: str) -> tuple[str, str]:
     },
 )
 async def get_interaction(call: Reader, interaction_id: IdInPath) -> Response:
-    view = await call.board.get_interaction(call.principal, InteractionId(interaction_id))
+    view = await call.board.interactions.get(call.principal, InteractionId(interaction_id))
     if call.has(etag(view)):
         return Response(status_code=304, headers={"ETag": etag(view)})
     return interaction_response(view)
@@ -102,10 +102,10 @@ async def change_interaction(
     id_ = InteractionId(interaction_id)
     call.require_match(id_)
     if change.attributes is not None:
-        work = call.board.set_attributes(call.principal, id_, change.attributes)
+        work = call.board.interactions.set_attributes(call.principal, id_, change.attributes)
         return await call.answer(work, lambda _changed: _seen(call, id_))
     return await call.answer(
-        call.board.end_interaction(call.principal, id_), lambda _changed: _seen(call, id_)
+        call.board.interactions.end(call.principal, id_), lambda _changed: _seen(call, id_)
     )
 
 
@@ -117,7 +117,7 @@ async def change_interaction(
     responses=problems(READ_PROBLEMS),
 )
 async def get_attributes(call: Reader, interaction_id: IdInPath) -> Response:
-    view = await call.board.get_interaction(call.principal, InteractionId(interaction_id))
+    view = await call.board.interactions.get(call.principal, InteractionId(interaction_id))
     return _attributes_response(view)
 
 
@@ -133,8 +133,10 @@ async def set_attributes(
 ) -> Response:
     id_ = InteractionId(interaction_id)
     call.require_match(id_)
-    work = call.board.set_attributes(call.principal, id_, change.attributes)
-    return await call.answer(work, lambda _changed: _attributes_response(call.board.snapshot(id_)))
+    work = call.board.interactions.set_attributes(call.principal, id_, change.attributes)
+    return await call.answer(
+        work, lambda _changed: _attributes_response(call.board.interactions.snapshot(id_))
+    )
 
 
 @ROUTER.post(
@@ -147,7 +149,7 @@ async def set_attributes(
 async def leave_interaction(call: Writer, interaction_id: IdInPath) -> Response:
     id_ = InteractionId(interaction_id)
     call.require_match(id_)
-    work = call.board.leave(call.principal, id_)
+    work = call.board.participants.leave(call.principal, id_)
     return await call.answer(work, lambda _changed: Response(status_code=204))
 
 
@@ -165,7 +167,7 @@ async def get_timeline(
     limit: Annotated[int, Query(ge=1, le=TIMELINE_MAX_ENTRIES)] = 200,
 ) -> Response:
     id_ = InteractionId(interaction_id)
-    entries = await call.board.timeline(call.principal, id_, after, limit)
+    entries = await call.board.interactions.timeline(call.principal, id_, after, limit)
     found = tuple(event.TimelineEntry.model_validate(e, from_attributes=True) for e in entries)
     next_after = entries[-1].number if len(entries) == limit else None
     return model_response(body.Timeline(timeline=found, next_after=next_after))
@@ -173,7 +175,7 @@ async def get_timeline(
 
 def _seen(call: Call, interaction_id: InteractionId) -> Response:
     """The state right after the caller's own step. Who may write it has been asked already."""
-    return interaction_response(call.board.snapshot(interaction_id))
+    return interaction_response(call.board.interactions.snapshot(interaction_id))
 
 
 def _attributes_response(view: InteractionView) -> Response:

@@ -27,9 +27,11 @@ OfferInPath = Annotated[
     responses=problems(WRITE_PROBLEMS),
 )
 async def accept_offer(call: Router, offer_id: OfferInPath) -> Response:
-    interaction_id = call.board.interaction_of_offer(OfferId(offer_id))
-    work = call.board.accept_offer(call.principal, OfferId(offer_id))
-    return await call.answer(work, lambda _changed: interaction_response(call.board.snapshot(interaction_id)))
+    interaction_id = call.board.offers.interaction_of(OfferId(offer_id))
+    work = call.board.offers.accept(call.principal, OfferId(offer_id))
+    return await call.answer(
+        work, lambda _changed: interaction_response(call.board.interactions.snapshot(interaction_id))
+    )
 
 
 @ROUTER.post(
@@ -40,5 +42,5 @@ async def accept_offer(call: Router, offer_id: OfferInPath) -> Response:
     responses=problems(WRITE_PROBLEMS),
 )
 async def reject_offer(call: Router, offer_id: OfferInPath, wish: body.OfferRefusal) -> Response:
-    work = call.board.reject_offer(call.principal, OfferId(offer_id), wish.reason)
+    work = call.board.offers.reject(call.principal, OfferId(offer_id), wish.reason)
     return await call.answer(work, lambda _changed: Response(status_code=204))

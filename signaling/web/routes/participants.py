@@ -8,8 +8,8 @@ from starlette.responses import Response
 from bridge.desk.participant import ParticipantConflictError
 from bridge.errors import NotFoundError
 from bridge.ids import InteractionId, ParticipantId
+from bridge.switchboard.participants import AddParticipant, DialOut
 from bridge.switchboard.principal import INTERACTION_WRITE, ROUTING_WRITE
-from bridge.switchboard.switchboard import AddParticipant, DialOut
 from bridge.switchboard.view import InteractionView, ParticipantView
 from signaling.web import body, event
 from signaling.web.problem import refusal
@@ -59,26 +59,28 @@ class ConflictProblem(Problem):
 async def add_participant(call: Inviter, interaction_id: IdInPath, wish: body.NewParticipant) -> Response:
     id_ = InteractionId(interaction_id)
     named = wish.participant_id or wish.address or ""
-    user_id = call.board.user_named(named)
+    user_id = call.board.users.named(named)
 
     def render(changed: bool) -> Response:  # noqa: FBT001 - the signature is `Render`
         board = call.board
         participant = (
-            board.peek_participant(id_, user_id) if wish.address is None else board.peek_dialed(id_, named)
+            board.participants.peek(id_, user_id)
+            if wish.address is None
+            else board.participants.peek_dialed(id_, named)
         )
-        return _added(board.snapshot(id_), participant, named, 201 if changed else 200)
+        return _added(board.interactions.snapshot(id_), participant, named, 201 if changed else 200)
 
     call.require_match(id_)
     if wish.address is None:
         sought = AddParticipant(user_id, wish.type, wish.role, wish.properties, wish.second_expert)
-        added = call.board.seek(call.principal, id_, sought)
+        added = call.board.participants.add(call.principal, id_, sought)
     else:
         dialed = DialOut(wish.address, wish.role, wish.name or "", wish.second_expert)
-        added = call.board.dial(call.principal, id_, dialed)
+        added = call.board.participants.dial(call.principal, id_, dialed)
     try:
         return await call.answer(added, render)
     except ParticipantConflictError as conflict:
-        view = call.board.describe(conflict.participant)
+        view = call.board.participants.describe(conflict.participant)
         portrait = event.Participant.model_validate(view, from_attributes=True)
         return refusal(conflict, participant=portrait.model_dump(mode="json", by_alias=True))
 
@@ -91,7 +93,7 @@ async def add_participant(call: Inviter, interaction_id: IdInPath, wish: body.Ne
     responses=problems(READ_PROBLEMS),
 )
 async def list_participants(call: Reader, interaction_id: IdInPath) -> Response:
-    view = await call.board.get_interaction(call.principal, InteractionId(interaction_id))
+    view = await call.board.interactions.get(call.principal, InteractionId(interaction_id))
     found = tuple(event.Participant.model_validate(p, from_attributes=True) for p in view.participants)
     return model_response(body.Participants(participants=found), headers={"ETag": etag(view)})
 
@@ -106,7 +108,7 @@ async def list_participants(call: Reader, interaction_id: IdInPath) -> Response:
 async def get_participant(
     call: Reader, interaction_id: IdInPath, participant_id: ParticipantInPath
 ) -> Response:
-    view = await call.board.get_interaction(call.principal, InteractionId(interaction_id))
+    view = await call.board.interactions.get(call.principal, InteractionId(interaction_id))
     return _participant_response(view, ParticipantId(participant_id))
 
 
@@ -126,15 +128,17 @@ async def change_participant(
     id_, whom = InteractionId(interaction_id), ParticipantId(participant_id)
     board, principal = call.board, call.principal
     commands = {
-        (True, None): board.mute,
-        (False, None): board.unmute,
-        (None, "held"): board.hold,
-        (None, "in-session"): board.resume,
-        (None, "disconnected"): board.remove_participant,
+        (True, None): board.participants.mute,
+        (False, None): board.participants.unmute,
+        (None, "held"): board.participants.hold,
+        (None, "in-session"): board.participants.resume,
+        (None, "disconnected"): board.participants.remove,
     }
     call.require_match(id_)
     work = commands[change.muted, change.state](principal, id_, whom)
-    return await call.answer(work, lambda _changed: _participant_response(board.snapshot(id_), whom))
+    return await call.answer(
+        work, lambda _changed: _participant_response(board.interactions.snapshot(id_), whom)
+    )
 
 
 @ROUTER.delete(
@@ -149,7 +153,7 @@ async def remove_participant(
 ) -> Response:
     id_, whom = InteractionId(interaction_id), ParticipantId(participant_id)
     call.require_match(id_)
-    work = call.board.remove_participant(call.principal, id_, whom)
+    work = call.board.participants.remove(call.principal, id_, whom)
     return await call.answer(work, lambda _changed: Response(status_code=204))
 
 
@@ -162,7 +166,7 @@ async def remove_participant(
 )
 async def play_prompt(call: Writer, interaction_id: IdInPath, wish: body.PromptWish) -> Response:
     whom = ParticipantId(wish.participant_id) if wish.participant_id else None
-    work = call.board.play_prompt(call.principal, InteractionId(interaction_id), whom, wish.prompt)
+    work = call.board.prompts.play(call.principal, InteractionId(interaction_id), whom, wish.prompt)
     return await call.answer(work, lambda _changed: Response(status_code=204))
 
 

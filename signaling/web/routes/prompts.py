@@ -17,4 +17,4 @@ ROUTER = api_router("prompts", "/prompts")
     responses=problems(READ_PROBLEMS),
 )
 async def list_prompts(call: Reader) -> Response:
-    return model_response(body.Prompts(prompts=await call.board.list_prompts(call.principal)))
+    return model_response(body.Prompts(prompts=await call.board.prompts.list(call.principal)))

@@ -19,6 +19,6 @@ ROUTER = api_router("trunks", "/trunks")
     responses=problems(READ_PROBLEMS),
 )
 async def list_trunks(call: Annotated[Call, needs(TRUNK_ADMIN)]) -> Response:
-    trunks = call.board.list_trunks(call.principal)
+    trunks = call.board.trunks.list(call.principal)
     found = tuple(event.Trunk.model_validate(trunk, from_attributes=True) for trunk in trunks)
     return model_response(event.TrunksResult(trunks=found))

@@ -34,7 +34,7 @@ UserInPath = Annotated[str, Path(alias="userId", min_length=1, max_length=128, e
     responses=problems(READ_PROBLEMS),
 )
 async def list_users(call: Reader) -> Response:
-    users = await call.board.list_users(call.principal)
+    users = await call.board.users.list(call.principal)
     found = tuple(event.User.model_validate(user, from_attributes=True) for user in users)
     return model_response(body.Users(users=found))
 
@@ -47,9 +47,9 @@ async def list_users(call: Reader) -> Response:
     responses=problems(WRITE_PROBLEMS),
 )
 async def set_presence(call: Router, wish: body.PresenceWish) -> Response:
-    work = call.board.set_presence(call.principal, wish.presence, wish.role)
+    work = call.board.users.set_presence(call.principal, wish.presence, wish.role)
     return await call.answer(
-        work, lambda _changed: _user_response(call.board.user_snapshot(call.principal.user_id))
+        work, lambda _changed: _user_response(call.board.users.snapshot(call.principal.user_id))
     )
 
 
@@ -61,7 +61,7 @@ async def set_presence(call: Router, wish: body.PresenceWish) -> Response:
     responses=problems(READ_PROBLEMS),
 )
 async def get_user(call: Reader, user_id: UserInPath) -> Response:
-    return _user_response(await call.board.get_user(call.principal, UserId(user_id)))
+    return _user_response(await call.board.users.get(call.principal, UserId(user_id)))
 
 
 def _user_response(view: UserView) -> Response:

@@ -149,7 +149,7 @@ async def test_a_disabled_user_is_signed_out_and_the_next_is_rung(
         await alice.say("setPresence", presence="ready", role="agent")
         await desk.stage.call()
         await alice.event("offerMade")
-        await desk.stage.board.set_presence(BOB, "ready", "agent")
+        await desk.stage.board.users.set_presence(BOB, "ready", "agent")
         assert (await rest.get("/api/v2/users")).status_code == 200
         answer = await admin.post(f"{ACCOUNTS}/alice/disable")
         assert answer.json()["disabled"] is True
@@ -174,14 +174,14 @@ async def test_the_customer_of_a_disabled_agent_stays_and_is_handed_over(
 ) -> None:
     await make(admin, "alice")
     id_ = await desk.stage.answered_call()
-    await desk.stage.board.set_presence(BOB, "ready", "agent")
+    await desk.stage.board.users.set_presence(BOB, "ready", "agent")
     await admin.post(f"{ACCOUNTS}/alice/disable")
     assert (await desk.stage.participant(id_, "customer")).state == "in-session"
     await desk.stage.pass_time(11.0)
     assert (await desk.stage.participant(id_, "agent")).disconnect_reason == "the account was disabled"
     assert desk.stage.offer_to(BOB).interaction_id == id_
     assert desk.stage.doors.hung_up == []
-    interaction = await desk.stage.board.accept_offer(who("bob"), desk.stage.offer_to(BOB).offer_id)
+    interaction = await desk.stage.board.offers.accept(who("bob"), desk.stage.offer_to(BOB).offer_id)
     assert interaction.interaction_id == id_
 
 

@@ -76,7 +76,7 @@ async def expect_reply(visitor: Visitor) -> dict[str, Any]:
 
 async def test_a_thousand_hostile_messages_are_each_refused_with_code_and_reason(desk: FrontDesk) -> None:
     interaction_id = await desk.stage.answered_call()
-    await desk.stage.board.set_presence(EVE, "ready", "sme")
+    await desk.stage.board.users.set_presence(EVE, "ready", "sme")
     participant = (await desk.stage.participant(interaction_id, "customer")).participant_id
     known = [interaction_id, participant, "eve", "alice", "leg_phone", "greeting", "ready", "voice", "sme"]
     chance = random.Random(20_26)
@@ -148,8 +148,8 @@ def visit_every_operation(url: str, bearer: str, known: dict[str, str]) -> set[s
 
 async def test_requests_made_from_the_openapi_document_meet_no_mistake_of_ours(desk: FrontDesk) -> None:
     interaction_id = await desk.stage.answered_call()
-    await desk.stage.board.set_presence(EVE, "ready", "sme")
-    await desk.stage.board.set_presence(BOB, "ready", "sme")
+    await desk.stage.board.users.set_presence(EVE, "ready", "sme")
+    await desk.stage.board.users.set_presence(BOB, "ready", "sme")
     participant = await desk.stage.participant(interaction_id, "customer")
     known = {
         "interactionId": interaction_id,

@@ -133,7 +133,7 @@ async def test_agent_and_expert_see_each_other_named(browser: Browser, desk: Fro
 
 async def test_the_work_after_a_call_has_a_form_and_its_time(browser: Browser, desk: FrontDesk) -> None:
     line = replace(default_queue(), wrap_up_s=600.0, wrap_up_codes=("Solved", "Follow-up needed"))
-    await desk.stage.board.declare_queue(CRM, line)
+    await desk.stage.board.queues.declare(CRM, line)
     agent = await agent_in_call(browser, desk)
     await agent.click("text=Leave")
     await agent.wait_for_selector('#wrap-ups h2:has-text("After the call from +4930123")')
@@ -143,7 +143,7 @@ async def test_the_work_after_a_call_has_a_form_and_its_time(browser: Browser, d
     await agent.click("#wrap-ups button")
     await until(agent, "document.querySelector('#wrap-ups article') === null")
     await agent.wait_for_selector('.offer:has-text("+4930123")')  # the caller was left waiting
-    worked = next(view for view in await desk.stage.board.list_interactions(CRM))
+    worked = next(view for view in await desk.stage.board.interactions.list(CRM))
     mine = next(party for party in worked.participants if party.role == "agent")
     assert (mine.wrap_up_code, mine.wrap_up_note) == ("Solved", "fine now")
     assert await complaints(agent) == []

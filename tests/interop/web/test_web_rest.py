@@ -34,7 +34,7 @@ async def crm(desk: FrontDesk) -> AsyncIterator[httpx.AsyncClient]:
 async def answered(desk: FrontDesk) -> str:
     """A customer with Alice, and Eve ready as an expert; the path of the interaction."""
     interaction_id = await desk.stage.answered_call()
-    await desk.stage.board.set_presence(EVE, "ready", "sme")
+    await desk.stage.board.users.set_presence(EVE, "ready", "sme")
     return f"/api/v2/interactions/{interaction_id}"
 
 
@@ -62,7 +62,7 @@ async def test_the_same_expert_again_is_200_and_another_one_409_with_who_is_in_t
     desk: FrontDesk, crm: httpx.AsyncClient
 ) -> None:
     path = await answered(desk)
-    await desk.stage.board.set_presence(BOB, "ready", "sme")
+    await desk.stage.board.users.set_presence(BOB, "ready", "sme")
     first = (await crm.post(f"{path}/participants", json=MISSION)).json()
     again = await crm.post(f"{path}/participants", json=MISSION)
     assert again.status_code == 200

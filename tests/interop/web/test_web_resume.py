@@ -38,7 +38,7 @@ async def test_a_desktop_that_drops_in_a_storm_gets_every_event_once(desk: Front
         async def storm() -> None:
             await arrived.wait()
             for number in range(120):
-                await desk.stage.board.set_attributes(ALICE, interaction_id, {"n": str(number)})
+                await desk.stage.board.interactions.set_attributes(ALICE, interaction_id, {"n": str(number)})
 
         running = tasks.create_task(storm())
         place: dict[str, Any] = {}
@@ -75,7 +75,7 @@ async def test_what_cannot_be_told_completely_is_said_to_be_so(desk: FrontDesk) 
         async with desk.stranger() as alice:
             assert (await arrive(alice, {**place, **other}))["resumed"] is (other == {"number": 0})
     for number in range(600):
-        await desk.stage.board.set_attributes(ALICE, interaction_id, {"n": str(number)})
+        await desk.stage.board.interactions.set_attributes(ALICE, interaction_id, {"n": str(number)})
     async with desk.stranger() as alice:
         assert (await arrive(alice, place))["resumed"] is False, "more than a queue holds"
 
@@ -85,7 +85,7 @@ async def test_a_resumed_desktop_sees_only_what_it_may(desk: FrontDesk) -> None:
     async with desk.stranger() as bob:
         reply = await bob.say("authenticate", token=token("bob"))
     start = reply["result"]
-    await desk.stage.board.set_attributes(ALICE, interaction_id, {"secret": "x"})
+    await desk.stage.board.interactions.set_attributes(ALICE, interaction_id, {"secret": "x"})
     async with desk.stranger() as bob:
         place = {name: start[name] for name in ("bootId", "number", "part")}
         reply = await bob.say("authenticate", token=token("bob"), resume=place)

@@ -30,7 +30,7 @@ async def desk() -> AsyncIterator[FrontDesk]:
 
 async def test_a_machine_gets_a_token_and_adds_an_expert_with_it(desk: FrontDesk) -> None:
     interaction_id = await desk.stage.answered_call()
-    await desk.stage.board.set_presence(EVE, "ready", "sme")
+    await desk.stage.board.users.set_presence(EVE, "ready", "sme")
     async with desk.crm() as stranger:
         del stranger.headers["Authorization"]
         scope = "interaction:write routing:write"

@@ -48,7 +48,7 @@ async def test_a_receiver_gets_what_a_websocket_gets_signed_and_in_order(desk: F
         async with desk.desktop("alice", "interaction:read", "interaction:all") as watcher:
             interaction_id = await desk.stage.answered_call()
             for number in range(20):
-                await desk.stage.board.set_attributes(ALICE, interaction_id, {"n": str(number)})
+                await desk.stage.board.interactions.set_attributes(ALICE, interaction_id, {"n": str(number)})
             await watcher.say("ping")
         seen = [event for event in watcher.events if event["event"] == "interactionUpdated"]
         await eventually("all deliveries", lambda: len(stub.received) >= len(seen))
@@ -87,7 +87,7 @@ async def test_what_is_given_up_is_listed_and_can_be_sent_again(desk: FrontDesk)
     async with http_stub(lambda _request: (status[0], b"")) as stub, desk.crm() as crm:
         hook = await subscribe(crm, stub, events=["userUpdated"])
         path = f"/api/v2/webhooks/{hook['webhookId']}"
-        await desk.stage.board.set_presence(ALICE, "away", "agent")
+        await desk.stage.board.users.set_presence(ALICE, "away", "agent")
         await eventually("three tries", lambda: len(stub.received) == 3)
 
         async def letters() -> list[dict[str, Any]]:
@@ -112,7 +112,7 @@ async def test_a_redirect_leads_nowhere(desk: FrontDesk) -> None:
     async with http_stub() as inside, http_stub(lambda _request: (307, b"")) as stub, desk.crm() as crm:
         stub.location = f"{inside.url}/secret"
         hook = await subscribe(crm, stub, events=["userUpdated"])
-        await desk.stage.board.set_presence(ALICE, "away", "agent")
+        await desk.stage.board.users.set_presence(ALICE, "away", "agent")
         await eventually("three tries", lambda: len(stub.received) == 3)
         path = f"/api/v2/webhooks/{hook['webhookId']}/dead-letters"
         while not (letters := (await crm.get(path)).json()["deadLetters"]):
@@ -135,7 +135,7 @@ async def test_a_host_that_is_allowed_no_more_gets_nothing() -> None:
         hooks = Webhooks(narrowed, parts)
         await hooks.open()
         stage.board.attach(stage.doors, stage.doors, hooks)
-        await stage.board.set_presence(ALICE, "away", "agent")
+        await stage.board.users.set_presence(ALICE, "away", "agent")
         async with beside(hooks.run()):
             while not (letters := await hooks.dead_letters(made.subscription_id)):
                 pass
@@ -151,10 +151,10 @@ async def test_nothing_is_told_in_the_name_of_a_disabled_account(desk: FrontDesk
             account = {"userId": "dora", "name": "Dora", "roles": ["administrator"]}
             assert (await root.post("/api/v2/accounts", json=account)).status_code == 201
             assert (await root.post("/api/v2/accounts/dora/disable")).status_code == 200
-            await desk.stage.board.set_presence(ALICE, "away", "agent")
+            await desk.stage.board.users.set_presence(ALICE, "away", "agent")
             # Whoever goes on with it makes it their own.
             assert (await crm.patch(f"/api/v2/webhooks/{hook['webhookId']}", json={})).status_code == 200
-            await desk.stage.board.set_presence(ALICE, "ready", "agent")
+            await desk.stage.board.users.set_presence(ALICE, "ready", "agent")
             await eventually("what came after", lambda: len(stub.received) == 1)
         assert events(stub)[0]["user"]["presence"] == "ready"
 
@@ -165,7 +165,7 @@ async def test_a_subscription_tells_no_more_than_its_owner_may_see(desk: FrontDe
         async with desk.crm(token("mallory", *scopes)) as mallory, desk.crm() as crm:
             mine = await subscribe(mallory, stub)
             await desk.stage.answered_call()
-            await desk.stage.board.set_presence(ALICE, "away", "agent")
+            await desk.stage.board.users.set_presence(ALICE, "away", "agent")
             await eventually("presence", lambda: any(e["event"] == "userUpdated" for e in events(stub)))
             assert {event["event"] for event in events(stub)} == {"userUpdated"}
             # Who takes over another's subscription gets what he may see, not what the other may.
@@ -177,7 +177,7 @@ async def test_a_subscription_tells_no_more_than_its_owner_may_see(desk: FrontDe
             assert "secret" not in taken.json()
             before = len(stub.received)
             await desk.stage.call("leg_other")
-            await desk.stage.board.set_presence(ALICE, "offline", "agent")
+            await desk.stage.board.users.set_presence(ALICE, "offline", "agent")
             await eventually("presence twice", lambda: len(stub.received) >= before + 2)
             assert {event["event"] for event in events(stub)[before:]} == {"userUpdated"}
             listed = (await mallory.get("/api/v2/webhooks")).json()["webhooks"]
@@ -190,10 +190,10 @@ async def test_subscriptions_are_changed_paused_and_removed(desk: FrontDesk) -> 
         path = f"/api/v2/webhooks/{hook['webhookId']}"
         paused = await crm.patch(path, json={"active": False, "events": ["userUpdated"]})
         assert (paused.json()["active"], paused.json()["description"]) == (False, "first")
-        await desk.stage.board.set_presence(ALICE, "away", "agent")
+        await desk.stage.board.users.set_presence(ALICE, "away", "agent")
         assert (await crm.get(path)).json() == paused.json()
         assert (await crm.patch(path, json={"active": True})).json()["active"] is True
-        await desk.stage.board.set_presence(ALICE, "ready", "agent")
+        await desk.stage.board.users.set_presence(ALICE, "ready", "agent")
         await eventually("the one after the pause", lambda: len(stub.received) == 1)
         assert events(stub)[0]["user"]["presence"] == "ready"
         assert (await crm.delete(path)).status_code == 204
@@ -238,7 +238,7 @@ async def test_a_trunk_that_goes_away_is_told_to_whom_it_concerns(desk: FrontDes
         async with desk.desktop("boss", "trunk:admin") as watcher:
             desk.stage.board.trunk_moved(down, "408 no answer")
             desk.stage.board.trunk_moved(replace(down, state="up"), "200 OK")
-            await desk.stage.board.set_presence(ALICE, "away", "agent")
+            await desk.stage.board.users.set_presence(ALICE, "away", "agent")
             await watcher.say("ping")
         seen = [event for event in watcher.events if event["event"] == "trunkUpdated"]
         await eventually("both moves", lambda: len(stub.received) == 2)

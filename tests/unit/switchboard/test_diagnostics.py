@@ -84,7 +84,7 @@ async def test_the_picture_of_a_video_phone_is_expected() -> None:
     video = "m=video 40002 RTP/AVP 97\na=rtpmap:97 H264/90000\n"
     async with theatre() as stage:
         await stage.call(offer=PHONE_OFFER + video)
-        await stage.board.set_presence(ALICE, "ready", "agent")
+        await stage.board.users.set_presence(ALICE, "ready", "agent")
         interaction = await stage.accept(ALICE)
         await stage.join(ALICE, interaction.interaction_id)
         stream = Stream(stage, PHONE, ("audio", "up"), ("audio", "down"), ("video", "up"), ("video", "down"))
@@ -106,11 +106,11 @@ async def test_hold_and_mute_are_said_as_they_are_pressed() -> None:
         id_ = await stage.answered_call()
         customer = (await stage.participant(id_, "customer")).participant_id
         stream = Stream(stage, PHONE)
-        await stage.board.hold(ALICE, id_, customer)
+        await stage.board.participants.hold(ALICE, id_, customer)
         stream.run(10)
         assert told(stage)[-1] == ["audio up: held", "audio down: held"]
-        await stage.board.resume(ALICE, id_, customer)
-        await stage.board.mute(ALICE, id_, customer)
+        await stage.board.participants.resume(ALICE, id_, customer)
+        await stage.board.participants.mute(ALICE, id_, customer)
         stream.run(10)
         assert told(stage)[-1] == ["audio up: muted"]
 
@@ -135,7 +135,7 @@ async def test_of_a_customer_who_waits_only_the_voice_is_expected() -> None:
 async def test_a_browser_without_its_connection_is_told_apart_from_one_that_sends_nothing() -> None:
     async with theatre() as stage:
         await stage.answered_call()
-        await stage.join(ALICE, (await stage.board.list_interactions(ALICE))[0].interaction_id)
+        await stage.join(ALICE, (await stage.board.interactions.list(ALICE))[0].interaction_id)
         leg_id = next(id_ for id_ in stage.plane.legs if id_ != PHONE)
         Stream(stage, leg_id).run(10, stopped=(("audio", "up"),))
         assert "audio up: no_rtp" in told(stage, leg_id)[-1]
@@ -149,5 +149,5 @@ async def test_a_leg_that_is_gone_is_forgotten() -> None:
         await stage.board.settled()
         Stream(stage, PHONE).run(10)  # the worker's last words about it
         auditor = who("auditor", scopes=ALICE.scopes | {"interaction:all"})
-        view = await stage.board.get_interaction(auditor, id_)
+        view = await stage.board.interactions.get(auditor, id_)
         assert [p.diagnoses for p in view.participants if p.role == "customer"] == [()]

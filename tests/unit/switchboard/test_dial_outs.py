@@ -8,7 +8,7 @@ import pytest
 from bridge.errors import CallFailedError, ForbiddenError, NotAllowedError
 from bridge.ids import LegId
 from bridge.switchboard.event import InteractionUpdated
-from bridge.switchboard.switchboard import DialOut
+from bridge.switchboard.participants import DialOut
 from tests.unit.switchboard.test_switchboard_queues import eventually
 from tests.unit.switchboard.theatre import ALICE, PHONE_OFFER, Theatre, theatre, who
 
@@ -26,7 +26,7 @@ async def test_a_phone_is_called_into_the_conversation() -> None:
     async with theatre() as stage:
         id_ = await stage.answered_call()
         stage.doors.dial_outcomes = [PHONE_OFFER]
-        added = await stage.board.dial(ALICE, id_, BANK)
+        added = await stage.board.participants.dial(ALICE, id_, BANK)
         assert (added.created, added.participant.state, added.participant.name) == (
             True,
             "alerting",
@@ -47,7 +47,7 @@ async def test_its_own_hanging_up_takes_it_out_and_nobody_else() -> None:
     async with theatre() as stage:
         id_ = await stage.answered_call()
         stage.doors.dial_outcomes = [PHONE_OFFER]
-        await stage.board.dial(ALICE, id_, BANK)
+        await stage.board.participants.dial(ALICE, id_, BANK)
         await eventually(stage, "answered")
         (leg_id,) = (await stage.participant(id_, "sme")).leg_ids
         await stage.board.hung_up(leg_id, "hung up")
@@ -62,7 +62,7 @@ async def test_a_refusal_says_why_and_leaves_nothing() -> None:
         id_ = await stage.answered_call()
         legs = set(stage.plane.legs)
         stage.doors.dial_outcomes = [CallFailedError("486 Busy Here", 486)]
-        await stage.board.dial(ALICE, id_, BANK)
+        await stage.board.participants.dial(ALICE, id_, BANK)
         await eventually(stage, "refused")
         bank = await stage.participant(id_, "sme")
         assert (bank.state, bank.disconnect_reason) == ("disconnected", "busy: 486 Busy Here")
@@ -74,10 +74,10 @@ async def test_a_refusal_says_why_and_leaves_nothing() -> None:
 async def test_whoever_is_taken_out_while_it_rings_rings_no_more() -> None:
     async with theatre() as stage:
         id_ = await stage.answered_call()
-        await stage.board.dial(ALICE, id_, BANK)
+        await stage.board.participants.dial(ALICE, id_, BANK)
         leg_id = await ringing(stage)
         bank = await stage.participant(id_, "sme")
-        await stage.board.remove_participant(ALICE, id_, bank.participant_id)
+        await stage.board.participants.remove(ALICE, id_, bank.participant_id)
         await eventually(stage, "taken back")
         assert leg_id in [hung for hung, _ in stage.doors.hung_up]
         assert leg_id not in stage.plane.legs
@@ -86,7 +86,7 @@ async def test_whoever_is_taken_out_while_it_rings_rings_no_more() -> None:
 async def test_when_the_interaction_ends_no_phone_rings_on() -> None:
     async with theatre() as stage:
         id_ = await stage.answered_call()
-        await stage.board.dial(ALICE, id_, BANK)
+        await stage.board.participants.dial(ALICE, id_, BANK)
         leg_id = await ringing(stage)
         await stage.board.hung_up(LegId("leg_phone"), "the customer hung up")
         await eventually(stage, "ended")
@@ -97,7 +97,7 @@ async def test_when_the_interaction_ends_no_phone_rings_on() -> None:
 async def test_a_phone_that_rings_too_long_is_taken_back() -> None:
     async with theatre() as stage:
         id_ = await stage.answered_call()
-        await stage.board.dial(ALICE, id_, BANK)
+        await stage.board.participants.dial(ALICE, id_, BANK)
         leg_id = await ringing(stage)
         await stage.pass_time(41)
         await eventually(stage, "taken back")
@@ -108,8 +108,8 @@ async def test_a_phone_that_rings_too_long_is_taken_back() -> None:
 async def test_the_same_number_again_is_the_participant_there_is() -> None:
     async with theatre() as stage:
         id_ = await stage.answered_call()
-        first = await stage.board.dial(ALICE, id_, BANK)
-        again = await stage.board.dial(ALICE, id_, BANK)
+        first = await stage.board.participants.dial(ALICE, id_, BANK)
+        again = await stage.board.participants.dial(ALICE, id_, BANK)
         assert (first.created, again.created) == (True, False)
         assert again.participant.participant_id == first.participant.participant_id
         await ringing(stage)
@@ -120,10 +120,12 @@ async def test_who_may_not_write_calls_nobody_and_roles_are_ours() -> None:
     async with theatre() as stage:
         id_ = await stage.answered_call()
         with pytest.raises(ForbiddenError):
-            await stage.board.dial(who("alice", scopes=frozenset({"interaction:read"})), id_, BANK)
+            await stage.board.participants.dial(
+                who("alice", scopes=frozenset({"interaction:read"})), id_, BANK
+            )
         with pytest.raises(NotAllowedError):
-            await stage.board.dial(ALICE, id_, DialOut("+49", role="customer"))
+            await stage.board.participants.dial(ALICE, id_, DialOut("+49", role="customer"))
         stage.doors.ways_out = ()
         with pytest.raises(NotAllowedError, match="no way out"):
-            await stage.board.dial(ALICE, id_, BANK)
+            await stage.board.participants.dial(ALICE, id_, BANK)
         assert stage.doors.dialed == []

@@ -71,7 +71,7 @@ async def test_a_phone_may_move_its_sound_while_it_rings() -> None:
 async def test_nothing_is_heard_of_a_call_that_was_taken_back() -> None:
     async with theatre(POLICY) as stage:
         id_, leg_id = await ringing(stage)
-        await stage.board.end_interaction(ADMIN, id_)
+        await stage.board.interactions.end(ADMIN, id_)
         await eventually(stage, "canceled")
         await stage.board.progressed(leg_id, 183, answer_at(41000))
         assert leg_id not in stage.plane.legs

@@ -20,7 +20,7 @@ BOTH, NEITHER = AbilityView(send=True, receive=True), AbilityView()
 
 
 async def capabilities(stage: Theatre, role: str) -> CapabilitiesView:
-    (interaction,) = await stage.board.list_interactions(
+    (interaction,) = await stage.board.interactions.list(
         who("auditor", scopes=ALL_SCOPES | {"interaction:all"})
     )
     return next(p.capabilities for p in interaction.participants if p.role == role)
@@ -70,10 +70,10 @@ async def test_a_reinvite_changes_what_the_phone_can(direction: str, expected: A
 
 async def test_a_browser_can_nothing_before_it_is_connected() -> None:
     async with theatre() as stage:
-        await stage.board.set_presence(ALICE, "ready", "agent")
+        await stage.board.users.set_presence(ALICE, "ready", "agent")
         await stage.call()
         interaction = await stage.accept(ALICE)
-        answer = await stage.board.offer_media(ALICE, interaction.interaction_id, browser_offer("alice"))
+        answer = await stage.board.media.offer(ALICE, interaction.interaction_id, browser_offer("alice"))
         assert await capabilities(stage, "agent") == CapabilitiesView(no_video="the browser is not connected")
         stage.board.plane_event(messages.LegConnected(answer.leg_id))
         await stage.board.settled()
@@ -94,7 +94,7 @@ async def test_a_lost_browser_can_nothing_any_more() -> None:
 
 async def test_a_shared_screen_is_no_camera() -> None:
     async with theatre() as stage:
-        await stage.board.set_presence(ALICE, "ready", "agent")
+        await stage.board.users.set_presence(ALICE, "ready", "agent")
         await stage.call()
         interaction = await stage.accept(ALICE)
         head, video = browser_offer("alice").split("m=video")
@@ -109,7 +109,7 @@ async def test_a_shared_screen_is_no_camera() -> None:
 async def test_a_token_without_the_scope_is_the_reason() -> None:
     async with theatre() as stage:
         poor = who("alice", scopes=ALL_SCOPES - {"telephony:video:use"})
-        await stage.board.set_presence(poor, "ready", "agent")
+        await stage.board.users.set_presence(poor, "ready", "agent")
         await stage.call()
         interaction = await stage.accept(poor)
         await stage.join(poor, interaction.interaction_id)

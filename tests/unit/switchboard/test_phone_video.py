@@ -64,7 +64,7 @@ async def test_a_phone_that_cannot_be_shown_the_picture_says_why() -> None:
         assert (able.video, able.not_shown) == (AbilityView(send=True), reason)
         told = [event for event in stage.doors.seen_by(ALICE) if isinstance(event, VideoPathChosen)]
         assert told[-1].reason == reason
-        timeline = await stage.board.timeline(AUDITOR, id_)
+        timeline = await stage.board.interactions.timeline(AUDITOR, id_)
         assert reason in str(timeline)
         stage.board.plane_event(messages.PathChosen(leg_id, "video", "forward", "VP8"))
         await stage.board.settled()
@@ -80,7 +80,9 @@ async def test_a_voice_phone_is_asked_for_video_by_an_expert_with_video_and_once
         assert "m=video 30500 RTP/AVP" in asked[0]
         able = (await stage.participant(id_, "customer")).capabilities
         assert "took the video out of the bridge's offer" in able.no_video
-        await stage.board.hold(ALICE, id_, (await stage.participant(id_, "customer")).participant_id)
+        await stage.board.participants.hold(
+            ALICE, id_, (await stage.participant(id_, "customer")).participant_id
+        )
         await stage.board.settled()
         assert all("m=video 0" in offer for _, offer in stage.doors.reoffers[1:])
 
@@ -104,6 +106,6 @@ async def test_who_supervises_is_no_reason_to_keep_a_phone_in_video() -> None:
         await stage.board.transfers.supervise(SUE, id_, "monitor")
         await stage.join(SUE, id_)
         assert (await stage.participant(id_, "supervisor")).type == "video"
-        await stage.board.leave(EVE, id_)
+        await stage.board.participants.leave(EVE, id_)
         await stage.board.settled()
         assert "m=video 0 " in stage.doors.reoffers[-1][1]

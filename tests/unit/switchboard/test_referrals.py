@@ -7,7 +7,7 @@ import pytest
 from bridge.errors import CallFailedError, ConflictError, ForbiddenError, NotFoundError
 from bridge.ids import InteractionId, LegId
 from bridge.switchboard.doors import ArrivingCall
-from bridge.switchboard.switchboard import DialOut
+from bridge.switchboard.participants import DialOut
 from tests.unit.switchboard.test_switchboard_queues import eventually
 from tests.unit.switchboard.theatre import ALICE, PHONE_OFFER, Theatre, theatre
 
@@ -18,7 +18,7 @@ TARGET = "+492"
 async def expert_on_a_phone(stage: Theatre) -> tuple[InteractionId, LegId]:
     id_ = await stage.answered_call()
     stage.doors.dial_outcomes = [PHONE_OFFER]
-    await stage.board.dial(ALICE, id_, EXPERT)
+    await stage.board.participants.dial(ALICE, id_, EXPERT)
     await eventually(stage, "answered")
     (leg_id,) = (await stage.participant(id_, "sme")).leg_ids
     return id_, leg_id
@@ -65,7 +65,7 @@ async def test_a_phone_that_hangs_up_at_once_still_hands_over() -> None:
             assert (now[EXPERT.address], now[TARGET]) == ("disconnected", "alerting")
             assert now["+4930123"] == "in-session"
             participant = next(p for p in (await stage.view(id_)).participants if p.address == TARGET)
-            await stage.board.remove_participant(ALICE, id_, participant.participant_id)
+            await stage.board.participants.remove(ALICE, id_, participant.participant_id)
         assert referred.result() == 487
 
 

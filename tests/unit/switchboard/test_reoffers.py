@@ -25,12 +25,12 @@ def directions(stage: Theatre) -> list[str]:
 async def hold(stage: Theatre, id_: InteractionId) -> None:
     """The command alone: what the phone thinks of it is not waited for."""
     customer = await stage.participant(id_, "customer")
-    await stage.board.hold(ALICE, id_, customer.participant_id)
+    await stage.board.participants.hold(ALICE, id_, customer.participant_id)
 
 
 async def resume(stage: Theatre, id_: InteractionId) -> None:
     customer = await stage.participant(id_, "customer")
-    await stage.board.resume(ALICE, id_, customer.participant_id)
+    await stage.board.participants.resume(ALICE, id_, customer.participant_id)
 
 
 def plays_hold_music(stage: Theatre) -> bool:
@@ -86,7 +86,10 @@ async def test_a_passing_hold_ends_where_it_began() -> None:
     async with theatre() as stage:
         id_ = await stage.answered_call()
         customer = (await stage.participant(id_, "customer")).participant_id
-        await asyncio.gather(stage.board.hold(ALICE, id_, customer), stage.board.resume(ALICE, id_, customer))
+        await asyncio.gather(
+            stage.board.participants.hold(ALICE, id_, customer),
+            stage.board.participants.resume(ALICE, id_, customer),
+        )
         await stage.board.settled()
         assert directions(stage)[-1:] in ([], ["sendrecv"])
         assert await in_session(stage, id_)

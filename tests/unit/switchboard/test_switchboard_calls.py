@@ -64,7 +64,7 @@ async def test_the_agent_sees_the_offer_and_hears_the_caller_after_accepting() -
 
 async def test_the_offer_shows_caller_and_attributes_to_its_user_only() -> None:
     async with theatre() as stage:
-        await stage.board.set_presence(ALICE, "ready", "agent")
+        await stage.board.users.set_presence(ALICE, "ready", "agent")
         await stage.call()
         offer = stage.offer_to(ALICE)
         assert offer.caller == "+4930123"
@@ -77,7 +77,7 @@ async def test_the_offer_shows_caller_and_attributes_to_its_user_only() -> None:
 
 async def test_a_hang_up_removes_leg_and_room_and_stops_the_ringing() -> None:
     async with theatre() as stage:
-        await stage.board.set_presence(ALICE, "ready", "agent")
+        await stage.board.users.set_presence(ALICE, "ready", "agent")
         await stage.call()
         await stage.board.hung_up(LegId("leg_phone"), "BYE")
         await stage.board.settled()
@@ -302,7 +302,7 @@ async def test_a_worker_that_will_not_give_a_leg_up_does_not_keep_the_call() -> 
     async with theatre() as stage:
         id_ = await stage.answered_call()
         stage.plane.refuse[messages.RemoveLeg] = BridgeError("a bug")
-        await stage.board.end_interaction(ALICE, id_)
+        await stage.board.interactions.end(ALICE, id_)
         assert (stage.board.open_interactions, stage.board.legs) == (0, 0)
         assert stage.doors.hung_up == [(LegId("leg_phone"), "ended")]
 
@@ -334,7 +334,7 @@ async def test_the_ways_a_call_came_by_are_interaction_data_and_never_a_reason_t
             call = ArrivingCall(LegId("leg_phone"), "+4930123", "sip:desk", PHONE_OFFER, ways=ways)
             assert "m=audio" in await stage.board.arrive(call)
             await stage.board.settled()
-            (view,) = await stage.board.list_interactions(
+            (view,) = await stage.board.interactions.list(
                 who("auditor", scopes=ALL_SCOPES | {"interaction:all"})
             )
             assert view.attributes.get("sip_diversion") == kept

@@ -145,7 +145,7 @@ async def test_a_newer_browser_ends_the_older_one() -> None:
         await stage.board.settled()
         assert first.leg_id not in stage.plane.legs
         with pytest.raises(ForbiddenError):
-            await stage.board.offer_media(browser, id_, browser_offer("guest"))
+            await stage.board.media.offer(browser, id_, browser_offer("guest"))
 
 
 async def test_without_join_there_is_no_way_in() -> None:
@@ -154,13 +154,13 @@ async def test_without_join_there_is_no_way_in() -> None:
         id_ = await stage.answered_call()
         ticket = await ticket_of(stage, id_)
         with pytest.raises(ForbiddenError):
-            await stage.board.offer_media(guest(ticket, "con_guest"), id_, browser_offer("guest"))
+            await stage.board.media.offer(guest(ticket, "con_guest"), id_, browser_offer("guest"))
 
 
 async def test_the_secret_is_not_in_the_journal() -> None:
     async with theatre() as stage:
         id_, _ = await joined(stage)
-        timeline = await stage.board.timeline(ALICE, id_)
+        timeline = await stage.board.interactions.timeline(ALICE, id_)
         facts = " ".join(value for entry in timeline for value in entry.facts.values())
         assert SECRET not in facts
         assert [entry.facts["state"] for entry in timeline if entry.event == "companion_link_moved"] == [
@@ -172,19 +172,19 @@ async def test_a_companion_sees_and_does_nothing_else() -> None:
     async with theatre() as stage:
         id_, browser = await joined(stage)
         with pytest.raises(ForbiddenError):
-            await stage.board.get_interaction(browser, id_)
+            await stage.board.interactions.get(browser, id_)
         with pytest.raises(ForbiddenError):
-            await stage.board.end_interaction(browser, id_)
+            await stage.board.interactions.end(browser, id_)
         with pytest.raises(ForbiddenError):
-            await stage.board.leave(browser, id_)
+            await stage.board.participants.leave(browser, id_)
         with pytest.raises(ForbiddenError):
-            await stage.board.list_users(browser)
+            await stage.board.users.list(browser)
         with pytest.raises(ForbiddenError):
             await stage.board.companions.create_companion_link(browser, id_)
         other = await stage.call("leg_other")
         assert other
         with pytest.raises((ForbiddenError, NotFoundError)):
-            await stage.board.offer_media(browser, InteractionId("int_none"), browser_offer("guest"))
+            await stage.board.media.offer(browser, InteractionId("int_none"), browser_offer("guest"))
 
 
 async def test_a_page_without_a_camera_has_nothing_to_offer() -> None:
@@ -192,7 +192,7 @@ async def test_a_page_without_a_camera_has_nothing_to_offer() -> None:
         id_, browser = await joined(stage)
         sound_only = browser_offer("guest").split("m=video")[0]
         with pytest.raises(NegotiationError):
-            await stage.board.offer_media(browser, id_, sound_only)
+            await stage.board.media.offer(browser, id_, sound_only)
         assert (await stage.participant(id_, "customer")).leg_ids == ("leg_phone",)
 
 

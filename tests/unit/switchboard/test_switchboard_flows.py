@@ -35,7 +35,7 @@ async def runs(stage: Theatre, id_: InteractionId) -> tuple[FlowRunView, ...]:
 
 async def moves(stage: Theatre, id_: InteractionId) -> list[dict[str, str]]:
     auditor = who("auditor", scopes=ALL_SCOPES | {"interaction:all"})
-    timeline = await stage.board.timeline(auditor, id_)
+    timeline = await stage.board.interactions.timeline(auditor, id_)
     return [dict(entry.facts) for entry in timeline if entry.event in ("flow_moved", "flow_ended")]
 
 
@@ -112,7 +112,7 @@ async def test_a_prompt_that_gives_way_to_another_does_not_hold_the_flow_up() ->
         id_ = await stage.answered_call()
         await stage.board.flows.start(ALICE, id_, ESCALATION, {})
         customer = await stage.participant(id_, "customer")
-        await stage.board.play_prompt(ALICE, id_, customer.participant_id, "greeting")
+        await stage.board.prompts.play(ALICE, id_, customer.participant_id, "greeting")
         await stage.board.settled()
         assert (await moves(stage, id_))[-1]["reason"] == "another prompt took its place"
 
@@ -146,7 +146,7 @@ async def test_an_inbound_flow_speaks_to_the_caller_from_the_first_second() -> N
         assert playback.source == "greeting.wav"
         stage.board.plane_event(messages.PlaybackEnded(playback.playback_id, LegId("leg_phone"), None))
         await stage.board.settled()
-        await stage.board.set_presence(ALICE, "ready", "agent")
+        await stage.board.users.set_presence(ALICE, "ready", "agent")
         assert stage.offer_to(ALICE).state == "pending"
 
 
@@ -175,6 +175,6 @@ async def test_the_timeline_names_the_flow_and_not_its_whole_text() -> None:
         id_ = await stage.answered_call()
         await stage.board.flows.start(ALICE, id_, ESCALATION, {})
         auditor = who("auditor", scopes=ALL_SCOPES | {"interaction:all"})
-        timeline = await stage.board.timeline(auditor, id_)
+        timeline = await stage.board.interactions.timeline(auditor, id_)
         (started,) = (entry for entry in timeline if entry.event == "flow_started")
         assert started.facts["flow"] == "escalation"

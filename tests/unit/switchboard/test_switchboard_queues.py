@@ -17,9 +17,10 @@ from bridge.errors import (
 )
 from bridge.ids import InteractionId, LegId, QueueId
 from bridge.plane import messages
+from bridge.switchboard.callbacks import CallbackWish
 from bridge.switchboard.event import InteractionUpdated, PositionAnnounced, QueueDepthExceeded
-from bridge.switchboard.queues import CallbackWish, Readiness
-from bridge.switchboard.switchboard import AddFromQueue
+from bridge.switchboard.participants import AddFromQueue
+from bridge.switchboard.users import Readiness
 from tests.unit.desk.test_desk_queues import DESK_QUEUE, DESKS, VIDEO, VIDEO_QUEUE, VOICE, VOICE_QUEUE
 from tests.unit.switchboard.theatre import ALICE, ALL_SCOPES, EVE, PHONE_OFFER, Theatre, theatre, who
 
@@ -35,17 +36,17 @@ async def eventually(stage: Theatre, what: str) -> None:
 
 
 async def expert(stage: Theatre) -> None:
-    await stage.board.set_profile(ADMIN, Profile(EVE.user_id, {"Video_Escalation": 5}))
-    await stage.board.set_presence(EVE, "ready", "sme")
+    await stage.board.users.set_profile(ADMIN, Profile(EVE.user_id, {"Video_Escalation": 5}))
+    await stage.board.users.set_presence(EVE, "ready", "sme")
 
 
 async def called_back(stage: Theatre) -> InteractionId:
     """The caller asked for a callback; Alice took it; the phone is being dialed."""
     await stage.call()
-    (live,) = await stage.board.list_interactions(ADMIN)
-    await stage.board.request_callback(ADMIN, live.interaction_id, CallbackWish())
+    (live,) = await stage.board.interactions.list(ADMIN)
+    await stage.board.callbacks.request(ADMIN, live.interaction_id, CallbackWish())
     await stage.board.settled()
-    await stage.board.set_presence(ALICE, "ready", "agent")
+    await stage.board.users.set_presence(ALICE, "ready", "agent")
     await stage.accept(ALICE)
     await stage.join(ALICE, live.interaction_id)
     await eventually(stage, "dialed")
@@ -55,10 +56,10 @@ async def called_back(stage: Theatre) -> InteractionId:
 async def test_an_expert_of_a_queue_joins_under_the_participant_that_was_answered() -> None:
     async with theatre(POLICY) as stage:
         id_ = await stage.answered_call()
-        added = await stage.board.add_from_queue(ALICE, id_, AddFromQueue(VIDEO))
+        added = await stage.board.participants.add_from_queue(ALICE, id_, AddFromQueue(VIDEO))
         assert added.created
         assert (added.participant.state, added.participant.user_id) == ("queued", None)
-        again = await stage.board.add_from_queue(ALICE, id_, AddFromQueue(VIDEO))
+        again = await stage.board.participants.add_from_queue(ALICE, id_, AddFromQueue(VIDEO))
         assert not again.created
         assert again.participant.participant_id == added.participant.participant_id
         await expert(stage)
@@ -73,11 +74,13 @@ async def test_an_expert_of_a_queue_joins_under_the_participant_that_was_answere
 async def test_a_downgrade_is_told_in_view_event_offer_and_timeline() -> None:
     async with theatre(POLICY) as stage:
         id_ = await stage.answered_call()
-        added = await stage.board.add_from_queue(ALICE, id_, AddFromQueue(VOICE))
+        added = await stage.board.participants.add_from_queue(ALICE, id_, AddFromQueue(VOICE))
         assert (added.participant.type, "no video" in added.participant.downgrade_reason) == ("voice", True)
         changes = [e.change for e in stage.doors.seen_by(ALICE) if isinstance(e, InteractionUpdated)]
         assert "video_downgraded" in changes
-        assert "video_downgraded" in [entry.event for entry in await stage.board.timeline(ALICE, id_)]
+        assert "video_downgraded" in [
+            entry.event for entry in await stage.board.interactions.timeline(ALICE, id_)
+        ]
         assert (await stage.view(id_)).waits_in[0].downgrade_reason == added.participant.downgrade_reason
         await expert(stage)
         assert stage.offer_to(EVE).type == "voice"
@@ -88,13 +91,13 @@ async def test_the_user_is_told_wrapping_up_and_idle_again() -> None:
     async with theatre(POLICY) as stage:
         id_ = await stage.answered_call()
         await expert(stage)
-        await stage.board.add_from_queue(ALICE, id_, AddFromQueue(VIDEO))
+        await stage.board.participants.add_from_queue(ALICE, id_, AddFromQueue(VIDEO))
         await stage.accept(EVE)
         await stage.join(EVE, id_)
-        await stage.board.leave(EVE, id_)
-        assert [u.status for u in await stage.board.list_users(EVE) if u.user_id == "eve"] == ["wrap-up"]
+        await stage.board.participants.leave(EVE, id_)
+        assert [u.status for u in await stage.board.users.list(EVE) if u.user_id == "eve"] == ["wrap-up"]
         assert (await stage.participant(id_, "sme")).state == "wrap-up"
-        user = await stage.board.complete_wrap_up(EVE, id_, "Video Session Closed", "done")
+        user = await stage.board.users.complete_wrap_up(EVE, id_, "Video Session Closed", "done")
         assert user.status == "ready"
         assert (await stage.participant(id_, "sme")).wrap_up_code == "Video Session Closed"
 
@@ -103,23 +106,23 @@ async def test_queues_show_their_figures() -> None:
     async with theatre(POLICY) as stage:
         await stage.call()
         stage.clock.advance(7.0)
-        queues = {queue.queue_id: queue for queue in await stage.board.list_queues(ALICE)}
+        queues = {queue.queue_id: queue for queue in await stage.board.queues.list(ALICE)}
         default = queues[default_queue().queue_id]
         assert (default.waiting, default.longest_wait_s, default.entered) == (1, 7.0, 1)
-        assert (await stage.board.get_queue(ALICE, VIDEO)).wrap_up_codes == ("Video Session Closed",)
+        assert (await stage.board.queues.get(ALICE, VIDEO)).wrap_up_codes == ("Video Session Closed",)
         with pytest.raises(NotFoundError):
-            await stage.board.get_queue(ALICE, QueueId("none"))
+            await stage.board.queues.get(ALICE, QueueId("none"))
 
 
 async def test_queues_are_administered_with_their_own_scope() -> None:
     async with theatre(POLICY) as stage:
         night = Queue(QueueId("night"), "Night")
         with pytest.raises(ForbiddenError, match="queue:write"):
-            await stage.board.declare_queue(ALICE, night)
-        assert (await stage.board.declare_queue(ADMIN, night)).name == "Night"
-        await stage.board.remove_queue(ADMIN, night.queue_id)
+            await stage.board.queues.declare(ALICE, night)
+        assert (await stage.board.queues.declare(ADMIN, night)).name == "Night"
+        await stage.board.queues.remove(ADMIN, night.queue_id)
         with pytest.raises(ForbiddenError, match="user:write"):
-            await stage.board.set_profile(ALICE, Profile(EVE.user_id))
+            await stage.board.users.set_profile(ALICE, Profile(EVE.user_id))
 
 
 async def test_a_long_line_is_told_to_desktops() -> None:
@@ -134,8 +137,8 @@ async def test_a_waiting_caller_is_told_the_place_and_hears_the_prompt() -> None
     queue = replace(DESK_QUEUE, announce_prompt="greeting")
     async with theatre(replace(POLICY, queues=(default_queue(), queue))) as stage:
         await stage.call()
-        (live,) = await stage.board.list_interactions(ADMIN)
-        view = await stage.board.queue_interaction(ADMIN, live.interaction_id, DESKS)
+        (live,) = await stage.board.interactions.list(ADMIN)
+        view = await stage.board.interactions.queue(ADMIN, live.interaction_id, DESKS)
         assert view.waits_in[0].queue_id == DESKS
         await stage.pass_time(31)
         told = [e for e in stage.doors.seen_by(ADMIN) if isinstance(e, PositionAnnounced)]
@@ -150,8 +153,8 @@ async def test_each_who_waits_hears_the_own_place_and_beyond_the_numbers_the_gen
     async with theatre(replace(POLICY, queues=(default_queue(), queue))) as stage:
         for number in range(3):
             await stage.call(f"leg_{number}")
-        for live in reversed(await stage.board.list_interactions(ADMIN)):
-            await stage.board.queue_interaction(ADMIN, live.interaction_id, DESKS)
+        for live in reversed(await stage.board.interactions.list(ADMIN)):
+            await stage.board.interactions.queue(ADMIN, live.interaction_id, DESKS)
         await stage.pass_time(31)
         heard = [leg.playback.source for leg in stage.plane.legs.values() if leg.playback is not None]
         assert sorted(heard) == ["place-1.wav", "place-2.wav", "place.wav"]
@@ -161,11 +164,11 @@ async def test_who_is_answered_hears_no_more_of_the_announcement() -> None:
     queue = replace(DESK_QUEUE, announce_prompt="greeting")
     async with theatre(replace(POLICY, queues=(default_queue(), queue))) as stage:
         await stage.call()
-        (live,) = await stage.board.list_interactions(ADMIN)
-        await stage.board.queue_interaction(ADMIN, live.interaction_id, DESKS)
+        (live,) = await stage.board.interactions.list(ADMIN)
+        await stage.board.interactions.queue(ADMIN, live.interaction_id, DESKS)
         await stage.pass_time(31)
         assert stage.phone_leg().playback is not None
-        await stage.board.set_presence(ALICE, "ready", "agent")
+        await stage.board.users.set_presence(ALICE, "ready", "agent")
         await stage.accept(ALICE)
         await stage.join(ALICE, live.interaction_id)
         assert stage.phone_leg().playback is None
@@ -173,13 +176,13 @@ async def test_who_is_answered_hears_no_more_of_the_announcement() -> None:
 
 async def test_a_proof_that_is_missing_keeps_offers_away() -> None:
     async with theatre(replace(POLICY, proof_s=30.0)) as stage:
-        await stage.board.set_presence(ALICE, "ready", "agent")
+        await stage.board.users.set_presence(ALICE, "ready", "agent")
         await stage.call()
-        user = await stage.board.prove_ready(ALICE, Readiness(False, True, True, "denied"))
+        user = await stage.board.users.prove_ready(ALICE, Readiness(False, True, True, "denied"))
         assert (user.proved, user.fault) == (False, "no microphone: denied")
         with pytest.raises(IndexError):
             stage.offer_to(ALICE)
-        assert (await stage.board.prove_ready(ALICE, Readiness(True, True, True))).proved
+        assert (await stage.board.users.prove_ready(ALICE, Readiness(True, True, True))).proved
         assert stage.offer_to(ALICE).state == "pending"
 
 
@@ -204,11 +207,11 @@ async def test_a_callback_ends_the_call_dials_and_brings_both_together() -> None
 async def test_the_bye_of_the_call_that_gave_way_ends_nothing() -> None:
     async with theatre(POLICY) as stage:
         await stage.call()
-        (live,) = await stage.board.list_interactions(ADMIN)
-        await stage.board.request_callback(ADMIN, live.interaction_id, CallbackWish())
+        (live,) = await stage.board.interactions.list(ADMIN)
+        await stage.board.callbacks.request(ADMIN, live.interaction_id, CallbackWish())
         await stage.board.hung_up(LegId("leg_phone"), "hung up")
         assert (await stage.view(live.interaction_id)).state == "waiting"
-        assert [c.state for c in await stage.board.list_callbacks(ADMIN)] == ["waiting"]
+        assert [c.state for c in await stage.board.callbacks.list(ADMIN)] == ["waiting"]
         assert not stage.plane.legs
 
 
@@ -219,7 +222,7 @@ async def test_a_busy_callback_frees_the_agent_and_leaves_no_leg() -> None:
         assert (await stage.view(id_)).state == "waiting"
         assert not stage.plane.legs
         assert stage.board.legs == 0
-        assert not (await stage.board.list_users(ALICE))[0].busy
+        assert not (await stage.board.users.list(ALICE))[0].busy
 
 
 @pytest.mark.parametrize(
@@ -273,7 +276,7 @@ async def test_canceling_while_it_rings_hangs_up() -> None:
     async with theatre(POLICY) as stage:
         id_ = await called_back(stage)
         (leg_id, _) = stage.doors.dialed[0]
-        await stage.board.cancel_callback(ADMIN, id_, "changed my mind")
+        await stage.board.callbacks.cancel(ADMIN, id_, "changed my mind")
         await eventually(stage, "canceled")
         assert leg_id in [hung for hung, _ in stage.doors.hung_up]
         assert (await stage.view(id_)).state == "ended"
@@ -287,9 +290,9 @@ async def test_a_desktop_is_told_what_to_check_its_media_path_with() -> None:
         stage.board.plane_event(
             messages.WorkerReady(fingerprint, ("1 1 udp 1 127.0.0.1 9 typ host",), "", credentials)
         )
-        probe = stage.board.media_probe(ALICE)
+        probe = stage.board.media.probe(ALICE)
         assert (probe.ice_ufrag, probe.ice_pwd, probe.fingerprint) == ("probe", "p" * 22, "sha-256 AB:CD")
         assert probe.candidates == ("1 1 udp 1 127.0.0.1 9 typ host",)
         stage.board.plane_lost("gone")
         with pytest.raises(PlaneLostError):
-            stage.board.media_probe(ALICE)
+            stage.board.media.probe(ALICE)

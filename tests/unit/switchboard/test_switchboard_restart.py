@@ -6,8 +6,8 @@ import pytest
 
 from bridge.errors import BridgeError, CallFailedError, GlareError, NotFoundError
 from bridge.ids import LegId
+from bridge.switchboard.callbacks import CallbackWish
 from bridge.switchboard.doors import ArrivingCall
-from bridge.switchboard.queues import CallbackWish
 from tests.unit.switchboard.test_switchboard_queues import ADMIN, POLICY, called_back
 from tests.unit.switchboard.theatre import ALICE, ALL_SCOPES, EVE, PHONE_OFFER, Life, theatre, who
 
@@ -29,13 +29,13 @@ async def test_a_caller_who_waits_keeps_place_and_clock_and_gets_a_new_port(tmp_
         await stage.call("leg_phone")
         await stage.pass_time(60)
         await stage.call("leg_other")
-        before = await stage.board.list_interactions(AUDITOR)
+        before = await stage.board.interactions.list(AUDITOR)
     async with theatre(life=next_life(tmp_path, PHONE, LegId("leg_other"))) as stage:
         await stage.board.settled()
         assert {leg_id for leg_id, _ in stage.doors.reoffers} == {PHONE, LegId("leg_other")}
         assert stage.phone_leg().audio is not None
         assert stage.phone_leg().playback is not None  # the waiting prompt goes on
-        await stage.board.set_presence(ALICE, "ready", "agent")
+        await stage.board.users.set_presence(ALICE, "ready", "agent")
         assert stage.offer_to(ALICE).interaction_id == before[0].interaction_id
         interaction = await stage.view(before[0].interaction_id)
         assert interaction.state == "waiting"
@@ -63,7 +63,7 @@ async def test_a_phone_that_does_not_agree_is_disconnected_by_bridge_restart(
 ) -> None:
     async with theatre(life=first_life(tmp_path)) as stage:
         await stage.call()
-        (before,) = await stage.board.list_interactions(AUDITOR)
+        (before,) = await stage.board.interactions.list(AUDITOR)
     async with theatre(life=next_life(tmp_path, PHONE)) as stage:
         stage.doors.reoffer_outcomes = [error]
         await stage.board.settled()
@@ -84,7 +84,7 @@ async def test_a_phone_that_offers_at_the_same_time_is_asked_again(tmp_path: Pat
 async def test_a_call_whose_door_knows_nothing_of_it_is_reported_by_bridge_restart(tmp_path: Path) -> None:
     async with theatre(life=first_life(tmp_path)) as stage:
         await stage.call()
-        (before,) = await stage.board.list_interactions(AUDITOR)
+        (before,) = await stage.board.interactions.list(AUDITOR)
     async with theatre(life=next_life(tmp_path)) as stage:
         await stage.board.settled()
         interaction = await stage.view(before.interaction_id)
@@ -97,12 +97,12 @@ async def test_an_invite_that_arrives_once_more_keeps_its_interaction(tmp_path: 
     """Killed between opening the interaction and the 200."""
     async with theatre(life=first_life(tmp_path)) as stage:
         await stage.call()
-        (before,) = await stage.board.list_interactions(AUDITOR)
+        (before,) = await stage.board.interactions.list(AUDITOR)
     async with theatre(life=next_life(tmp_path, PHONE)) as stage:
         answer = await stage.board.arrive(ArrivingCall(PHONE, "+4930123", "sip:desk", PHONE_OFFER))
         assert "m=audio" in answer
         await stage.board.settled()
-        (after,) = await stage.board.list_interactions(AUDITOR)
+        (after,) = await stage.board.interactions.list(AUDITOR)
         assert (after.interaction_id, after.created_at) == (before.interaction_id, before.created_at)
 
 
@@ -134,14 +134,14 @@ async def test_a_desktop_that_stays_away_gives_the_caller_back_to_the_queue(tmp_
 
 async def test_an_offer_that_rang_has_expired_and_may_ring_again_at_once(tmp_path: Path) -> None:
     async with theatre(life=first_life(tmp_path)) as stage:
-        await stage.board.set_presence(ALICE, "ready", "agent")
+        await stage.board.users.set_presence(ALICE, "ready", "agent")
         await stage.call()
         rang = stage.offer_to(ALICE)
     async with theatre(life=next_life(tmp_path, PHONE)) as stage:
         await stage.board.settled()
         with pytest.raises(NotFoundError):
-            await stage.board.accept_offer(ALICE, rang.offer_id)
-        await stage.board.list_interactions(ALICE)  # any command: Alice's desktop is back
+            await stage.board.offers.accept(ALICE, rang.offer_id)
+        await stage.board.interactions.list(ALICE)  # any command: Alice's desktop is back
         again = stage.offer_to(ALICE)
         assert again.offer_id != rang.offer_id
         assert again.interaction_id == rang.interaction_id
@@ -153,8 +153,8 @@ async def test_a_callback_keeps_its_place_and_one_that_was_answered_its_call(tmp
         talking = await called_back(stage)
         ((dialed, _),) = stage.doors.dialed
         await stage.call("leg_later")
-        waiting = next(i for i in await stage.board.list_interactions(AUDITOR) if i.interaction_id != talking)
-        await stage.board.request_callback(ADMIN, waiting.interaction_id, CallbackWish())
+        waiting = next(i for i in await stage.board.interactions.list(AUDITOR) if i.interaction_id != talking)
+        await stage.board.callbacks.request(ADMIN, waiting.interaction_id, CallbackWish())
     async with theatre(POLICY, life=next_life(tmp_path, dialed)) as stage:
         await stage.board.settled()
         assert [leg_id for leg_id, _ in stage.doors.reoffers] == [dialed]

@@ -9,7 +9,7 @@ import pytest
 from bridge.errors import BridgeError, ForbiddenError, NotAllowedError, NotFoundError
 from bridge.ids import InteractionId, LegId, ParticipantId, UserId
 from bridge.switchboard.event import InteractionUpdated, OfferUpdated
-from bridge.switchboard.switchboard import AddParticipant
+from bridge.switchboard.participants import AddParticipant
 from bridge.switchboard.transfers import TransferWish
 from tests.unit.switchboard.theatre import ALICE, ALL_SCOPES, BOB, EVE, Theatre, theatre, who
 
@@ -19,7 +19,7 @@ SUE = who("sue", scopes=ALL_SCOPES | {"interaction:supervise"})
 async def consulting(stage: Theatre) -> tuple[InteractionId, dict[str, ParticipantId]]:
     """Alice talks with Eve. The names of the participants by role."""
     id_ = await stage.answered_call()
-    await stage.board.set_presence(EVE, "ready", "sme")
+    await stage.board.users.set_presence(EVE, "ready", "sme")
     await stage.board.transfers.consult(ALICE, id_, TransferWish(EVE.user_id))
     await stage.accept(EVE)
     await stage.join(EVE, id_)
@@ -41,7 +41,7 @@ class TestConsult:
     async def test_from_the_first_ring_on(self) -> None:
         async with theatre() as stage:
             id_ = await stage.answered_call()
-            await stage.board.set_presence(EVE, "ready", "sme")
+            await stage.board.users.set_presence(EVE, "ready", "sme")
             target = await stage.board.transfers.consult(ALICE, id_, TransferWish(EVE.user_id))
             assert target.state == "alerting"
             assert stage.phone_leg().playback is not None
@@ -79,7 +79,7 @@ class TestConsult:
                 names["customer"]: {names["agent"]},
                 names["agent"]: {names["customer"]},
             }
-            timeline = await stage.board.timeline(ALICE, id_)
+            timeline = await stage.board.interactions.timeline(ALICE, id_)
             moved = [entry.facts for entry in timeline if entry.event == "transfer_moved"]
             assert moved[-1]["state"] == "returned"
             assert moved[-1]["reason"] == "thought better of it"
@@ -94,7 +94,7 @@ class TestConsult:
     async def test_a_stranger_hands_nothing_over(self) -> None:
         async with theatre() as stage:
             id_ = await stage.answered_call()
-            await stage.board.set_presence(EVE, "ready", "sme")
+            await stage.board.users.set_presence(EVE, "ready", "sme")
             with pytest.raises(NotFoundError, match="no interaction"):
                 await stage.board.transfers.consult(BOB, id_, TransferWish(EVE.user_id))
 
@@ -115,7 +115,7 @@ class TestConsult:
 async def test_blind_transfer() -> None:
     async with theatre() as stage:
         id_ = await stage.answered_call()
-        await stage.board.set_presence(BOB, "ready", "agent")
+        await stage.board.users.set_presence(BOB, "ready", "agent")
         view = await stage.board.transfers.transfer_blind(ALICE, id_, TransferWish(BOB.user_id, role="agent"))
         assert view.transfer is not None
         assert stage.phone_leg().playback is not None
@@ -161,8 +161,8 @@ class TestSupervision:
             await stage.board.transfers.supervise(SUE, id_, "monitor")
             await stage.join(SUE, id_)
             with pytest.raises(ForbiddenError):
-                await stage.board.end_interaction(SUE, id_)
-            await stage.board.leave(SUE, id_)
+                await stage.board.interactions.end(SUE, id_)
+            await stage.board.participants.leave(SUE, id_)
             assert (await stage.participant(id_, "supervisor")).state == "disconnected"
 
     async def test_the_agent_sees_a_coach_and_no_whisperer(self) -> None:
@@ -184,13 +184,13 @@ class TestSupervision:
 async def test_an_offer_that_rings_tells_what_became_of_the_customers_video() -> None:
     async with theatre() as stage:
         id_ = await stage.answered_call()
-        await stage.board.set_presence(EVE, "ready", "sme")
-        await stage.board.add_participant(ALICE, id_, AddParticipant(EVE.user_id))
+        await stage.board.users.set_presence(EVE, "ready", "sme")
+        await stage.board.participants.add(ALICE, id_, AddParticipant(EVE.user_id))
         offer = stage.offer_to(EVE)
         assert offer.attributes["customer_video_capable"] == "false"
         assert offer.customer.audio.send
         assert offer.customer.no_video == "the phone offers no video"
-        await stage.board.set_attributes(ALICE, id_, {"case_number": "12345"})
+        await stage.board.interactions.set_attributes(ALICE, id_, {"case_number": "12345"})
         told = [event for event in stage.doors.seen_by(EVE) if isinstance(event, OfferUpdated)]
         assert told[-1].offer.attributes["case_number"] == "12345"
         assert told[-1].offer.offer_id == offer.offer_id
@@ -204,7 +204,7 @@ async def test_an_offer_that_rings_tells_what_became_of_the_customers_video() ->
 
 async def a_consult_that_rings(stage: Theatre) -> InteractionId:
     id_ = await stage.answered_call()
-    await stage.board.set_presence(EVE, "ready", "sme")
+    await stage.board.users.set_presence(EVE, "ready", "sme")
     await stage.board.transfers.consult(ALICE, id_, TransferWish(EVE.user_id))
     return id_
 
@@ -221,7 +221,7 @@ async def a_consult_that_goes_on(stage: Theatre) -> InteractionId:
 
 async def a_blind_transfer_that_rings(stage: Theatre) -> InteractionId:
     id_ = await stage.answered_call()
-    await stage.board.set_presence(BOB, "ready", "agent")
+    await stage.board.users.set_presence(BOB, "ready", "agent")
     await stage.board.transfers.transfer_blind(ALICE, id_, TransferWish(BOB.user_id, role="agent"))
     return id_
 
@@ -269,7 +269,7 @@ async def test_an_agent_who_leaves_in_the_middle_does_not_take_the_customer_alon
     async with theatre() as stage:
         id_ = await middle(stage)
         with contextlib.suppress(NotAllowedError, NotFoundError):  # who handed over blind has left already
-            await stage.board.leave(ALICE, id_)
+            await stage.board.participants.leave(ALICE, id_)
         await stage.board.settled()
         await stage.pass_time(31.0)
         assert stage.board.open_interactions == 1

@@ -19,8 +19,9 @@ from bridge.journal.journal import Journal
 from bridge.plane import messages
 from bridge.switchboard.doors import ArrivingCall, Audience, Route, Signal, Sounds
 from bridge.switchboard.event import DesktopEvent, MediaOffered, OfferMade
+from bridge.switchboard.participants import AddParticipant
 from bridge.switchboard.principal import Principal
-from bridge.switchboard.switchboard import AddParticipant, Switchboard
+from bridge.switchboard.switchboard import Switchboard
 from bridge.switchboard.view import InteractionView, MediaAnswer, OfferView, ParticipantView, TrunkView
 from bridge.switchboard.wiring import SwitchboardPolicy
 
@@ -190,18 +191,18 @@ class Theatre:
         return offers[-1]
 
     async def accept(self, principal: Principal) -> InteractionView:
-        return await self.board.accept_offer(principal, self.offer_to(principal).offer_id)
+        return await self.board.offers.accept(principal, self.offer_to(principal).offer_id)
 
     async def join(self, principal: Principal, id_: InteractionId, sdp: str | None = None) -> MediaAnswer:
         """Offers media and lets it connect."""
-        answer = await self.board.offer_media(principal, id_, sdp or browser_offer(principal.user_id))
+        answer = await self.board.media.offer(principal, id_, sdp or browser_offer(principal.user_id))
         self.board.plane_event(messages.LegConnected(answer.leg_id))
         await self.board.settled()
         return answer
 
     async def answered_call(self, offer: str = PHONE_OFFER) -> InteractionId:
         """The customer and Alice in session."""
-        await self.board.set_presence(ALICE, "ready", "agent")
+        await self.board.users.set_presence(ALICE, "ready", "agent")
         await self.call(offer=offer)
         interaction = await self.accept(ALICE)
         await self.join(ALICE, interaction.interaction_id)
@@ -210,8 +211,8 @@ class Theatre:
     async def conference(self, offer: str = PHONE_OFFER) -> InteractionId:
         """The customer, Alice and Eve in session, and every offer of the bridge answered."""
         id_ = await self.answered_call(offer)
-        await self.board.set_presence(EVE, "ready", "sme")
-        await self.board.add_participant(ALICE, id_, AddParticipant(EVE.user_id))
+        await self.board.users.set_presence(EVE, "ready", "sme")
+        await self.board.participants.add(ALICE, id_, AddParticipant(EVE.user_id))
         await self.accept(EVE)
         await self.join(EVE, id_)
         await self.answer_offers(ALICE)
@@ -226,11 +227,11 @@ class Theatre:
                 return
             answered = offered[-1].sdp
             answer = browser_answer(answered, name or principal.user_id)
-            await self.board.answer_media(principal, offered[-1].leg_id, answer)
+            await self.board.media.answer(principal, offered[-1].leg_id, answer)
             await self.board.settled()
 
     async def view(self, id_: InteractionId) -> InteractionView:
-        return await self.board.get_interaction(who("auditor", scopes=ALL_SCOPES | {"interaction:all"}), id_)
+        return await self.board.interactions.get(who("auditor", scopes=ALL_SCOPES | {"interaction:all"}), id_)
 
     async def participant(self, id_: InteractionId, role: str) -> ParticipantView:
         view = await self.view(id_)

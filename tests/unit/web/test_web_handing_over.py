@@ -26,7 +26,7 @@ async def command(stage: Theatre, name: str, id_: InteractionId, **fields: objec
 
 async def consulting(stage: Theatre) -> InteractionId:
     id_ = await stage.answered_call()
-    await stage.board.set_presence(EVE, "ready", "sme")
+    await stage.board.users.set_presence(EVE, "ready", "sme")
     sought = await command(stage, "consultParticipant", id_, userId="eve", properties={"case_number": "7"})
     assert isinstance(sought, ParticipantResult)
     assert (sought.participant.user_id, sought.participant.state) == ("eve", "alerting")
@@ -57,7 +57,7 @@ async def test_a_consult_ends_in_one_of_three_ways(name: str, states: dict[str, 
 async def test_a_blind_transfer_goes_to_the_one_who_is_named() -> None:
     async with theatre() as stage:
         id_ = await stage.answered_call()
-        await stage.board.set_presence(EVE, "ready", "sme")
+        await stage.board.users.set_presence(EVE, "ready", "sme")
         result = await command(stage, "transferBlind", id_, userId="eve", role="sme")
         assert isinstance(result, InteractionResult)
         assert stage.offer_to(EVE).interaction_id == id_

@@ -81,7 +81,7 @@ async def test_an_answer_is_on_disk_with_its_step_even_if_it_was_never_sent(tmp_
     async def set_and_die(pending: PendingAnswer) -> Response:
         pending.render = lambda changed: JSONResponse({"changed": changed}, 201, {"etag": '"7"'})
         with receipt_for(pending):
-            await stage.board.set_attributes(ALICE, id_, {"a": "b"})
+            await stage.board.interactions.set_attributes(ALICE, id_, {"a": "b"})
         done.set()
         await asyncio.Event().wait()  # the answer is never sent
         raise AssertionError
