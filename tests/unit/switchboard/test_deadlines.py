@@ -1,0 +1,50 @@
+"""Who waits for an instant: the earliest counts, all are asked, and an earlier one wakes the task."""
+
+import asyncio
+
+from bridge.clock import ManualClock
+from bridge.switchboard.deadlines import Deadlines
+
+
+class Part:
+    def __init__(self, at: float | None) -> None:
+        self.at = at
+        self.asked: list[float] = []
+        self.was_asked = asyncio.Event()
+
+    def timer(self) -> float | None:
+        return self.at
+
+    def handle_timer(self, now: float) -> None:
+        self.asked.append(now)
+        self.was_asked.set()
+        if self.at is not None and self.at <= now:
+            self.at = None
+
+
+def test_the_earliest_of_all_is_the_next_and_every_part_is_asked() -> None:
+    parts = Part(None), Part(12.0), Part(11.0)
+    deadlines = Deadlines(ManualClock(10.0), asyncio.Event(), parts)
+    assert deadlines.timer() == 11.0
+    deadlines.handle_timer(11.5)
+    assert [part.asked for part in parts] == [[11.5]] * 3
+    assert deadlines.timer() == 12.0
+    deadlines.handle_timer(12.0)
+    assert deadlines.timer() is None
+
+
+async def test_what_is_due_already_is_handled_at_once_and_an_earlier_deadline_when_the_task_is_woken() -> (
+    None
+):
+    clock, wake, part = ManualClock(10.0), asyncio.Event(), Part(10.0)
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(Deadlines(clock, wake, (part,)).run())
+        await part.was_asked.wait()
+        part.was_asked.clear()
+        assert part.asked == [10.0]
+        clock.advance(5.0)
+        part.at = 15.0
+        wake.set()
+        await part.was_asked.wait()
+        assert part.asked == [10.0, 15.0]
+        running.cancel()
