@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from bridge.daemon import configured_queue
+from bridge.configured.desk import configured_queue
 from bridge.desk import commands, events
 from bridge.desk.capability import Ability, Capabilities
 from bridge.desk.flow import FlowKind
