@@ -13,7 +13,8 @@ import structlog
 from bridge.errors import SettingsError
 from bridge.logs import configure_logs
 from bridge.plane.worker_process import WorkerProcess
-from bridge.settings import Settings, load_settings
+from bridge.settings.file import load_settings
+from bridge.settings.settings import Settings
 
 CAMERA_NEEDS_HTTPS = (
     "browsers open camera and microphone only over HTTPS or on localhost: set http.certificate and "
@@ -69,7 +70,7 @@ def with_trial_users(settings: Settings) -> Settings:
     """Two users with a password of this start. Nobody else can reach them: the page listens on loopback only."""
     import secrets
 
-    from bridge.user import trial_users
+    from bridge.settings.user import trial_users
     from signaling.web.secret import hash_secret
 
     if not settings.http.is_local:

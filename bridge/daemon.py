@@ -31,7 +31,7 @@ from bridge.plane import messages
 from bridge.plane.host import ProcessPlane
 from bridge.plane.lasting import LastingPlane
 from bridge.plane.worker_process import WorkerProcess, raise_descriptor_limit
-from bridge.settings import Settings
+from bridge.settings.settings import Settings
 from bridge.switchboard.switchboard import Switchboard
 from signaling.sip.call import SipDoor
 from signaling.sip.memory import returning_legs

@@ -5,7 +5,7 @@ import sys
 
 import structlog
 
-from bridge.settings import Log
+from bridge.settings.process import Log
 
 
 def configure_logs(settings: Log) -> None:

@@ -6,8 +6,8 @@ from bridge.desk.queue import Overflow, OverflowTo, Queue, SkillMatch, Strategy
 from bridge.flows.library import configured_flows
 from bridge.ids import FlowId, QueueId
 from bridge.notification.address import AddressBook
-from bridge.settings import Queue as QueueSection
-from bridge.settings import Settings
+from bridge.settings.desk import Queue as QueueSection
+from bridge.settings.settings import Settings
 from bridge.switchboard.entitlement import configured_accounts
 
 

@@ -4,7 +4,8 @@ import secrets
 
 from bridge.errors import SettingsError
 from bridge.plane.messages import WorkerConfig
-from bridge.settings import Settings, prompts_directory
+from bridge.settings.file import prompts_directory
+from bridge.settings.settings import Settings
 from bridge.switchboard.doors import Sounds
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from bridge.clock import Clock
 from bridge.configured.secret_file import read_secret_file
-from bridge.settings import Settings
+from bridge.settings.settings import Settings
 from signaling.web.auth import read_secret
 from signaling.web.issuer import ForeignIssuer
 from signaling.web.oidc import OpenIdSignIn

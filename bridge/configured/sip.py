@@ -7,9 +7,9 @@ from bridge.errors import SettingsError
 from bridge.ids import TrunkId
 from bridge.negotiation import PhonePreferences
 from bridge.negotiation.phone_transport import KeySource
-from bridge.settings import Settings
+from bridge.settings.settings import Settings
+from bridge.settings.trunk import Trunk as TrunkSection
 from bridge.transport.srtp_library import supported_suites
-from bridge.trunk import Trunk as TrunkSection
 from signaling.sip.settings import AgentSettings, EndpointSettings
 from signaling.sip.tls_context import TlsContexts, TlsFiles, make_contexts
 from signaling.sip.transaction import Timing

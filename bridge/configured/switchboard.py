@@ -3,7 +3,7 @@
 from bridge.configured.media import configured_sounds
 from bridge.configured.sip import configured_phones
 from bridge.negotiation.phone_transport import KeySource
-from bridge.settings import Settings
+from bridge.settings.settings import Settings
 from bridge.switchboard.wiring import SwitchboardPolicy
 
 

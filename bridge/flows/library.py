@@ -7,7 +7,8 @@ from bridge.desk.flow import Flow, FlowKind
 from bridge.errors import SettingsError
 from bridge.flows.flow_file import Known, parse_flow
 from bridge.ids import FlowId
-from bridge.settings import Settings, flows_directory, prompts_directory
+from bridge.settings.file import flows_directory, prompts_directory
+from bridge.settings.settings import Settings
 
 SHIPPED = (
     "these are the flows that come with warmbridge: configure the queues and groups they name, or set flows.folder "

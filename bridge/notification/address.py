@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bridge.errors import SettingsError
-from bridge.settings import Notifications
+from bridge.settings.notifications import Notifications
 
 NAME_DIGITS = 8
 

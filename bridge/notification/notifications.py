@@ -17,7 +17,7 @@ from bridge.journal.schema import OUTBOX, Write
 from bridge.notification.address import AddressBook
 from bridge.notification.letter import DeadLetter, Letter, notices_of, parse_letter, serialize_letter
 from bridge.notification.send import Order, Outcome
-from bridge.settings import Notifications as Settings
+from bridge.settings.notifications import Notifications as Settings
 
 KIND = "notification"
 DEAD_LISTED_MAX = 200

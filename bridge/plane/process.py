@@ -20,7 +20,7 @@ from bridge.logs import configure_logs
 from bridge.plane import messages
 from bridge.plane.frames import FrameWriter, read_frame
 from bridge.plane.worker import Worker
-from bridge.settings import Log
+from bridge.settings.process import Log
 
 log = structlog.get_logger()
 _ENCODER = msgspec.msgpack.Encoder()

@@ -6,9 +6,9 @@ from bridge.desk.account import Account, AccountRole, Registration
 from bridge.desk.queue import Profile
 from bridge.errors import SettingsError
 from bridge.ids import UserId
+from bridge.settings.user import User
 from bridge.switchboard.principal import DESKTOP_SCOPES, EVERY_SCOPE, INTERACTION_SUPERVISE, VIDEO_USE
 from bridge.switchboard.view import AccountView
-from bridge.user import User
 
 ROLE_SCOPES: Mapping[AccountRole, frozenset[str]] = {
     AccountRole.AGENT: frozenset(DESKTOP_SCOPES),

@@ -19,7 +19,7 @@ import dns.resolver
 import structlog
 
 from bridge.clock import Clock
-from bridge.section import split_server
+from bridge.settings.section import split_server
 from signaling.sip.answer_cache import AnswerCache
 from signaling.sip.flow import Flow
 from signaling.sip.location import (

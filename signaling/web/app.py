@@ -21,7 +21,7 @@ from bridge.errors import ForbiddenError, SettingsError, UnauthorizedError
 from bridge.ids import UserId
 from bridge.journal.answer import IdempotencyMemory
 from bridge.notification.notifications import Notifications
-from bridge.settings import Http
+from bridge.settings.web import Http
 from bridge.switchboard.doors import Audience
 from bridge.switchboard.event import AccountUpdated, DesktopEvent
 from bridge.switchboard.principal import METRICS_READ

@@ -9,7 +9,7 @@ import jwt
 import structlog
 
 from bridge.clock import Clock
-from bridge.settings import Issuer
+from bridge.settings.web import Issuer
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA")
 KEYS_MAX = 64

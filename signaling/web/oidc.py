@@ -17,8 +17,8 @@ import structlog
 
 from bridge.clock import Clock
 from bridge.errors import UnauthorizedError
-from bridge.settings import Issuer
-from bridge.user import SignIn as SignInSettings
+from bridge.settings.web import Issuer
+from bridge.settings.web import SignIn as SignInSettings
 from signaling.web.claims import check_times, read_claims, read_header
 from signaling.web.issuer import ForeignIssuer, ask
 from signaling.web.problem import IssuerError

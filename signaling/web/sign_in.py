@@ -10,9 +10,9 @@ from bridge.clock import Clock
 from bridge.desk.account import Registration
 from bridge.errors import BridgeError, ForbiddenError, NotFoundError, UnauthorizedError
 from bridge.ids import UserId
+from bridge.settings.web import SignIn as SignInSettings
 from bridge.switchboard.accounts import Accounts, TokenKind
 from bridge.switchboard.entitlement import scopes_of
-from bridge.user import SignIn as SignInSettings
 from signaling.web.auth import Signer
 from signaling.web.oidc import Begun, OpenIdSignIn
 from signaling.web.rate import RateLimits

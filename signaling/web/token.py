@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse, Response
 
 from bridge.clock import Clock
-from bridge.settings import Auth, Client
+from bridge.settings.web import Auth, Client
 from bridge.switchboard.principal import INTERACTION_ALL, INTERACTION_WRITE, ROUTING_WRITE, VIDEO_USE
 from signaling.web.auth import Signer
 from signaling.web.rate import RateLimits

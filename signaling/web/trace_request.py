@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from bridge.clock import SystemClock
 from bridge.errors import SettingsError
-from bridge.settings import Settings
+from bridge.settings.settings import Settings
 from bridge.switchboard.principal import INTERACTION_ALL, INTERACTION_READ
 from signaling.web.auth import Signer, read_secret
 from signaling.web.event import Signal, TraceResult

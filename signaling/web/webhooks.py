@@ -16,7 +16,7 @@ from bridge.ids import UserId
 from bridge.journal.journal import Journal
 from bridge.journal.outbox import Outbox, Task
 from bridge.journal.schema import OUTBOX, WEBHOOK_SUBSCRIPTIONS, Write
-from bridge.settings import Webhooks as Settings
+from bridge.settings.web import Webhooks as Settings
 from bridge.switchboard.doors import Audience
 from bridge.switchboard.event import DesktopEvent
 from signaling.web.event import event_name

@@ -28,7 +28,7 @@ from bridge.ids import IdSource, InteractionId, LegId, OfferId, QueueId, UserId
 from bridge.journal.journal import Journal
 from bridge.logs import configure_logs
 from bridge.plane import messages
-from bridge.settings import Log
+from bridge.settings.process import Log
 from bridge.switchboard.doors import ArrivingCall, Audience, Route, Signal
 from bridge.switchboard.event import DesktopEvent, InteractionUpdated, OfferMade
 from bridge.switchboard.participants import AddFromQueue

@@ -14,7 +14,7 @@ from bridge.peers.caller import SyntheticCaller, synthetic_caller
 from bridge.peers.daemon_process import DaemonProcess
 from bridge.peers.script import draw_script
 from bridge.peers.signaling_client import Event, all_in_session, signaling_client
-from bridge.settings import config_directory
+from bridge.settings.file import config_directory
 
 PATIENCE_S = 20.0
 

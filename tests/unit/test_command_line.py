@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bridge.__main__ import main, with_trial_users
-from bridge.settings import config_directory, load_settings
+from bridge.settings.file import config_directory, load_settings
 
 
 def test_check_accepts_the_shipped_configuration(capsys: pytest.CaptureFixture[str]) -> None:

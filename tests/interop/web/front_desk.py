@@ -16,13 +16,13 @@ from bridge.clock import SystemClock
 from bridge.desk.policy import DeskPolicy
 from bridge.journal.answer import JournaledAnswers
 from bridge.journal.outbox import Outbox
-from bridge.settings import Auth, Client, Http
-from bridge.settings import Webhooks as WebhookSettings
+from bridge.settings.user import User
+from bridge.settings.web import Auth, Client, Http
+from bridge.settings.web import SignIn as SignInSettings
+from bridge.settings.web import Webhooks as WebhookSettings
 from bridge.switchboard.doors import Audience, DesktopDoor
 from bridge.switchboard.entitlement import configured_accounts
 from bridge.switchboard.event import DesktopEvent
-from bridge.user import SignIn as SignInSettings
-from bridge.user import User
 from signaling.web.app import WebDoor, WebParts
 from signaling.web.auth import Signer, Verifier
 from signaling.web.issuer import ForeignIssuer

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from bridge.errors import SettingsError
-from bridge.settings import Http
+from bridge.settings.web import Http
 from signaling.web.app import WebDoor
 from tests.interop.web.front_desk import FrontDesk, front_desk, token
 

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 import pytest_asyncio
 from playwright.async_api import Browser, Page
 
+from bridge.settings.user import User
 from bridge.switchboard.principal import EVERY_SCOPE
-from bridge.user import User
 from signaling.web.secret import hash_secret
 from tests.interop.web.front_desk import FrontDesk, front_desk, token
 from tests.interop.web.test_web_page import WAIT_S, chromium, until

@@ -12,8 +12,9 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page
 
+from bridge.settings.user import User
+from bridge.settings.web import SignIn
 from bridge.switchboard.principal import EVERY_SCOPE
-from bridge.user import SignIn, User
 from signaling.web.secret import hash_secret
 from tests.interop.programs import eventually, running
 from tests.interop.web.front_desk import FrontDesk, front_desk, token

@@ -9,8 +9,9 @@ import pytest
 import pytest_asyncio
 
 from bridge.clock import SystemClock
+from bridge.settings.user import User
+from bridge.settings.web import SignIn
 from bridge.switchboard.principal import EVERY_SCOPE
-from bridge.user import SignIn, User
 from signaling.web.auth import Signer
 from signaling.web.secret import hash_secret
 from signaling.web.throttle import FREE

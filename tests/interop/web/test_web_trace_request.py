@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from bridge.errors import SettingsError
 from bridge.ids import LegId
-from bridge.settings import Settings
+from bridge.settings.settings import Settings
 from bridge.switchboard.doors import Signal
 from signaling.web.event import Signal as TracedSignal
 from signaling.web.trace_request import fetch_trace

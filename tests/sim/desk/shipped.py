@@ -10,7 +10,7 @@ from bridge.desk.policy import DeskPolicy
 from bridge.desk.queue import Profile
 from bridge.flows.library import configured_flows
 from bridge.ids import FlowId, InteractionId, UserId
-from bridge.settings import config_directory, load_settings
+from bridge.settings.file import config_directory, load_settings
 from tests.unit.desk.flow_house import FlowHouse
 from tests.unit.desk.house import ALICE
 

@@ -5,7 +5,8 @@ from bridge.configured.switchboard import configured_switchboard
 from bridge.desk.queue import OverflowTo
 from bridge.negotiation.phone_transport import derived_keys
 from bridge.notification.address import read_address_book
-from bridge.settings import Settings, config_directory, load_settings
+from bridge.settings.file import config_directory, load_settings
+from bridge.settings.settings import Settings
 
 KEYS = derived_keys(b"secret")
 

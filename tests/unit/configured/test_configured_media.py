@@ -4,7 +4,7 @@ import pytest
 
 from bridge.configured.media import configured_sounds, configured_worker
 from bridge.errors import SettingsError
-from bridge.settings import Settings
+from bridge.settings.settings import Settings
 
 
 def test_what_a_queue_announces_must_be_there() -> None:

@@ -7,7 +7,7 @@ import pytest
 from bridge.clock import ManualClock
 from bridge.configured.sign_in import configured_issuer, configured_secret, configured_sign_in_issuer
 from bridge.errors import SettingsError
-from bridge.settings import Settings
+from bridge.settings.settings import Settings
 
 CLOCK = ManualClock(1000.0)
 

@@ -6,7 +6,8 @@ import pytest
 
 from bridge.errors import SettingsError
 from bridge.flows.library import configured_flows
-from bridge.settings import Settings, config_directory, load_settings
+from bridge.settings.file import config_directory, load_settings
+from bridge.settings.settings import Settings
 
 WAITS = """name = "W"
 kind = "{kind}"

@@ -6,7 +6,7 @@ import pytest
 
 from bridge.errors import SettingsError
 from bridge.notification.address import read_address_book
-from bridge.settings import NotificationGroup, Notifications
+from bridge.settings.notifications import NotificationGroup, Notifications
 
 URL = "mailto://bridge:secret-word@mail.example?to=sme@example.org"
 

@@ -14,7 +14,7 @@ from bridge.journal.outbox import Outbox
 from bridge.notification.address import Address, AddressBook
 from bridge.notification.notifications import Notifications
 from bridge.notification.send import Order
-from bridge.settings import Notifications as Settings
+from bridge.settings.notifications import Notifications as Settings
 from tests.unit.journal.contract import running
 
 EXPERTS = (Address("mailto 1", "mailto://one"), Address("sms 2", "sms://two"))

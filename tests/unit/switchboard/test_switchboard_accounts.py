@@ -9,11 +9,11 @@ from bridge.desk.policy import DeskPolicy
 from bridge.desk.queue import Profile
 from bridge.errors import ForbiddenError, NotAllowedError, SettingsError
 from bridge.ids import UserId
+from bridge.settings.user import User
 from bridge.switchboard.accounts import TokenKind
 from bridge.switchboard.entitlement import ROLE_SCOPES, configured_accounts
 from bridge.switchboard.event import AccountUpdated
 from bridge.switchboard.principal import EVERY_SCOPE, VIDEO_USE
-from bridge.user import User
 from signaling.web.auth import SCOPES
 from tests.unit.switchboard.theatre import ALL_SCOPES, Life, theatre, who
 

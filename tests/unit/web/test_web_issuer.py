@@ -1,7 +1,7 @@
 """When the keys of a foreign issuer are asked for; the asking itself is tested against an issuer on loopback."""
 
 from bridge.clock import ManualClock
-from bridge.settings import Issuer
+from bridge.settings.web import Issuer
 from signaling.web.issuer import FETCH_PAUSE_S, ForeignIssuer
 
 HEADER = {"alg": "RS256", "kid": "one"}

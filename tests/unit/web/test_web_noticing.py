@@ -7,7 +7,7 @@ from bridge.errors import ForbiddenError, NotFoundError
 from bridge.journal.outbox import Outbox
 from bridge.notification.address import Address, AddressBook
 from bridge.notification.notifications import Notifications
-from bridge.settings import Notifications as Settings
+from bridge.settings.notifications import Notifications as Settings
 from signaling.web import notice_message as message
 from signaling.web.noticing import Notices
 from tests.unit.journal.contract import running

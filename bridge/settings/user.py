@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from bridge.section import Seconds, Section
+from bridge.settings.section import Section
 
 
 class User(Section):
@@ -22,27 +22,6 @@ class User(Section):
     skills: dict[str, Annotated[int, Field(ge=1, le=5)]] = Field(default_factory=dict)
     video: bool = True
     capacity: Annotated[int, Field(ge=1, le=16)] = 1
-
-
-class SignIn(Section):
-    """How people sign in, besides by password, and for how long."""
-
-    token_s: Annotated[Seconds, Field(le=3600.0)] = 900.0
-    session_s: Seconds = 43_200.0
-    issuer: str = ""
-    issuer_name: str = ""
-    issuer_scopes: tuple[str, ...] = ("email", "profile")
-    client_id: str = ""
-    client_secret_file: str = ""
-    user_claim: Literal["sub", "email", "preferred_username"] = "sub"
-
-    @model_validator(mode="after")
-    def _issuer_and_client_together(self) -> "SignIn":
-        if bool(self.issuer) != bool(self.client_id):
-            raise ValueError("sign_in.issuer and sign_in.client_id go together: set both or none")
-        if self.issuer and not self.issuer.startswith(("https://", "http://127.0.0.1", "http://localhost")):
-            raise ValueError("sign_in.issuer must be https: whoever answers it decides who is let in")
-        return self
 
 
 def trial_users(password_hash: str) -> tuple[User, ...]:

@@ -59,6 +59,14 @@ Server = Annotated[str, AfterValidator(_server)]
 """A numeric address, with its port if it is not the usual one."""
 
 
+def check_announced(section: str, address: str, advertised_address: str) -> None:
+    """Nobody can send to 0.0.0.0; in SDP it even means hold (RFC 3264 section 8.4)."""
+    if not advertised_address and ipaddress.ip_address(address or "0.0.0.0").is_unspecified:
+        raise ValueError(
+            f"{section}.address {address!r} needs {section}.advertised_address: what others send to"
+        )
+
+
 class Section(BaseModel):
     """A table of the configuration: frozen, and a key it does not know is an error."""
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import SettingsError
-from bridge.settings import Settings, config_directory, load_settings
-from bridge.trunk import Trunk
+from bridge.settings.file import config_directory, load_settings
+from bridge.settings.settings import Settings
+from bridge.settings.trunk import Trunk
 
 CONFIG = config_directory() / "bridge.toml"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bridge.section import split_server
+from bridge.settings.section import split_server
 
 
 @pytest.mark.parametrize(

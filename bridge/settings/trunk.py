@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from bridge.section import IpNetwork, Section
+from bridge.settings.section import IpNetwork, Section
 
 AudioCodec = Literal["OPUS", "G722", "PCMU", "PCMA"]
 AUDIO_CODECS: tuple[AudioCodec, ...] = ("OPUS", "G722", "PCMU", "PCMA")

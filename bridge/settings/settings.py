@@ -1,0 +1,103 @@
+"""The whole configuration, and what its sections must agree on."""
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from bridge.settings.desk import Desk, Flows, Queue, default_queues
+from bridge.settings.media import Media, Rtp, Webrtc
+from bridge.settings.notifications import Notifications
+from bridge.settings.process import Journal, Log, Shutdown, Worker
+from bridge.settings.section import Section
+from bridge.settings.sip import Sip
+from bridge.settings.trunk import DEFAULT_TRUNK, Trunk, check_trunks
+from bridge.settings.user import User
+from bridge.settings.web import Auth, Http, Issuer, SignIn, Webhooks
+
+TRUNK_KEYS_OF_SIP = {"allowed_networks": "networks", "dial_target": "target", "codecs": "codecs"}
+
+
+class Settings(Section):
+    """The whole configuration, one section a table."""
+
+    log: Log = Log()
+    http: Http = Http()
+    auth: Auth = Auth()
+    issuer: Issuer = Issuer()
+    sign_in: SignIn = SignIn()
+    users: tuple[User, ...] = ()
+    sip: Sip = Sip()
+    trunks: tuple[Trunk, ...] = ()
+    rtp: Rtp = Rtp()
+    webrtc: Webrtc = Webrtc()
+    media: Media = Media()
+    desk: Desk = Desk()
+    queues: tuple[Queue, ...] = Field(default_factory=default_queues)
+    flows: Flows = Flows()
+    journal: Journal = Journal()
+    webhooks: Webhooks = Webhooks()
+    notifications: Notifications = Notifications()
+    worker: Worker = Worker()
+    shutdown: Shutdown = Shutdown()
+
+    @model_validator(mode="after")
+    def _issuers_send_people_back(self) -> "Settings":
+        if self.sign_in.issuer and not self.http.public_url:
+            raise ValueError("sign_in.issuer needs http.public_url: where the issuer sends people back to")
+        return self
+
+    @model_validator(mode="after")
+    def _users_are_told_apart(self) -> "Settings":
+        names = [name for user in self.users for name in (user.id, *user.external_ids)]
+        names += [user.email.casefold() for user in self.users if user.email]
+        names += [client.id for client in self.auth.clients]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(
+                f"users: {', '.join(twice)} stands for more than one (ids, external_ids, email, clients)"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _queues_know_each_other(self) -> "Settings":
+        ids = [queue.id for queue in self.queues]
+        if len(set(ids)) < len(ids):
+            raise ValueError("two queues have the same id")
+        for queue in self.queues:
+            if queue.overflow_queue and queue.overflow_queue not in (*ids, "default"):
+                raise ValueError(f"queue {queue.id} overflows into {queue.overflow_queue!r}, which is none")
+            if queue.overflow_queue == queue.id:
+                raise ValueError(f"queue {queue.id} overflows into itself")
+        return self
+
+    @model_validator(mode="after")
+    def _trunks_are_told_apart(self) -> "Settings":
+        check_trunks(self.trunks)
+        for name, key in TRUNK_KEYS_OF_SIP.items() if self.trunks else ():
+            if getattr(self.sip, name) != Sip.model_fields[name].default:
+                complaint = f"for a bridge without [[trunks]]: write {key} in the trunk it belongs to"
+                raise PydanticCustomError(
+                    "trunks", "{complaint}", {"complaint": complaint, "at": f"sip.{name}"}
+                )
+        return self
+
+    @property
+    def all_trunks(self) -> tuple[Trunk, ...]:
+        """The trunks; without any, what [sip] says is one."""
+        sip = self.sip
+        return self.trunks or (
+            Trunk(
+                id=DEFAULT_TRUNK,
+                networks=sip.allowed_networks,
+                target=sip.dial_target,
+                codecs=sip.codecs,
+                ping_s=0.0,
+            ),
+        )
+
+    @model_validator(mode="after")
+    def _queues_notify_groups_there_are(self) -> "Settings":
+        groups = {group.id for group in self.notifications.groups}
+        for queue in self.queues:
+            if unknown := sorted(set(queue.notify_groups) - groups):
+                raise ValueError(f"queue {queue.id} notifies {', '.join(unknown)}: see notifications.groups")
+        return self
