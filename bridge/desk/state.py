@@ -4,22 +4,25 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from bridge.desk import account_fact, events, flow_fact, party_fact, queue_fact
+from bridge.desk import (
+    account_fact,
+    events,
+    flow_fact,
+    interaction_fact,
+    participant_fact,
+    party_fact,
+    presence_fact,
+    queue_fact,
+    seat_fact,
+)
 from bridge.desk.account import Directory
 from bridge.desk.companion import LinkState
-from bridge.desk.expert import Expert, Presence, Proof
+from bridge.desk.expert import Expert, Proof
 from bridge.desk.interaction import Interaction
 from bridge.desk.line import Lines
-from bridge.desk.offer import Offer, OfferState
+from bridge.desk.offer import Offer
 from bridge.desk.participant import Participant, ParticipantState
 from bridge.desk.queue import Profile, Queue
-from bridge.desk.queue_fact import (
-    add_to_figures,
-    count_participant_moved,
-    count_seat_moved,
-    count_seat_opened,
-)
-from bridge.desk.seat import Seat
 from bridge.desk.snapshot import DeskSnapshot
 from bridge.desk.value import replace
 from bridge.errors import NotFoundError
@@ -329,223 +332,12 @@ class DeskState:
         self.forgotten = snapshot.forgotten
 
 
-# --- one function per event -------------------------------------------------------------------------------
-
-
-def _interaction_opened(state: DeskState, event: events.InteractionOpened) -> None:
-    state.put(
-        Interaction(
-            event.interaction_id,
-            event.room_id,
-            event.caller,
-            event.called,
-            created_at=event.at,
-            attributes=dict(event.attributes),
-        )
-    )
-
-
-def _interaction_ended(state: DeskState, event: events.InteractionEnded) -> None:
-    was = state.interactions[event.interaction_id]
-    state.put(replace(was, ended_at=event.at, end_reason=event.reason, ended_by=event.by))
-    state.retire(event.interaction_id)
-
-
-def _attributes_set(state: DeskState, event: events.AttributesSet) -> None:
-    was = state.interactions[event.interaction_id]
-    state.put(replace(was, attributes={**was.attributes, **event.attributes}))
-
-
-def _participant_added(state: DeskState, event: events.ParticipantAdded) -> None:
-    participant = Participant(
-        event.participant_id,
-        event.role,
-        event.type,
-        joined_at=event.at,
-        user_id=event.user_id,
-        name=event.name,
-        address=event.address,
-        queue_id=event.queue_id,
-    )
-    state.put(state.interactions[event.interaction_id].with_participant(participant))
-
-
-def _participant_dialed(state: DeskState, event: events.ParticipantDialed) -> None:
-    _put_participant(state, event, dialed_leg_id=event.leg_id)
-
-
-def _participant_moved(state: DeskState, event: events.ParticipantMoved) -> None:
-    was = state.interactions[event.interaction_id].participant(event.participant_id)
-    count_participant_moved(state, was, event)
-    gone = event.state in (ParticipantState.DISCONNECTED, ParticipantState.WRAP_UP)
-    began = event.state is ParticipantState.IN_SESSION and was.session_since is None
-    leaves = gone and was.is_live  # later the words of who left stay as they are
-    _put_participant(
-        state,
-        event,
-        state=event.state,
-        connect_by=event.connect_by,
-        wrap_up_by=event.wrap_up_by,
-        session_since=event.at if began else was.session_since,
-        left_at=event.at if leaves else was.left_at,
-        disconnect_reason=event.reason if leaves else was.disconnect_reason,
-        disconnected_by=event.by if leaves else was.disconnected_by,
-    )
-    if was.user_id not in state.experts:
-        return
-    expert = state.experts[was.user_id]
-    if began:
-        expert = replace(expert, handled=expert.handled + 1)
-    # Idle begins when work ends, that after the call included; an offer that merely rang was no work.
-    worked = was.is_present or was.state is ParticipantState.WRAP_UP
-    if event.state is ParticipantState.DISCONNECTED and worked:
-        expert = replace(expert, idle_since=event.at)
-    state.experts[was.user_id] = expert
-
-
-def _participant_muted(state: DeskState, event: events.ParticipantMuted) -> None:
-    _put_participant(state, event, muted=True)
-
-
-def _participant_unmuted(state: DeskState, event: events.ParticipantUnmuted) -> None:
-    _put_participant(state, event, muted=False)
-
-
-def _remote_hold_changed(state: DeskState, event: events.RemoteHoldChanged) -> None:
-    _put_participant(state, event, held_by_remote=event.held)
-
-
-def _video_changed(state: DeskState, event: events.VideoChanged) -> None:
-    _put_participant(state, event, sends_video=event.sends_video)
-
-
-def _leg_attached(state: DeskState, event: events.LegAttached) -> None:
-    was = state.interactions[event.interaction_id].participant(event.participant_id)
-    _put_participant(state, event, leg_ids=(*was.leg_ids, event.leg_id))
-
-
-def _leg_detached(state: DeskState, event: events.LegDetached) -> None:
-    was = state.interactions[event.interaction_id].participant(event.participant_id)
-    _put_participant(
-        state,
-        event,
-        leg_ids=tuple(leg for leg in was.leg_ids if leg != event.leg_id),
-        leg_capabilities=tuple(entry for entry in was.leg_capabilities if entry[0] != event.leg_id),
-    )
-
-
-def _put_participant(state: DeskState, event: Any, /, **changes: Any) -> None:
-    state.put_participant(event, **changes)
-
-
-def _seat_opened(state: DeskState, event: events.SeatOpened) -> None:
-    seat = Seat(
-        event.seat_id,
-        event.role,
-        event.type,
-        opened_at=event.at,
-        opened_by=event.by,
-        user_id=event.user_id,
-        participant_id=event.participant_id,
-        queue_id=event.queue_id,
-        escalation=event.escalation,
-        queued_at=event.queued_at,
-        head_start_s=event.head_start_s,
-        entered_at=event.at,
-        not_before=event.not_before,
-        overflowed=event.overflowed,
-        asked_queue_id=event.asked_queue_id,
-        announced_at=event.at,
-    )
-    interaction = state.interactions[event.interaction_id].with_seat(seat)
-    if seat.is_customers and event.queue_id is not None:
-        interaction = replace(interaction, queue_id=event.queue_id)
-    state.put(interaction)
-    count_seat_opened(state, event)
-
-
-def _seat_moved(state: DeskState, event: events.SeatMoved) -> None:
-    interaction = state.interactions[event.interaction_id]
-    was = interaction.seat(event.seat_id)
-    count_seat_moved(state, was, event)
-    seat = replace(was, state=event.state, participant_id=event.participant_id)
-    if event.declined_by is not None:
-        others = tuple(entry for entry in seat.declined if entry[0] != event.declined_by)
-        seat = replace(seat, declined=(*others, (event.declined_by, event.at)))
-    state.put(interaction.with_seat(seat))
-
-
-def _offer_made(state: DeskState, event: events.OfferMade) -> None:
-    offer = Offer(
-        event.offer_id,
-        event.interaction_id,
-        event.seat_id,
-        event.user_id,
-        offered_at=event.at,
-        expires_at=event.expires_at,
-    )
-    state.put_offer(offer)
-    seat = state.interactions[event.interaction_id].seat(event.seat_id)
-    add_to_figures(state, seat.queue_id, offered=1)
-
-
-def _offer_ended(state: DeskState, event: events.OfferEnded) -> None:
-    offer = state.take_offer(event.offer_id)
-    expert = state.experts.get(offer.user_id)
-    if expert is not None and (event.missed or event.state is OfferState.ACCEPTED):
-        state.experts[offer.user_id] = replace(expert, missed=expert.missed + 1 if event.missed else 0)
-
-
-def _presence_changed(state: DeskState, event: events.PresenceChanged) -> None:
-    was = state.experts.get(event.user_id)
-    if was is None:
-        was = Expert(event.user_id, event.name, event.role, since=event.at, idle_since=event.at)
-    # Who comes back from a break starts a new wait, who repeats "ready" keeps the old one.
-    started = event.presence is Presence.READY and was.presence is not Presence.READY
-    goes_on = event.presence is Presence.READY and event.role is was.role
-    if was.presence is Presence.READY and not goes_on:
-        was = replace(was, served_until={**was.served_until, was.role: event.at})
-    state.experts[event.user_id] = replace(
-        was,
-        name=event.name,
-        role=event.role,
-        presence=event.presence,
-        since=was.since if event.presence is was.presence else event.at,
-        idle_since=event.at if started else was.idle_since,
-        lost_at=None if event.presence is Presence.OFFLINE else was.lost_at,
-        missed=0 if started else was.missed,
-    )
-
-
-def _desktop_lost(state: DeskState, event: events.DesktopLost) -> None:
-    state.experts[event.user_id] = replace(state.experts[event.user_id], lost_at=event.at)
-
-
-def _desktop_returned(state: DeskState, event: events.DesktopReturned) -> None:
-    state.experts[event.user_id] = replace(state.experts[event.user_id], lost_at=None)
-
-
 # The annotation is wide because each function takes its own event; the keys keep them apart.
 _APPLY: dict[type, Callable[[DeskState, Any], None]] = {
-    events.InteractionOpened: _interaction_opened,
-    events.InteractionEnded: _interaction_ended,
-    events.AttributesSet: _attributes_set,
-    events.ParticipantAdded: _participant_added,
-    events.ParticipantDialed: _participant_dialed,
-    events.ParticipantMoved: _participant_moved,
-    events.ParticipantMuted: _participant_muted,
-    events.ParticipantUnmuted: _participant_unmuted,
-    events.RemoteHoldChanged: _remote_hold_changed,
-    events.VideoChanged: _video_changed,
-    events.LegAttached: _leg_attached,
-    events.LegDetached: _leg_detached,
-    events.SeatOpened: _seat_opened,
-    events.SeatMoved: _seat_moved,
-    events.OfferMade: _offer_made,
-    events.OfferEnded: _offer_ended,
-    events.PresenceChanged: _presence_changed,
-    events.DesktopLost: _desktop_lost,
-    events.DesktopReturned: _desktop_returned,
+    **interaction_fact.APPLY,
+    **participant_fact.APPLY,
+    **seat_fact.APPLY,
+    **presence_fact.APPLY,
     **account_fact.APPLY,
     **queue_fact.APPLY,
     **flow_fact.APPLY,
