@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
-from signaling.web.event import Interaction, Participant, TimelineEntry, User
 from signaling.web.messages import (
     Attributes,
     MediaType,
@@ -14,6 +13,7 @@ from signaling.web.messages import (
 )
 from signaling.web.webhook_message import EventNames, Url
 from signaling.web.wire import Identifier, PhoneAddress, WireModel, Words
+from signaling.web.wire_view import Interaction, Participant, TimelineEntry, User
 
 _INTERACTION_EXAMPLE = {
     "escalation_reason": "Complex Case",

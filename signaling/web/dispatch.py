@@ -1,7 +1,6 @@
 """From a parsed command to the one method of the switchboard that carries it out."""
 
-from collections.abc import Iterable
-from typing import TypeVar, assert_never
+from typing import assert_never
 
 from bridge.ids import InteractionId, LegId, OfferId, ParticipantId, QueueId, UserId
 from bridge.switchboard import view
@@ -9,7 +8,7 @@ from bridge.switchboard.participants import AddFromQueue, AddParticipant, DialOu
 from bridge.switchboard.principal import Principal
 from bridge.switchboard.search import STATES, InteractionFilter
 from bridge.switchboard.switchboard import Switchboard
-from signaling.web import event, messages
+from signaling.web import messages, reply, wire_view
 from signaling.web.account_message import Enrolling
 from signaling.web.enrolling import carry_out_enrolling
 from signaling.web.flow_message import Flowing
@@ -30,9 +29,6 @@ from signaling.web.queueing import (
 )
 from signaling.web.secret import SecretCheck
 from signaling.web.webhook_message import Hooking
-from signaling.web.wire import WireModel
-
-ModelT = TypeVar("ModelT", bound=WireModel)
 
 Routing = messages.SetPresence | messages.AcceptOffer | messages.RejectOffer
 Party = (
@@ -79,7 +75,7 @@ class Dispatch:
         self._notices = notices
         self._secrets = secrets
 
-    async def carry_out(self, principal: Principal, command: Dispatched) -> event.Result | None:
+    async def carry_out(self, principal: Principal, command: Dispatched) -> reply.Result | None:
         if isinstance(command, Desk):
             return await self._desk(principal, command)
         if isinstance(command, Routing):
@@ -93,7 +89,7 @@ class Dispatch:
             return await self._reading(principal, command)
         return await self._media(principal, command)
 
-    async def _desk(self, principal: Principal, command: Desk) -> event.Result | None:
+    async def _desk(self, principal: Principal, command: Desk) -> reply.Result | None:
         """What has a module of its own."""
         if isinstance(command, Hooking):
             return await self._hooks.carry_out(principal, command)
@@ -113,15 +109,15 @@ class Dispatch:
             return await carry_out_calling(self._switchboard, principal, command)
         return await carry_out_working(self._switchboard, principal, command)
 
-    async def _routing(self, principal: Principal, command: Routing) -> event.Result | None:
+    async def _routing(self, principal: Principal, command: Routing) -> reply.Result | None:
         board = self._switchboard
         match command:
             case messages.SetPresence():
                 user = await board.users.set_presence(principal, command.presence, command.role)
-                return event.UserResult(user=_wire(event.User, user))
+                return reply.UserResult(user=wire_view.User.of(user))
             case messages.AcceptOffer():
                 interaction = await board.offers.accept(principal, OfferId(command.offer_id))
-                return event.InteractionResult(interaction=_wire(event.Interaction, interaction))
+                return reply.InteractionResult(interaction=wire_view.Interaction.of(interaction))
             case messages.RejectOffer():
                 await board.offers.reject(principal, OfferId(command.offer_id), command.reason)
             case _:
@@ -149,14 +145,14 @@ class Dispatch:
             case _:
                 assert_never(command)
 
-    async def _whole(self, principal: Principal, command: Whole) -> event.Result | None:
+    async def _whole(self, principal: Principal, command: Whole) -> reply.Result | None:
         """The commands about an interaction as a whole."""
         board = self._switchboard
         interaction_id = InteractionId(command.interaction_id)
         match command:
             case messages.AddParticipant():
                 participant = await self._add(principal, interaction_id, command)
-                return event.ParticipantResult(participant=_wire(event.Participant, participant))
+                return reply.ParticipantResult(participant=wire_view.Participant.of(participant))
             case messages.LeaveInteraction():
                 await board.participants.leave(principal, interaction_id)
             case messages.EndInteraction():
@@ -165,7 +161,7 @@ class Dispatch:
                 interaction = await board.interactions.set_attributes(
                     principal, interaction_id, command.attributes
                 )
-                return event.InteractionResult(interaction=_wire(event.Interaction, interaction))
+                return reply.InteractionResult(interaction=wire_view.Interaction.of(interaction))
             case messages.PlayPrompt():
                 listener = ParticipantId(command.participant_id) if command.participant_id else None
                 await board.prompts.play(principal, interaction_id, listener, command.prompt)
@@ -185,55 +181,55 @@ class Dispatch:
             added = await participants.add(principal, interaction_id, _wish(self._switchboard, command))
         return added.participant
 
-    async def _reading(self, principal: Principal, command: Reading) -> event.Result:
+    async def _reading(self, principal: Principal, command: Reading) -> reply.Result:
         board = self._switchboard
         match command:
             case messages.GetInteraction():
                 interaction = await board.interactions.get(principal, InteractionId(command.interaction_id))
-                return event.InteractionResult(interaction=_wire(event.Interaction, interaction))
+                return reply.InteractionResult(interaction=wire_view.Interaction.of(interaction))
             case messages.GetTimeline():
                 id_ = InteractionId(command.interaction_id)
                 entries = await board.interactions.timeline(principal, id_, command.after, command.limit)
-                return event.TimelineResult(timeline=_wires(event.TimelineEntry, entries))
+                return reply.TimelineResult(timeline=tuple(map(wire_view.TimelineEntry.of, entries)))
             case messages.GetTrace():
                 signals = await board.tracing.trace(principal, InteractionId(command.interaction_id))
-                return event.TraceResult(signals=_wires(event.Signal, signals))
+                return reply.TraceResult(signals=tuple(map(wire_view.Signal.of, signals)))
             case messages.ListInteractions():
                 page = await board.interactions.find(
                     principal, _filter(command), command.cursor, command.limit
                 )
-                return event.InteractionsResult(
-                    interactions=_wires(event.Interaction, page.interactions),
+                return reply.InteractionsResult(
+                    interactions=tuple(map(wire_view.Interaction.of, page.interactions)),
                     next_cursor=page.next_cursor or None,
                 )
             case messages.GetUser():
                 user = await board.users.get(principal, UserId(command.user_id))
-                return event.UserResult(user=_wire(event.User, user))
+                return reply.UserResult(user=wire_view.User.of(user))
             case messages.ListPrompts():
-                return event.PromptsResult(prompts=await board.prompts.list(principal))
+                return reply.PromptsResult(prompts=await board.prompts.list(principal))
             case messages.ListTrunks():
-                return event.TrunksResult(trunks=_wires(event.Trunk, board.trunks.list(principal)))
+                return reply.TrunksResult(trunks=tuple(map(wire_view.Trunk.of, board.trunks.list(principal))))
             case messages.ListUsers():
-                return event.UsersResult(users=_wires(event.User, await board.users.list(principal)))
+                return reply.UsersResult(
+                    users=tuple(map(wire_view.User.of, await board.users.list(principal)))
+                )
             case _:
                 assert_never(command)
 
-    async def _media(self, principal: Principal, command: Media) -> event.Result | None:
+    async def _media(self, principal: Principal, command: Media) -> reply.Result | None:
         board = self._switchboard
         match command:
             case messages.OfferMedia():
                 interaction_id = InteractionId(command.interaction_id)
                 answer = await board.media.offer(principal, interaction_id, command.sdp)
-                return event.MediaResult(leg_id=answer.leg_id, sdp=answer.sdp)
+                return reply.MediaResult(leg_id=answer.leg_id, sdp=answer.sdp)
             case messages.AnswerMedia():
                 await board.media.answer(principal, LegId(command.leg_id), command.sdp)
             case messages.TrickleCandidate():
                 candidate = command.candidate.candidate if command.candidate else ""
                 await board.media.trickle(principal, LegId(command.leg_id), candidate)
             case messages.GetMediaProbe():
-                return event.MediaProbeResult.model_validate(
-                    board.media.probe(principal), from_attributes=True
-                )
+                return reply.MediaProbeResult.of(board.media.probe(principal))
             case _:
                 assert_never(command)
         return None
@@ -266,22 +262,3 @@ def _wish(board: Switchboard, command: messages.AddParticipant) -> AddParticipan
         properties=command.properties,
         second_expert=command.second_expert,
     )
-
-
-View = (
-    view.InteractionView
-    | view.ParticipantView
-    | view.UserView
-    | view.TimelineView
-    | view.SignalView
-    | view.TrunkView
-)
-
-
-def _wire(model: type[ModelT], value: View) -> ModelT:
-    """The wire's picture of a view: same names, read off attribute by attribute."""
-    return model.model_validate(value, from_attributes=True)
-
-
-def _wires(model: type[ModelT], values: Iterable[View]) -> tuple[ModelT, ...]:
-    return tuple(_wire(model, value) for value in values)

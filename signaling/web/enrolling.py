@@ -61,4 +61,4 @@ def changes(wish: message.AccountWish | message.AccountChange) -> tuple[dict[str
 
 
 def account_of(view: AccountView) -> message.Account:
-    return message.Account.model_validate(view, from_attributes=True)
+    return message.Account.of(view)

@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING
 
 from bridge.switchboard.event import DesktopEvent, InteractionUpdated
-from signaling.web.event import Interaction, InteractionChange, serialize_event
+from signaling.web.event import InteractionChange, serialize_event
+from signaling.web.wire_view import Interaction
 
 if TYPE_CHECKING:
     from bridge.switchboard.view import InteractionView

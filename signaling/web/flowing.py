@@ -16,13 +16,13 @@ async def carry_out_flowing(
         case flow_message.StartFlow():
             interaction_id, flow_id = InteractionId(command.interaction_id), FlowId(command.flow_id)
             started = await board.flows.start(principal, interaction_id, flow_id, command.properties)
-            return FlowRunResult(flow_run=FlowRun.model_validate(started.run, from_attributes=True))
+            return FlowRunResult(flow_run=FlowRun.of(started.run))
         case flow_message.StopFlow():
             interaction_id, run_id = InteractionId(command.interaction_id), FlowRunId(command.flow_run_id)
             await board.flows.stop(principal, interaction_id, run_id, command.reason)
             return None
         case flow_message.ListFlows():
             flows = await board.flows.list(principal)
-            return FlowsResult(flows=tuple(Flow.model_validate(f, from_attributes=True) for f in flows))
+            return FlowsResult(flows=tuple(map(Flow.of, flows)))
         case _:
             assert_never(command)

@@ -6,7 +6,7 @@ from bridge.ids import InteractionId, ParticipantId, QueueId
 from bridge.switchboard.principal import Principal
 from bridge.switchboard.switchboard import Switchboard
 from bridge.switchboard.transfers import TransferWish
-from signaling.web import event, messages
+from signaling.web import messages, reply, wire_view
 
 HandingOver = (
     messages.ConsultParticipant
@@ -21,7 +21,7 @@ HandingOver = (
 
 async def carry_out_handing_over(
     board: Switchboard, principal: Principal, command: HandingOver
-) -> event.Result:
+) -> reply.Result:
     interaction_id = InteractionId(command.interaction_id)
     transfers = board.transfers
     match command:
@@ -43,9 +43,7 @@ async def carry_out_handing_over(
         case messages.CreateCompanionLink():
             customer = ParticipantId(command.participant_id) if command.participant_id else None
             link = await board.companions.create_companion_link(principal, interaction_id, customer)
-            return event.CompanionLinkResult(
-                link=event.CompanionLink.model_validate(link, from_attributes=True)
-            )
+            return reply.CompanionLinkResult(link=wire_view.CompanionLink.of(link))
         case _:
             assert_never(command)
 
@@ -61,9 +59,9 @@ def _wish(board: Switchboard, command: messages.ConsultParticipant | messages.Tr
     )
 
 
-def _participant(view: object) -> event.ParticipantResult:
-    return event.ParticipantResult(participant=event.Participant.model_validate(view, from_attributes=True))
+def _participant(view: object) -> reply.ParticipantResult:
+    return reply.ParticipantResult(participant=wire_view.Participant.of(view))
 
 
-def _interaction(view: object) -> event.InteractionResult:
-    return event.InteractionResult(interaction=event.Interaction.model_validate(view, from_attributes=True))
+def _interaction(view: object) -> reply.InteractionResult:
+    return reply.InteractionResult(interaction=wire_view.Interaction.of(view))

@@ -64,7 +64,7 @@ class Hooks:
     async def dead_letters(self, principal: Principal, webhook_id: str) -> message.DeadLettersResult:
         principal.require(WEBHOOK_READ)
         letters = await self._kept.dead_letters(webhook_id)
-        views = tuple(message.DeadLetter.model_validate(one, from_attributes=True) for one in letters)
+        views = tuple(map(message.DeadLetter.of, letters))
         return message.DeadLettersResult(dead_letters=views)
 
     async def send_again(

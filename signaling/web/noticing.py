@@ -21,7 +21,7 @@ class Notices:
     async def dead(self, principal: Principal) -> message.DeadNotificationsResult:
         principal.require(WEBHOOK_READ)
         letters = await self._kept.dead_letters()
-        views = tuple(message.DeadNotification.model_validate(one, from_attributes=True) for one in letters)
+        views = tuple(map(message.DeadNotification.of, letters))
         return message.DeadNotificationsResult(dead_notifications=views)
 
     async def send_again(

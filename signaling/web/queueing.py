@@ -9,7 +9,7 @@ from bridge.switchboard.callbacks import CallbackWish
 from bridge.switchboard.principal import Principal
 from bridge.switchboard.switchboard import Switchboard
 from bridge.switchboard.users import Readiness
-from signaling.web import event, messages
+from signaling.web import messages, reply, wire_view
 
 Queueing = messages.QueueInteraction | messages.ListQueues | messages.GetQueue
 Administration = messages.DeclareQueue | messages.RemoveQueue | messages.SetProfile
@@ -19,33 +19,31 @@ Working = messages.ProveReady | messages.CompleteWrapUp
 
 async def carry_out_queueing(
     board: Switchboard, principal: Principal, command: Queueing
-) -> event.Result | None:
+) -> reply.Result | None:
     match command:
         case messages.QueueInteraction():
             interaction = await board.interactions.queue(
                 principal, InteractionId(command.interaction_id), QueueId(command.queue_id)
             )
-            return event.InteractionResult(
-                interaction=event.Interaction.model_validate(interaction, from_attributes=True)
-            )
+            return reply.InteractionResult(interaction=wire_view.Interaction.of(interaction))
         case messages.ListQueues():
             queues = await board.queues.list(principal)
-            found = tuple(event.Queue.model_validate(queue, from_attributes=True) for queue in queues)
-            return event.QueuesResult(queues=found)
+            found = tuple(map(wire_view.Queue.of, queues))
+            return reply.QueuesResult(queues=found)
         case messages.GetQueue():
             queue = await board.queues.get(principal, QueueId(command.queue_id))
-            return event.QueueResult(queue=event.Queue.model_validate(queue, from_attributes=True))
+            return reply.QueueResult(queue=wire_view.Queue.of(queue))
         case _:
             assert_never(command)
 
 
 async def carry_out_administration(
     board: Switchboard, principal: Principal, command: Administration
-) -> event.Result | None:
+) -> reply.Result | None:
     match command:
         case messages.DeclareQueue():
             queue = await board.queues.declare(principal, queue_of(command.queue))
-            return event.QueueResult(queue=event.Queue.model_validate(queue, from_attributes=True))
+            return reply.QueueResult(queue=wire_view.Queue.of(queue))
         case messages.RemoveQueue():
             await board.queues.remove(principal, QueueId(command.queue_id))
         case messages.SetProfile():
@@ -64,28 +62,26 @@ async def carry_out_administration(
 
 async def carry_out_calling(
     board: Switchboard, principal: Principal, command: Calling
-) -> event.Result | None:
+) -> reply.Result | None:
     match command:
         case messages.RequestCallback():
             at = command.not_before.timestamp() if command.not_before is not None else 0.0
             queue_id = QueueId(command.queue_id) if command.queue_id is not None else None
             wish = CallbackWish(command.number, at, queue_id, command.reason)
             callback = await board.callbacks.request(principal, InteractionId(command.interaction_id), wish)
-            return event.CallbackResult(
-                callback=event.Callback.model_validate(callback, from_attributes=True)
-            )
+            return reply.CallbackResult(callback=wire_view.Callback.of(callback))
         case messages.CancelCallback():
             await board.callbacks.cancel(principal, InteractionId(command.interaction_id), command.reason)
             return None
         case messages.ListCallbacks():
             callbacks = await board.callbacks.list(principal)
-            found = tuple(event.Callback.model_validate(c, from_attributes=True) for c in callbacks)
-            return event.CallbacksResult(callbacks=found)
+            found = tuple(map(wire_view.Callback.of, callbacks))
+            return reply.CallbacksResult(callbacks=found)
         case _:
             assert_never(command)
 
 
-async def carry_out_working(board: Switchboard, principal: Principal, command: Working) -> event.Result:
+async def carry_out_working(board: Switchboard, principal: Principal, command: Working) -> reply.Result:
     match command:
         case messages.ProveReady():
             readiness = Readiness(command.microphone, command.camera, command.ice, command.detail)
@@ -95,7 +91,7 @@ async def carry_out_working(board: Switchboard, principal: Principal, command: W
             user = await board.users.complete_wrap_up(principal, interaction_id, command.code, command.note)
         case _:
             assert_never(command)
-    return event.UserResult(user=event.User.model_validate(user, from_attributes=True))
+    return reply.UserResult(user=wire_view.User.of(user))
 
 
 def queue_of(settings: messages.QueueSettings) -> Queue:

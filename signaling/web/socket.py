@@ -16,8 +16,8 @@ from bridge.switchboard.switchboard import Switchboard
 from signaling.web import messages
 from signaling.web.auth import Verifier
 from signaling.web.dispatch import Dispatch
-from signaling.web.event import CompanionJoined
 from signaling.web.metrics import Metrics
+from signaling.web.reply import CompanionJoined
 from signaling.web.session import Session, State
 
 if TYPE_CHECKING:

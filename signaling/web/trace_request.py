@@ -11,7 +11,8 @@ from bridge.errors import SettingsError
 from bridge.settings.settings import Settings
 from bridge.switchboard.principal import INTERACTION_ALL, INTERACTION_READ
 from signaling.web.auth import Signer, read_secret
-from signaling.web.event import Signal, TraceResult
+from signaling.web.reply import TraceResult
+from signaling.web.wire_view import Signal
 
 TIMEOUT_S = 10.0
 TOKEN_S = 60.0

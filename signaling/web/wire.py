@@ -1,6 +1,6 @@
 """What all messages of the web door are made of. camelCase comes from the alias generator here and nowhere else."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -19,3 +19,8 @@ class WireModel(BaseModel):
     model_config = ConfigDict(
         alias_generator=to_camel, extra="forbid", frozen=True, validate_by_name=True, validate_by_alias=True
     )
+
+    @classmethod
+    def of(cls, value: object) -> Self:
+        """The wire's picture of a value with the same names, read off attribute by attribute."""
+        return cls.model_validate(value, from_attributes=True)

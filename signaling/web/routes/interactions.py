@@ -10,7 +10,7 @@ from bridge.switchboard.interactions import TIMELINE_MAX_ENTRIES
 from bridge.switchboard.principal import INTERACTION_READ, INTERACTION_WRITE
 from bridge.switchboard.search import STATES, InteractionFilter
 from bridge.switchboard.view import InteractionView
-from signaling.web import body, event
+from signaling.web import body, wire_view
 from signaling.web.messages import WantedState
 from signaling.web.rest import (
     READ_PROBLEMS,
@@ -33,7 +33,7 @@ IdInPath = Annotated[
 
 
 def interaction_response(view: InteractionView, status: int = 200) -> Response:
-    model = event.Interaction.model_validate(view, from_attributes=True)
+    model = wire_view.Interaction.of(view)
     return model_response(model, status, {"ETag": etag(view)})
 
 
@@ -63,7 +63,7 @@ async def list_interactions(  # noqa: PLR0913, PLR0917 - one argument for each q
     attributes = dict(_pair(text) for text in attribute)
     wanted = InteractionFilter(states, caller, called, user_id, attributes)
     page = await call.board.interactions.find(call.principal, wanted, cursor, limit)
-    found = tuple(event.Interaction.model_validate(i, from_attributes=True) for i in page.interactions)
+    found = tuple(map(wire_view.Interaction.of, page.interactions))
     return model_response(body.Interactions(interactions=found, next_cursor=page.next_cursor or None))
 
 
@@ -76,7 +76,7 @@ def _pair(text: str) -> tuple[str, str]:
     "/{interactionId}",
     operation_id="getInteraction",
     summary="One interaction with everybody in it",
-    response_model=event.Interaction,
+    response_model=wire_view.Interaction,
     responses={
         **problems(READ_PROBLEMS),
         304: {"description": "Not changed since the ETag in `If-None-Match`"},
@@ -93,7 +93,7 @@ async def get_interaction(call: Reader, interaction_id: IdInPath) -> Response:
     "/{interactionId}",
     operation_id="changeInteraction",
     summary="Set attributes, or end it for everybody",
-    response_model=event.Interaction,
+    response_model=wire_view.Interaction,
     responses=problems(WRITE_PROBLEMS),
 )
 async def change_interaction(
@@ -168,7 +168,7 @@ async def get_timeline(
 ) -> Response:
     id_ = InteractionId(interaction_id)
     entries = await call.board.interactions.timeline(call.principal, id_, after, limit)
-    found = tuple(event.TimelineEntry.model_validate(e, from_attributes=True) for e in entries)
+    found = tuple(map(wire_view.TimelineEntry.of, entries))
     next_after = entries[-1].number if len(entries) == limit else None
     return model_response(body.Timeline(timeline=found, next_after=next_after))
 

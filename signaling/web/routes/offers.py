@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from bridge.ids import OfferId
 from bridge.switchboard.principal import ROUTING_WRITE
-from signaling.web import body, event
+from signaling.web import body, wire_view
 from signaling.web.rest import WRITE_PROBLEMS, Call, api_router, needs, problems
 from signaling.web.routes.interactions import interaction_response
 
@@ -23,7 +23,7 @@ OfferInPath = Annotated[
     "/{offerId}/accept",
     operation_id="acceptOffer",
     summary="Join; the user's desktop brings the media",
-    response_model=event.Interaction,
+    response_model=wire_view.Interaction,
     responses=problems(WRITE_PROBLEMS),
 )
 async def accept_offer(call: Router, offer_id: OfferInPath) -> Response:

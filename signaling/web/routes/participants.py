@@ -11,7 +11,7 @@ from bridge.ids import InteractionId, ParticipantId
 from bridge.switchboard.participants import AddParticipant, DialOut
 from bridge.switchboard.principal import INTERACTION_WRITE, ROUTING_WRITE
 from bridge.switchboard.view import InteractionView, ParticipantView
-from signaling.web import body, event
+from signaling.web import body, wire_view
 from signaling.web.problem import refusal
 from signaling.web.rest import (
     PREFIX,
@@ -38,7 +38,7 @@ ParticipantInPath = Annotated[
 class ConflictProblem(Problem):
     """`participant` is the one in the way when somebody else is being sought."""
 
-    participant: event.Participant | None = None
+    participant: wire_view.Participant | None = None
 
 
 @ROUTER.post(
@@ -81,7 +81,7 @@ async def add_participant(call: Inviter, interaction_id: IdInPath, wish: body.Ne
         return await call.answer(added, render)
     except ParticipantConflictError as conflict:
         view = call.board.participants.describe(conflict.participant)
-        portrait = event.Participant.model_validate(view, from_attributes=True)
+        portrait = wire_view.Participant.of(view)
         return refusal(conflict, participant=portrait.model_dump(mode="json", by_alias=True))
 
 
@@ -94,7 +94,7 @@ async def add_participant(call: Inviter, interaction_id: IdInPath, wish: body.Ne
 )
 async def list_participants(call: Reader, interaction_id: IdInPath) -> Response:
     view = await call.board.interactions.get(call.principal, InteractionId(interaction_id))
-    found = tuple(event.Participant.model_validate(p, from_attributes=True) for p in view.participants)
+    found = tuple(map(wire_view.Participant.of, view.participants))
     return model_response(body.Participants(participants=found), headers={"ETag": etag(view)})
 
 
@@ -102,7 +102,7 @@ async def list_participants(call: Reader, interaction_id: IdInPath) -> Response:
     "/participants/{participantId}",
     operation_id="getParticipant",
     summary="One participant",
-    response_model=event.Participant,
+    response_model=wire_view.Participant,
     responses=problems(READ_PROBLEMS),
 )
 async def get_participant(
@@ -116,7 +116,7 @@ async def get_participant(
     "/participants/{participantId}",
     operation_id="changeParticipant",
     summary="Mute, unmute, hold, resume, or take out",
-    response_model=event.Participant,
+    response_model=wire_view.Participant,
     responses=problems(WRITE_PROBLEMS),
 )
 async def change_participant(
@@ -173,7 +173,7 @@ async def play_prompt(call: Writer, interaction_id: IdInPath, wish: body.PromptW
 def _added(
     interaction: InteractionView, participant: ParticipantView, requested: str, status: int
 ) -> Response:
-    portrait = event.Participant.model_validate(participant, from_attributes=True)
+    portrait = wire_view.Participant.of(participant)
     id_ = interaction.interaction_id
     model = body.AddedParticipant(
         **portrait.model_dump(), interaction_id=id_, requested_participant_id=requested
@@ -186,5 +186,5 @@ def _participant_response(interaction: InteractionView, participant_id: Particip
     found = next((p for p in interaction.participants if p.participant_id == participant_id), None)
     if found is None:
         raise NotFoundError(f"no participant {participant_id} in {interaction.interaction_id}")
-    model = event.Participant.model_validate(found, from_attributes=True)
+    model = wire_view.Participant.of(found)
     return model_response(model, headers={"ETag": etag(interaction)})

@@ -5,7 +5,7 @@ from typing import Annotated
 from starlette.responses import Response
 
 from bridge.switchboard.principal import TRUNK_ADMIN
-from signaling.web import event
+from signaling.web import reply, wire_view
 from signaling.web.rest import READ_PROBLEMS, Call, api_router, model_response, needs, problems
 
 ROUTER = api_router("trunks", "/trunks")
@@ -15,10 +15,10 @@ ROUTER = api_router("trunks", "/trunks")
     "",
     operation_id="listTrunks",
     summary="All trunks: whether they answer, and how many calls they have",
-    response_model=event.TrunksResult,
+    response_model=reply.TrunksResult,
     responses=problems(READ_PROBLEMS),
 )
 async def list_trunks(call: Annotated[Call, needs(TRUNK_ADMIN)]) -> Response:
     trunks = call.board.trunks.list(call.principal)
-    found = tuple(event.Trunk.model_validate(trunk, from_attributes=True) for trunk in trunks)
-    return model_response(event.TrunksResult(trunks=found))
+    found = tuple(map(wire_view.Trunk.of, trunks))
+    return model_response(reply.TrunksResult(trunks=found))

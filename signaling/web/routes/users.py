@@ -8,7 +8,7 @@ from starlette.responses import Response
 from bridge.ids import UserId
 from bridge.switchboard.principal import ROUTING_WRITE
 from bridge.switchboard.view import UserView
-from signaling.web import body, event
+from signaling.web import body, wire_view
 from signaling.web.rest import (
     READ_PROBLEMS,
     WRITE_PROBLEMS,
@@ -35,7 +35,7 @@ UserInPath = Annotated[str, Path(alias="userId", min_length=1, max_length=128, e
 )
 async def list_users(call: Reader) -> Response:
     users = await call.board.users.list(call.principal)
-    found = tuple(event.User.model_validate(user, from_attributes=True) for user in users)
+    found = tuple(map(wire_view.User.of, users))
     return model_response(body.Users(users=found))
 
 
@@ -43,7 +43,7 @@ async def list_users(call: Reader) -> Response:
     "/me/presence",
     operation_id="setPresence",
     summary="Go ready, away or offline",
-    response_model=event.User,
+    response_model=wire_view.User,
     responses=problems(WRITE_PROBLEMS),
 )
 async def set_presence(call: Router, wish: body.PresenceWish) -> Response:
@@ -57,7 +57,7 @@ async def set_presence(call: Router, wish: body.PresenceWish) -> Response:
     "/{userId}",
     operation_id="getUser",
     summary="One user",
-    response_model=event.User,
+    response_model=wire_view.User,
     responses=problems(READ_PROBLEMS),
 )
 async def get_user(call: Reader, user_id: UserInPath) -> Response:
@@ -65,4 +65,4 @@ async def get_user(call: Reader, user_id: UserInPath) -> Response:
 
 
 def _user_response(view: UserView) -> Response:
-    return model_response(event.User.model_validate(view, from_attributes=True))
+    return model_response(wire_view.User.of(view))

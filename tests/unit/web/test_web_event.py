@@ -12,8 +12,10 @@ from bridge.ids import InteractionId, LegId, ParticipantId, UserId
 from bridge.switchboard import event as inner
 from bridge.switchboard import view
 from signaling.web import event as wire
-from signaling.web.event import Reply, Trouble, serialize, serialize_event
+from signaling.web import reply, wire_view
+from signaling.web.event import serialize, serialize_event
 from signaling.web.event_writer import EventWriter
+from signaling.web.reply import Reply, Trouble
 from signaling.web.wire import WireModel
 
 PARTICIPANT = view.ParticipantView(
@@ -45,12 +47,12 @@ INTERACTION = view.InteractionView(
 @pytest.mark.parametrize(
     ("inside", "outside"),
     [
-        (view.ParticipantView, wire.Participant),
-        (view.InteractionView, wire.Interaction),
-        (view.OfferView, wire.Offer),
-        (view.UserView, wire.User),
-        (view.TimelineView, wire.TimelineEntry),
-        (view.MediaAnswer, wire.MediaResult),
+        (view.ParticipantView, wire_view.Participant),
+        (view.InteractionView, wire_view.Interaction),
+        (view.OfferView, wire_view.Offer),
+        (view.UserView, wire_view.User),
+        (view.TimelineView, wire_view.TimelineEntry),
+        (view.MediaAnswer, reply.MediaResult),
         *((event, getattr(wire, event.__name__)) for event in get_args(inner.DesktopEvent)),
     ],
 )

@@ -5,10 +5,10 @@ import json
 import pytest
 
 from bridge.errors import ParseError
-from signaling.web.event import Interaction
 from signaling.web.flow_message import Flowing, FlowRunResult, FlowsResult
 from signaling.web.flowing import carry_out_flowing
 from signaling.web.messages import parse_command
+from signaling.web.wire_view import Interaction
 from tests.unit.switchboard.test_switchboard_flows import SEEK, policy
 from tests.unit.switchboard.theatre import ALICE, theatre
 
@@ -30,7 +30,7 @@ async def test_a_flow_is_listed_started_seen_and_stopped() -> None:
         assert isinstance(started, FlowRunResult)
         run = started.flow_run.model_dump(by_alias=True)
         assert (run["flowId"], run["step"], run["startedBy"]) == ("escalation", "seek", "alice")
-        wire = Interaction.model_validate(await stage.view(id_), from_attributes=True)
+        wire = Interaction.of(await stage.view(id_))
         assert [running.flow_run_id for running in wire.flows] == [started.flow_run.flow_run_id]
         stop = read("stopFlow", interactionId=id_, flowRunId=started.flow_run.flow_run_id)
         assert await carry_out_flowing(stage.board, ALICE, stop) is None

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import signaling
 from bridge.errors import ParseError
-from signaling.web import event, messages
+from signaling.web import event, messages, wire_view
 from signaling.web.messages import Command, parse_command, parse_command_id
 from signaling.web.wire import WireModel
 
@@ -163,7 +163,9 @@ def test_the_protocol_lists_every_event() -> None:
     assert named_in_section(4) - {"event"} == set(tags(union, "event"))
 
 
-@pytest.mark.parametrize("model", [event.Interaction, event.Participant, event.Offer, event.User])
+@pytest.mark.parametrize(
+    "model", [wire_view.Interaction, wire_view.Participant, wire_view.Offer, wire_view.User]
+)
 def test_the_protocol_lists_every_field_of_a_value(model: type[WireModel]) -> None:
     section = re.split(r"^### Values", PROTOCOL, flags=re.MULTILINE)[1].split("\n## ")[0]
     for field in model.model_fields.values():
