@@ -1,18 +1,13 @@
-"""What REST requests carry, as types; the views in the answers are those of `event.py`."""
+"""What REST requests carry, as types; the views in the answers are those of `wire_view`."""
 
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
-from signaling.web.messages import (
-    Attributes,
-    MediaType,
-    Presence,
-    UserRole,
-)
+from signaling.web.messages import Presence
 from signaling.web.webhook_message import EventNames, Url
-from signaling.web.wire import Identifier, PhoneAddress, WireModel, Words
+from signaling.web.wire import Attributes, Identifier, MediaType, PhoneAddress, UserRole, WireModel, Words
 from signaling.web.wire_view import Interaction, Participant, TimelineEntry, User
 
 _INTERACTION_EXAMPLE = {

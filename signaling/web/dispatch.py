@@ -13,21 +13,19 @@ from signaling.web.account_message import Enrolling
 from signaling.web.enrolling import carry_out_enrolling
 from signaling.web.flow_message import Flowing
 from signaling.web.flowing import carry_out_flowing
-from signaling.web.handing_over import HandingOver, carry_out_handing_over
+from signaling.web.handing_over import carry_out_handing_over
 from signaling.web.hooking import Hooks
 from signaling.web.notice_message import Noticing
 from signaling.web.noticing import Notices
+from signaling.web.queue_message import Administration, Calling, Queueing, Working
 from signaling.web.queueing import (
-    Administration,
-    Calling,
-    Queueing,
-    Working,
     carry_out_administration,
     carry_out_calling,
     carry_out_queueing,
     carry_out_working,
 )
 from signaling.web.secret import SecretCheck
+from signaling.web.transfer_message import HandingOver
 from signaling.web.webhook_message import Hooking
 
 Routing = messages.SetPresence | messages.AcceptOffer | messages.RejectOffer

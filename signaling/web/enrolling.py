@@ -7,7 +7,6 @@ from bridge.desk.queue import Profile
 from bridge.ids import UserId
 from bridge.switchboard.principal import Principal
 from bridge.switchboard.switchboard import Switchboard
-from bridge.switchboard.view import AccountView
 from signaling.web import account_message as message
 from signaling.web.secret import SecretCheck
 
@@ -20,7 +19,7 @@ async def carry_out_enrolling(
     accounts = board.accounts
     if isinstance(command, message.ListAccounts):
         page = await accounts.list(principal, command.cursor, command.limit)
-        found = tuple(account_of(view) for view in page.accounts)
+        found = tuple(map(message.Account.of, page.accounts))
         return message.AccountsResult(accounts=found, next_cursor=page.next_cursor or None)
     user_id = UserId(command.user_id)
     match command:
@@ -42,7 +41,7 @@ async def carry_out_enrolling(
             view = await accounts.get(principal, user_id)
         case _:
             assert_never(command)
-    return message.AccountResult(account=account_of(view))
+    return message.AccountResult(account=message.Account.of(view))
 
 
 def created(wish: message.AccountWish) -> tuple[Account, Profile]:
@@ -58,7 +57,3 @@ def changes(wish: message.AccountWish | message.AccountChange) -> tuple[dict[str
         named["roles"] = tuple(AccountRole(role) for role in dict.fromkeys(named["roles"]))
     profile = {name: value for name, value in named.items() if name in _OF_THE_PROFILE}
     return {name: value for name, value in named.items() if name not in _OF_THE_PROFILE}, profile
-
-
-def account_of(view: AccountView) -> message.Account:
-    return message.Account.of(view)

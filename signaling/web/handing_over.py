@@ -6,17 +6,8 @@ from bridge.ids import InteractionId, ParticipantId, QueueId
 from bridge.switchboard.principal import Principal
 from bridge.switchboard.switchboard import Switchboard
 from bridge.switchboard.transfers import TransferWish
-from signaling.web import messages, reply, wire_view
-
-HandingOver = (
-    messages.ConsultParticipant
-    | messages.TransferBlind
-    | messages.CompleteTransfer
-    | messages.MergeConsult
-    | messages.CancelTransfer
-    | messages.SuperviseInteraction
-    | messages.CreateCompanionLink
-)
+from signaling.web import reply, transfer_message, wire_view
+from signaling.web.transfer_message import HandingOver
 
 
 async def carry_out_handing_over(
@@ -25,22 +16,22 @@ async def carry_out_handing_over(
     interaction_id = InteractionId(command.interaction_id)
     transfers = board.transfers
     match command:
-        case messages.ConsultParticipant():
+        case transfer_message.ConsultParticipant():
             target = await transfers.consult(principal, interaction_id, _wish(board, command))
             return _participant(target)
-        case messages.TransferBlind():
+        case transfer_message.TransferBlind():
             wish = _wish(board, command)
             return _interaction(await transfers.transfer_blind(principal, interaction_id, wish))
-        case messages.CompleteTransfer():
+        case transfer_message.CompleteTransfer():
             return _interaction(await transfers.complete_transfer(principal, interaction_id))
-        case messages.MergeConsult():
+        case transfer_message.MergeConsult():
             return _interaction(await transfers.merge_consult(principal, interaction_id))
-        case messages.CancelTransfer():
+        case transfer_message.CancelTransfer():
             return _interaction(await transfers.cancel_transfer(principal, interaction_id, command.reason))
-        case messages.SuperviseInteraction():
+        case transfer_message.SuperviseInteraction():
             coached = ParticipantId(command.participant_id) if command.participant_id else None
             return _participant(await transfers.supervise(principal, interaction_id, command.mode, coached))
-        case messages.CreateCompanionLink():
+        case transfer_message.CreateCompanionLink():
             customer = ParticipantId(command.participant_id) if command.participant_id else None
             link = await board.companions.create_companion_link(principal, interaction_id, customer)
             return reply.CompanionLinkResult(link=wire_view.CompanionLink.of(link))
@@ -48,7 +39,9 @@ async def carry_out_handing_over(
             assert_never(command)
 
 
-def _wish(board: Switchboard, command: messages.ConsultParticipant | messages.TransferBlind) -> TransferWish:
+def _wish(
+    board: Switchboard, command: transfer_message.ConsultParticipant | transfer_message.TransferBlind
+) -> TransferWish:
     return TransferWish(
         user_id=board.users.named(command.user_id) if command.user_id else None,
         queue_id=QueueId(command.queue_id) if command.queue_id else None,

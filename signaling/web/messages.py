@@ -1,4 +1,6 @@
-"""Every command of the websocket as a type; replies and events are in `event.py`. PROTOCOL.md is the prose.
+"""Every command of the websocket as a type: the common ones here, each other subject's in its `..._message`.
+
+Answered by `reply`, followed by `event`. PROTOCOL.md is the prose.
 
 A message with an unknown field is refused, so that a client's typing error is never a silently ignored wish.
 """
@@ -6,7 +8,6 @@ A message with an unknown field is refused, so that a client's typing error is n
 from typing import Annotated, Literal, Self
 
 from pydantic import (
-    AwareDatetime,
     Field,
     TypeAdapter,
     ValidationError,
@@ -14,32 +15,33 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError, from_json
 
-from bridge.desk.notice import DEPTH_SUBJECT, DEPTH_TEXT
 from bridge.errors import ParseError
 from signaling.web.account_message import Enrolling
 from signaling.web.flow_message import Flowing
 from signaling.web.notice_message import Noticing
+from signaling.web.queue_message import Administration, Calling, Queueing, Working
+from signaling.web.transfer_message import HandingOver
 from signaling.web.webhook_message import Hooking
-from signaling.web.wire import COMMAND_ID_MAX, CommandId, Identifier, PhoneAddress, WireModel, Words
+from signaling.web.wire import (
+    COMMAND_ID_MAX,
+    Attributes,
+    CommandId,
+    Identifier,
+    MediaType,
+    PhoneAddress,
+    UserRole,
+    WireModel,
+    Words,
+)
 
 SUBPROTOCOL = "warmbridge.v1"
 MESSAGE_MAX_BYTES = 256 * 1024
 SDP_MAX_CHARACTERS = 64 * 1024  # the bound of wire/sdp.py: a larger one could not be parsed anyway
-ATTRIBUTES_MAX = 64
+
 
 Presence = Literal["ready", "away", "offline"]
-UserRole = Literal["agent", "sme"]
-MediaType = Literal["voice", "video"]
 WantedState = Literal["waiting", "in-progress", "ended", "live", "any"]  # live: waiting and in-progress
-SupervisionMode = Literal["monitor", "whisper", "coach"]
-
 Sdp = Annotated[str, Field(min_length=1, max_length=SDP_MAX_CHARACTERS)]
-# The bounds of attributes are explained here and kept by the desk, which has an error of its own for each.
-AttributeName = Annotated[str, Field(json_schema_extra={"minLength": 1, "maxLength": 64})]
-AttributeValue = Annotated[str, Field(json_schema_extra={"maxLength": 4096})]
-Attributes = Annotated[
-    dict[AttributeName, AttributeValue], Field(json_schema_extra={"maxProperties": ATTRIBUTES_MAX})
-]
 
 
 # --- commands: client to bridge ---------------------------------------------------------------------------
@@ -89,27 +91,6 @@ class RejectOffer(WireModel):
     reason: Words = ""
 
 
-class ProveReady(WireModel):
-    """What the desktop found out about itself, said again before it expires. `detail` says what is wrong."""
-
-    command: Literal["proveReady"]
-    id: CommandId
-    microphone: bool
-    camera: bool
-    ice: bool
-    detail: Words = ""
-
-
-class CompleteWrapUp(WireModel):
-    """The work after one's own part in a call is done."""
-
-    command: Literal["completeWrapUp"]
-    id: CommandId
-    interaction_id: Identifier
-    code: Annotated[str, Field(max_length=128)] = ""
-    note: Annotated[str, Field(max_length=4096)] = ""
-
-
 class AddParticipant(WireModel):
     """Seeks `user_id` for the interaction, or whoever serves `queue_id`: an offer goes out to a desktop.
 
@@ -133,120 +114,6 @@ class AddParticipant(WireModel):
         if [self.user_id, self.queue_id, self.address].count(None) != 2:
             raise PydanticCustomError("user_or_queue", "give one of userId, queueId and address")
         return self
-
-
-class QueueInteraction(WireModel):
-    """Sends a waiting customer to another queue; place and clock go along."""
-
-    command: Literal["queueInteraction"]
-    id: CommandId
-    interaction_id: Identifier
-    queue_id: Identifier
-
-
-class RequestCallback(WireModel):
-    """The call ends and is made again later, in the same place of the queue. Said again: scheduled anew."""
-
-    command: Literal["requestCallback"]
-    id: CommandId
-    interaction_id: Identifier
-    number: Annotated[str, Field(max_length=256)] = ""
-    not_before: AwareDatetime | None = None
-    queue_id: Identifier | None = None
-    reason: Words = ""
-
-
-class CancelCallback(WireModel):
-    """Nobody is called back, and the interaction ends."""
-
-    command: Literal["cancelCallback"]
-    id: CommandId
-    interaction_id: Identifier
-    reason: Words = ""
-
-
-class ListCallbacks(WireModel):
-    command: Literal["listCallbacks"]
-    id: CommandId
-
-
-class ListQueues(WireModel):
-    """All queues with their figures."""
-
-    command: Literal["listQueues"]
-    id: CommandId
-
-
-class GetQueue(WireModel):
-    command: Literal["getQueue"]
-    id: CommandId
-    queue_id: Identifier
-
-
-class QueueOverflow(WireModel):
-    """Where to when more than `depth` wait or one waits longer than `wait_s`."""
-
-    to: Literal["queue", "callback"]
-    depth: Annotated[int, Field(ge=0)] | None = None
-    wait_s: Annotated[float, Field(gt=0)] | None = None
-    queue_id: Identifier | None = None
-
-
-class QueueSettings(WireModel):
-    """A queue as one declares it; the words are those of `[[queues]]` in the configuration."""
-
-    queue_id: Identifier
-    name: Annotated[str, Field(min_length=1, max_length=128)]
-    role: UserRole = "agent"
-    skills: dict[AttributeName, Annotated[int, Field(ge=1, le=5)]] = Field(default_factory=dict)
-    skill_match: Literal["all", "best", "none"] = "all"
-    video_enabled: bool = True
-    strategy: Literal["longest-idle", "most-skilled", "fewest-handled"] = "longest-idle"
-    priorities: dict[AttributeName, float] | None = None
-    max_depth: Annotated[int, Field(ge=1)] | None = None
-    offer_s: Annotated[float, Field(gt=0)] | None = None
-    timeout_s: Annotated[float, Field(gt=0)] | None = 300.0
-    wrap_up_s: Annotated[float, Field(ge=0)] = 0.0
-    wrap_up_codes: Annotated[tuple[AttributeName, ...], Field(max_length=64)] = ()
-    announce_every_s: Annotated[float, Field(ge=0)] = 0.0
-    announce_prompt: Annotated[str, Field(max_length=128)] = ""
-    join_empty: bool = True
-    leave_when_empty: bool = False
-    overflow: QueueOverflow | None = None
-    notify_depth: Annotated[int, Field(ge=0)] | None = None
-    notify_every_s: Annotated[float, Field(gt=0)] = 300.0
-    notify_groups: Annotated[tuple[AttributeName, ...], Field(max_length=16)] = ()
-    notify_subject: Annotated[str, Field(max_length=200)] = DEPTH_SUBJECT
-    notify_text: Annotated[str, Field(max_length=4000)] = DEPTH_TEXT
-    answer_target_s: Annotated[float, Field(gt=0)] = 20.0
-
-
-class DeclareQueue(WireModel):
-    """Makes the queue, or changes it for everybody who waits there."""
-
-    command: Literal["declareQueue"]
-    id: CommandId
-    queue: QueueSettings
-
-
-class RemoveQueue(WireModel):
-    """Only one in which nobody waits."""
-
-    command: Literal["removeQueue"]
-    id: CommandId
-    queue_id: Identifier
-
-
-class SetProfile(WireModel):
-    """Skills (1 to 5), entitlements and capacity of a user, who need not have shown up yet."""
-
-    command: Literal["setProfile"]
-    id: CommandId
-    user_id: Identifier
-    skills: dict[AttributeName, Annotated[int, Field(ge=1, le=5)]] = Field(default_factory=dict)
-    video: bool = True
-    capacity: Annotated[int, Field(ge=1, le=16)] = 1
-    external_ids: Annotated[tuple[Identifier, ...], Field(max_length=16)] = ()
 
 
 class RemoveParticipant(WireModel):
@@ -312,78 +179,6 @@ class SendDigits(WireModel):
     interaction_id: Identifier
     participant_id: Identifier
     digits: Annotated[str, Field(pattern=r"^[0-9A-Da-d*#]{1,32}$", repr=False)]
-
-
-class ConsultParticipant(WireModel):
-    """Seeks a user, or whoever a queue sends, to talk with alone; the customer hears music meanwhile."""
-
-    command: Literal["consultParticipant"]
-    id: CommandId
-    interaction_id: Identifier
-    user_id: Identifier | None = None
-    queue_id: Identifier | None = None
-    type: MediaType = "voice"
-    role: UserRole = "sme"
-    properties: Attributes = Field(default_factory=dict)
-    second_expert: bool = False
-
-
-class TransferBlind(WireModel):
-    """Hands the customer to a user or a queue without talking to anybody first."""
-
-    command: Literal["transferBlind"]
-    id: CommandId
-    interaction_id: Identifier
-    user_id: Identifier | None = None
-    queue_id: Identifier | None = None
-    type: MediaType = "voice"
-    role: UserRole = "agent"
-    properties: Attributes = Field(default_factory=dict)
-    second_expert: bool = False
-
-
-class CompleteTransfer(WireModel):
-    """After a consultation: whoever asked leaves, the expert stays with the customer."""
-
-    command: Literal["completeTransfer"]
-    id: CommandId
-    interaction_id: Identifier
-
-
-class MergeConsult(WireModel):
-    """After a consultation: a conference of all."""
-
-    command: Literal["mergeConsult"]
-    id: CommandId
-    interaction_id: Identifier
-
-
-class CancelTransfer(WireModel):
-    """Back to the old place: whoever is sought or consulted goes, the customer is resumed."""
-
-    command: Literal["cancelTransfer"]
-    id: CommandId
-    interaction_id: Identifier
-    reason: Words = ""
-
-
-class SuperviseInteraction(WireModel):
-    """Listens in, or changes how. `participant_id` is who hears a whisper; without it, the agent."""
-
-    command: Literal["superviseInteraction"]
-    id: CommandId
-    interaction_id: Identifier
-    mode: SupervisionMode
-    participant_id: Identifier | None = None
-
-
-class CreateCompanionLink(WireModel):
-    """A link for a caller who shall show video in a browser beside the phone."""
-
-    command: Literal["createCompanionLink"]
-    id: CommandId
-    interaction_id: Identifier
-    participant_id: Identifier | None = None
 
 
 class JoinCompanion(WireModel):
@@ -533,13 +328,6 @@ Command = (
     | HoldParticipant
     | ResumeParticipant
     | SendDigits
-    | ConsultParticipant
-    | TransferBlind
-    | CompleteTransfer
-    | MergeConsult
-    | CancelTransfer
-    | SuperviseInteraction
-    | CreateCompanionLink
     | JoinCompanion
     | SetAttributes
     | PlayPrompt
@@ -551,6 +339,11 @@ Command = (
     | ListTrunks
     | GetUser
     | ListPrompts
+    | HandingOver
+    | Queueing
+    | Administration
+    | Calling
+    | Working
     | Enrolling
     | Hooking
     | Noticing
@@ -559,17 +352,6 @@ Command = (
     | AnswerMedia
     | TrickleCandidate
     | GetMediaProbe
-    | ProveReady
-    | CompleteWrapUp
-    | QueueInteraction
-    | RequestCallback
-    | CancelCallback
-    | ListCallbacks
-    | ListQueues
-    | GetQueue
-    | DeclareQueue
-    | RemoveQueue
-    | SetProfile
 )
 
 _COMMANDS: TypeAdapter[Command] = TypeAdapter(Annotated[Command, Field(discriminator="command")])

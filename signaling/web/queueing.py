@@ -9,28 +9,24 @@ from bridge.switchboard.callbacks import CallbackWish
 from bridge.switchboard.principal import Principal
 from bridge.switchboard.switchboard import Switchboard
 from bridge.switchboard.users import Readiness
-from signaling.web import messages, reply, wire_view
-
-Queueing = messages.QueueInteraction | messages.ListQueues | messages.GetQueue
-Administration = messages.DeclareQueue | messages.RemoveQueue | messages.SetProfile
-Calling = messages.RequestCallback | messages.CancelCallback | messages.ListCallbacks
-Working = messages.ProveReady | messages.CompleteWrapUp
+from signaling.web import queue_message, reply, wire_view
+from signaling.web.queue_message import Administration, Calling, Queueing, Working
 
 
 async def carry_out_queueing(
     board: Switchboard, principal: Principal, command: Queueing
 ) -> reply.Result | None:
     match command:
-        case messages.QueueInteraction():
+        case queue_message.QueueInteraction():
             interaction = await board.interactions.queue(
                 principal, InteractionId(command.interaction_id), QueueId(command.queue_id)
             )
             return reply.InteractionResult(interaction=wire_view.Interaction.of(interaction))
-        case messages.ListQueues():
+        case queue_message.ListQueues():
             queues = await board.queues.list(principal)
             found = tuple(map(wire_view.Queue.of, queues))
             return reply.QueuesResult(queues=found)
-        case messages.GetQueue():
+        case queue_message.GetQueue():
             queue = await board.queues.get(principal, QueueId(command.queue_id))
             return reply.QueueResult(queue=wire_view.Queue.of(queue))
         case _:
@@ -41,12 +37,12 @@ async def carry_out_administration(
     board: Switchboard, principal: Principal, command: Administration
 ) -> reply.Result | None:
     match command:
-        case messages.DeclareQueue():
+        case queue_message.DeclareQueue():
             queue = await board.queues.declare(principal, queue_of(command.queue))
             return reply.QueueResult(queue=wire_view.Queue.of(queue))
-        case messages.RemoveQueue():
+        case queue_message.RemoveQueue():
             await board.queues.remove(principal, QueueId(command.queue_id))
-        case messages.SetProfile():
+        case queue_message.SetProfile():
             profile = Profile(
                 UserId(command.user_id),
                 command.skills,
@@ -64,16 +60,16 @@ async def carry_out_calling(
     board: Switchboard, principal: Principal, command: Calling
 ) -> reply.Result | None:
     match command:
-        case messages.RequestCallback():
+        case queue_message.RequestCallback():
             at = command.not_before.timestamp() if command.not_before is not None else 0.0
             queue_id = QueueId(command.queue_id) if command.queue_id is not None else None
             wish = CallbackWish(command.number, at, queue_id, command.reason)
             callback = await board.callbacks.request(principal, InteractionId(command.interaction_id), wish)
             return reply.CallbackResult(callback=wire_view.Callback.of(callback))
-        case messages.CancelCallback():
+        case queue_message.CancelCallback():
             await board.callbacks.cancel(principal, InteractionId(command.interaction_id), command.reason)
             return None
-        case messages.ListCallbacks():
+        case queue_message.ListCallbacks():
             callbacks = await board.callbacks.list(principal)
             found = tuple(map(wire_view.Callback.of, callbacks))
             return reply.CallbacksResult(callbacks=found)
@@ -83,10 +79,10 @@ async def carry_out_calling(
 
 async def carry_out_working(board: Switchboard, principal: Principal, command: Working) -> reply.Result:
     match command:
-        case messages.ProveReady():
+        case queue_message.ProveReady():
             readiness = Readiness(command.microphone, command.camera, command.ice, command.detail)
             user = await board.users.prove_ready(principal, readiness)
-        case messages.CompleteWrapUp():
+        case queue_message.CompleteWrapUp():
             interaction_id = InteractionId(command.interaction_id)
             user = await board.users.complete_wrap_up(principal, interaction_id, command.code, command.note)
         case _:
@@ -94,7 +90,7 @@ async def carry_out_working(board: Switchboard, principal: Principal, command: W
     return reply.UserResult(user=wire_view.User.of(user))
 
 
-def queue_of(settings: messages.QueueSettings) -> Queue:
+def queue_of(settings: queue_message.QueueSettings) -> Queue:
     """The desk's value of what was declared."""
     overflow = settings.overflow
     fields = settings.model_dump(exclude={"overflow", "role", "skill_match", "strategy", "priorities"})
