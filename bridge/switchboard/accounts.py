@@ -1,7 +1,5 @@
 """Accounts: administered by whoever has the scope for it, looked at by whoever lets people in."""
 
-import base64
-import binascii
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum, auto
@@ -12,6 +10,7 @@ from bridge.desk.account import Account, Registration
 from bridge.desk.queue import Profile
 from bridge.errors import ForbiddenError, NotAllowedError, NotFoundError
 from bridge.ids import UserId
+from bridge.switchboard.cursor import make_cursor, parse_cursor
 from bridge.switchboard.desktops import Desktops
 from bridge.switchboard.entitlement import account_view, scopes_of
 from bridge.switchboard.principal import EVERY_SCOPE, USER_READ, USER_WRITE, Principal
@@ -100,10 +99,10 @@ class Accounts:
         self._desktops.seen(principal)
         principal.require(USER_READ)
         await self._wiring.read()
-        after = _parse_cursor(cursor)
+        after = parse_cursor(cursor)
         left = [account.user_id for account in self._wiring.desk.accounts() if account.user_id > after]
         page = left[: max(1, min(limit, PAGE_MAX))]
-        next_cursor = _cursor(page[-1]) if len(page) < len(left) else ""
+        next_cursor = make_cursor(page[-1]) if len(page) < len(left) else ""
         return AccountPage(tuple(map(self.snapshot, page)), next_cursor)
 
     def administered(self, principal: Principal, user_id: UserId) -> Registration:
@@ -175,15 +174,3 @@ def _check_scopes(principal: Principal, registration: Registration, granted: Ite
     if missing:
         user_id = registration.account.user_id
         raise ForbiddenError(f"the account of {user_id} has rights beyond yours: {' '.join(missing)}")
-
-
-def _cursor(user_id: UserId) -> str:
-    return base64.urlsafe_b64encode(user_id.encode()).decode()
-
-
-def _parse_cursor(cursor: str) -> str:
-    """Raises NotAllowedError: a cursor is only ever one that was handed out."""
-    try:
-        return base64.b64decode(cursor, altchars=b"-_", validate=True).decode()
-    except (binascii.Error, ValueError):
-        raise NotAllowedError("the cursor is none of ours: begin without one") from None

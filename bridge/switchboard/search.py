@@ -1,13 +1,12 @@
 """Finding interactions: which of them, in which order, from where on."""
 
-import base64
-import binascii
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bridge.desk.interaction import Interaction, InteractionState
 from bridge.errors import NotAllowedError
+from bridge.switchboard.cursor import FOREIGN, make_cursor, parse_cursor
 from bridge.switchboard.view import InteractionView
 
 LIVE = ("waiting", "in-progress")
@@ -52,7 +51,7 @@ def page_of(
     """Newest first. What opens meanwhile stands before the first page and shifts no later one."""
     ordered = sorted(interactions, key=_place, reverse=True)
     if cursor:
-        after = _parse_cursor(cursor)
+        after = _parse_place(cursor)
         ordered = [interaction for interaction in ordered if _place(interaction) < after]
     page = ordered[: max(1, min(limit, PAGE_MAX))]
     return page, _cursor(page[-1]) if len(page) < len(ordered) else ""
@@ -63,13 +62,12 @@ def _place(interaction: Interaction) -> tuple[float, str]:
 
 
 def _cursor(interaction: Interaction) -> str:
-    return base64.urlsafe_b64encode(json.dumps(_place(interaction)).encode()).decode()
+    return make_cursor(json.dumps(_place(interaction)))
 
 
-def _parse_cursor(cursor: str) -> tuple[float, str]:
-    """Raises NotAllowedError: a cursor is only ever one that was handed out."""
+def _parse_place(cursor: str) -> tuple[float, str]:
     try:
-        at, interaction_id = json.loads(base64.b64decode(cursor, altchars=b"-_", validate=True))
+        at, interaction_id = json.loads(parse_cursor(cursor))
         return float(at), str(interaction_id)
-    except (binascii.Error, ValueError, TypeError, OverflowError):
-        raise NotAllowedError("the cursor is none of ours: begin without one") from None
+    except (ValueError, TypeError, OverflowError):
+        raise NotAllowedError(FOREIGN) from None

@@ -167,29 +167,45 @@ class Call:
         await work(self._pending.writes(changed=True))
         return response
 
+    async def carry_out(self, work: Awaitable[object]) -> Response:
+        """The same for a command whose answer is that it was carried out."""
+        return await self.answer(work, lambda _changed: Response(status_code=204))
+
+    async def carry_out_beside(self, work: Callable[[Sequence[Write]], Awaitable[None]]) -> Response:
+        return await self.answer_beside(work, Response(status_code=204))
+
     def require_match(self, interaction_id: InteractionId) -> None:
         """`If-Match`: the caller has seen the present state. No await may come between this and the command."""
-        wanted = self._request.headers.get("if-match")
-        if wanted is None:
-            return
-        present = etag(self.board.interactions.peek(self.principal, interaction_id))
-        if wanted.strip() != "*" and present not in _tags(wanted):
-            raise PreconditionError(f"interaction {interaction_id} is at {present} by now: read it again")
+        interactions = self.board.interactions
+        self._require(
+            f"interaction {interaction_id}",
+            lambda: etag(interactions.peek(self.principal, interaction_id)),
+        )
 
     def require_account_match(self, user_id: UserId) -> None:
         """The same for an account."""
+        accounts = self.board.accounts
+
+        def present() -> str:
+            accounts.administered(self.principal, user_id)
+            return account_etag(accounts.snapshot(user_id))
+
+        self._require(f"the account {user_id}", present)
+
+    def _require(self, what: str, present: Callable[[], str]) -> None:
         wanted = self._request.headers.get("if-match")
         if wanted is None:
             return
-        self.board.accounts.administered(self.principal, user_id)
-        present = account_etag(self.board.accounts.snapshot(user_id))
-        if wanted.strip() != "*" and present not in _tags(wanted):
-            raise PreconditionError(f"the account {user_id} is at {present} by now: read it again")
+        tag = present()
+        if wanted.strip() != "*" and tag not in _tags(wanted):
+            raise PreconditionError(f"{what} is at {tag} by now: read it again")
 
-    def has(self, tag: str) -> bool:
-        """`If-None-Match`: the caller has this state already."""
+    def state(self, model: WireModel, tag: str) -> Response:
+        """The state at `tag`, or that nothing changed since (`If-None-Match`)."""
         known = self._request.headers.get("if-none-match", "")
-        return known.strip() == "*" or tag in _tags(known)
+        if known.strip() == "*" or tag in _tags(known):
+            return Response(status_code=304, headers={"ETag": tag})
+        return model_response(model, headers={"ETag": tag})
 
 
 def _tags(header: str) -> list[str]:
@@ -251,6 +267,12 @@ WRITE_PROBLEMS = (400, 401, 403, 404, 409, 412, 413, 422, 429, 503)
 def problems(statuses: Iterable[int]) -> dict[int | str, dict[str, Any]]:
     """The error responses of a route for its OpenAPI document."""
     return {status: {"model": Problem, "description": _DESCRIPTIONS[status]} for status in statuses}
+
+
+STATE_RESPONSES = {
+    **problems(READ_PROBLEMS),
+    304: {"description": "Not changed since the ETag in `If-None-Match`"},
+}
 
 
 def api_router(tag: str, path: str = "") -> APIRouter:

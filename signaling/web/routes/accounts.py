@@ -2,17 +2,16 @@
 
 from typing import Annotated
 
-from fastapi import Path, Query
 from starlette.responses import Response
 
 from bridge.ids import UserId
 from bridge.switchboard.principal import USER_READ, USER_WRITE
-from bridge.switchboard.view import AccountView
 from signaling.web import account_message as message
 from signaling.web.body import Body
-from signaling.web.enrolling import account_of, changes, created
+from signaling.web.enrolling import changes, created
 from signaling.web.rest import (
     READ_PROBLEMS,
+    STATE_RESPONSES,
     WRITE_PROBLEMS,
     Call,
     account_etag,
@@ -21,12 +20,12 @@ from signaling.web.rest import (
     needs,
     problems,
 )
+from signaling.web.routes.parameter import Cursor, PageLimit, UserInPath
 
 ROUTER = api_router("accounts", "/accounts")
 
 Reader = Annotated[Call, needs(USER_READ)]
 Administrator = Annotated[Call, needs(USER_WRITE)]
-UserInPath = Annotated[str, Path(alias="userId", min_length=1, max_length=128, examples=["eve"])]
 
 
 class NewAccount(message.AccountWish, Body):
@@ -50,11 +49,11 @@ class NewPassword(message.PasswordWish, Body):
 )
 async def list_accounts(
     call: Reader,
-    cursor: Annotated[str, Query(max_length=512, description="`nextCursor` of the page before")] = "",
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Cursor = "",
+    limit: PageLimit = 50,
 ) -> Response:
     page = await call.board.accounts.list(call.principal, cursor, limit)
-    found = tuple(account_of(view) for view in page.accounts)
+    found = tuple(map(message.Account.of, page.accounts))
     return model_response(message.AccountsResult(accounts=found, next_cursor=page.next_cursor or None))
 
 
@@ -76,16 +75,11 @@ async def create_account(call: Administrator, wish: NewAccount) -> Response:
     operation_id="getAccount",
     summary="One account",
     response_model=message.Account,
-    responses={
-        **problems(READ_PROBLEMS),
-        304: {"description": "Not changed since the ETag in `If-None-Match`"},
-    },
+    responses=STATE_RESPONSES,
 )
 async def get_account(call: Reader, user_id: UserInPath) -> Response:
     view = await call.board.accounts.get(call.principal, UserId(user_id))
-    if call.has(account_etag(view)):
-        return Response(status_code=304, headers={"ETag": account_etag(view)})
-    return _response(view)
+    return call.state(message.Account.of(view), account_etag(view))
 
 
 @ROUTER.patch(
@@ -145,8 +139,5 @@ async def enable_account(call: Administrator, user_id: UserInPath) -> Response:
 
 def _seen(call: Call, user_id: str, status: int = 200) -> Response:
     """The state right after the caller's own step. Who may change it has been asked already."""
-    return _response(call.board.accounts.snapshot(UserId(user_id)), status)
-
-
-def _response(view: AccountView, status: int = 200) -> Response:
-    return model_response(account_of(view), status, {"ETag": account_etag(view)})
+    view = call.board.accounts.snapshot(UserId(user_id))
+    return model_response(message.Account.of(view), status, {"ETag": account_etag(view)})

@@ -2,34 +2,28 @@
 
 from typing import Annotated
 
-from fastapi import Path, Query
+from fastapi import Query
 from starlette.responses import Response
 
 from bridge.ids import InteractionId
 from bridge.switchboard.interactions import TIMELINE_MAX_ENTRIES
-from bridge.switchboard.principal import INTERACTION_READ, INTERACTION_WRITE
 from bridge.switchboard.search import STATES, InteractionFilter
 from bridge.switchboard.view import InteractionView
 from signaling.web import body, wire_view
 from signaling.web.messages import WantedState
 from signaling.web.rest import (
     READ_PROBLEMS,
+    STATE_RESPONSES,
     WRITE_PROBLEMS,
     Call,
     api_router,
     etag,
     model_response,
-    needs,
     problems,
 )
+from signaling.web.routes.parameter import Cursor, InteractionInPath, PageLimit, Reader, Writer
 
 ROUTER = api_router("interactions", "/interactions")
-
-Reader = Annotated[Call, needs(INTERACTION_READ)]
-Writer = Annotated[Call, needs(INTERACTION_WRITE)]
-IdInPath = Annotated[
-    str, Path(alias="interactionId", min_length=1, max_length=128, examples=["int_5f0c9a1e2b3d4c5f"])
-]
 
 
 def interaction_response(view: InteractionView, status: int = 200) -> Response:
@@ -56,8 +50,8 @@ async def list_interactions(  # noqa: PLR0913, PLR0917 - one argument for each q
             max_length=8, description="name=value; repeatable, all must hold", examples=[["priority=High"]]
         ),
     ] = [],  # noqa: B006 - FastAPI copies it
-    cursor: Annotated[str, Query(max_length=512, description="`nextCursor` of the page before")] = "",
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Cursor = "",
+    limit: PageLimit = 50,
 ) -> Response:
     states = STATES.get(state, (state,))
     attributes = dict(_pair(text) for text in attribute)
@@ -77,16 +71,11 @@ def _pair(text: str) -> tuple[str, str]:
     operation_id="getInteraction",
     summary="One interaction with everybody in it",
     response_model=wire_view.Interaction,
-    responses={
-        **problems(READ_PROBLEMS),
-        304: {"description": "Not changed since the ETag in `If-None-Match`"},
-    },
+    responses=STATE_RESPONSES,
 )
-async def get_interaction(call: Reader, interaction_id: IdInPath) -> Response:
+async def get_interaction(call: Reader, interaction_id: InteractionInPath) -> Response:
     view = await call.board.interactions.get(call.principal, InteractionId(interaction_id))
-    if call.has(etag(view)):
-        return Response(status_code=304, headers={"ETag": etag(view)})
-    return interaction_response(view)
+    return call.state(wire_view.Interaction.of(view), etag(view))
 
 
 @ROUTER.patch(
@@ -97,7 +86,7 @@ async def get_interaction(call: Reader, interaction_id: IdInPath) -> Response:
     responses=problems(WRITE_PROBLEMS),
 )
 async def change_interaction(
-    call: Writer, interaction_id: IdInPath, change: body.InteractionChange
+    call: Writer, interaction_id: InteractionInPath, change: body.InteractionChange
 ) -> Response:
     id_ = InteractionId(interaction_id)
     call.require_match(id_)
@@ -116,7 +105,7 @@ async def change_interaction(
     response_model=body.InteractionAttributes,
     responses=problems(READ_PROBLEMS),
 )
-async def get_attributes(call: Reader, interaction_id: IdInPath) -> Response:
+async def get_attributes(call: Reader, interaction_id: InteractionInPath) -> Response:
     view = await call.board.interactions.get(call.principal, InteractionId(interaction_id))
     return _attributes_response(view)
 
@@ -129,7 +118,7 @@ async def get_attributes(call: Reader, interaction_id: IdInPath) -> Response:
     responses=problems(WRITE_PROBLEMS),
 )
 async def set_attributes(
-    call: Writer, interaction_id: IdInPath, change: body.InteractionAttributesChange
+    call: Writer, interaction_id: InteractionInPath, change: body.InteractionAttributesChange
 ) -> Response:
     id_ = InteractionId(interaction_id)
     call.require_match(id_)
@@ -146,11 +135,11 @@ async def set_attributes(
     status_code=204,
     responses=problems(WRITE_PROBLEMS),
 )
-async def leave_interaction(call: Writer, interaction_id: IdInPath) -> Response:
+async def leave_interaction(call: Writer, interaction_id: InteractionInPath) -> Response:
     id_ = InteractionId(interaction_id)
     call.require_match(id_)
     work = call.board.participants.leave(call.principal, id_)
-    return await call.answer(work, lambda _changed: Response(status_code=204))
+    return await call.carry_out(work)
 
 
 @ROUTER.get(
@@ -162,7 +151,7 @@ async def leave_interaction(call: Writer, interaction_id: IdInPath) -> Response:
 )
 async def get_timeline(
     call: Reader,
-    interaction_id: IdInPath,
+    interaction_id: InteractionInPath,
     after: Annotated[int, Query(ge=0, le=2**53, description="`nextAfter` of the page before")] = 0,
     limit: Annotated[int, Query(ge=1, le=TIMELINE_MAX_ENTRIES)] = 200,
 ) -> Response:

@@ -5,17 +5,15 @@ from typing import Annotated
 from fastapi import Path
 from starlette.responses import Response
 
-from bridge.switchboard.principal import WEBHOOK_READ, WEBHOOK_WRITE
 from signaling.web import notice_message as message
 from signaling.web.rest import (
     READ_PROBLEMS,
     WRITE_PROBLEMS,
-    Call,
     api_router,
     model_response,
-    needs,
     problems,
 )
+from signaling.web.routes.parameter import HookReader, HookWriter
 
 ROUTER = api_router("notifications", "/notifications")
 
@@ -29,7 +27,7 @@ NotificationInPath = Annotated[int, Path(alias="notificationId", ge=1, le=2**53 
     response_model=message.DeadNotificationsResult,
     responses=problems(READ_PROBLEMS),
 )
-async def list_dead_notifications(call: Annotated[Call, needs(WEBHOOK_READ)]) -> Response:
+async def list_dead_notifications(call: HookReader) -> Response:
     return model_response(await call.notices.dead(call.principal))
 
 
@@ -40,10 +38,7 @@ async def list_dead_notifications(call: Annotated[Call, needs(WEBHOOK_READ)]) ->
     status_code=204,
     responses=problems(WRITE_PROBLEMS),
 )
-async def send_notification_again(
-    call: Annotated[Call, needs(WEBHOOK_WRITE)], notification_id: NotificationInPath
-) -> Response:
-    return await call.answer_beside(
-        lambda also: call.notices.send_again(call.principal, notification_id, also),
-        Response(status_code=204),
+async def send_notification_again(call: HookWriter, notification_id: NotificationInPath) -> Response:
+    return await call.carry_out_beside(
+        lambda also: call.notices.send_again(call.principal, notification_id, also)
     )

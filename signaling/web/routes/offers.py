@@ -6,14 +6,13 @@ from fastapi import Path
 from starlette.responses import Response
 
 from bridge.ids import OfferId
-from bridge.switchboard.principal import ROUTING_WRITE
 from signaling.web import body, wire_view
-from signaling.web.rest import WRITE_PROBLEMS, Call, api_router, needs, problems
+from signaling.web.rest import WRITE_PROBLEMS, api_router, problems
 from signaling.web.routes.interactions import interaction_response
+from signaling.web.routes.parameter import Router
 
 ROUTER = api_router("offers", "/offers")
 
-Router = Annotated[Call, needs(ROUTING_WRITE)]
 OfferInPath = Annotated[
     str, Path(alias="offerId", min_length=1, max_length=128, examples=["off_5f0c9a1e2b3d4c5f"])
 ]
@@ -43,4 +42,4 @@ async def accept_offer(call: Router, offer_id: OfferInPath) -> Response:
 )
 async def reject_offer(call: Router, offer_id: OfferInPath, wish: body.OfferRefusal) -> Response:
     work = call.board.offers.reject(call.principal, OfferId(offer_id), wish.reason)
-    return await call.answer(work, lambda _changed: Response(status_code=204))
+    return await call.carry_out(work)

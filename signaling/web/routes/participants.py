@@ -25,7 +25,7 @@ from signaling.web.rest import (
     needs,
     problems,
 )
-from signaling.web.routes.interactions import IdInPath, Reader, Writer
+from signaling.web.routes.parameter import InteractionInPath, Reader, Writer
 
 ROUTER = api_router("participants", "/interactions/{interactionId}")
 
@@ -56,7 +56,9 @@ class ConflictProblem(Problem):
         },
     },
 )
-async def add_participant(call: Inviter, interaction_id: IdInPath, wish: body.NewParticipant) -> Response:
+async def add_participant(
+    call: Inviter, interaction_id: InteractionInPath, wish: body.NewParticipant
+) -> Response:
     id_ = InteractionId(interaction_id)
     named = wish.participant_id or wish.address or ""
     user_id = call.board.users.named(named)
@@ -92,7 +94,7 @@ async def add_participant(call: Inviter, interaction_id: IdInPath, wish: body.Ne
     response_model=body.Participants,
     responses=problems(READ_PROBLEMS),
 )
-async def list_participants(call: Reader, interaction_id: IdInPath) -> Response:
+async def list_participants(call: Reader, interaction_id: InteractionInPath) -> Response:
     view = await call.board.interactions.get(call.principal, InteractionId(interaction_id))
     found = tuple(map(wire_view.Participant.of, view.participants))
     return model_response(body.Participants(participants=found), headers={"ETag": etag(view)})
@@ -106,7 +108,7 @@ async def list_participants(call: Reader, interaction_id: IdInPath) -> Response:
     responses=problems(READ_PROBLEMS),
 )
 async def get_participant(
-    call: Reader, interaction_id: IdInPath, participant_id: ParticipantInPath
+    call: Reader, interaction_id: InteractionInPath, participant_id: ParticipantInPath
 ) -> Response:
     view = await call.board.interactions.get(call.principal, InteractionId(interaction_id))
     return _participant_response(view, ParticipantId(participant_id))
@@ -121,7 +123,7 @@ async def get_participant(
 )
 async def change_participant(
     call: Writer,
-    interaction_id: IdInPath,
+    interaction_id: InteractionInPath,
     participant_id: ParticipantInPath,
     change: body.ParticipantChange,
 ) -> Response:
@@ -149,12 +151,12 @@ async def change_participant(
     responses=problems(WRITE_PROBLEMS),
 )
 async def remove_participant(
-    call: Writer, interaction_id: IdInPath, participant_id: ParticipantInPath
+    call: Writer, interaction_id: InteractionInPath, participant_id: ParticipantInPath
 ) -> Response:
     id_, whom = InteractionId(interaction_id), ParticipantId(participant_id)
     call.require_match(id_)
     work = call.board.participants.remove(call.principal, id_, whom)
-    return await call.answer(work, lambda _changed: Response(status_code=204))
+    return await call.carry_out(work)
 
 
 @ROUTER.post(
@@ -164,10 +166,10 @@ async def remove_participant(
     status_code=204,
     responses=problems(WRITE_PROBLEMS),
 )
-async def play_prompt(call: Writer, interaction_id: IdInPath, wish: body.PromptWish) -> Response:
+async def play_prompt(call: Writer, interaction_id: InteractionInPath, wish: body.PromptWish) -> Response:
     whom = ParticipantId(wish.participant_id) if wish.participant_id else None
     work = call.board.prompts.play(call.principal, InteractionId(interaction_id), whom, wish.prompt)
-    return await call.answer(work, lambda _changed: Response(status_code=204))
+    return await call.carry_out(work)
 
 
 def _added(

@@ -4,7 +4,7 @@ from starlette.responses import Response
 
 from signaling.web import body
 from signaling.web.rest import READ_PROBLEMS, api_router, model_response, problems
-from signaling.web.routes.interactions import Reader
+from signaling.web.routes.parameter import Reader
 
 ROUTER = api_router("prompts", "/prompts")
 

@@ -1,29 +1,20 @@
 """Users over REST: who is there, and one's own presence."""
 
-from typing import Annotated
-
-from fastapi import Path
 from starlette.responses import Response
 
 from bridge.ids import UserId
-from bridge.switchboard.principal import ROUTING_WRITE
 from bridge.switchboard.view import UserView
 from signaling.web import body, wire_view
 from signaling.web.rest import (
     READ_PROBLEMS,
     WRITE_PROBLEMS,
-    Call,
     api_router,
     model_response,
-    needs,
     problems,
 )
-from signaling.web.routes.interactions import Reader
+from signaling.web.routes.parameter import Reader, Router, UserInPath
 
 ROUTER = api_router("users", "/users")
-
-Router = Annotated[Call, needs(ROUTING_WRITE)]
-UserInPath = Annotated[str, Path(alias="userId", min_length=1, max_length=128, examples=["eve"])]
 
 
 @ROUTER.get(

@@ -5,7 +5,6 @@ from typing import Annotated
 from fastapi import Path
 from starlette.responses import Response
 
-from bridge.switchboard.principal import WEBHOOK_READ, WEBHOOK_WRITE
 from signaling.web import body
 from signaling.web import webhook_message as message
 from signaling.web.hooking import portrait, portrait_with_secret
@@ -13,17 +12,14 @@ from signaling.web.rest import (
     PREFIX,
     READ_PROBLEMS,
     WRITE_PROBLEMS,
-    Call,
     api_router,
     model_response,
-    needs,
     problems,
 )
+from signaling.web.routes.parameter import HookReader, HookWriter
 
 ROUTER = api_router("webhooks", "/webhooks")
 
-HookReader = Annotated[Call, needs(WEBHOOK_READ)]
-HookWriter = Annotated[Call, needs(WEBHOOK_WRITE)]
 HookInPath = Annotated[
     str, Path(alias="webhookId", min_length=1, max_length=128, examples=["whk_5f0c9a1e2b3d4c5f"])
 ]
@@ -94,9 +90,7 @@ async def change_webhook(call: HookWriter, webhook_id: HookInPath, change: body.
     responses=problems(WRITE_PROBLEMS),
 )
 async def remove_webhook(call: HookWriter, webhook_id: HookInPath) -> Response:
-    return await call.answer_beside(
-        lambda also: call.hooks.remove(call.principal, webhook_id, also), Response(status_code=204)
-    )
+    return await call.carry_out_beside(lambda also: call.hooks.remove(call.principal, webhook_id, also))
 
 
 @ROUTER.get(
@@ -118,7 +112,6 @@ async def list_dead_letters(call: HookReader, webhook_id: HookInPath) -> Respons
     responses=problems(WRITE_PROBLEMS),
 )
 async def send_again(call: HookWriter, webhook_id: HookInPath, delivery_id: DeliveryInPath) -> Response:
-    return await call.answer_beside(
-        lambda also: call.hooks.send_again(call.principal, webhook_id, delivery_id, also),
-        Response(status_code=204),
+    return await call.carry_out_beside(
+        lambda also: call.hooks.send_again(call.principal, webhook_id, delivery_id, also)
     )
