@@ -27,7 +27,6 @@ OWN_PERCENT = 65.0  # by the test of its name; what needs a socket is the packag
 _DAEMON = "put together and run as a process: every interop test starts it"
 _WORKER = "run in the worker's process, with real phones and browsers: tests/interop/test_phone.py, test_conference.py"
 _PEER = "a peer the interop tests judge by; what it hears and sees is judged in tests/unit/peers"
-_PHONES = "run in a daemon that real phones call and transfer: tests/interop/sip/test_sip_outbound.py"
 _KERNEL = "what is left are answers of the kernel that loopback does not give"
 EXEMPT = {
     "bridge/__main__.py": _DAEMON,
@@ -37,7 +36,6 @@ EXEMPT = {
     "bridge/legs/webrtc_leg.py": _WORKER,
     "bridge/plane/host.py": _WORKER,
     "bridge/plane/process.py": _WORKER,
-    "bridge/plane/worker.py": _WORKER,
     "bridge/peers/beside.py": _PEER,
     "bridge/peers/browser.py": _PEER,
     "bridge/peers/caller.py": _PEER,
@@ -51,9 +49,7 @@ EXEMPT = {
     "bridge/peers/rtp_phone.py": _PEER,
     "bridge/peers/scene.py": _PEER,
     "bridge/peers/signaling_client.py": _PEER,
-    "signaling/sip/attendance.py": _PHONES,
     "signaling/sip/datagram_port.py": _KERNEL,
-    "signaling/sip/referring.py": _PHONES,
     "signaling/web/connection.py": "cut off by hostile clients of a real daemon: tests/interop/test_hostile_web.py",
 }
 

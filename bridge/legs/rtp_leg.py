@@ -62,7 +62,11 @@ class RtpLeg:
         self._closed = False
         self._listening_since = now
         self.malformed_rtcp = 0
-        self.update(spec, now)
+        try:
+            self.update(spec, now)
+        except Exception:
+            self.close(now)  # nobody has this leg yet who could give its ports back
+            raise
 
     @property
     def leg_id(self) -> LegId:

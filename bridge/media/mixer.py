@@ -392,7 +392,9 @@ class Mixer:
             room.listeners.append(member.listener)
 
     def _leave_room(self, member: _Member) -> None:
-        room = self._rooms[member.leg.room_id]
+        room = self._rooms.get(member.leg.room_id)
+        if room is None:
+            return  # who neither speaks nor hears, as a phone that rings, keeps no room
         if member.voice is not None:
             room.voices.remove(member.voice)
         if member.listener is not None:

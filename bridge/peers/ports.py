@@ -4,6 +4,7 @@ A process claims whole blocks of ports. A block is his who has its first port bo
 the process is gone, however it went; and whoever runs beside, in a checkout of his own, passes it over.
 """
 
+import atexit
 import contextlib
 import secrets
 import socket
@@ -119,6 +120,8 @@ def _is_free(port: int) -> bool:
 
 
 _servers, _phones = FreePorts(SERVERS), FreePorts(PHONE_MEDIA)
+atexit.register(_servers.close)
+atexit.register(_phones.close)
 
 
 def free_port() -> int:

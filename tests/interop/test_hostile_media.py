@@ -30,7 +30,7 @@ from tests.interop.hostile import (
     unharmed_call,
 )
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("hostile_media")]
 
 GROWTH_MAX_BYTES = 40 << 20
 STUN, DTLS, MEDIA = range(4), range(20, 64), range(128, 192)  # first bytes, RFC 7983 section 7

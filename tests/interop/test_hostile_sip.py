@@ -29,7 +29,7 @@ from tests.interop.hostile import (
     unharmed_call,
 )
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("hostile_sip")]
 
 # Both processes, over all attacks of this file. What is bounded fills up meanwhile: 16 MB of SIP trace, the texts of
 # 10,000 events. The garbage alone is several times more.

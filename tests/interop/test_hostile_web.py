@@ -30,7 +30,7 @@ from tests.interop.hostile import (
     unharmed_call,
 )
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("hostile_web")]
 
 GROWTH_MAX_BYTES = 60 << 20
 MEGABYTE = 1 << 20

@@ -20,7 +20,7 @@ from tests.interop.conftest import complaints
 from tests.interop.desktop import AGENT_HZ, CUSTOMER_HZ, desktop, heard_in, hears
 from tests.interop.programs import eventually
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("phone")]
 
 TALK_S = 3.0
 

@@ -14,6 +14,8 @@ from tests.interop.journal.postgres import cluster
 from tests.load.crash import crash
 from tests.unit.journal.contract import CHECKS
 
+pytestmark = pytest.mark.xdist_group("postgresql")
+
 _NUMBERS = itertools.count(1)
 
 

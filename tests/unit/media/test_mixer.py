@@ -267,6 +267,19 @@ def test_legs_of_a_removed_room_hear_silence() -> None:
     assert ear.hears(700, ticks=15) == set()
 
 
+def test_who_neither_speaks_nor_hears_leaves_whatever_became_of_the_room() -> None:
+    call = Call()
+    for number in (1, 2):  # phones that ring
+        call.mixer.add_leg(AudioLeg(leg_id(number), person(number), ROOM))
+    call.mesh(1, 2)
+    call.mixer.remove_room(ROOM)
+    call.mixer.add_leg(AudioLeg(leg_id(1), person(1), RoomId("room_other")))
+    for number in (1, 2):
+        call.mixer.remove_leg(leg_id(number))
+    figures = call.mixer.statistics()
+    assert [figures[f"mixer_{name}"] for name in ("legs", "rooms")] == [0, 0]
+
+
 def test_a_hundred_calls_leave_nothing_behind() -> None:
     call = Call({"music.wav": wav(tone(500, 16_000, 1.0))})
     for number in range(100):

@@ -1,8 +1,22 @@
-"""Where a phone's REFER leads."""
+"""Where a phone's REFER leads, and what the phone is told of it."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
 
 import pytest
+from structlog.testing import capture_logs
 
-from signaling.sip.referring import dialed_target
+from bridge.errors import CallFailedError, ForbiddenError
+from bridge.ids import LegId
+from signaling.sip.call_leg import CallLeg
+from signaling.sip.message import Request, Response
+from signaling.sip.referring import Referring, dialed_target
+from tests.unit.sip.line import names
+from tests.unit.sip.test_sip_reference import InCall
+
+if TYPE_CHECKING:
+    from bridge.switchboard.doors import Corridor
+    from signaling.sip.endpoint import SipEndpoint
 
 
 @pytest.mark.parametrize(
@@ -23,3 +37,82 @@ from signaling.sip.referring import dialed_target
 )
 def test_a_phone_that_names_its_exchange_means_a_number(target: str, dialed: str) -> None:
     assert dialed_target(target, {"192.0.2.1"}, 5060) == dialed
+
+
+class Asked:
+    """A corridor that is asked for one referral: `accepts` says whether it tries, `end` what comes of it."""
+
+    def __init__(self, end: int | Exception, *, accepts: bool = True) -> None:
+        self.end = end
+        self.accepts = accepts
+        self.asked: list[tuple[LegId, str]] = []
+
+    async def refer(self, leg_id: LegId, target: str, accepted: Callable[[], None]) -> int:
+        self.asked.append((leg_id, target))
+        if self.accepts:
+            accepted()
+        if isinstance(self.end, Exception):
+            raise self.end
+        return self.end
+
+
+class Shell:
+    """The endpoint without sockets: what it flushes is what the phone reads."""
+
+    def __init__(self, phone: InCall) -> None:
+        self.agent = phone.raw.agent
+        self.read: list[Request | Response] = []
+        self._phone = phone
+
+    def now(self) -> float:
+        return self._phone.raw.now
+
+    def flush(self) -> None:
+        for message in self._phone.raw.heard():
+            self.read.append(message)
+            if isinstance(message, Request):
+                self._phone.answer(message)
+
+
+async def refer(phone: InCall, corridor: Asked) -> list[Request | Response]:
+    """What the phone read after its REFER."""
+    phone.refer()
+    shell = Shell(phone)
+    leg = CallLeg(LegId("leg_1"), phone.call, "call-1")
+    await Referring(cast("SipEndpoint", shell), leg).run(cast("Corridor", corridor), "carol")
+    assert corridor.asked == [("leg_1", "carol")]
+    return shell.read
+
+
+@pytest.mark.parametrize(
+    ("end", "told"), [(200, b"200 OK"), (486, b"486 "), (CallFailedError("x", 603), b"500 ")]
+)
+async def test_a_referral_that_is_tried_is_accepted_at_once_and_its_end_told(
+    end: int | Exception, told: bytes
+) -> None:
+    read = await refer(InCall(), Asked(end))
+    assert names(read) == ["202 REFER", "NOTIFY", "NOTIFY"]
+    assert told in read[-1].body
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(ForbiddenError("a customer"), "603"), (RuntimeError("a mistake"), "500")]
+)
+async def test_a_referral_that_is_not_tried_is_refused(error: Exception, status: str) -> None:
+    with capture_logs() as logged:
+        read = await refer(InCall(), Asked(error, accepts=False))
+    assert names(read) == [f"{status} REFER"]
+    assert [line["log_level"] for line in logged] == ["error" if status == "500" else "info"]
+
+
+@pytest.mark.parametrize("accepts", [True, False])
+async def test_the_end_of_a_referral_of_a_call_that_is_over_is_nobodys(accepts: bool) -> None:
+    phone = InCall()
+    phone.refer()
+    phone.send("BYE", 3)
+    shell = Shell(phone)
+    leg = CallLeg(LegId("leg_1"), phone.call, "call-1")
+    await Referring(cast("SipEndpoint", shell), leg).run(
+        cast("Corridor", Asked(200, accepts=accepts)), "carol"
+    )
+    assert [message for message in shell.read if isinstance(message, Request)] == []
