@@ -34,7 +34,9 @@ class AudioUpTrack:
         "_digits",
         "_dtmf_payload_type",
         "_level_extension",
+        "_newest",
         "_receiver",
+        "_resting",
         "codec",
         "foreign",
         "last_packet_at",
@@ -61,6 +63,8 @@ class AudioUpTrack:
         self._digits = DigitReader(codec.clock_rate_hz, on_digit) if on_digit else None
         self._receiver: StreamReceiver | None = None
         self._buffer: JitterBuffer | None = None
+        self._resting = False
+        self._newest = b""
         self._changes = 0
         self._changes_since = 0.0
 
@@ -99,6 +103,10 @@ class AudioUpTrack:
             if self._digits is not None:
                 self._digits.receive(packet.timestamp, packet.payload, now)
             return
+        if self._resting:
+            self._newest = payload
+            buffer.watch(received.media_time, now)
+            return
         level = read_audio_level(data, self._level_extension) if self._level_extension is not None else None
         pauses = payload is not packet.payload
         buffer.push(received.index, received.media_time, payload, now, level, pauses=pauses)
@@ -112,9 +120,21 @@ class AudioUpTrack:
 
     def pull(self, now: float) -> JitterFrame:
         """The next 20 ms, once a tick (FrameSource)."""
+        self._resting = False
         if self._digits is not None:
             self._digits.tick(now)
         return self._buffer.pull(now) if self._buffer is not None else EMPTY_FRAME
+
+    def rest(self, now: float) -> bytes:
+        """A tick that nobody hears: counters, delays and keys go on (FrameSource)."""
+        if not self._resting:
+            self._resting, self._newest = True, b""
+            if self._buffer is not None:
+                self._buffer.rest()
+        if self._digits is not None:
+            self._digits.tick(now)
+        newest, self._newest = self._newest, b""
+        return newest
 
     def receive_sender_report(self, report: SenderReport, now: float) -> None:
         if self._receiver is not None and report.ssrc == self._receiver.ssrc:

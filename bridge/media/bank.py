@@ -14,15 +14,15 @@ FIRST_ROWS = 8
 class Bank:
     """Rows of the current tick. Grows by doubling, bounded by the streams that claim a slot."""
 
-    __slots__ = ("_converter", "_free", "_history", "_rows", "rate_hz")
+    __slots__ = ("_converter", "_free", "_rows", "history", "rate_hz")
 
     def __init__(self, rate_hz: int) -> None:
         self.rate_hz = rate_hz
         self._converter: Resampler | None = None
         if rate_hz != MIX_RATE_HZ:
             self._converter = resampler(rate_hz, MIX_RATE_HZ)
-        self._history = self._converter.history if self._converter else 0
-        self._rows: Rows = np.zeros((FIRST_ROWS, self._history + frame_samples(rate_hz)), dtype=np.float32)
+        self.history = self._converter.history if self._converter else 0
+        self._rows: Rows = np.zeros((FIRST_ROWS, self.history + frame_samples(rate_hz)), dtype=np.float32)
         self._free = list(range(FIRST_ROWS))
 
     def claim(self) -> int:
@@ -39,26 +39,33 @@ class Bank:
 
     def begin_tick(self) -> None:
         """The last samples become history; every row is silent until it is written."""
-        if self._history:
-            self._rows[:, : self._history] = self._rows[:, -self._history :]
-        self._rows[:, self._history :] = 0
+        if self.history:
+            self._rows[:, : self.history] = self._rows[:, -self.history :]
+        self._rows[:, self.history :] = 0
 
     def write(self, slot: int, samples: Samples) -> None:
-        self._rows[slot, self._history :] = samples
+        self._rows[slot, self.history :] = samples
 
     def write_many(self, slots: Sequence[int], rows: Rows) -> None:
-        self._rows[slots, self._history :] = rows
+        self._rows[slots, self.history :] = rows
 
     def powers(self) -> list[float]:
         """The mean square of each row."""
-        frames = self._rows[:, self._history :]
+        frames = self._rows[:, self.history :]
         powers: list[float] = (np.einsum("ij,ij->i", frames, frames) / frames.shape[1]).tolist()
         return powers
 
     def at_mix_rate(self, slots: Sequence[int]) -> Rows:
         """A copy of these rows, at the mix's rate."""
-        rows: Rows = self._rows[slots]
+        return self.converted(self._rows[slots])
+
+    def converted(self, rows: Rows) -> Rows:
+        """Rows that begin with `history` samples of the past, at the mix's rate and without them."""
         return self._converter.process(rows) if self._converter else rows
+
+    def write_history(self, slot: int, samples: Samples) -> None:
+        """The past of a row that was not written for a while."""
+        self._rows[slot, : self.history] = samples
 
 
 class Banks:

@@ -13,7 +13,12 @@ class FrameSource(Protocol):
     """Up audio of one leg, usually its jitter buffer."""
 
     def pull(self, now: float) -> JitterFrame:
-        """Called exactly once per tick."""
+        """Called once per tick in which the leg is heard by anybody."""
+        ...
+
+    def rest(self, now: float) -> bytes:
+        """Called in the place of `pull` where nobody hears the leg: what came is not kept. Returns the newest
+        payload since the last call, if there is one."""
         ...
 
 

@@ -1,5 +1,6 @@
 """All playbacks of a worker: prompts and music into one leg or one room."""
 
+from collections.abc import Container
 from typing import Final, NamedTuple
 
 from bridge.ids import LegId, RoomId
@@ -20,13 +21,23 @@ class Place(NamedTuple):
 class Jukebox:
     """One playback at a time in each place. What is replaced or stopped fades out for one tick more."""
 
-    __slots__ = ("_banks", "_declared", "_events", "_leaving", "_library", "_players", "events_dropped")
+    __slots__ = (
+        "_banks",
+        "_declared",
+        "_events",
+        "_leaving",
+        "_library",
+        "_players",
+        "events_dropped",
+        "numbers",
+    )
 
     def __init__(self, library: SoundLibrary, banks: Banks) -> None:
         self._library = library
         self._banks = banks
         self._declared: dict[Place, str] = {}  # the playback id, which outlives the end of its sound
         self._players: dict[Place, Player] = {}
+        self.numbers: dict[Place, tuple[int]] = {}  # of the players, as a mix of each alone would be
         self._leaving: list[Player] = []
         self._events: list[PlaybackEnded] = []
         self.events_dropped = 0
@@ -53,6 +64,7 @@ class Jukebox:
         player = Player(playback, sound, number)
         player.slot = self._banks[player.rate_hz].claim()
         self._players[place] = player
+        self.numbers[place] = (number,)
         return player
 
     def stop(self, place: Place) -> None:
@@ -60,22 +72,32 @@ class Jukebox:
         self._declared.pop(place, None)
         player = self._players.pop(place, None)
         if player is not None:
+            del self.numbers[place]
             self._leaving.append(player)
 
     def at(self, place: Place) -> Player | None:
         """What is playing there."""
         return self._players.get(place)
 
-    def tick(self) -> None:
-        """Writes the next 20 ms of every player into its row."""
+    def tick(self, needed: Container[int]) -> None:
+        """Writes the next 20 ms of the players with these numbers into their rows; the others go on unheard."""
         for player in (*self._players.values(), *self._leaving):
-            self._banks[player.rate_hz].write(player.slot, player.read())
+            if player.number not in needed:
+                player.pass_over()
+                player.stale = True
+                continue
+            bank = self._banks[player.rate_hz]
+            if player.stale:
+                bank.write_history(player.slot, player.recent(bank.history))
+                player.stale = False
+            bank.write(player.slot, player.read())
 
     def end_tick(self) -> list[int]:
         """Puts away what has ended or faded out; returns the numbers of these players."""
         for place, player in list(self._players.items()):
             if player.ended:
                 self._leaving.append(self._players.pop(place))
+                del self.numbers[place]
                 self._ended(place, player.playback, "")
         gone = [player.number for player in self._leaving if player.faded]
         for player in self._leaving:

@@ -5,10 +5,12 @@ from typing import Final
 import numpy as np
 
 from bridge.codec.audio import AudioEncoder, EncodingProfile, encoder_for
+from bridge.codec.g711 import G711Encoder
 from bridge.codec.opus import OpusEncoder
 from bridge.codec.sample import Samples
 from bridge.media.frames import MIX_SAMPLES
 from bridge.media.listener import NO_CONTENT, Content, Listener, OnFault
+from bridge.media.playback import EncodedFrame, Player
 
 LIMIT: Final = 0.95  # of full scale
 RELEASE_PER_TICK: Final = 1.06  # 0.5 dB: back from 6 dB in a quarter of a second
@@ -17,25 +19,29 @@ ATTACK_SAMPLES: Final = 240  # 5 ms
 # listeners (CELT forgets by a factor of about 0.8 a frame); what is shared is cloned again at the next split.
 STATEFUL_MERGE_TICKS: Final = 25
 STATELESS_MERGE_TICKS: Final = 2  # only the resampler's 3 ms have to be equal
+LEVEL_WEIGHT: Final = 0.1  # of the newest tick in the level shown to people
 UNSHAREABLE: Final = frozenset({"G722"})  # its encoder cannot be cloned
 
 FADE_OUT: Final[Samples] = np.linspace(1.0, 0.0, MIX_SAMPLES, dtype=np.float32)
 
 
 class Mix:
-    """A stream of payloads. All `listeners` have one profile and one content."""
+    """A stream of payloads. All `listeners` have one profile and one content. `power` is that of the last 200 ms."""
 
     __slots__ = (
         "_merge_ticks",
         "content",
         "encoder",
         "gain",
+        "is_replayed",
+        "last_power",
         "listeners",
         "power",
         "previous",
         "profile",
         "shareable",
         "slot",
+        "solo",
         "stable_ticks",
     )
 
@@ -50,6 +56,9 @@ class Mix:
         self.stable_ticks = 0
         self.gain = 1.0
         self.power = 0.0
+        self.last_power = 0.0
+        self.solo: Player | None = None  # in this tick: all of the mix, whose payload may be kept
+        self.is_replayed = False  # in the last tick: its row does not hold what was heard
         self._merge_ticks = STATEFUL_MERGE_TICKS if profile.opus else STATELESS_MERGE_TICKS
 
     @property
@@ -81,7 +90,24 @@ class Mix:
     def rest(self, now: float, on_fault: OnFault) -> None:
         """A tick that nobody gets: time goes on, the encoder stands still and is like no other any more."""
         self.stable_ticks = 0
+        self.is_replayed = False
         self.push(b"", now, on_fault)
+
+    @property
+    def repeats(self) -> bool:
+        """Whether its payload follows from its content alone: one sound, for long enough, as it is."""
+        return (
+            len(self.content) == 1
+            and self.gain == 1.0
+            and self.stable_ticks >= STATELESS_MERGE_TICKS
+            and isinstance(self.encoder, G711Encoder)
+        )
+
+    def replay(self, frame: EncodedFrame, now: float, on_fault: OnFault) -> None:
+        """A tick whose payload was made before."""
+        self.is_replayed = True
+        self.power += (frame.power - self.power) * LEVEL_WEIGHT
+        self.push(frame.payload, now, on_fault)
 
     def push(self, payload: bytes, now: float, on_fault: OnFault) -> None:
         """The tick's payload, to everyone."""
@@ -95,6 +121,7 @@ class Mix:
         """A second mix that goes on like this one, for the listeners that leave it."""
         twin = Mix(self.profile, slot, self.encoder.clone())
         twin.content, twin.previous, twin.gain = self.content, self.previous, self.gain
+        twin.is_replayed = self.is_replayed
         return twin
 
     def limit(self, samples: Samples, peak: float) -> bool:

@@ -12,12 +12,12 @@ import msgspec
 import numpy as np
 
 from bridge.codec.audio import known
-from bridge.codec.sample import Rows, dbov
+from bridge.codec.sample import Rows, dbov, frame_samples
 from bridge.ids import LegId, ParticipantId, RoomId
 from bridge.media.bank import Banks
 from bridge.media.frames import MIX_SAMPLES, FrameSink, FrameSource
 from bridge.media.jukebox import Jukebox, Place
-from bridge.media.listener import Listener, OnFault
+from bridge.media.listener import NO_CONTENT, Listener, OnFault
 from bridge.media.loudest import heard_by, ranked
 from bridge.media.mix import Mix
 from bridge.media.mixes import Mixes, Sounds
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from bridge.codec.g711 import Law
 
 VOICES_PER_STEP: Final = 24  # decoding Opus costs 20-40 us each: a step stays around one millisecond
+REPLAYS_PER_STEP: Final = 64  # looked up and sent: about 10 us each
 MIXES_PER_STEP: Final = 16  # encoding Opus costs 40-160 us each
 
 
@@ -232,6 +233,8 @@ class Mixer:
             "mixer_encoder_clones_total": self._mixes.clones,
             "mixer_encoder_merges_total": self._mixes.merges,
             "mixer_limited_total": self._mixes.limited,
+            "mixer_replays_total": self._mixes.replayed,
+            "mixer_voices_resting": sum(voice.resting for voice in voices),
             "mixer_voices_silent": sum(voice.samples is None for voice in voices),
         }
 
@@ -262,13 +265,20 @@ class Mixer:
         for bank in self._banks:
             bank.begin_tick()
         yield from self._take(now)
-        self._jukebox.tick()
         self._measure()
         for room_id, room in self._rooms.items():
             self._choose(room_id, room)
         self._mixes.regroup()
-        mixes = self._mixes.begin_tick(now)
-        sounds = self._sounds(mixes)
+        mixes = self._mixes.begin_tick(now, self._speakers)
+        self._resume(mixes)
+        needed = {number for mix in mixes for number in (*mix.content, *mix.previous)}
+        self._jukebox.tick(needed)
+        replays = self._mixes.replays
+        for first in range(0, len(replays), REPLAYS_PER_STEP):
+            yield
+            self._mixes.replay(replays[first : first + REPLAYS_PER_STEP], now)
+        yield
+        sounds = self._sounds(needed)
         for first in range(0, len(mixes), MIXES_PER_STEP):
             yield
             some = mixes[first : first + MIXES_PER_STEP]
@@ -310,7 +320,7 @@ class Mixer:
     def _measure(self) -> None:
         powers = {bank.rate_hz: bank.powers() for bank in self._banks}
         for member in self._members.values():
-            if member.voice is not None:
+            if member.voice is not None and not member.voice.resting:
                 member.voice.measure(powers[member.voice.rate_hz][member.voice.slot])
                 heard = member.voice.find_digit() if member.leg.finds_digits else None
                 if heard is not None:
@@ -318,24 +328,35 @@ class Mixer:
 
     def _choose(self, room_id: RoomId, room: Room) -> None:
         """What each listener of the room hears in this tick."""
-        speaking = ranked(room.voices)
+        speaking = ranked(room.voices) if room.is_heard else []
         for voice in room.voices:
             voice.in_mix = False
-        to_all = self._jukebox.at(Place(room_id=room_id))
+        players = self._jukebox.numbers
+        to_all = players.get(Place(None, room_id), NO_CONTENT)
         for listener in room.listeners:
-            voices = heard_by(listener.participant_id, room.hears, speaking)
-            numbers = [voice.number for voice in voices]
-            to_one = self._jukebox.at(Place(leg_id=listener.leg_id))
-            numbers.extend(player.number for player in (to_all, to_one) if player is not None)
-            numbers.sort()
-            listener.content = tuple(numbers)
-        heard = {number for listener in room.listeners for number in listener.content}
-        for voice in speaking:
-            voice.in_mix = voice.number in heard
+            numbers = to_all + players.get(Place(listener.leg_id), NO_CONTENT)
+            if speaking:
+                voices = heard_by(listener.participant_id, room.hears, speaking)
+                numbers += tuple(voice.number for voice in voices)
+            listener.content = tuple(sorted(numbers)) if len(numbers) > 1 else numbers
+        if speaking:
+            heard = {number for listener in room.listeners for number in listener.content}
+            for voice in speaking:
+                voice.in_mix = voice.number in heard
 
-    def _sounds(self, mixes: Iterable[Mix]) -> Sounds:
+    def _resume(self, mixes: Iterable[Mix]) -> None:
+        """Gives mixes that were replayed in the last tick the past that they would have had."""
+        for mix in mixes:
+            if not mix.is_replayed:
+                continue
+            player = self._speakers[mix.previous[0]]
+            assert isinstance(player, Player)
+            bank = self._banks[player.rate_hz]
+            before = player.recent(bank.history + frame_samples(player.rate_hz))
+            self._mixes.resume(mix, bank.converted(before[None])[0])
+
+    def _sounds(self, needed: Iterable[int]) -> Sounds:
         """Brings to the mix's rate what is heard by anybody, and nothing else."""
-        needed = {number for mix in mixes for number in (*mix.content, *mix.previous)}
         by_rate: dict[int, list[Voice | Player]] = {}
         for number in needed:
             speaker = self._speakers.get(number)
@@ -387,9 +408,11 @@ class Mixer:
     def _enter_room(self, member: _Member) -> None:
         room = self._room(member.leg.room_id)
         if member.voice is not None:
+            member.voice.searched = member.leg.finds_digits
             room.voices.append(member.voice)
         if member.listener is not None:
             room.listeners.append(member.listener)
+        room.settle()
 
     def _leave_room(self, member: _Member) -> None:
         room = self._rooms.get(member.leg.room_id)
@@ -399,6 +422,7 @@ class Mixer:
             room.voices.remove(member.voice)
         if member.listener is not None:
             room.listeners.remove(member.listener)
+        room.settle()
 
     def _forget_room(self, room_id: RoomId) -> None:
         if room_id in self._rooms and self._rooms[room_id].forgotten:

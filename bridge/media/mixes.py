@@ -8,10 +8,11 @@ import numpy.typing as npt
 
 from bridge.codec.g711 import G711Encoder, Law
 from bridge.codec.resample import resampler
-from bridge.codec.sample import Rows
+from bridge.codec.sample import Rows, Samples
 from bridge.media.frames import MIX_RATE_HZ, MIX_SAMPLES
 from bridge.media.listener import Content, Listener, OnFault
-from bridge.media.mix import FADE_OUT, Mix
+from bridge.media.mix import FADE_OUT, LEVEL_WEIGHT, Mix
+from bridge.media.playback import EncodedFrame, Player
 
 if TYPE_CHECKING:
     from bridge.codec.audio import EncodingProfile
@@ -19,9 +20,11 @@ if TYPE_CHECKING:
 HISTORY = 144  # samples at 48 kHz that resampling down to 8 kHz looks back, rounded up
 FIRST_ROWS = 8
 SILENT_ROW = 0  # of the sounds: what is not there
-LEVEL_WEIGHT = 0.1
+
+NOBODY: Mapping[int, object] = {}
 
 Index = npt.NDArray[np.intp]
+Replay = tuple[Mix, EncodedFrame]
 
 
 class Sounds:
@@ -44,7 +47,18 @@ class Sounds:
 class Mixes:
     """Groups listeners by what they hear, so that each distinct mix is encoded once."""
 
-    __slots__ = ("_free", "_mixes", "_on_fault", "_rows", "clones", "encodes", "limited", "merges")
+    __slots__ = (
+        "_free",
+        "_mixes",
+        "_on_fault",
+        "_rows",
+        "clones",
+        "encodes",
+        "limited",
+        "merges",
+        "replayed",
+        "replays",
+    )
 
     def __init__(self, on_fault: OnFault) -> None:
         self._on_fault = on_fault
@@ -55,6 +69,8 @@ class Mixes:
         self.merges = 0
         self.encodes = 0
         self.limited = 0
+        self.replayed = 0
+        self.replays: list[Replay] = []
 
     def __len__(self) -> int:
         return len(self._mixes)
@@ -134,15 +150,34 @@ class Mixes:
 
     # --- how it sounds ----------------------------------------------------------------------------------
 
-    def begin_tick(self, now: float) -> tuple[Mix, ...]:
-        """The end of the last tick becomes history. Returns the mixes that somebody gets."""
-        self._rows[:, :HISTORY] = self._rows[:, -HISTORY:]
-        self._rows[:, HISTORY:] = 0
-        wanted = tuple(mix for mix in self._mixes if mix.wanted)
+    def begin_tick(self, now: float, speakers: Mapping[int, object] = NOBODY) -> tuple[Mix, ...]:
+        """Returns the mixes that somebody gets and that are to be made; `replays` are those whose payload is
+        known. For what was a replay in the last tick, and is to be made now, `resume` is to be called."""
+        wanted: list[Mix] = []
+        self.replays = []
         for mix in self._mixes:
+            mix.solo = None
             if not mix.wanted:
                 mix.rest(now, self._on_fault)
-        return wanted
+                self._rows[mix.slot] = 0
+            elif (frame := _known(mix, speakers)) is not None:
+                self.replays.append((mix, frame))
+            else:
+                wanted.append(mix)
+        slots = [mix.slot for mix in wanted]
+        self._rows[slots, :HISTORY] = self._rows[slots, -HISTORY:]
+        return tuple(wanted)
+
+    def replay(self, replays: Sequence[Replay], now: float) -> None:
+        """Sends what was made before."""
+        for mix, frame in replays:
+            mix.replay(frame, now, self._on_fault)
+        self.replayed += len(replays)
+
+    def resume(self, mix: Mix, before: Samples) -> None:
+        """The end of what was replayed, at the mix's rate: the past of what is made from here on."""
+        mix.is_replayed = False
+        self._rows[mix.slot, :HISTORY] = before[-HISTORY:]
 
     def render(self, mixes: Sequence[Mix], sounds: Sounds) -> None:
         """Adds up, fades what changed, limits."""
@@ -155,9 +190,12 @@ class Mixes:
                 samples += fading(mix, sounds)
         peaks = np.maximum(mixed.max(axis=1), -mixed.min(axis=1)).tolist()
         for samples, mix, peak in zip(mixed, mixes, peaks, strict=True):
-            self.limited += mix.limit(samples, peak)
+            if mix.limit(samples, peak):
+                self.limited += 1
+                mix.solo = None
         powers = (np.einsum("ij,ij->i", mixed, mixed) / MIX_SAMPLES).tolist()
         for mix, power in zip(mixes, powers, strict=True):
+            mix.last_power = power
             mix.power += (power - mix.power) * LEVEL_WEIGHT
         self._rows[[mix.slot for mix in mixes], HISTORY:] = mixed
 
@@ -177,11 +215,26 @@ class Mixes:
             payloads = law.encode_many(self._at_rate(batch, G711Encoder.rate_hz))
             for mix, payload in zip(batch, payloads, strict=True):
                 mix.push(payload, now, self._on_fault)
+                if mix.solo is not None:
+                    mix.solo.keep(mix.profile.name, EncodedFrame(payload, mix.last_power))
         self.encodes += len(mixes)
 
     def _at_rate(self, mixes: Sequence[Mix], rate_hz: int) -> Rows:
         converter = resampler(MIX_RATE_HZ, rate_hz)
         return converter.process(self._rows[[mix.slot for mix in mixes], HISTORY - converter.history :])
+
+
+def _known(mix: Mix, speakers: Mapping[int, object]) -> EncodedFrame | None:
+    """The tick's payload, if it was made before; if it can be kept instead, `solo` says whose it is."""
+    if not mix.repeats:
+        return None
+    player = speakers.get(mix.content[0])
+    if not isinstance(player, Player):
+        return None
+    frame = player.encoded(mix.profile.name)
+    if frame is None:
+        mix.solo = player
+    return frame
 
 
 def fading(mix: Mix, sounds: Sounds) -> Rows:

@@ -4,7 +4,7 @@ import io
 import wave
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -18,6 +18,7 @@ from bridge.plane.messages import Playback
 LARGEST_FILE_BYTES: Final = 32 * 1024 * 1024  # five minutes at 48 kHz; longer music belongs in a loop
 LIBRARY_BYTES: Final = 128 * 1024 * 1024
 SHORTEST_SAMPLES: Final = 1
+SETTLED_TICKS: Final = 2  # resampling remembers 3 ms: after a jump the second tick is itself again
 # These are played as they are and resampled tick by tick with all voices; others once, when they are read.
 NATIVE_RATES_HZ: Final = (8_000, 16_000, 24_000, 32_000, 48_000)
 OTHER_RATES_HZ: Final = (11_025, 12_000, 22_050, 44_100, 64_000, 88_200, 96_000, 192_000)
@@ -29,11 +30,28 @@ class SoundError(BridgeError):
     code = "bad_sound"
 
 
-class Sound(msgspec.Struct, frozen=True, gc=False):
-    """A recording in memory."""
+class EncodedFrame(NamedTuple):
+    """20 ms of a sound that is heard alone, as its listeners get it, and its mean square."""
+
+    payload: bytes
+    power: float
+
+
+FrameKey = tuple[str, float, int]
+"""Codec, gain and position of an encoded frame."""
+
+
+class Sound(msgspec.Struct, frozen=True):
+    """A recording in memory, and what was encoded of it: at most `most_encoded` frames."""
 
     pcm: Pcm16
     rate_hz: int
+    encoded: dict[FrameKey, EncodedFrame] = msgspec.field(default_factory=dict)
+
+    @property
+    def most_encoded(self) -> int:
+        """Enough for both laws of G.711."""
+        return 2 * (len(self.pcm) // frame_samples(self.rate_hz))
 
 
 def parse_wav(data: bytes) -> Sound:
@@ -99,9 +117,26 @@ class SoundLibrary:
 
 
 class Player:
-    """One playback: where it stands in its sound."""
+    """One playback: where it stands in its sound. Each tick is one `read`, or one `pass_over`.
 
-    __slots__ = ("_gain", "_position", "_sound", "ended", "faded", "number", "playback", "rate_hz", "slot")
+    A sound that is heard alone makes the same payloads whoever waits: those of a stateless codec are kept with
+    it, by the position at which they begin.
+    """
+
+    __slots__ = (
+        "_frame_samples",
+        "_gain",
+        "_position",
+        "_sound",
+        "_steady_ticks",
+        "ended",
+        "faded",
+        "number",
+        "playback",
+        "rate_hz",
+        "slot",
+        "stale",
+    )
 
     def __init__(self, playback: Playback, sound: Sound, number: int) -> None:
         self.playback = playback
@@ -110,22 +145,58 @@ class Player:
         self.rate_hz = sound.rate_hz
         self.ended = False
         self.faded = False  # its last tick is over
+        self.stale = False  # its row does not hold what was heard last
         self._sound = sound
+        self._frame_samples = frame_samples(sound.rate_hz)
         self._position = 0
+        self._steady_ticks = 0
         self._gain = np.float32(10 ** (min(max(playback.gain_db, -96.0), 24.0) / 20))
 
     def read(self) -> Samples:
         """The next 20 ms; after the end of the sound, silence."""
-        wanted = frame_samples(self.rate_hz)
+        wanted = self._frame_samples
         pcm = self._sound.pcm[self._position : self._position + wanted]
         self._position += wanted
+        self._steady_ticks += 1
         if len(pcm) < wanted:
             pcm = self._beyond_the_end(pcm, wanted)
         return from_pcm16(pcm) * self._gain
 
+    def pass_over(self) -> None:
+        """The same without its samples."""
+        self._position += self._frame_samples
+        self._steady_ticks += 1
+        if self._position > len(self._sound.pcm):
+            if self.playback.loop:
+                self._position %= len(self._sound.pcm)
+            else:
+                self.ended = True
+
+    def recent(self, count: int) -> Samples:
+        """The `count` samples before the next tick's."""
+        at = np.arange(self._position - count, self._position)
+        if self.playback.loop:
+            at %= len(self._sound.pcm)
+        inside = (at >= 0) & (at < len(self._sound.pcm))
+        pcm: Pcm16 = np.where(inside, self._sound.pcm[at * inside], 0).astype(np.int16)
+        return from_pcm16(pcm) * self._gain
+
+    def encoded(self, codec: str) -> EncodedFrame | None:
+        """The next tick's payload, if it was made before."""
+        if not self.playback.loop and self._position + self._frame_samples > len(self._sound.pcm):
+            return None
+        return self._sound.encoded.get((codec, self.playback.gain_db, self._position))
+
+    def keep(self, codec: str, frame: EncodedFrame) -> None:
+        """What the last tick became. Only where nothing else had a part in it: not soon after a jump."""
+        sound, position = self._sound, self._position - self._frame_samples
+        if self._steady_ticks > SETTLED_TICKS and position >= 0 and len(sound.encoded) < sound.most_encoded:
+            sound.encoded[codec, self.playback.gain_db, position] = frame
+
     def skip(self, ticks: int) -> None:
         """Time went by that nobody could hear."""
-        self._position += ticks * frame_samples(self.rate_hz)
+        self._position += ticks * self._frame_samples
+        self._steady_ticks = 0
         if self.playback.loop:
             self._position %= len(self._sound.pcm)
 

@@ -15,18 +15,29 @@ if TYPE_CHECKING:
 class Room:
     """A row of the matrix that is missing means silence, so a room that was never declared is silent."""
 
-    __slots__ = ("declared", "hears", "listeners", "voices")
+    __slots__ = ("declared", "hears", "is_heard", "listeners", "voices")
 
     def __init__(self) -> None:
         self.voices: list[Voice] = []
         self.listeners: list[Listener] = []
         self.hears: Matrix = {}
         self.declared = False
+        self.is_heard = False
 
     @property
     def forgotten(self) -> bool:
         """Whether nobody would miss it."""
         return not (self.declared or self.voices or self.listeners)
+
+    def settle(self) -> None:
+        """Who is heard by anybody at all, after the room has changed."""
+        for voice in self.voices:
+            voice.audible = voice.searched or any(
+                voice.participant_id in self.hears.get(listener.participant_id, ())
+                for listener in self.listeners
+                if listener.participant_id != voice.participant_id
+            )
+        self.is_heard = any(voice.audible for voice in self.voices)
 
     def declare(self, hears: Iterable[Hearing]) -> None:
         """Two rows of one listener add up."""
@@ -35,7 +46,9 @@ class Room:
             matrix[row.listener] = matrix.get(row.listener, frozenset()) | frozenset(row.talkers)
         self.hears = matrix
         self.declared = True
+        self.settle()
 
     def undeclare(self) -> None:
         self.hears = {}
         self.declared = False
+        self.settle()

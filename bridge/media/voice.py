@@ -22,7 +22,9 @@ MOST_WAITING_MS: Final = 160  # 120 ms of the longest Opus packet, and two frame
 LOUDNESS_DECAY: Final = 0.9  # a tick; -23 dB a second, so a talker outlives the pause between two words
 MOST_POWER: Final = 4.0  # +6 dBov: full scale is 1; only a broken Opus payload decodes to more
 LEVEL_WEIGHT: Final = 0.1  # of the newest tick in the level shown to people
-
+RESTS_AFTER_TICKS: Final = 50  # unheard for a second: a mute of a word's length costs no new start
+PROBE_TICKS: Final = 10  # one payload of ten is decoded for the level of a voice that nobody hears
+PROBE_WEIGHT: Final = 1 - (1 - LEVEL_WEIGHT) ** PROBE_TICKS
 
 NOTHING: Final[Samples] = np.zeros(0, dtype=np.float32)
 
@@ -30,7 +32,8 @@ NOTHING: Final[Samples] = np.zeros(0, dtype=np.float32)
 class Voice:
     """Decodes one leg. `samples` is the tick's sound, None for silence; `loudness` ranks the talkers.
 
-    A tick is `take`, perhaps `take_batch`, then `measure`.
+    A tick is `take`, perhaps `take_batch`, then `measure`. A voice that is `audible` to nobody rests: it is not
+    decoded, but for a look at its level now and then, and begins again within its jitter buffer's delay.
     """
 
     __slots__ = (
@@ -41,8 +44,11 @@ class Voice:
         "_law",
         "_mean_power",
         "_playing",
+        "_rested",
         "_source",
+        "_unheard_ticks",
         "_waiting",
+        "audible",
         "concealed",
         "dropped",
         "in_mix",
@@ -54,6 +60,7 @@ class Voice:
         "rate_hz",
         "recovered",
         "samples",
+        "searched",
         "slot",
     )
 
@@ -67,6 +74,8 @@ class Voice:
         self.samples: Samples | None = None
         self.loudness = 0.0
         self.in_mix = False
+        self.audible = True
+        self.searched = False  # for keys in its sound
         self.concealed = 0
         self.recovered = 0
         self.malformed = 0
@@ -81,6 +90,13 @@ class Voice:
         self._playing = False
         self._mean_power = 0.0
         self._detector: DtmfDetector | None = None
+        self._unheard_ticks = 0
+        self._rested = b""
+
+    @property
+    def resting(self) -> bool:
+        """Nobody hears it, for a while already."""
+        return self._unheard_ticks > RESTS_AFTER_TICKS
 
     @property
     def law(self) -> Law | None:
@@ -99,12 +115,45 @@ class Voice:
 
     def take(self, now: float) -> bytes | None:
         """Pulls the tick. Returns a G.711 payload of exactly 20 ms for the batch; all else is done here."""
+        if not self.audible:
+            self._unheard_ticks += 1
+            if self._unheard_ticks > RESTS_AFTER_TICKS:
+                self._rest(now)
+                return None
+        elif self._unheard_ticks:
+            self._wake()
         frame = self._source.pull(now)
         if self._fits_batch(frame):
             self._playing = True
             return frame.payload
         self.samples = self._read(frame)
         return None
+
+    def _rest(self, now: float) -> None:
+        self.samples = None
+        self._rested = self._source.rest(now) or self._rested
+        if (self._unheard_ticks + self.number) % PROBE_TICKS:
+            return
+        probed, self._rested = self._rested, b""
+        power = 0.0
+        if probed:
+            samples = self._law.decode(probed) if self._law is not None else self._decoded(probed)
+            power = float(np.dot(samples, samples)) / len(samples)
+        if not power <= MOST_POWER:  # NaN too
+            self.malformed += 1
+            power = 0.0
+        self.loudness = power
+        self._mean_power += (power - self._mean_power) * PROBE_WEIGHT
+
+    def _wake(self) -> None:
+        """Somebody hears it again."""
+        if self.resting:
+            self._waiting = NOTHING
+            self._playing = False
+            if self._rested and self._law is None:
+                self._decoded(self._rested)  # brings the decoder near where the encoder is
+        self._unheard_ticks = 0
+        self._rested = b""
 
     def take_batch(self, samples: Samples) -> Samples:
         """The samples of the payload that `take` returned; returns them as they are to be heard."""

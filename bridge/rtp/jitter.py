@@ -153,6 +153,17 @@ class JitterBuffer:
         self._make_room()
         self._entries.append(entry)
 
+    def watch(self, media_time: int, now: float) -> None:
+        """A packet that nobody will hear: how late it came tells the delay to begin with later."""
+        transit = now - media_time / self._rate
+        if not self._jumps(transit):
+            self._estimator.push(transit, now)
+
+    def rest(self) -> None:
+        """Nobody listens: what is here is let go, what was learned about the path stays."""
+        self._entries.clear()
+        self._pause()
+
     def _insert(self, entry: _Entry) -> None:
         """One that comes out of order, or twice."""
         if any(known.index == entry.index for known in self._entries):

@@ -72,6 +72,12 @@ def padding_size(data: bytes | bytearray, payload_start: int) -> int:
 
 def parse_rtp(data: bytes | bytearray) -> RtpPacket:
     """Raises ParseError on anything that is not one whole RTP packet."""
+    if (
+        len(data) >= HEADER_SIZE and data[0] == VERSION_2
+    ):  # what phones send: nothing between header and sound
+        _, second, sequence_number, timestamp, ssrc = HEADER.unpack_from(data)
+        payload, is_marked = bytes(data[HEADER_SIZE:]), second > 127
+        return RtpPacket(second & 0x7F, sequence_number, timestamp, ssrc, payload, is_marked)
     start = header_size(data)
     padding = padding_size(data, start)
     first, second, sequence_number, timestamp, ssrc = HEADER.unpack_from(data)

@@ -42,6 +42,9 @@ class Repeater:
         self._position += 1
         return self._frames[self._position % len(self._frames)]
 
+    def rest(self, now: float) -> bytes:
+        return self.pull(now).payload
+
 
 class Bin:
     """A sink that drops."""

@@ -29,10 +29,15 @@ class Script:
     def __init__(self, frames: Iterable[JitterFrame] = ()) -> None:
         self._frames = iter(frames)
         self.pulls = 0
+        self.rests = 0
 
     def pull(self, now: float) -> JitterFrame:
         self.pulls += 1
         return next(self._frames, EMPTY_FRAME)
+
+    def rest(self, now: float) -> bytes:
+        self.rests += 1
+        return next(self._frames, EMPTY_FRAME).payload
 
 
 def payloads(codec: Codec, sound: Samples, loss_percent: int = 0) -> list[bytes]:

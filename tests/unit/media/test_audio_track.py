@@ -128,3 +128,35 @@ def test_the_reports_say_what_was_sent_and_received() -> None:
     (block,) = up.take_report_blocks(0.1)
     assert block.packets_lost == 1
     assert up.statistics(AudioStatistics(level_dbov=-20.0)).level_dbov == -20.0
+
+
+def test_while_it_rests_keys_and_counters_go_on_and_the_newest_payload_is_told() -> None:
+    digits: list[str] = []
+    track = AudioUpTrack(
+        "audio", PCMU, dtmf_payload_type=EVENTS, on_digit=lambda digit, _: digits.append(digit)
+    )
+    assert track.rest(0.0) == b""
+    for index in range(10):
+        track.receive(packet(index, bytes([index]) * 160), index * 0.02)
+    assert track.rest(0.2) == b"\x09" * 160
+    assert track.rest(0.22) == b""
+    track.receive(event(1600, 10, ends=False), 0.22)
+    track.rest(0.5)
+    assert digits == ["5"]
+    assert track.statistics(AudioStatistics()).packets == 11
+    assert track.statistics(AudioStatistics()).dropped == 0
+
+
+def test_after_a_rest_it_begins_with_what_comes_then() -> None:
+    track = AudioUpTrack("audio", PCMU)
+    frames = []
+    for index in range(80):
+        now = index * 0.02
+        track.receive(packet(index, bytes([index]) * 160), now)
+        if 20 <= index < 70:
+            track.rest(now + 0.001)
+        else:
+            frames.append((index, track.pull(now + 0.001)))
+    first = next(frame for index, frame in frames if index >= 70 and frame.payload)
+    assert first.payload[0] >= 70
+    assert [frame.kind for _, frame in frames[-4:]] == [FrameKind.PAYLOAD] * 4

@@ -45,3 +45,16 @@ def test_there_is_one_bank_per_rate() -> None:
     banks = Banks()
     assert banks[8_000] is banks[8_000]
     assert [bank.rate_hz for bank in banks] == [8_000]
+
+
+def test_a_row_that_was_not_written_can_be_given_its_past() -> None:
+    bank, sound = Bank(8_000), tone(500, 8_000, 0.04)
+    whole, torn = bank.claim(), bank.claim()
+    bank.write(whole, sound[:160])
+    bank.begin_tick()
+    bank.write(whole, sound[160:])
+    bank.write_history(torn, sound[160 - bank.history : 160])
+    bank.write(torn, sound[160:])
+    made = bank.at_mix_rate([whole, torn])
+    assert made[1] == pytest.approx(made[0], abs=1e-5)
+    assert bank.converted(sound[None, 160 - bank.history :])[0] == pytest.approx(made[0], abs=1e-5)

@@ -17,7 +17,7 @@ def jukebox(seconds: float = 0.06) -> Jukebox:
 def run(box: Jukebox, ticks: int) -> list[int]:
     gone: list[int] = []
     for _ in range(ticks):
-        box.tick()
+        box.tick(range(10))
         gone += box.end_tick()
     return gone
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from bridge.codec.sample import from_pcm16
 from bridge.media.playback import (
+    EncodedFrame,
     Player,
     Sound,
     SoundError,
@@ -130,3 +131,40 @@ def test_the_library_is_bounded() -> None:
     for name in "abcdef":
         library.sound(name)
     assert library.evicted == 2
+
+
+@pytest.mark.parametrize("loop", [False, True])
+@pytest.mark.parametrize("length", [320, 400])
+def test_what_is_passed_over_is_what_would_have_been_read(length: int, loop: bool) -> None:
+    reader, other = (Player(Playback("a", "", loop=loop), ramp(length), n) for n in (1, 2))
+    for _ in range(6):
+        read(reader, 1)
+        other.pass_over()
+        assert other.ended == reader.ended
+        assert list(other.recent(40)) == list(reader.recent(40))
+    assert read(other, 2) == read(reader, 2)
+
+
+def test_the_recent_past_of_a_beginning_is_silence_and_of_a_loop_its_end() -> None:
+    once, looped = (Player(Playback("a", "", loop=loop), ramp(400), 1) for loop in (False, True))
+    assert not once.recent(3).any()
+    assert [round(float(sample) * 32_768) for sample in looped.recent(3)] == [397, 398, 399]
+
+
+def test_encoded_frames_are_kept_by_place_codec_and_gain_and_never_more_than_twice_the_sound() -> None:
+    sound, frame = ramp(16_000), EncodedFrame(b"x", 0.1)
+    player = Player(Playback("a", "", loop=True), sound, 1)
+    read(player, 1)
+    player.keep("PCMU", frame)
+    assert not sound.encoded  # too near its beginning
+    read(player, 4)
+    player.keep("PCMU", frame)
+    other = Player(Playback("b", ""), sound, 2)
+    for _ in range(4):
+        assert other.encoded("PCMU") is None
+        other.pass_over()
+    assert other.encoded("PCMU") == frame
+    assert other.encoded("PCMA") is None
+    for codec in range(1_000):
+        player.keep(str(codec), frame)
+    assert len(sound.encoded) == sound.most_encoded == 200

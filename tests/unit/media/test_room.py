@@ -1,6 +1,8 @@
+from bridge.media.listener import Listener
 from bridge.media.room import Room
+from bridge.media.voice import Voice
 from bridge.plane.messages import Hearing
-from tests.unit.media.stage import person
+from tests.unit.media.stage import PCMU, Ear, Script, leg_id, person
 
 
 def test_rows_of_one_listener_add_up() -> None:
@@ -16,3 +18,18 @@ def test_a_room_is_forgotten_when_nothing_holds_it() -> None:
     assert not room.forgotten
     room.undeclare()
     assert room.forgotten
+
+
+def test_who_is_heard_by_anybody_follows_every_change() -> None:
+    room = Room()
+    voices = [Voice(leg_id(n), person(n), PCMU, Script(), n) for n in (1, 2)]
+    room.voices += voices
+    room.listeners += [Listener(leg_id(n), person(n), PCMU, Ear(PCMU)) for n in (1, 2)]
+    room.declare([Hearing(person(1), (person(1), person(2)))])
+    assert [voice.audible for voice in voices] == [False, True]
+    voices[0].searched = True
+    room.settle()
+    assert [voice.audible for voice in voices] == [True, True]
+    voices[0].searched = False
+    room.undeclare()
+    assert not room.is_heard

@@ -249,3 +249,28 @@ def test_no_sequence_of_packets_breaks_it(packets: list[tuple[int, int, int, flo
         frame = buffer.pull(now)
         assert (frame.kind is FrameKind.PAYLOAD) == bool(frame.payload)
         assert len(buffer) <= CAPACITY
+
+
+def test_a_rest_keeps_what_was_learned_of_the_path_and_nothing_else() -> None:
+    buffer = pcmu()
+    for number in range(200):
+        late = 0.1 if number % 10 == 0 else 0.0
+        buffer.watch(160 * number, 0.02 * number + late)
+    assert buffer.target_ms > 100
+    fill(buffer, range(200, 210))
+    buffer.rest()
+    assert len(buffer) == 0
+    assert buffer.dropped == 0
+    assert buffer.target_ms > 100
+    fill(buffer, range(210, 230))
+    played = [name for name in names(pull(buffer, 20, 210 * 0.02)) if name != "EMPTY"]
+    assert played[0] == "210"
+
+
+def test_a_watched_stream_that_jumps_is_followed() -> None:
+    buffer = pcmu()
+    for number in range(50):
+        buffer.watch(160 * number, 0.02 * number)
+    for number in range(50, 60):
+        buffer.watch(1_000_000 + 160 * number, 0.02 * number)
+    assert buffer.restarts == 1
