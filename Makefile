@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench fuzz interop-sip crash sip-edges sip-load soak install peers clean
+.PHONY: help demo test lint bench fuzz interop-sip crash sip-edges sip-load soak install peers bench-peers clean
 
 help:  ## show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -21,7 +21,7 @@ lint: install  ## the static gates: format, lint, types, import contracts
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --config .importlinter
 
-bench: install  ## figures of this machine, side by side with stock aiortc
+bench: install bench-peers  ## figures of this machine, side by side with stock aiortc and Janus
 	@$(BIN)/python -m tests.bench
 
 fuzz: install  ## every parser and engine against inputs that search for new code, 60 s each
@@ -49,6 +49,9 @@ install: .venv/.installed
 
 peers:
 	@.ci/install-peers
+
+bench-peers:
+	@.ci/install-peers bench
 
 clean:  ## remove the virtual environment and every cache
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.bench import (
+    bench_conference,
     bench_desk,
     bench_forwarding,
     bench_mixer,
@@ -29,6 +30,7 @@ BENCHES: dict[str, Bench] = {
     "forwarding": bench_forwarding.run,
     "transport": bench_transport.run,
     "mixer": bench_mixer.run,
+    "conference": bench_conference.run,
     "waiting": bench_waiting.run,
     "sip": bench_sip.run,
     "sound": bench_sound.run,

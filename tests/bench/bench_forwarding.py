@@ -7,9 +7,11 @@ forwarded; audio is decoded, mixed and encoded by both bridges, so video alone i
 import asyncio
 from collections.abc import Iterator
 
+from tests.bench import janus
 from tests.bench.figure import Figure
+from tests.bench.janus_rooms import measure_janus
 from tests.bench.relay_rooms import measure_relay
-from tests.bench.rooms import AUDIO_PPS, VIDEO_PPS
+from tests.bench.rooms import AUDIO_PPS, VIDEO_PPS, RoomLoad
 from tests.bench.worker_rooms import measure_worker
 
 ROOMS = 10
@@ -23,6 +25,8 @@ def run(window_s: float) -> Iterator[str | Figure]:
     yield "one room of two through stock aiortc"
     relay = measure_relay(WINDOWS, window_s)
     ours = worker.rooms
+    yield f"{ROOMS} rooms of two through Janus"
+    theirs = measure_janus(ROOMS, WINDOWS, window_s) if janus.is_installed() else None
 
     def beside(name: str, value: float, peer: float, aim: float | None = None, note: str = "") -> Figure:
         return Figure("forwarding", name, value, "us/packet", peer, "aiortc MediaRelay", aim, note)
@@ -40,6 +44,33 @@ def run(window_s: float) -> Iterator[str | Figure]:
         relay.both_us,
         note="video forwarded, audio decoded, mixed and encoded; all talk",
     )
-    yield beside("of it, an audio packet", ours.audio_us, relay.audio_us, note="difference of the two loads")
+    yield beside(
+        "of it, an audio packet",
+        ours.audio_us,
+        relay.audio_us,
+        note="difference of the two loads: its decoding, the mix, its encoding; what is no forwarding",
+    )
+    yield from _beside_janus(ours, theirs)
     note = "ticks, checks, reports"
     yield Figure("forwarding", "a silent leg, per second", worker.idle_us, "us", note=note)
+
+
+def _beside_janus(ours: RoomLoad, theirs: RoomLoad | None) -> Iterator[Figure]:
+    """The same rooms through Debian's Janus; FreeSWITCH and LiveKit are no packages of Debian."""
+    if theirs is None:
+        yield Figure("forwarding", "video, beside Janus", ours.video_us, "us/packet", note=janus.MISSING)
+        return
+    peer = f"{janus.NAME} VideoRoom, Debian default but ICE-lite"
+    rooms = f"{ROOMS} rooms of two both; Janus has two connections a browser"
+    yield Figure(
+        "forwarding", "video, beside Janus", ours.video_us, "us/packet", theirs.video_us, peer, note=rooms
+    )
+    yield Figure(
+        "forwarding",
+        "video and audio, beside Janus",
+        ours.both_us,
+        "us/packet",
+        theirs.both_us,
+        peer,
+        note="Janus forwards the audio as it is, we mix it: see conference for its mixer",
+    )

@@ -9,8 +9,10 @@ import heapq
 import secrets
 import socket
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
+from typing import Protocol
 
 from aioice import stun
 
@@ -30,6 +32,8 @@ CHECK_S = 2.5  # as often as Chromium
 REPORT_S = 1.0
 NACK_EVERY = 100
 CONNECT_S = 20.0
+RETRY_S = 0.5
+STUN_REQUEST = b"\x00\x01"  # RFC 8489 section 5: a binding request
 BEAT_S = 0.001
 DRAIN_S = 0.005
 
@@ -105,8 +109,10 @@ class Stream:
 class Browser:
     """One of them, on its own socket."""
 
-    def __init__(self, invitation: Invitation, identity: DtlsIdentity, tally: Tally) -> None:
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    def __init__(
+        self, invitation: Invitation, identity: DtlsIdentity, tally: Tally, sock: socket.socket | None = None
+    ) -> None:
+        self.socket = sock or socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         self.socket.connect(invitation.address)
         self._invitation = invitation
@@ -124,13 +130,22 @@ class Browser:
         self._srtp = self._connect()
 
     def _connect(self) -> SrtpSession:
-        self.socket.settimeout(CONNECT_S)
+        self.socket.settimeout(RETRY_S)
         self.check()
-        answered = False
+        answered, until = False, time.monotonic() + CONNECT_S
         while not answered or self._dtls.keys is None:
-            datagram = self.socket.recv(2048)
-            if datagram[0] < 4:
-                answered = True
+            try:
+                datagram = self.socket.recv(2048)
+            except TimeoutError:
+                if time.monotonic() > until:
+                    raise
+                self.check()
+                self._dtls.handle_timer(time.monotonic())
+                datagram = b""
+            if not datagram:
+                pass
+            elif datagram[0] < 4:
+                answered = answered or not self._answer(datagram)
             else:
                 self._dtls.receive(datagram, time.monotonic())
             for flight in self._dtls.datagrams_to_send() if answered else ():
@@ -146,6 +161,20 @@ class Browser:
         request = stun.Message(stun.Method.BINDING, stun.Class.REQUEST, attributes=attributes)
         request.add_message_integrity(theirs.pwd.encode())
         self.socket.send(bytes(request))
+
+    def _answer(self, datagram: bytes) -> bool:
+        """Answers a check of the bridge: a full ICE agent asks back. Returns whether it was one."""
+        if datagram[:2] != STUN_REQUEST:
+            return False
+        request = stun.parse_message(datagram)
+        attributes = {"XOR-MAPPED-ADDRESS": self._invitation.address}
+        response = stun.Message(
+            stun.Method.BINDING, stun.Class.RESPONSE, request.transaction_id, attributes=attributes
+        )
+        response.add_message_integrity(self._invitation.browser_ice.pwd.encode())
+        response.add_fingerprint()
+        self.socket.send(bytes(response))
+        return True
 
     def send_frame(self) -> None:
         """One VP8 frame in packets of the same size (RFC 7741 section 4.2: X, S; I; 15 bits of picture id)."""
@@ -190,6 +219,8 @@ class Browser:
                 datagram = self.socket.recv(2048)
                 if datagram[0] >= 128:
                     self._receive_media(datagram)
+                elif datagram[0] < 4:
+                    self._answer(datagram)
         except BlockingIOError:
             return
 
@@ -207,12 +238,7 @@ class Browser:
     def _count(self, packet: RtpPacket) -> None:
         number, tally = self._invitation.number, self._tally
         if packet.ssrc == down_video_ssrc(number):
-            tally.video_received += 1
-            self._unasked += 1
-            if self._unasked == NACK_EVERY:
-                self._unasked = 0
-                nack = Nack(self._video.ssrc, packet.ssrc, (packet.sequence_number,))
-                self._send_rtcp(serialize_rtcp([nack]))
+            self._count_video(packet)
         elif packet.ssrc == down_audio_ssrc(number):
             tally.audio_received += 1
         elif packet.ssrc == down_rtx_ssrc(number):
@@ -220,6 +246,28 @@ class Browser:
         else:
             tally.foreign += 1
         self._newest[packet.ssrc] = packet.sequence_number
+
+    def _count_video(self, packet: RtpPacket) -> None:
+        self._tally.video_received += 1
+        self._unasked += 1
+        if self._unasked == NACK_EVERY:
+            self._unasked = 0
+            nack = Nack(self._video.ssrc, packet.ssrc, (packet.sequence_number,))
+            self._send_rtcp(serialize_rtcp([nack]))
+
+
+class Actor(Protocol):
+    """What a crowd is made of."""
+
+    def check(self) -> None: ...
+
+    def send_frame(self) -> None: ...
+
+    def send_voice(self) -> None: ...
+
+    def report(self) -> None: ...
+
+    def drain(self) -> None: ...
 
 
 class Crowd:
@@ -229,7 +277,7 @@ class Crowd:
     would interrupt the bridge in the middle of its batch, 1600 times a second, which no network does.
     """
 
-    def __init__(self, browsers: list[Browser], tally: Tally) -> None:
+    def __init__(self, browsers: Sequence[Actor], tally: Tally) -> None:
         self.video = self.audio = False
         self._browsers = browsers
         self._tally = tally
