@@ -1,5 +1,7 @@
 """Offer and answer with a phone: one audio stream and at most one video stream, over RTP or SRTP."""
 
+import copy
+
 import msgspec
 
 from bridge.errors import GlareError, NegotiationError, NotAllowedError, ParseError
@@ -133,8 +135,11 @@ class PhoneSession:
         return self._offered is not None and self._offered.change is True
 
     def decline_video(self, reason: str) -> None:
-        """The phone refused an offer that adds video: the call goes on by voice, for this reason."""
-        self._video_wish.decline()
+        """The phone refused an offer that adds video: the call goes on by voice, for this reason.
+
+        On a new session: it refused a call because of it, and is called once more by voice.
+        """
+        self._video_wish.decline(reason)
         self._offered = None
         if self._agreement is not None and self._agreement.video is None:
             self._agreement = msgspec.structs.replace(self._agreement, no_video=reason)
@@ -253,7 +258,16 @@ class PhoneSession:
             self._keys,
             video=self._video_change,
         )
+        if self._agreement is None and self._video_wish.refusal:
+            refused = self._video_wish.refusal
+            self._offered = msgspec.structs.replace(self._offered, no_video=refused)
         return self._write(place.address, self._offered.media)
+
+    def fork(self) -> "PhoneSession":
+        """The session as it is now; of several answers to one offer each is taken by one of these."""
+        twin = copy.copy(self)
+        twin._video_wish = copy.copy(self._video_wish)  # noqa: SLF001 - of its own class
+        return twin
 
     def receive_answer(self, answer_text: str) -> PhoneAgreement:
         """Takes the answer to our offer. Raises NegotiationError when it has no usable audio."""

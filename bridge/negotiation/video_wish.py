@@ -7,11 +7,12 @@ class VideoWish:
     Video that the phone began is the phone's to end; the bridge ends what it began.
     """
 
-    __slots__ = ("_declined", "ours", "wanted")
+    __slots__ = ("_declined", "ours", "refusal", "wanted")
 
     def __init__(self, *, ours: bool = False) -> None:
         self.wanted = False
         self.ours = ours  # it was the bridge that began
+        self.refusal = ""  # why the phone would not hear of an offer with video at all
         self._declined = False
 
     def change(self, *, has_video: bool) -> bool | None:
@@ -34,6 +35,6 @@ class VideoWish:
         elif not has:
             self.ours = False
 
-    def decline(self) -> None:
+    def decline(self, reason: str) -> None:
         """The phone would not hear of the offer that added video."""
-        self._declined = True
+        self._declined, self.refusal = True, reason

@@ -125,7 +125,7 @@ class Callbacks:
         leg: PhoneLeg | None = None
         try:
             leg = await self._dialer.call(leg_id, _place(interaction), number, OVER)
-            await self._commit(leg)
+            await self._dialer.commit(leg, commands.AnswerCallback(leg.interaction_id, leg.leg_id))
         except BridgeError as error:
             await self._fail(interaction.interaction_id, leg_id, leg, error)
         except asyncio.CancelledError:
@@ -147,13 +147,6 @@ class Callbacks:
         failed = commands.FailCallback(interaction_id, leg_id, error.reason, status, pause_s)
         with suppress(BridgeError):  # it was canceled meanwhile
             await self._wiring.ledger.carry_out(failed)
-
-    async def _commit(self, leg: PhoneLeg) -> None:
-        wiring = self._wiring
-        answered = commands.AnswerCallback(leg.interaction_id, leg.leg_id)
-        _, durable = wiring.ledger.begin(answered, (wiring.phone_memory.keeping(leg),))
-        leg.committed = True
-        await wiring.ledger.finish(durable)
 
 
 def _place(interaction: Interaction) -> Place:

@@ -86,7 +86,7 @@ class DialOuts:
             address = interaction.participant(participant_id).address
             place = Place(interaction.interaction_id, participant_id, interaction.room_id)
             leg = await self._dialer.call(leg_id, place, address, OVER)
-            await self._join(leg)
+            await self._dialer.commit(leg, commands.AnswerDial(leg.interaction_id, leg.leg_id))
             self._tell(participant_id, 200)
         except BridgeError as error:
             self._calls.pop(participant_id, None)  # what the desk says of it now is no reason to cancel this
@@ -99,12 +99,6 @@ class DialOuts:
         finally:
             self._tell(participant_id, 487)
             self._calls.pop(participant_id, None)
-
-    async def _join(self, leg: PhoneLeg) -> None:
-        answered = commands.AnswerDial(leg.interaction_id, leg.leg_id)
-        _, durable = self._wiring.ledger.begin(answered, (self._wiring.phone_memory.keeping(leg),))
-        leg.committed = True
-        await self._wiring.ledger.finish(durable)
 
     async def _fail(
         self, interaction: Interaction, leg_id: LegId, leg: PhoneLeg | None, error: BridgeError

@@ -1,32 +1,36 @@
 """Calls of the bridge's own: a leg is dialed, can be heard before its answer, and leaves nothing if none comes."""
 
 import asyncio
-import copy
 from collections.abc import Sequence
 from contextlib import suppress
 
 import structlog
 
+from bridge.desk import commands
 from bridge.errors import BridgeError, CallFailedError, CapacityError, NotAllowedError
 from bridge.ids import LegId
 from bridge.negotiation import PhoneSession
 from bridge.switchboard.doors import PhoneDoor, Route
+from bridge.switchboard.equipment import Equipment
 from bridge.switchboard.leg import PhoneLeg, Place
+from bridge.switchboard.picture import calls_with_video
 from bridge.switchboard.view import TrunkView
 from bridge.switchboard.wiring import Wiring
 
 log = structlog.get_logger()
 
+VIDEO_REFUSED = (415, 488, 606)  # RFC 3261 sections 21.4.13, 21.4.26, 21.6.4: of what the SDP says
 NO_ROUTE = "no way out for calls: set sip.dial_target or the target of a trunk, or give a SIP URI"
 
 
 class Dialer:
     """Whoever calls commits the leg to the desk, or drops it."""
 
-    __slots__ = ("_door", "_wiring")
+    __slots__ = ("_door", "_equipment", "_wiring")
 
     def __init__(self, wiring: Wiring) -> None:
         self._wiring = wiring
+        self._equipment = Equipment(wiring)
         self._door: PhoneDoor | None = None
 
     def attach(self, door: PhoneDoor) -> None:
@@ -61,17 +65,33 @@ class Dialer:
             log.info("x trunk passed over", leg=leg_id, trunk=route.trunk_id, reason=reason)
         return await self._attempt(leg_id, place, last, over)
 
-    async def _attempt(self, leg_id: LegId, place: Place, route: Route, over: str) -> PhoneLeg:
+    async def commit(self, leg: PhoneLeg, answered: commands.AnswerDial | commands.AnswerCallback) -> None:
+        """The desk has the leg from here on, and what it can; returns when it is on disk."""
+        _, durable = self._wiring.ledger.begin(answered, (self._wiring.phone_memory.keeping(leg),))
+        leg.committed = True
+        await self._wiring.ledger.finish(durable)
+        await self._equipment.note(leg)
+
+    async def _attempt(
+        self, leg_id: LegId, place: Place, route: Route, over: str, no_video: str = ""
+    ) -> PhoneLeg:
+        """`no_video` is why this phone is not to be offered video once more."""
         leg = self._new_leg(leg_id, place, route)
+        if no_video:
+            leg.session.decline_video(no_video)
         log.info("> dial", interaction=leg.interaction_id, leg=leg_id, trunk=route.trunk_id)
         try:
             await self._dial(leg, route)
         except asyncio.CancelledError:
             await asyncio.shield(self.drop(leg, over))
             raise
-        except BridgeError:
+        except BridgeError as error:
+            refusal = _refusal_of_video(leg, error)
             await self.drop(leg, over)
-            raise
+            if not refusal:
+                raise
+            log.info("x video", interaction=leg.interaction_id, leg=leg_id, reason=refusal)
+            return await self._attempt(leg_id, place, route, over, refusal)
         return leg
 
     def _new_leg(self, leg_id: LegId, place: Place, route: Route) -> PhoneLeg:
@@ -83,10 +103,13 @@ class Dialer:
     async def _dial(self, leg: PhoneLeg, route: Route) -> None:
         performance = self._wiring.performance
         self._wiring.legs.add(leg)
+        interaction = self._wiring.desk.interaction(leg.interaction_id)
+        legs = self._wiring.legs.of(leg.interaction_id)
+        leg.session.want_video(wanted=calls_with_video(leg, interaction, legs))
         async with leg.lock:
             await performance.declare_phone(leg, None)
             offer = leg.session.offer()
-            leg.ringing = copy.copy(leg.session)
+            leg.ringing = leg.session.fork()
         answer = await self._open_door().dial(leg.leg_id, route, offer)
         if answer:
             await self._take(leg, answer)
@@ -125,7 +148,7 @@ class Dialer:
         async with leg.lock:
             if leg.ringing is None:
                 return
-            session = copy.copy(leg.ringing)
+            session = leg.ringing.fork()
             session.receive_answer(answer)
             leg.session = session
             await self._wiring.performance.declare_phone(leg, None)
@@ -134,3 +157,11 @@ class Dialer:
         if self._door is None:
             raise NotAllowedError("there is no SIP door")
         return self._door
+
+
+def _refusal_of_video(leg: PhoneLeg, error: BridgeError) -> str:
+    """Why a phone that refused a call with video is to be called without it, or ""."""
+    offered = leg.ringing is not None and leg.ringing.offers_video
+    if not offered or not isinstance(error, CallFailedError) or error.status not in VIDEO_REFUSED:
+        return ""
+    return f"the phone, or a trunk before it, refused the call with video: {error.reason}"

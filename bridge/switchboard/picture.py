@@ -1,9 +1,10 @@
 """Which videos there are in an interaction, and the one a phone is shown."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from bridge.desk.interaction import Interaction
-from bridge.desk.participant import MediaType, ParticipantRole
+from bridge.desk.participant import MediaType, Participant, ParticipantRole, ParticipantState
 from bridge.ids import TrackId
 from bridge.negotiation import PhoneTaste
 from bridge.switchboard.leg import BrowserLeg, Leg, PhoneLeg
@@ -25,7 +26,10 @@ def sources_of(leg: Leg) -> tuple[TrackId, ...]:
 
 def picture_for(phone: PhoneLeg, interaction: Interaction, legs: Iterable[Leg]) -> TrackId | None:
     """The one video `phone` is shown as things stand; of two in the same role the one who came first."""
-    viewer = interaction.participant(phone.participant_id)
+    return _picture_for(interaction.participant(phone.participant_id), interaction, legs)
+
+
+def _picture_for(viewer: Participant, interaction: Interaction, legs: Iterable[Leg]) -> TrackId | None:
     shown: list[tuple[int, TrackId]] = []
     for leg in legs:
         owner = interaction.participant(leg.participant_id)
@@ -43,17 +47,29 @@ def wants_video(phone: PhoneLeg, interaction: Interaction) -> bool | None:
     It asks when somebody who was added with video shows it to the phone, and goes back to voice when nobody
     with video is left: a hold or a lost connection in between changes nothing. Whoever supervises is nobody to it.
     """
-    viewer = interaction.participant(phone.participant_id)
-    others = [
-        p
-        for p in interaction.participants
-        if p.is_present and p.participant_id != viewer.participant_id and p.supervision is None
-    ]
-    with_video = [p for p in others if p.type is MediaType.VIDEO]
+    with_video = _with_video(phone, interaction)
     if not with_video:
         return False
-    shown_by = (p for p in with_video for leg_id in p.leg_ids if (phone.shown or "").startswith(f"{leg_id}/"))
-    return True if next(shown_by, None) is not None else None
+    return True if _is_shown(with_video, phone.shown) else None
+
+
+def calls_with_video(phone: PhoneLeg, interaction: Interaction, legs: Iterable[Leg]) -> bool:
+    """Whether a phone that is to be called should be offered video at once: it would be asked for it as soon
+    as it has answered."""
+    called = interaction.participant(phone.participant_id)
+    answered = replace(called, state=ParticipantState.IN_SESSION)
+    return _is_shown(_with_video(phone, interaction), _picture_for(answered, interaction, legs))
+
+
+def _with_video(phone: PhoneLeg, interaction: Interaction) -> list[Participant]:
+    """The others who were added with video, without those who supervise."""
+    others = (p for p in interaction.participants if p.participant_id != phone.participant_id)
+    return [p for p in others if p.is_present and p.supervision is None and p.type is MediaType.VIDEO]
+
+
+def _is_shown(participants: Iterable[Participant], picture: TrackId | None) -> bool:
+    legs = (leg_id for participant in participants for leg_id in participant.leg_ids)
+    return any((picture or "").startswith(f"{leg_id}/") for leg_id in legs)
 
 
 def tastes_of(phones: Iterable[PhoneLeg]) -> tuple[PhoneTaste, ...]:

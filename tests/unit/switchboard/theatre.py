@@ -113,6 +113,7 @@ class WrittenDoors:
         self.phones_answer.set()
         self.phone_was_asked = asyncio.Event()
         self.dialed: list[tuple[LegId, str]] = []
+        self.dial_offers: list[str] = []
         self.dial_outcomes: list[str | BridgeError] = []
         self.events: list[tuple[DesktopEvent, Audience]] = []
 
@@ -132,6 +133,7 @@ class WrittenDoors:
     async def dial(self, leg_id: LegId, route: Route, offer: str) -> str:
         self.dialed.append((leg_id, route.target))
         self.dialed_by.append(route.trunk_id)
+        self.dial_offers.append(offer)
         outcome = self.dial_outcomes.pop(0) if self.dial_outcomes else None
         if outcome is None:
             await asyncio.Event().wait()  # it rings and rings
