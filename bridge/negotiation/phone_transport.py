@@ -59,6 +59,7 @@ class LocalKey(msgspec.Struct, frozen=True):
     tag: int
     suite: str
     key: bytes
+    mki: bytes = b""
 
     def __repr__(self) -> str:
         return f"LocalKey({self.tag}, {self.suite})"
@@ -106,7 +107,7 @@ def answer_transport(
         return PhoneTransport(section.protocol, rtcp_mux=rtcp_mux)
     chosen = _chosen(keys, before)
     local = _local_key(chosen, before, make_key)
-    srtp = SrtpKeys(chosen.suite.name, local.key, chosen.key)
+    srtp = SrtpKeys(chosen.suite.name, local.key, chosen.key, local.mki, chosen.mki)
     return PhoneTransport(section.protocol, srtp, (local,), rtcp_mux, srtp.suite)
 
 
@@ -138,7 +139,7 @@ def accepted_transport(
         said = (key.tag, key.suite.name)
         local = next((ours for ours in offered.local if (ours.tag, ours.suite) == said), None)
         if local is not None:
-            srtp = SrtpKeys(key.suite.name, local.key, key.key)
+            srtp = SrtpKeys(key.suite.name, local.key, key.key, local.mki, key.mki)
             return PhoneTransport(section.protocol, srtp, (local,), rtcp_mux, srtp.suite)
     if section.protocol in SECURE_RTP or policy.use == "mandatory":
         return None
@@ -148,7 +149,7 @@ def accepted_transport(
 def transport_lines(port: int, transport: PhoneTransport) -> tuple[Attribute, ...]:
     """The attributes of our section that say all this."""
     mux = (Attribute("rtcp-mux"),) if transport.rtcp_mux else ()
-    crypto = tuple(crypto_line(key.tag, key.suite, key.key) for key in transport.local)
+    crypto = tuple(crypto_line(key.tag, key.suite, key.key, key.mki) for key in transport.local)
     return (Attribute("rtcp", str(port + 1)), *mux, *crypto)
 
 
@@ -176,8 +177,9 @@ def _chosen(keys: tuple[OfferedKey, ...], before: PhoneTransport | None) -> Offe
 
 
 def _local_key(chosen: OfferedKey, before: PhoneTransport | None, make_key: KeyMaker) -> LocalKey:
+    """With the phone's own MKI, as in the examples of RFC 4568: who marks its packets looks for the mark in ours."""
     suite = chosen.suite.name
     last = next((key for key in before.local if key.suite == suite), None) if before is not None else None
     if last is not None:
-        return LocalKey(chosen.tag, suite, last.key)
-    return LocalKey(chosen.tag, suite, make_key(suite))
+        return LocalKey(chosen.tag, suite, last.key, chosen.mki)
+    return LocalKey(chosen.tag, suite, make_key(suite), chosen.mki)

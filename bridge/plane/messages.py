@@ -51,11 +51,14 @@ class Playback(msgspec.Struct, frozen=True, gc=False):
 
 class SrtpKeys(msgspec.Struct, frozen=True, gc=False):
     """What protects one section of an RTP leg (RFC 4568). `suite` is a name of `wire.sdes.SUITES`; each key
-    is master key and salt together: `local_key` of what the bridge sends, `remote_key` of what the phone does."""
+    is master key and salt together: `local_key` of what the bridge sends, `remote_key` of what the phone does.
+    So with the MKI that stands in each packet, b"" for none."""
 
     suite: str
     local_key: bytes
     remote_key: bytes
+    local_mki: bytes = b""
+    remote_mki: bytes = b""
 
     def __repr__(self) -> str:
         return f"SrtpKeys({self.suite})"  # never the keys: whatever is printed may be kept

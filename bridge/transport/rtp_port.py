@@ -152,7 +152,7 @@ class RtpPort:
     def _rekeyed(self, keys: SrtpKeys | None) -> SrtpSession | None:
         if keys is None:
             return None
-        chosen = suite_keys(keys.suite, keys.local_key, keys.remote_key)
+        chosen = suite_keys(keys.suite, keys.local_key, keys.remote_key, keys.local_mki, keys.remote_mki)
         if self._srtp is None:
             return SrtpSession(chosen)
         self._srtp.rekey(chosen)

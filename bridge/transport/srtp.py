@@ -5,8 +5,10 @@ What a peer sends never raises: a packet that fails is None and counted.
 
 from typing import NamedTuple
 
+from bridge.transport.mki import MarkedContext, MarkingContext
 from bridge.transport.srtp_library import (
     AUTHENTICATION,
+    MALFORMED,
     REPLAYED,
     SUITES,
     SrtpBackend,
@@ -18,23 +20,28 @@ from bridge.transport.srtp_library import (
 MAX_STREAMS = 256  # libsrtp keeps some kB for each SSRC a peer invents
 MAX_ROLLOVER = 32  # 65,536 packets each: 11 hours of a call that was there before this process
 MAX_SEARCHES = 8  # packets for which that is tried; a stranger's forgeries must not cost 32 checks for ever
+_UNREAD = (AUTHENTICATION, MALFORMED)  # the latter where another MKI came, or none
 OVERLAP_PACKETS = 100  # under a new key, until which some under the old one may still be on their way
 
 
 class SrtpKeys(NamedTuple):
-    """Master key and salt, concatenated, for each direction as the bridge sees it."""
+    """Master key and salt, concatenated, for each direction as the bridge sees it; the MKI of its packets, if any."""
 
     profile: SrtpProfile
     send: bytes
     receive: bytes
+    send_mki: bytes = b""
+    receive_mki: bytes = b""
 
     def __repr__(self) -> str:
         return f"SrtpKeys({self.profile.name.decode()})"
 
 
-def suite_keys(suite: str, local_key: bytes, remote_key: bytes) -> SrtpKeys:
+def suite_keys(
+    suite: str, local_key: bytes, remote_key: bytes, local_mki: bytes = b"", remote_mki: bytes = b""
+) -> SrtpKeys:
     """The keys of a crypto line (RFC 4568)."""
-    return SrtpKeys(SUITES[suite], local_key, remote_key)
+    return SrtpKeys(SUITES[suite], local_key, remote_key, local_mki, remote_mki)
 
 
 def split_keying_material(profile: SrtpProfile, material: bytes, *, server: bool) -> SrtpKeys:
@@ -76,8 +83,8 @@ class SrtpSession:
     def __init__(self, keys: SrtpKeys, backend: SrtpBackend | None = None) -> None:
         self._backend = backend or default_backend()
         self._keys = keys
-        self._outbound = self._backend.sender(keys.profile, keys.send)
-        self._inbound = self._inbound_rtcp = self._backend.receiver(keys.profile, keys.receive)
+        self._outbound = self._sender()
+        self._inbound = self._inbound_rtcp = self._receiver()
         self._previous: SrtpContext | None = None
         self._renewed = False
         self._restarted = False  # until an SRTCP index that began anew was believed
@@ -95,11 +102,11 @@ class SrtpSession:
         """Other keys on the same leg; the same once more changes nothing."""
         before, self._keys = self._keys, keys
         same_profile = before.profile == keys.profile
-        if not same_profile or before.send != keys.send:
-            self._outbound = self._backend.sender(keys.profile, keys.send)
-        if not same_profile or before.receive != keys.receive:
+        if not same_profile or (before.send, before.send_mki) != (keys.send, keys.send_mki):
+            self._outbound = self._sender()
+        if not same_profile or (before.receive, before.receive_mki) != (keys.receive, keys.receive_mki):
             self._previous, self._fresh = self._inbound, 0
-            self._inbound = self._inbound_rtcp = self._backend.receiver(keys.profile, keys.receive)
+            self._inbound = self._inbound_rtcp = self._receiver()
             self._streams.clear()
             self._resumed.clear()
             self._searches = 0
@@ -133,10 +140,11 @@ class SrtpSession:
             self._streams.add(ssrc)
             self._fresh += 1
             return result
-        if result == AUTHENTICATION:
+        if result in _UNREAD:
             previous = self._old_context()
             found = previous.rtp(datagram) if previous is not None else None
-            if not isinstance(found, bytes) and (self._renewed or ssrc not in self._streams):
+            unread = not isinstance(found, bytes) and result == AUTHENTICATION
+            if unread and (self._renewed or ssrc not in self._streams):
                 found = self._search_rollover(ssrc, datagram)
             if isinstance(found, bytes):
                 return found
@@ -151,12 +159,12 @@ class SrtpSession:
         if result in REPLAYED and self._restarted:
             # The index of SRTCP began again with 1 (seen with baresip): believed once per exchange.
             self._restarted = False
-            self._inbound_rtcp = self._backend.receiver(self._keys.profile, self._keys.receive)
+            self._inbound_rtcp = self._receiver()
             result = self._inbound_rtcp.rtcp(datagram)
         if isinstance(result, bytes):
             self._streams.add(ssrc)
             return result
-        previous = self._old_context() if result == AUTHENTICATION else None
+        previous = self._old_context() if result in _UNREAD else None
         found = previous.rtcp(datagram) if previous is not None else None
         if isinstance(found, bytes):
             return found
@@ -185,9 +193,10 @@ class SrtpSession:
             return None
         self._searches += 1
         number = int.from_bytes(ssrc, "big")
-        context = self._backend.receiver_of(self._keys.profile, self._keys.receive, number)
-        if context is None:
+        found = self._backend.receiver_of(self._keys.profile, self._keys.receive, number)
+        if found is None:
             return None
+        context = self._marked(found)
         for roc in range(MAX_ROLLOVER + 1):
             context.set_stream_roc(number, roc)
             result = context.rtp(datagram)
@@ -196,6 +205,18 @@ class SrtpSession:
                 self._streams.add(ssrc)
                 return result
         return None
+
+    def _sender(self) -> SrtpContext:
+        keys = self._keys
+        context = self._backend.sender(keys.profile, keys.send)
+        return MarkingContext(context, keys.send_mki, keys.profile) if keys.send_mki else context
+
+    def _receiver(self) -> SrtpContext:
+        return self._marked(self._backend.receiver(self._keys.profile, self._keys.receive))
+
+    def _marked(self, context: SrtpContext) -> SrtpContext:
+        mki = self._keys.receive_mki
+        return MarkedContext(context, mki, self._keys.profile) if mki else context
 
     def _has_room(self) -> bool:
         if len(self._streams) < MAX_STREAMS:

@@ -9,6 +9,7 @@ import msgspec
 from bridge.wire.sdp_section import Attribute, Crypto, parse_number
 
 _MAX_LIFETIME_EXPONENT = 48  # RFC 3711 section 9.2: no SRTP key lives longer than 2^48 packets
+_MAX_MKI_SIZE = 128  # RFC 4568 section 6.1
 _INLINE = "inline:"
 
 
@@ -45,6 +46,7 @@ class OfferedKey(msgspec.Struct, frozen=True):
     tag: int
     suite: Suite
     key: bytes
+    mki: bytes = b""  # that stands in each packet
 
     def __repr__(self) -> str:
         return f"OfferedKey({self.tag}, {self.suite.name})"
@@ -58,7 +60,7 @@ def read_keys(lines: Iterable[Crypto], suites: Iterable[str]) -> tuple[OfferedKe
 
 
 def _read_key(line: Crypto) -> OfferedKey | None:
-    """None for what the bridge does not do: an MKI, several keys, session parameters that change packets."""
+    """None for what the bridge does not do: several keys, session parameters that change packets."""
     suite = SUITES.get(line.suite)
     if suite is None or not all(map(_is_harmless, line.session_parameters)):
         return None
@@ -66,13 +68,14 @@ def _read_key(line: Crypto) -> OfferedKey | None:
     if method.lower() != _INLINE or ";" in text:
         return None
     encoded, *rest = text.split("|")
-    if len(rest) > 1 or not all(map(_is_lifetime, rest)):
+    mki = _read_mki(rest.pop()) if rest and ":" in rest[-1] else b""
+    if mki is None or len(rest) > 1 or not all(map(_is_lifetime, rest)):
         return None
     try:
         key = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
     except (binascii.Error, ValueError):
         return None
-    return OfferedKey(line.tag, suite, key) if len(key) == suite.size else None
+    return OfferedKey(line.tag, suite, key, mki) if len(key) == suite.size else None
 
 
 def _is_harmless(parameter: str) -> bool:
@@ -89,5 +92,16 @@ def _is_lifetime(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= 15
 
 
-def crypto_line(tag: int, suite: str, key: bytes) -> Attribute:
-    return Attribute("crypto", f"{tag} {suite} {_INLINE}{base64.b64encode(key).decode()}")
+def _read_mki(text: str) -> bytes | None:
+    """`value:length`, in octets of the packet."""
+    value_text, _, size_text = text.partition(":")
+    size = parse_number(size_text, _MAX_MKI_SIZE)
+    if not size or not value_text.isascii() or not value_text.isdigit() or len(value_text) > 3 * size:
+        return None
+    value = int(value_text)
+    return value.to_bytes(size, "big") if value < 1 << 8 * size else None
+
+
+def crypto_line(tag: int, suite: str, key: bytes, mki: bytes = b"") -> Attribute:
+    marked = f"|{int.from_bytes(mki, 'big')}:{len(mki)}" if mki else ""
+    return Attribute("crypto", f"{tag} {suite} {_INLINE}{base64.b64encode(key).decode()}{marked}")

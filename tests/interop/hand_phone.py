@@ -72,11 +72,13 @@ class HandPhone:
         picture_id: int | None = None,
         *,
         encrypts: bool = False,
+        mki: bytes = b"",
         token_hex: Callable[[int], str] = secrets.token_hex,
     ) -> None:
         self.media = {host: RtpPhone((CUSTOMER_HZ,), TONES_HZ, token_hex) for host in (HOST, ELSEWHERE)}
         self.film = None if picture_id is None else PicturePhone(picture_id, token_hex)
         self._keys = tuple(secrets.token_bytes(SUITES[SUITE].size) for _ in range(2)) if encrypts else ()
+        self._mki = mki  # in each of its packets, as its keys' lines say
         self.peer_keys: list[set[bytes]] = [set(), set()]  # that were ever agreed for sound and film
         self._endpoint = SipEndpoint(
             EndpointSettings(port=0), SystemClock(), secrets.token_hex, self._hear, "hand"
@@ -135,7 +137,9 @@ class HandPhone:
         )
 
     def _crypto(self, index: int) -> str:
-        return f"a=crypto:{crypto_line(1, SUITE, self._keys[index]).value}\r\n" if self._keys else ""
+        return (
+            f"a=crypto:{crypto_line(1, SUITE, self._keys[index], self._mki).value}\r\n" if self._keys else ""
+        )
 
     async def call(self, target: str, step: Step = TALK) -> None:
         self._call = self._endpoint.agent.invite(target, self.describe(step), self._endpoint.now())
@@ -184,7 +188,7 @@ class HandPhone:
         (found,) = read_keys(section.cryptos, (SUITE,))
         self.peer_keys[index].add(found.key)
         if pair.srtp is None:
-            pair.srtp = SrtpSession(suite_keys(SUITE, self._keys[index], found.key))
+            pair.srtp = SrtpSession(suite_keys(SUITE, self._keys[index], found.key, self._mki, found.mki))
 
     def _take_offer(self, event: CallReoffered) -> None:
         """As it is set now, no more than what is offered; hold and resume change nothing of its own."""

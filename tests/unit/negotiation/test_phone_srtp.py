@@ -300,3 +300,43 @@ def test_video_without_a_key_is_refused_where_keys_are_mandatory() -> None:
     assert phone.audio is not None
     assert phone.video is None
     assert [media.port for media in parse_session_description(phone.answer()).media] == [10_002, 0]
+
+
+def marked(line: str, mki: str = "|2^20|1:4") -> str:
+    return line.replace("\r\n", f"{mki}\r\n")
+
+
+def test_an_mki_of_the_phone_is_taken_and_ours_is_the_same() -> None:
+    """RFC 4568 section 6.1. Elsewhere the line is accepted, the packets are not understood, and both hear nothing."""
+    phone = session()
+    phone.receive_offer(description("RTP/SAVP", marked(crypto(tag=2))))
+    keys = agreed(phone)
+    assert keys is not None
+    assert (keys.local_mki, keys.remote_mki) == (b"\0\0\0\1", b"\0\0\0\1")
+    (line,) = our_key(phone.answer())
+    assert line.key_parameters.endswith("|1:4")
+    assert our_key(phone.offer()) == (line,), "it stands in our next description too"
+    phone.withdraw_offer()
+    phone.receive_offer(description("RTP/SAVP", crypto(tag=2)))
+    without = agreed(phone)
+    assert without == SrtpKeys(SUITE, keys.local_key, keys.remote_key)
+
+
+def test_of_several_lines_one_with_two_keys_is_passed_over_for_one_with_a_mark() -> None:
+    phone = session()
+    key = base64.b64encode(phone_key()).decode()
+    two = f"a=crypto:1 {SUITE} inline:{key}|2^20|1:4;inline:{key}|2^20|2:4\r\n"
+    phone.receive_offer(description("RTP/SAVP", two + marked(crypto(2, "AEAD_AES_128_GCM"), "|5:1")))
+    (line,) = our_key(phone.answer())
+    assert (line.tag, line.suite) == (2, "AEAD_AES_128_GCM")
+    with pytest.raises(NegotiationError):
+        session().receive_offer(description("RTP/SAVP", two))
+
+
+def test_who_answers_our_offer_with_an_mki_marks_its_own_packets_only() -> None:
+    phone = session()
+    line = our_key(phone.offer())[0]
+    phone.receive_answer(description("RTP/SAVP", marked(crypto(line.tag, line.suite))))
+    keys = agreed(phone)
+    assert keys is not None
+    assert (keys.local_mki, keys.remote_mki) == (b"", b"\0\0\0\1")

@@ -42,8 +42,17 @@ def test_a_line_that_can_be_done_is_read(value: str) -> None:
         f"1 {SUITE} inline:{TEXT} FEC_ORDER=FEC_SRTP",
         f"1 {SUITE} inline:{TEXT} WHAT=ever",
         f"1 {SUITE} inline:{TEXT} WSH=many",
-        f"1 {SUITE} inline:{TEXT}|2^48|1:4",
-        f"1 {SUITE} inline:{TEXT}|1:4",
+        f"1 {SUITE} inline:{TEXT}|1:4|2^48",
+        f"1 {SUITE} inline:{TEXT}|2^48|2^48|1:4",
+        f"1 {SUITE} inline:{TEXT}|1:0",
+        f"1 {SUITE} inline:{TEXT}|1:129",
+        f"1 {SUITE} inline:{TEXT}|256:1",
+        f"1 {SUITE} inline:{TEXT}|-1:4",
+        f"1 {SUITE} inline:{TEXT}|:4",
+        f"1 {SUITE} inline:{TEXT}|1:",
+        f"1 {SUITE} inline:{TEXT}|1:4:4",
+        f"1 {SUITE} inline:{TEXT}|{'9' * 400}:128",
+        f"1 {SUITE} inline:{TEXT}|2^20|1:4;inline:{TEXT}|2^20|2:4",
         f"1 {SUITE} inline:{TEXT}|2^99",
         f"1 {SUITE} inline:{TEXT};inline:{TEXT}",
         f"1 {SUITE} inline:{TEXT[:-4]}",
@@ -70,3 +79,21 @@ def test_each_suite_is_read_as_it_is_written(name: str) -> None:
 def test_what_is_printed_has_no_key() -> None:
     assert TEXT not in repr(Crypto(1, SUITE, f"inline:{TEXT}"))
     assert str(KEY)[2:-1] not in repr(read(f"1 {SUITE} inline:{TEXT}"))
+
+
+@pytest.mark.parametrize("lifetime", ["", "|2^20", "|1048576"])
+@pytest.mark.parametrize(
+    ("text", "mki"),
+    [
+        ("1:4", b"\0\0\0\1"),
+        ("1:1", b"\1"),
+        ("0:1", b"\0"),
+        ("255:1", b"\xff"),
+        ("258:128", bytes(126) + b"\1\2"),
+    ],
+)
+def test_an_mki_is_read_as_it_is_written(lifetime: str, text: str, mki: bytes) -> None:
+    (key,) = read(f"1 {SUITE} inline:{TEXT}{lifetime}|{text}")
+    assert key.mki == mki
+    assert read(crypto_line(1, SUITE, KEY, mki).value or "") == (key,)
+    assert f"|{text}" in (crypto_line(1, SUITE, KEY, mki).value or "")
