@@ -204,16 +204,13 @@ class RtpLeg:
         tracks = [self._up.statistics(audio)] if self._up else []
         if self._down:
             tracks.append(self._down.statistics(audio))
-        if self._video is not None:
-            tracks += self._video.statistics()
-        port = self._port
-        transport = messages.TransportStatistics(
-            received=port.received,
-            strangers=port.strangers + port.unlatched,
-            undecryptable=port.undecryptable,
-            unsent=port.unsent,
+        transport = self._port.statistics()
+        if self._video is None:
+            return messages.LegStatistics(self.leg_id, tuple(tracks), transport)
+        tracks += self._video.statistics()
+        return messages.LegStatistics(
+            self.leg_id, tuple(tracks), transport, self._video.transport_statistics()
         )
-        return messages.LegStatistics(self.leg_id, tuple(tracks), transport)
 
     def counters(self) -> dict[str, int]:
         port = {f"rtp_{name}": count for name, count in self._port.counters().items()}

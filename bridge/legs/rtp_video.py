@@ -215,6 +215,10 @@ class RtpVideoSection:
         tracks = (self._up, self._down)
         return tuple(track.statistics() for track in tracks if track is not None)
 
+    def transport_statistics(self) -> messages.TransportStatistics:
+        """Of its own ports."""
+        return self._port.statistics()
+
     def counters(self) -> dict[str, int]:
         port = {f"rtp_{name}": count for name, count in self._port.counters().items()}
         return port | {"rtp_malformed_rtcp": self.malformed_rtcp}

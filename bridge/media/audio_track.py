@@ -148,6 +148,7 @@ class AudioUpTrack:
         receiver, buffer = self._receiver, self._buffer
         if receiver is None or buffer is None:
             return TrackStatistics(self.mid, "audio", "up", self.codec.name, foreign=self.foreign)
+        digits_dropped = self._digits.excess if self._digits is not None else 0
         return TrackStatistics(
             self.mid,
             "audio",
@@ -162,6 +163,7 @@ class AudioUpTrack:
             recovered=audio.recovered,
             dropped=buffer.late + buffer.dropped + self.malformed + self.foreign + audio.malformed,
             foreign=self.foreign,
+            digits_dropped=digits_dropped,
         )
 
     def _stream(self, ssrc: int, now: float) -> tuple[StreamReceiver | None, JitterBuffer | None]:

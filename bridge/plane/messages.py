@@ -392,6 +392,7 @@ class TrackStatistics(msgspec.Struct, frozen=True, gc=False):
     """Counters since the track began. `direction`: up = endpoint to bridge. Levels in dBov (0 to -127).
 
     `foreign` packets have a payload type that was not agreed on; they are among the dropped ones.
+    `digits_dropped` are keys that came quicker than anybody dials.
     """
 
     mid: str
@@ -412,11 +413,12 @@ class TrackStatistics(msgspec.Struct, frozen=True, gc=False):
     recovered: int = 0
     dropped: int = 0
     foreign: int = 0
+    digits_dropped: int = 0
     waits_for_key_frame: bool = False
 
 
 class TransportStatistics(msgspec.Struct, frozen=True, gc=False):
-    """Of one leg's sockets or connection since it began: what came, and what of it was of no use."""
+    """Of sockets or a connection of one leg since it began: what came, and what of it was of no use."""
 
     received: int = 0
     strangers: int = 0  # from another source than the one that proved to be the endpoint
@@ -425,11 +427,12 @@ class TransportStatistics(msgspec.Struct, frozen=True, gc=False):
 
 
 class LegStatistics(msgspec.Struct, frozen=True, gc=False, tag=True):
-    """Sent once a second for every leg."""
+    """Sent once a second for every leg. `video_transport` is that of video alone, None where one carries all."""
 
     leg_id: LegId
     tracks: tuple[TrackStatistics, ...]
     transport: TransportStatistics = TransportStatistics()
+    video_transport: TransportStatistics | None = None
 
 
 class WorkerStatistics(msgspec.Struct, frozen=True, gc=False, tag=True):

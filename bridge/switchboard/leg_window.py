@@ -2,7 +2,7 @@
 
 from collections import deque
 
-from bridge.plane.messages import LegStatistics, TrackStatistics
+from bridge.plane.messages import LegStatistics, TrackStatistics, TransportStatistics
 
 SECONDS = 5  # longer than a pause between two words
 
@@ -35,10 +35,13 @@ class LegWindow:
             total += now - was if now >= was else now  # a new stream on the same mid counts from 0 again
         return total
 
-    def transport(self, counter: str) -> int:
-        """What the leg's transport counted within the window."""
-        first, last = self._statistics[0].transport, self._statistics[-1].transport
-        difference: int = getattr(last, counter) - getattr(first, counter)
+    def transport(self, medium: str, counter: str) -> int:
+        """What the transport of this medium counted within the window."""
+        first, last = self._statistics[0], self._statistics[-1]
+        before, now = first.transport, last.transport
+        if medium == "video" and last.video_transport is not None:
+            before, now = first.video_transport or TransportStatistics(), last.video_transport
+        difference: int = getattr(now, counter) - getattr(before, counter)
         return max(0, difference)
 
     def loudest_dbov(self, direction: str) -> float | None:

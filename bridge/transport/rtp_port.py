@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bridge.clock import Clock
-from bridge.plane.messages import SrtpKeys
+from bridge.plane.messages import SrtpKeys, TransportStatistics
 from bridge.transport.address import Address
 from bridge.transport.batch import PacketIO
 from bridge.transport.demux import Kind, classify
@@ -134,6 +134,15 @@ class RtpPort:
     def counters(self) -> dict[str, int]:
         """All counters of the port by name."""
         return {name: getattr(self, name) for name in _COUNTERS}
+
+    def statistics(self) -> TransportStatistics:
+        """As a diagnosis wants to know it."""
+        return TransportStatistics(
+            received=self.received,
+            strangers=self.strangers + self.unlatched,
+            undecryptable=self.undecryptable,
+            unsent=self.unsent,
+        )
 
     def declare(self, section: RtpSection, now: float) -> None:
         """What was agreed with the phone. The same again changes nothing; another address unlatches the port,

@@ -24,6 +24,7 @@ _COUNTED = (
     "retransmitted",
     "concealed",
     "dropped",
+    "digits_dropped",
 )
 _JITTER_MS = (1, 2, 5, 10, 20, 30, 50, 80, 120, 200, 400)
 _ROUND_TRIP_MS = (1, 5, 10, 20, 50, 100, 150, 200, 300, 500, 1000)

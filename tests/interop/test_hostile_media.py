@@ -166,6 +166,18 @@ async def test_a_hostile_phone_harms_only_its_own_call(bridge: DaemonProcess, tm
         await counted(bridge, "worker_rtp_malformed_rtcp_total", malformed_before + 40)
 
 
+async def test_keys_quicker_than_anybody_dials_are_dropped_and_counted(bridge: DaemonProcess) -> None:
+    name = 'track_digits_dropped_total{codec="PCMU",direction="up",kind="audio"}'
+    before = (await metrics(bridge)).get(name, 0.0)
+    async with hostile_phone(bridge) as phone:
+        for number in range(300):
+            key = rtp(b"\x05\x8a\x03\x20", payload_type=101, sequence_number=number, timestamp=1000 * number)
+            phone.rtp.sendto(key, ("127.0.0.1", phone.bridge_port))
+            if number % 30 == 0:
+                await asyncio.sleep(0.01)
+        await counted(bridge, name, before + 200)
+
+
 # --- STUN and DTLS ----------------------------------------------------------------------------------------
 
 

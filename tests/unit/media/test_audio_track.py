@@ -64,6 +64,18 @@ def test_a_digit_is_told_once_by_its_timestamp_with_or_without_marker_bits() -> 
     assert digits == [("5", 100), ("5", 100)]
 
 
+def test_keys_that_came_too_quickly_stand_in_the_statistics() -> None:
+    digits: list[tuple[str, int]] = []
+    track = AudioUpTrack(
+        "audio", PCMU, dtmf_payload_type=EVENTS, on_digit=lambda digit, ms: digits.append((digit, ms))
+    )
+    for number in range(200):
+        track.receive(event(1000 * number, number, ends=True), 0.001 * number)
+    dropped = track.statistics(AudioStatistics()).digits_dropped
+    assert dropped == 200 - len(digits)
+    assert dropped > 100
+
+
 def sent_while_pressing(codec: Codec, digits: str, dtmf_payload_type: int | None) -> list[RtpPacket]:
     sent: list[bytes] = []
     track = AudioDownTrack("audio", codec, 99, sent.append, first=(10, 5000))
