@@ -9,9 +9,6 @@ from bridge.media.audio_track import AudioDownTrack, AudioUpTrack
 from bridge.media.mixer import AudioStatistics
 from bridge.plane import messages
 
-REPORT_INTERVAL_S = 5.0  # RFC 3550 section 6.2: the recommended minimum
-FIRST_REPORT_S = 1.0  # a browser shows round trip and lip sync only from the first report on
-
 
 @dataclass(frozen=True)
 class LegShell:
@@ -59,19 +56,3 @@ class Leg(Protocol):
     def close(self, now: float) -> None:
         """Says goodbye and frees what it holds; twice is fine."""
         ...
-
-
-class ReportSchedule:
-    """When RTCP reports are due: the interval times 0.5 to 1.5, so that reports do not align (RFC 3550 6.3.1)."""
-
-    __slots__ = ("_due_at", "_random_bits")
-
-    def __init__(self, random_bits: Callable[[int], int], now: float) -> None:
-        self._random_bits = random_bits
-        self._due_at = now + FIRST_REPORT_S
-
-    def take_due(self, now: float) -> bool:
-        if now < self._due_at:
-            return False
-        self._due_at = now + REPORT_INTERVAL_S * (0.5 + self._random_bits(16) / 65536)
-        return True

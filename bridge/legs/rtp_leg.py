@@ -6,7 +6,8 @@ import structlog
 
 from bridge.errors import CapacityError, NotAllowedError, ParseError
 from bridge.ids import LegId
-from bridge.legs.leg import LegShell, ReportSchedule
+from bridge.legs.leg import LegShell
+from bridge.legs.report import ReportSchedule, compose_report, farewell
 from bridge.legs.rollover import is_ambiguous
 from bridge.legs.rtp_sockets import RtpSockets
 from bridge.legs.rtp_video import RtpVideoSection
@@ -17,11 +18,9 @@ from bridge.plane import messages
 from bridge.plane.messages import RtpAudio, RtpLegSpec
 from bridge.transport.rtp_port import RtpPort, RtpPortCallbacks
 from bridge.wire.rtcp import (
-    Goodbye,
     ReceiverReport,
     RtcpPacket,
     SenderReport,
-    SourceDescription,
     parse_rtcp,
     serialize_rtcp,
 )
@@ -185,20 +184,8 @@ class RtpLeg:
 
     def _report(self, now: float) -> list[RtcpPacket]:
         blocks = self._up.take_report_blocks(now) if self._up else ()
-        report = self._down.sender_report(now, self._shell.ntp_seconds()) if self._down else None
-        first: RtcpPacket = (
-            SenderReport(
-                report.ssrc,
-                report.ntp_timestamp,
-                report.timestamp,
-                report.packet_count,
-                report.octet_count,
-                blocks,
-            )
-            if report
-            else ReceiverReport(self._ssrc, blocks)
-        )
-        return [first, SourceDescription(((self._ssrc, self._cname),))]
+        sent = self._down.sender_report(now, self._shell.ntp_seconds()) if self._down else None
+        return compose_report(self._ssrc, self._cname, blocks, (sent,))
 
     def statistics(self, audio: AudioStatistics) -> messages.LegStatistics:
         tracks = [self._up.statistics(audio)] if self._up else []
@@ -224,8 +211,7 @@ class RtpLeg:
             return
         self._closed = True
         if self._down is not None:
-            goodbye = Goodbye((self._ssrc,))
-            self._port.send_rtcp(serialize_rtcp([*self._report(now), goodbye]))  # RFC 3550 section 6.6
+            self._port.send_rtcp(serialize_rtcp(farewell(self._report(now), (self._ssrc,))))
         self._port.close()
         self._sockets.pool.give_back(self._pair, now)
         if self._video is not None:

@@ -4,7 +4,8 @@ import structlog
 
 from bridge.errors import ParseError
 from bridge.ids import LegId, track_id
-from bridge.legs.leg import LegShell, ReportSchedule
+from bridge.legs.leg import LegShell
+from bridge.legs.report import ReportSchedule, compose_report, farewell
 from bridge.legs.rollover import is_ambiguous
 from bridge.legs.rtp_sockets import RtpSockets
 from bridge.media.forwarder import DownTrack, UpTrack
@@ -15,14 +16,12 @@ from bridge.plane.messages import DownTrackSpec, ExtensionIds, RtpVideo, UpTrack
 from bridge.transport.rtp_port import RtpPort, RtpPortCallbacks
 from bridge.wire.rtcp import (
     FullIntraRequest,
-    Goodbye,
     Nack,
     PictureLossIndication,
     ReceiverReport,
     ReportBlock,
     RtcpPacket,
     SenderReport,
-    SourceDescription,
     parse_rtcp,
     serialize_rtcp,
 )
@@ -200,14 +199,8 @@ class RtpVideoSection:
 
     def _report(self, now: float) -> list[RtcpPacket]:
         block = self._up.take_report_block(now) if self._up is not None else None
-        blocks = () if block is None else (block,)
-        ours = self._down.sender_report(now, self._shell.ntp_seconds()) if self._down is not None else None
-        first: RtcpPacket = ReceiverReport(self._ssrc, blocks)
-        if ours is not None:
-            first = SenderReport(
-                ours.ssrc, ours.ntp_timestamp, ours.timestamp, ours.packet_count, ours.octet_count, blocks
-            )
-        return [first, SourceDescription(((self._ssrc, self._cname),))]
+        sent = self._down.sender_report(now, self._shell.ntp_seconds()) if self._down is not None else None
+        return compose_report(self._ssrc, self._cname, () if block is None else (block,), (sent,))
 
     # --- the rest -----------------------------------------------------------------------------------------
 
@@ -225,8 +218,7 @@ class RtpVideoSection:
 
     def close(self, now: float) -> None:
         if self._down is not None and self._spec is not None:
-            goodbye = Goodbye((self._ssrc,))
-            self._port.send_rtcp(serialize_rtcp([*self._report(now), goodbye]))  # RFC 3550 section 6.6
+            self._port.send_rtcp(serialize_rtcp(farewell(self._report(now), (self._ssrc,))))
         self._routes.unpublish(track_id(self._leg_id, MID))
         self._routes.release(self._leg_id, MID)
         self._port.close()

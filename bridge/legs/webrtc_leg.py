@@ -8,7 +8,9 @@ import structlog
 from bridge.clock import Clock
 from bridge.errors import ParseError
 from bridge.ids import LegId, track_id
-from bridge.legs.leg import LegShell, ReportSchedule
+from bridge.legs.leg import LegShell
+from bridge.legs.report import ReportSchedule, compose_report, farewell
+from bridge.legs.up_streams import UpStreams
 from bridge.media.audio_track import AudioDownTrack, AudioUpTrack
 from bridge.media.forwarder import DownTrack, UpTrack
 from bridge.media.mixer import AudioStatistics
@@ -26,24 +28,21 @@ from bridge.transport.dtls_transport import (
     TransportCallbacks,
 )
 from bridge.transport.mux import UdpMux
-from bridge.wire.extensions import read_mid, read_transport_sequence_number
+from bridge.wire.extensions import read_transport_sequence_number
 from bridge.wire.rtcp import (
     FullIntraRequest,
-    Goodbye,
     Nack,
     PictureLossIndication,
     ReceiverReport,
     ReportBlock,
     RtcpPacket,
     SenderReport,
-    SourceDescription,
     parse_rtcp,
     serialize_rtcp,
 )
-from bridge.wire.rtp import payload_type_of, ssrc_of
+from bridge.wire.rtp import ssrc_of
 
 CNAME = "warmbridge"  # as in the a=ssrc lines of our SDP
-MAX_SSRCS = 64  # of one browser: 16 tracks with simulcast and RTX would not reach it
 
 
 @dataclass(frozen=True)
@@ -72,13 +71,12 @@ class WebRtcLeg:
         self._reports = ReportSchedule(shell.random_bits, now)
         self._feedback = TransportFeedbackBuilder(self._ssrc)
         self._transport_cc: int | None = None
-        self._mid_extension: int | None = None
         self._audio_up: AudioUpTrack | None = None
         self._audio_down: AudioDownTrack | None = None
         self._audio_resting: AudioDownTrack | None = None  # where its SSRC goes on
         self._video_up: dict[str, UpTrack] = {}
         self._video_down: dict[str, DownTrack] = {}
-        self._by_ssrc: dict[int, AudioUpTrack | UpTrack] = {}
+        self._streams = UpStreams()
         self._closed = False
         self.malformed_rtcp = 0
         self.unrouted = 0
@@ -158,12 +156,14 @@ class WebRtcLeg:
     def _adopt_tracks(self, spec: WebRtcLegSpec) -> None:
         extensions = [track.extensions for track in spec.up_tracks]
         self._transport_cc = next((e.transport_cc for e in extensions if e.transport_cc is not None), None)
-        self._mid_extension = next((e.mid for e in extensions if e.mid is not None), None)
-        self._by_ssrc.clear()
         self._adopt_audio_up(next((track for track in spec.up_tracks if track.kind == "audio"), None))
         self._adopt_audio_down(next((track for track in spec.down_tracks if track.kind == "audio"), None))
         self._adopt_video_up({track.mid: track for track in spec.up_tracks if track.kind == "video"})
         self._adopt_video_down({t.mid: t for t in spec.down_tracks if t.kind == "video"})
+        tracks: dict[str, AudioUpTrack | UpTrack] = dict(self._video_up)
+        if self._audio_up is not None:
+            tracks[self._audio_up.mid] = self._audio_up
+        self._streams.declare(spec.up_tracks, tracks)
 
     def _adopt_audio_up(self, wanted: UpTrackSpec | None) -> None:
         if wanted is None:
@@ -173,7 +173,6 @@ class WebRtcLeg:
         if self._audio_up is None or (self._audio_up.codec, self._audio_up.mid) != (codec, wanted.mid):
             level = wanted.extensions.audio_level
             self._audio_up = AudioUpTrack(wanted.mid, codec, level_extension=level)
-        self._by_ssrc |= dict.fromkeys(wanted.ssrcs, self._audio_up)
 
     def _adopt_audio_down(self, wanted: DownTrackSpec | None) -> None:
         if wanted is None:
@@ -206,7 +205,6 @@ class WebRtcLeg:
             if mid not in self._video_up:
                 self._video_up[mid] = UpTrack(spec, self._ssrc)
                 self._routes.publish(track_id(self.leg_id, mid), self._video_up[mid])
-            self._by_ssrc |= dict.fromkeys((*spec.ssrcs, *spec.rtx_ssrcs), self._video_up[mid])
 
     def _adopt_video_down(self, wanted: dict[str, DownTrackSpec]) -> None:
         for mid, track in list(self._video_down.items()):
@@ -231,25 +229,11 @@ class WebRtcLeg:
             if number is not None:
                 self._feedback.media_ssrc = ssrc
                 self._feedback.receive(number, now)
-        track = self._by_ssrc.get(ssrc) or self._find_track(ssrc, packet)
+        track = self._streams.find(ssrc, packet)
         if track is None:
             self.unrouted += 1
             return
         track.receive(packet, now)
-
-    def _find_track(self, ssrc: int, packet: bytes) -> AudioUpTrack | UpTrack | None:
-        """By the MID header extension, else by a payload type only one section has (RFC 8843 section 9.2)."""
-        mid = read_mid(packet, self._mid_extension) if self._mid_extension is not None else None
-        wanted = [track for track in self._spec.up_tracks if mid is None or track.mid == mid]
-        if mid is None:
-            wanted = [track for track in wanted if _carries(track, payload_type_of(packet))]
-        if len(wanted) != 1 or len(self._by_ssrc) >= MAX_SSRCS:
-            return None
-        spec = wanted[0]
-        track = self._audio_up if spec.kind == "audio" else self._video_up.get(spec.mid)
-        if track is not None:
-            self._by_ssrc[ssrc] = track
-        return track
 
     def _on_rtcp(self, packet: bytes, now: float) -> None:
         try:
@@ -274,7 +258,7 @@ class WebRtcLeg:
                     pass
 
     def _receive_sender_report(self, report: SenderReport, now: float) -> None:
-        track = self._by_ssrc.get(report.ssrc)
+        track = self._streams.get(report.ssrc)
         if track is not None:
             track.receive_sender_report(report, now)
 
@@ -322,20 +306,13 @@ class WebRtcLeg:
 
     def _report(self, now: float) -> list[RtcpPacket]:
         ntp_seconds = self._shell.ntp_seconds()
-        blocks: list[ReportBlock] = list(self._audio_up.take_report_blocks(now)) if self._audio_up else []
-        for up in self._video_up.values():
-            block = up.take_report_block(now)
-            blocks += [block] if block is not None else []
+        blocks: list[ReportBlock | None] = [*self._audio_up.take_report_blocks(now)] if self._audio_up else []
+        blocks += [up.take_report_block(now) for up in self._video_up.values()]
         senders: list[AudioDownTrack | DownTrack] = [*self._video_down.values()]
         if self._audio_down is not None:
             senders.append(self._audio_down)
-        reports = [report for sender in senders if (report := sender.sender_report(now, ntp_seconds))]
-        ssrcs = (self._ssrc, *(report.ssrc for report in reports))
-        return [
-            ReceiverReport(self._ssrc, tuple(blocks[:31])),
-            *reports,
-            SourceDescription(tuple((ssrc, CNAME) for ssrc in ssrcs)),
-        ]
+        sent = [sender.sender_report(now, ntp_seconds) for sender in senders]
+        return compose_report(self._ssrc, CNAME, [block for block in blocks if block is not None], sent)
 
     def statistics(self, audio: AudioStatistics) -> messages.LegStatistics:
         tracks = [self._audio_up.statistics(audio)] if self._audio_up else []
@@ -365,7 +342,7 @@ class WebRtcLeg:
         self._closed = True
         if self._transport.connected:
             ssrcs = tuple(track.ssrc for track in self._spec.down_tracks)
-            self._transport.send_rtcp(serialize_rtcp([*self._report(now), Goodbye(ssrcs[:31])]))
+            self._transport.send_rtcp(serialize_rtcp(farewell(self._report(now), ssrcs)))
         for mid in self._video_up:
             self._routes.unpublish(track_id(self.leg_id, mid))
         for mid in self._video_down:
@@ -385,7 +362,3 @@ def _remote(spec: WebRtcLegSpec) -> RemoteParameters:
 
 def _mid_extension(track: DownTrackSpec) -> dict[int, bytes]:
     return {} if track.extensions.mid is None else {track.extensions.mid: track.mid.encode()}
-
-
-def _carries(track: UpTrackSpec, payload_type: int) -> bool:
-    return any(payload_type in (codec.payload_type, codec.rtx_payload_type) for codec in track.codecs)

@@ -4,7 +4,7 @@ import copy
 
 import msgspec
 
-from bridge.errors import GlareError, NegotiationError, NotAllowedError, ParseError
+from bridge.errors import GlareError, NegotiationError, NotAllowedError
 from bridge.ids import LegId, TrackId, track_id
 from bridge.negotiation.phone_agreement import (
     ENDED,
@@ -17,20 +17,26 @@ from bridge.negotiation.phone_agreement import (
     find_video,
 )
 from bridge.negotiation.phone_audio import PhoneAudio, PhonePreferences, understand_audio
+from bridge.negotiation.phone_memory import PhoneMemory, parse_memory, serialize_memory
 from bridge.negotiation.phone_offer import PhoneOffer, make_offer, read_answer
-from bridge.negotiation.phone_section import PhonePlace, PhoneSection, find_sections, write_description
+from bridge.negotiation.phone_section import (
+    PhonePlace,
+    PhoneSection,
+    find_sections,
+    parse_description,
+    write_description,
+)
 from bridge.negotiation.phone_transport import (
     KeyMaker,
     KeyMakers,
     PhoneTransport,
     answer_transport,
-    without_keys,
 )
 from bridge.negotiation.phone_video import PhoneVideo
 from bridge.negotiation.video_wish import VideoWish
 from bridge.plane.messages import VIDEO_MID, RtpAudio, RtpVideo
 from bridge.wire.sdes import SUITES
-from bridge.wire.sdp import SessionDescription, parse_session_description, serialize_session_description
+from bridge.wire.sdp import SessionDescription
 from bridge.wire.sdp_section import Direction, MediaSection
 
 _WAYS = {"off": "plain RTP", "optional": "RTP or SRTP", "mandatory": "SRTP with a key the bridge can use"}
@@ -165,26 +171,11 @@ class PhoneSession:
 
     def remember(self) -> bytes:
         """What `recall` needs to go on after a restart: what is agreed, not an offer on its way."""
-        agreed = self._agreement
-        memory = _Memory(
-            session_id=self._session_id,
-            version=self._version,
-            wish=self._wish.value,
-            audio=None if agreed is None else msgspec.structs.replace(agreed.audio, srtp=None),
-            held_by_remote=agreed is not None and agreed.held_by_remote,
-            remote="" if agreed is None else serialize_session_description(without_keys(agreed.remote)),
-            audio_index=0 if agreed is None else agreed.audio_index,
-            dtmf_clock_rate_hz=8000 if agreed is None else agreed.dtmf_clock_rate_hz,
-            video=None
-            if agreed is None or agreed.video is None
-            else msgspec.structs.replace(agreed.video, srtp=None),
-            video_index=None if agreed is None else agreed.video_index,
-            no_video=NOT_OFFERED if agreed is None else agreed.no_video,
-            audio_suite=agreed.audio_transport.suite if agreed and agreed.audio_transport else "",
-            video_suite=agreed.video_transport.suite if agreed and agreed.video_transport else "",
-            video_ours=self._video_wish.ours,
+        return serialize_memory(
+            PhoneMemory(
+                self._session_id, self._version, self._wish, self._agreement, video_ours=self._video_wish.ours
+            )
         )
-        return msgspec.json.encode(memory)
 
     @classmethod
     def recall(cls, body: bytes, preferences: PhonePreferences | None = None) -> "PhoneSession":
@@ -192,16 +183,12 @@ class PhoneSession:
 
         Raises NegotiationError for bytes it cannot read.
         """
-        try:
-            memory = msgspec.json.decode(body, type=_Memory)
-        except msgspec.MsgspecError as error:
-            raise NegotiationError(f"what was remembered of the phone cannot be read: {error}") from error
+        memory = parse_memory(body, preferences or PhonePreferences())
         session = cls(memory.session_id, preferences)
         session._version = memory.version
-        session._wish = session._described = Direction(memory.wish)
+        session._wish = session._described = memory.wish
         session._video_wish = VideoWish(ours=memory.video_ours)
-        if memory.audio is not None:
-            session._agreement = _agreement_of(memory, memory.audio, session._preferences)
+        session._agreement = memory.agreement
         return session
 
     def place(self, local_address: str, local_port: int, video_port: int | None = None) -> None:
@@ -215,7 +202,7 @@ class PhoneSession:
         """Takes the offer of an INVITE or re-INVITE. GlareError while ours is pending (SIP status 491)."""
         if self._offered is not None:
             raise GlareError("The bridge's own offer is not answered yet; try again (RFC 3264 section 4).")
-        remote = _parse(offer_text)
+        remote = parse_description(offer_text)
         last = self._agreement
         if last is not None and len(remote.media) < len(last.remote.media):
             raise NegotiationError("The new offer has fewer m= lines than the last (RFC 3264 section 8).")
@@ -274,7 +261,7 @@ class PhoneSession:
         offered = self._offered
         if offered is None:
             raise NotAllowedError("No offer of the bridge is pending.")
-        remote = _parse(answer_text)
+        remote = parse_description(answer_text)
         if len(remote.media) != len(offered.media):
             raise NegotiationError("The answer has another number of m= lines (RFC 3264 section 6).")
         found = read_answer(remote, offered, self._preferences)
@@ -351,57 +338,3 @@ class PhoneSession:
             self._version += 1
             self._last_media = (address, media)
         return write_description(address, self._session_id, self._version, media)
-
-
-class _Memory(msgspec.Struct, frozen=True):
-    """A session on disk."""
-
-    session_id: int
-    version: int
-    wish: str
-    audio: RtpAudio | None
-    held_by_remote: bool
-    remote: str
-    audio_index: int
-    dtmf_clock_rate_hz: int
-    video: RtpVideo | None = None
-    video_index: int | None = None
-    no_video: str = NOT_OFFERED
-    audio_suite: str = ""
-    video_suite: str = ""
-    video_ours: bool = False
-
-
-def _agreement_of(memory: _Memory, audio: RtpAudio, preferences: PhonePreferences) -> PhoneAgreement:
-    """What is left of an agreement. Without its keys nothing can be said or heard until new ones are agreed."""
-    remote = _parse(memory.remote)
-    video, video_transport = memory.video, None
-    protocol = remote.media[memory.audio_index].protocol
-    audio_transport = PhoneTransport(protocol, rtcp_mux=audio.rtcp_mux, suite=memory.audio_suite)
-    if audio_transport.lacks_keys:
-        audio = msgspec.structs.replace(audio, sends=False, receives=False)
-    if video is not None and memory.video_index is not None:
-        protocol = remote.media[memory.video_index].protocol
-        video_transport = PhoneTransport(protocol, rtcp_mux=video.rtcp_mux, suite=memory.video_suite)
-        if video_transport.lacks_keys:
-            video = msgspec.structs.replace(video, sends=False, receives=False)
-    return PhoneAgreement(
-        audio,
-        memory.held_by_remote,
-        remote,
-        memory.audio_index,
-        memory.dtmf_clock_rate_hz,
-        video,
-        memory.video_index,
-        memory.no_video,
-        preferences.video_bps,
-        audio_transport,
-        video_transport,
-    )
-
-
-def _parse(text: str) -> SessionDescription:
-    try:
-        return parse_session_description(text)
-    except ParseError as error:
-        raise NegotiationError(error.reason) from error

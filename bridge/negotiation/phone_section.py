@@ -4,8 +4,14 @@ import ipaddress
 
 import msgspec
 
+from bridge.errors import NegotiationError, ParseError
 from bridge.negotiation.phone_transport import SrtpPolicy, can_carry, is_secure
-from bridge.wire.sdp import Origin, SessionDescription, serialize_session_description
+from bridge.wire.sdp import (
+    Origin,
+    SessionDescription,
+    parse_session_description,
+    serialize_session_description,
+)
 from bridge.wire.sdp_section import Connection, Direction, MediaSection, make_direction
 
 
@@ -28,6 +34,14 @@ class PhoneSection(msgspec.Struct, frozen=True):
     port: int
     rtcp_port: int
     direction: Direction
+
+
+def parse_description(text: str) -> SessionDescription:
+    """Raises NegotiationError for what is none."""
+    try:
+        return parse_session_description(text)
+    except ParseError as error:
+        raise NegotiationError(error.reason) from error
 
 
 def read_section(
