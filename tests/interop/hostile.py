@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+import pytest
 
 from bridge.peers.browser import SyntheticBrowser
-from bridge.peers.daemon_process import HOST, DaemonProcess
+from bridge.peers.daemon_process import HOST, DaemonProcess, daemon_process
 from bridge.peers.signaling_client import has_ended
 from bridge.peers.tone import level_db
 from bridge.peers.verdict import HEARD_DB
 from tests.interop.baresip import Baresip, baresip
+from tests.interop.conftest import complaints
 from tests.interop.desktop import AGENT_HZ, CUSTOMER_HZ, desktop, heard_in, hears
 
 CHANCE = random.Random(4475)  # the same garbage each run
@@ -303,3 +305,19 @@ def _even_pair() -> Iterator[tuple[socket.socket, socket.socket]]:
                 continue
             yield rtp, rtcp
             return
+
+
+@contextlib.asynccontextmanager
+async def hardened(
+    directories: pytest.TempPathFactory, growth_max_bytes: int
+) -> AsyncIterator[DaemonProcess]:
+    """A daemon that must live through the block: nothing of it is left, nothing grew, nothing was logged as a fault."""
+    async with daemon_process(directories.mktemp("daemon"), {"rtp.drain_s": 0.5}) as running:
+        async with unharmed_call(running, directories.mktemp("first")):
+            pass  # what is loaded once does not count as growth
+        before = memory_bytes(running)
+        yield running
+        await nothing_is_left(running)
+        assert memory_bytes(running) - before < growth_max_bytes
+        assert running.process.returncode is None, running.last_log_lines()
+    assert complaints(running) == []

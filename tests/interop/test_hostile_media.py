@@ -12,18 +12,16 @@ import pytest
 import pytest_asyncio
 from aioice import stun
 
-from bridge.peers.daemon_process import DaemonProcess, daemon_process
+from bridge.peers.daemon_process import DaemonProcess
 from bridge.peers.signaling_client import CommandFailedError, SignalingClient, signaling_client
 from bridge.transport.dtls import DtlsIdentity
-from tests.interop.conftest import complaints
 from tests.interop.hostile import (
     CHANCE,
     counted,
     garbage,
+    hardened,
     hostile_phone,
-    memory_bytes,
     metrics,
-    nothing_is_left,
     rtp_ports_in_use,
     throw,
     udp_socket,
@@ -39,15 +37,8 @@ STUN, DTLS, MEDIA = range(4), range(20, 64), range(128, 192)  # first bytes, RFC
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def bridge(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DaemonProcess]:
     """One daemon for all attacks: what one leaves behind would show at the end."""
-    async with daemon_process(tmp_path_factory.mktemp("daemon"), {"rtp.drain_s": 0.5}) as running:
-        async with unharmed_call(running, tmp_path_factory.mktemp("first")):
-            pass  # what is loaded once does not count as growth
-        before = memory_bytes(running)
+    async with hardened(tmp_path_factory, GROWTH_MAX_BYTES) as running:
         yield running
-        await nothing_is_left(running)
-        assert memory_bytes(running) - before < GROWTH_MAX_BYTES
-        assert running.process.returncode is None, running.last_log_lines()
-    assert complaints(running) == []
 
 
 # --- RTP and RTCP -----------------------------------------------------------------------------------------

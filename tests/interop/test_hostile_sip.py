@@ -9,18 +9,16 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from bridge.peers.daemon_process import HOST, DaemonProcess, daemon_process
-from tests.interop.conftest import complaints
+from bridge.peers.daemon_process import HOST, DaemonProcess
 from tests.interop.hostile import (
     SDP,
     ask,
     counted,
     garbage,
+    hardened,
     header,
-    memory_bytes,
     metrics,
     mutations,
-    nothing_is_left,
     sip_request,
     status_of,
     tcp_exchange,
@@ -41,15 +39,8 @@ MEGABYTE = 1 << 20
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def bridge(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DaemonProcess]:
     """One daemon for all attacks: what one leaves behind would show at the end."""
-    async with daemon_process(tmp_path_factory.mktemp("daemon"), {"rtp.drain_s": 0.5}) as running:
-        async with unharmed_call(running, tmp_path_factory.mktemp("first")):
-            pass  # what is loaded once does not count as growth
-        before = memory_bytes(running)
+    async with hardened(tmp_path_factory, GROWTH_MAX_BYTES) as running:
         yield running
-        await nothing_is_left(running)
-        assert memory_bytes(running) - before < GROWTH_MAX_BYTES
-        assert running.process.returncode is None, running.last_log_lines()
-    assert complaints(running) == []
 
 
 OPTIONS = sip_request()

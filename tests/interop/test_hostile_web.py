@@ -16,15 +16,14 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
 from bridge.peers.beside import beside
-from bridge.peers.daemon_process import HOST, DaemonProcess, daemon_process
+from bridge.peers.daemon_process import HOST, DaemonProcess
 from signaling.web.messages import SUBPROTOCOL
-from tests.interop.conftest import complaints
 from tests.interop.hostile import (
     CHANCE,
     counted,
+    hardened,
     memory_bytes,
     metrics,
-    nothing_is_left,
     processes,
     tcp_exchange,
     unharmed_call,
@@ -40,15 +39,8 @@ STRANGERS_MAX = 200  # signaling/web/app.py
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def bridge(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DaemonProcess]:
     """One daemon for all attacks: what one leaves behind would show at the end."""
-    async with daemon_process(tmp_path_factory.mktemp("daemon"), {"rtp.drain_s": 0.5}) as running:
-        async with unharmed_call(running, tmp_path_factory.mktemp("first")):
-            pass  # what is loaded once does not count as growth
-        before = memory_bytes(running)
+    async with hardened(tmp_path_factory, GROWTH_MAX_BYTES) as running:
         yield running
-        await nothing_is_left(running)
-        assert memory_bytes(running) - before < GROWTH_MAX_BYTES
-        assert running.process.returncode is None, running.last_log_lines()
-    assert complaints(running) == []
 
 
 # --- HTTP -------------------------------------------------------------------------------------------------

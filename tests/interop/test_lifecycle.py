@@ -2,8 +2,6 @@
 
 import asyncio
 import contextlib
-import datetime
-import ipaddress
 import json
 import math
 import signal
@@ -16,10 +14,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
@@ -30,6 +24,7 @@ from bridge.peers.daemon_process import HOST, DaemonProcess, daemon_process
 from bridge.peers.ports import free_media_ports, free_port
 from bridge.peers.signaling_client import CommandFailedError, Event, has_ended
 from signaling.web.messages import SUBPROTOCOL
+from tests.certificates import Authority
 from tests.interop.baresip import baresip
 from tests.interop.conftest import complaints
 from tests.interop.desktop import CUSTOMER_HZ, TONES_HZ, desktop, heard_in, hears
@@ -336,40 +331,13 @@ async def test_a_worker_that_always_dies_ends_the_daemon_with_one_line(tmp_path:
 # --- HTTPS ------------------------------------------------------------------------------------------------
 
 
-def write_certificate(directory: Path) -> tuple[Path, Path]:
-    """A certificate for 127.0.0.1 that is its own authority, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "warmbridge test")])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(minutes=5))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(HOST))]), False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
-        .sign(key, hashes.SHA256())
-    )
-    certificate_file, key_file = directory / "certificate.pem", directory / "key.pem"
-    certificate_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    key_file.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return certificate_file, key_file
-
-
 async def test_with_a_certificate_page_and_websocket_are_encrypted(tmp_path: Path) -> None:
-    certificate, key = write_certificate(tmp_path)
+    authority = Authority(tmp_path)
+    issued = authority.vouch(HOST)
     port, log = free_port(), tmp_path / "daemon.log"
-    arguments = serve(tmp_path, {"http.port": port, "http.certificate": certificate, "http.private_key": key})
-    trust = ssl.create_default_context(cafile=str(certificate))
+    https = {"http.port": port, "http.certificate": issued.certificate, "http.private_key": issued.key}
+    arguments = serve(tmp_path, https)
+    trust = ssl.create_default_context(cafile=str(authority.file))
     async with running(arguments, log) as process:
         await eventually("it serves", lambda: "= serving" in log.read_text(), 30.0)
         assert f"https://{HOST}:{port}/" in log.read_text()

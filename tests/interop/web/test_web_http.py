@@ -1,22 +1,17 @@
 """Health, metrics, the page and TLS over real uvicorn."""
 
-import datetime
 import ssl
 from collections.abc import AsyncIterator
-from ipaddress import ip_address
 from pathlib import Path
 
 import httpx
 import pytest
 import pytest_asyncio
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from bridge.errors import SettingsError
 from bridge.settings.web import Http
 from signaling.web.app import WebDoor
+from tests.certificates import Authority
 from tests.interop.web.front_desk import FrontDesk, front_desk, token
 
 
@@ -91,35 +86,11 @@ async def test_nothing_outside_the_page_is_served(desk: FrontDesk) -> None:
         assert (await get(desk, path)).status_code == 404
 
 
-def certificate(directory: Path) -> tuple[Path, Path]:
-    """A certificate for 127.0.0.1 and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    (directory / "cert.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    (directory / "key.pem").write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-    )
-    return directory / "cert.pem", directory / "key.pem"
-
-
 async def test_https_and_wss_with_a_certificate(tmp_path: Path) -> None:
-    chain, key = certificate(tmp_path)
-    async with front_desk({"certificate": str(chain), "private_key": str(key)}) as desk:
-        desk.tls = ssl.create_default_context(cafile=str(chain))
+    authority = Authority(tmp_path)
+    issued = authority.vouch("127.0.0.1")
+    async with front_desk({"certificate": str(issued.certificate), "private_key": str(issued.key)}) as desk:
+        desk.tls = ssl.create_default_context(cafile=str(authority.file))
         response = await get(desk, "/healthz")
         assert response.headers["strict-transport-security"]
         async with desk.desktop("alice") as alice:

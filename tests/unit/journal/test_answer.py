@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from bridge.journal.answer import JournaledAnswers, StoredAnswer
-from tests.unit.journal.test_journal import attached, running, url_of
+from tests.unit.journal.contract import running
+from tests.unit.journal.test_journal import attached, url_of
 
 CREATED = StoredAnswer("print", 201, b'{"a": 1}', {"ETag": '"3"'})
 

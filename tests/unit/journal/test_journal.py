@@ -1,8 +1,6 @@
 """The journal keeps what happened, in order and before anybody sees it; a restart reads it back."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -16,6 +14,7 @@ from bridge.ids import IdSource, InteractionId, LegId, ParticipantId
 from bridge.journal.journal import Journal, JournalError
 from bridge.journal.record import event_name, parse_event, serialize_event
 from tests.unit.desk.house import EVE, House
+from tests.unit.journal.contract import running
 
 ID = InteractionId("int_1")
 
@@ -26,22 +25,6 @@ def attached(number: int) -> LegAttached:
 
 def url_of(directory: Path) -> str:
     return f"sqlite+aiosqlite:///{directory / 'journal.db'}"
-
-
-@asynccontextmanager
-async def running(url: str, boot_id: str = "boot_1") -> AsyncIterator[Journal]:
-    """An open journal with its writer; what is pending when the block ends is written."""
-    journal = Journal(url, ManualClock(), boot_id)
-    await journal.open()
-    async with asyncio.TaskGroup() as tasks:
-        writer = tasks.create_task(journal.run())
-        try:
-            yield journal
-        finally:
-            writer.cancel()
-            with suppress(asyncio.CancelledError):
-                await writer
-            await journal.aclose()
 
 
 async def test_events_are_read_back_in_order(tmp_path: Path) -> None:
