@@ -27,6 +27,7 @@ from bridge.desk import (
 from bridge.desk.account import Account, Registration, Standing
 from bridge.desk.call_failure import failure_of
 from bridge.desk.expert import Expert
+from bridge.desk.fact import apply
 from bridge.desk.figures import QueueFigures
 from bridge.desk.flow import Flow
 from bridge.desk.interaction import Interaction
@@ -83,7 +84,7 @@ class Desk:
     def replay(self, events_: Iterable[events.DeskEvent]) -> None:
         """Takes events read back from the journal for facts."""
         for event in events_:
-            self._state.apply(event)
+            apply(self._state, event)
             self._note_deadlines((event,))
 
     def snapshot(self) -> DeskSnapshot:

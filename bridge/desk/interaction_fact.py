@@ -1,17 +1,15 @@
 """What the events of an interaction as a whole do to the state."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bridge.desk import events
 from bridge.desk.interaction import Interaction
+from bridge.desk.state import DeskState
 from bridge.desk.value import replace
 
-if TYPE_CHECKING:
-    from bridge.desk.state import DeskState
 
-
-def _interaction_opened(state: "DeskState", event: events.InteractionOpened) -> None:
+def _interaction_opened(state: DeskState, event: events.InteractionOpened) -> None:
     state.put(
         Interaction(
             event.interaction_id,
@@ -24,18 +22,18 @@ def _interaction_opened(state: "DeskState", event: events.InteractionOpened) -> 
     )
 
 
-def _interaction_ended(state: "DeskState", event: events.InteractionEnded) -> None:
+def _interaction_ended(state: DeskState, event: events.InteractionEnded) -> None:
     was = state.interactions[event.interaction_id]
     state.put(replace(was, ended_at=event.at, end_reason=event.reason, ended_by=event.by))
     state.retire(event.interaction_id)
 
 
-def _attributes_set(state: "DeskState", event: events.AttributesSet) -> None:
+def _attributes_set(state: DeskState, event: events.AttributesSet) -> None:
     was = state.interactions[event.interaction_id]
     state.put(replace(was, attributes={**was.attributes, **event.attributes}))
 
 
-APPLY: dict[type, Callable[["DeskState", Any], None]] = {
+APPLY: dict[type, Callable[[DeskState, Any], None]] = {
     events.InteractionOpened: _interaction_opened,
     events.InteractionEnded: _interaction_ended,
     events.AttributesSet: _attributes_set,

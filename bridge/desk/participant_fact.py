@@ -1,18 +1,16 @@
 """What the events of participants and their legs do to the state."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bridge.desk import events
 from bridge.desk.participant import Participant, ParticipantState
 from bridge.desk.queue_fact import count_participant_moved
+from bridge.desk.state import DeskState
 from bridge.desk.value import replace
 
-if TYPE_CHECKING:
-    from bridge.desk.state import DeskState
 
-
-def _participant_added(state: "DeskState", event: events.ParticipantAdded) -> None:
+def _participant_added(state: DeskState, event: events.ParticipantAdded) -> None:
     participant = Participant(
         event.participant_id,
         event.role,
@@ -26,11 +24,11 @@ def _participant_added(state: "DeskState", event: events.ParticipantAdded) -> No
     state.put(state.interactions[event.interaction_id].with_participant(participant))
 
 
-def _participant_dialed(state: "DeskState", event: events.ParticipantDialed) -> None:
+def _participant_dialed(state: DeskState, event: events.ParticipantDialed) -> None:
     state.put_participant(event, dialed_leg_id=event.leg_id)
 
 
-def _participant_moved(state: "DeskState", event: events.ParticipantMoved) -> None:
+def _participant_moved(state: DeskState, event: events.ParticipantMoved) -> None:
     was = state.interactions[event.interaction_id].participant(event.participant_id)
     count_participant_moved(state, was, event)
     gone = event.state in (ParticipantState.DISCONNECTED, ParticipantState.WRAP_UP)
@@ -58,28 +56,28 @@ def _participant_moved(state: "DeskState", event: events.ParticipantMoved) -> No
     state.experts[was.user_id] = expert
 
 
-def _participant_muted(state: "DeskState", event: events.ParticipantMuted) -> None:
+def _participant_muted(state: DeskState, event: events.ParticipantMuted) -> None:
     state.put_participant(event, muted=True)
 
 
-def _participant_unmuted(state: "DeskState", event: events.ParticipantUnmuted) -> None:
+def _participant_unmuted(state: DeskState, event: events.ParticipantUnmuted) -> None:
     state.put_participant(event, muted=False)
 
 
-def _remote_hold_changed(state: "DeskState", event: events.RemoteHoldChanged) -> None:
+def _remote_hold_changed(state: DeskState, event: events.RemoteHoldChanged) -> None:
     state.put_participant(event, held_by_remote=event.held)
 
 
-def _video_changed(state: "DeskState", event: events.VideoChanged) -> None:
+def _video_changed(state: DeskState, event: events.VideoChanged) -> None:
     state.put_participant(event, sends_video=event.sends_video)
 
 
-def _leg_attached(state: "DeskState", event: events.LegAttached) -> None:
+def _leg_attached(state: DeskState, event: events.LegAttached) -> None:
     was = state.interactions[event.interaction_id].participant(event.participant_id)
     state.put_participant(event, leg_ids=(*was.leg_ids, event.leg_id))
 
 
-def _leg_detached(state: "DeskState", event: events.LegDetached) -> None:
+def _leg_detached(state: DeskState, event: events.LegDetached) -> None:
     was = state.interactions[event.interaction_id].participant(event.participant_id)
     state.put_participant(
         event,
@@ -88,7 +86,7 @@ def _leg_detached(state: "DeskState", event: events.LegDetached) -> None:
     )
 
 
-APPLY: dict[type, Callable[["DeskState", Any], None]] = {
+APPLY: dict[type, Callable[[DeskState, Any], None]] = {
     events.ParticipantAdded: _participant_added,
     events.ParticipantDialed: _participant_dialed,
     events.ParticipantMoved: _participant_moved,

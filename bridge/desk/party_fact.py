@@ -2,18 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bridge.desk import events
 from bridge.desk.companion import Companion
+from bridge.desk.state import DeskState
 from bridge.desk.supervision import Supervision
 from bridge.desk.transfer import LIVE, Transfer
 
-if TYPE_CHECKING:
-    from bridge.desk.state import DeskState
 
-
-def _transfer_started(state: "DeskState", event: events.TransferStarted) -> None:
+def _transfer_started(state: DeskState, event: events.TransferStarted) -> None:
     transfer = Transfer(
         event.kind,
         event.state,
@@ -27,7 +25,7 @@ def _transfer_started(state: "DeskState", event: events.TransferStarted) -> None
     state.put(replace(state.interactions[event.interaction_id], transfer=transfer))
 
 
-def _transfer_moved(state: "DeskState", event: events.TransferMoved) -> None:
+def _transfer_moved(state: DeskState, event: events.TransferMoved) -> None:
     was = state.interactions[event.interaction_id]
     assert was.transfer is not None, "a transfer moves after it was started"
     moved = replace(
@@ -36,23 +34,23 @@ def _transfer_moved(state: "DeskState", event: events.TransferMoved) -> None:
     state.put(replace(was, transfer=moved if event.state in LIVE else None))
 
 
-def _supervision_set(state: "DeskState", event: events.SupervisionSet) -> None:
+def _supervision_set(state: DeskState, event: events.SupervisionSet) -> None:
     state.put_participant(event, supervision=Supervision(event.mode, event.coached_id))
 
 
-def _capabilities_changed(state: "DeskState", event: events.CapabilitiesChanged) -> None:
+def _capabilities_changed(state: DeskState, event: events.CapabilitiesChanged) -> None:
     was = state.interactions[event.interaction_id].participant(event.participant_id)
     others = tuple(entry for entry in was.leg_capabilities if entry[0] != event.leg_id)
     state.put_participant(event, leg_capabilities=(*others, (event.leg_id, event.capabilities)))
 
 
-def _companion_link_created(state: "DeskState", event: events.CompanionLinkCreated) -> None:
+def _companion_link_created(state: DeskState, event: events.CompanionLinkCreated) -> None:
     was = state.interactions[event.interaction_id].participant(event.participant_id)
     link = Companion(event.link_id, event.expires_at)
     state.put_participant(event, companions=(*was.companions, link))
 
 
-def _companion_link_moved(state: "DeskState", event: events.CompanionLinkMoved) -> None:
+def _companion_link_moved(state: DeskState, event: events.CompanionLinkMoved) -> None:
     """The participant keeps the live ones; the journal keeps the rest."""
     was = state.interactions[event.interaction_id].participant(event.participant_id)
     moved = (
@@ -62,7 +60,7 @@ def _companion_link_moved(state: "DeskState", event: events.CompanionLinkMoved) 
     state.put_participant(event, companions=tuple(link for link in moved if link.is_live))
 
 
-APPLY: dict[type, Callable[["DeskState", Any], None]] = {
+APPLY: dict[type, Callable[[DeskState, Any], None]] = {
     events.TransferStarted: _transfer_started,
     events.TransferMoved: _transfer_moved,
     events.SupervisionSet: _supervision_set,

@@ -1,17 +1,15 @@
 """What the events of users' presence and of their desktops do to the state."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bridge.desk import events
 from bridge.desk.expert import Expert, Presence
+from bridge.desk.state import DeskState
 from bridge.desk.value import replace
 
-if TYPE_CHECKING:
-    from bridge.desk.state import DeskState
 
-
-def _presence_changed(state: "DeskState", event: events.PresenceChanged) -> None:
+def _presence_changed(state: DeskState, event: events.PresenceChanged) -> None:
     was = state.experts.get(event.user_id)
     if was is None:
         was = Expert(event.user_id, event.name, event.role, since=event.at, idle_since=event.at)
@@ -32,15 +30,15 @@ def _presence_changed(state: "DeskState", event: events.PresenceChanged) -> None
     )
 
 
-def _desktop_lost(state: "DeskState", event: events.DesktopLost) -> None:
+def _desktop_lost(state: DeskState, event: events.DesktopLost) -> None:
     state.experts[event.user_id] = replace(state.experts[event.user_id], lost_at=event.at)
 
 
-def _desktop_returned(state: "DeskState", event: events.DesktopReturned) -> None:
+def _desktop_returned(state: DeskState, event: events.DesktopReturned) -> None:
     state.experts[event.user_id] = replace(state.experts[event.user_id], lost_at=None)
 
 
-APPLY: dict[type, Callable[["DeskState", Any], None]] = {
+APPLY: dict[type, Callable[[DeskState, Any], None]] = {
     events.PresenceChanged: _presence_changed,
     events.DesktopLost: _desktop_lost,
     events.DesktopReturned: _desktop_returned,

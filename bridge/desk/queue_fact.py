@@ -9,14 +9,14 @@ from bridge.desk.callback import Callback
 from bridge.desk.figures import QueueFigures
 from bridge.desk.participant import MediaType, Participant, ParticipantState
 from bridge.desk.seat import Seat, SeatState
+from bridge.desk.state import DeskState
 from bridge.desk.value import replace
 
 if TYPE_CHECKING:
-    from bridge.desk.state import DeskState
     from bridge.ids import QueueId
 
 
-def add_to_figures(state: "DeskState", queue_id: "QueueId | None", **more: float) -> None:
+def add_to_figures(state: DeskState, queue_id: "QueueId | None", **more: float) -> None:
     """Adds to the figures of a queue, if it is one."""
     if queue_id is None:
         return
@@ -25,7 +25,7 @@ def add_to_figures(state: "DeskState", queue_id: "QueueId | None", **more: float
     state.figures[queue_id] = replace(was, **changes)
 
 
-def count_seat_opened(state: "DeskState", event: events.SeatOpened) -> None:
+def count_seat_opened(state: DeskState, event: events.SeatOpened) -> None:
     interaction = state.interactions[event.interaction_id]
     if interaction.live_callback is None:  # who is called back has entered before
         add_to_figures(state, event.queue_id, entered=1)
@@ -33,7 +33,7 @@ def count_seat_opened(state: "DeskState", event: events.SeatOpened) -> None:
         add_to_figures(state, event.asked_queue_id, overflowed=1)
 
 
-def count_seat_moved(state: "DeskState", seat: Seat, event: events.SeatMoved) -> None:
+def count_seat_moved(state: DeskState, seat: Seat, event: events.SeatMoved) -> None:
     """`seat` is as it was before."""
     if seat.queue_id is None or not seat.is_live:
         return
@@ -46,7 +46,7 @@ def count_seat_moved(state: "DeskState", seat: Seat, event: events.SeatMoved) ->
         add_to_figures(state, seat.queue_id, abandoned=1)
 
 
-def count_participant_moved(state: "DeskState", was: Participant, event: events.ParticipantMoved) -> None:
+def count_participant_moved(state: DeskState, was: Participant, event: events.ParticipantMoved) -> None:
     """A conversation or the work after it is over. `was` is the participant before."""
     left = event.state in (ParticipantState.WRAP_UP, ParticipantState.DISCONNECTED)
     if left and was.is_live and was.session_since is not None:
@@ -58,15 +58,15 @@ def count_participant_moved(state: "DeskState", was: Participant, event: events.
 # --- one function per event -------------------------------------------------------------------------------
 
 
-def _participant_assigned(state: "DeskState", event: events.ParticipantAssigned) -> None:
+def _participant_assigned(state: DeskState, event: events.ParticipantAssigned) -> None:
     state.put_participant(event, user_id=event.user_id, name=event.name)
 
 
-def _wrap_up_completed(state: "DeskState", event: events.WrapUpCompleted) -> None:
+def _wrap_up_completed(state: DeskState, event: events.WrapUpCompleted) -> None:
     state.put_participant(event, wrap_up_code=event.code, wrap_up_note=event.note)
 
 
-def _seat_queued(state: "DeskState", event: events.SeatQueued) -> None:
+def _seat_queued(state: DeskState, event: events.SeatQueued) -> None:
     interaction = state.interactions[event.interaction_id]
     was = interaction.seat(event.seat_id)
     seat = replace(
@@ -87,7 +87,7 @@ def _seat_queued(state: "DeskState", event: events.SeatQueued) -> None:
     add_to_figures(state, event.queue_id, entered=1)
 
 
-def _seat_ranked(state: "DeskState", event: events.SeatRanked) -> None:
+def _seat_ranked(state: DeskState, event: events.SeatRanked) -> None:
     interaction = state.interactions[event.interaction_id]
     seat = replace(
         interaction.seat(event.seat_id), head_start_s=event.head_start_s, not_before=event.not_before
@@ -95,7 +95,7 @@ def _seat_ranked(state: "DeskState", event: events.SeatRanked) -> None:
     state.put(interaction.with_seat(seat))
 
 
-def _video_downgraded(state: "DeskState", event: events.VideoDowngraded) -> None:
+def _video_downgraded(state: DeskState, event: events.VideoDowngraded) -> None:
     interaction = state.interactions[event.interaction_id]
     seat = interaction.seat(event.seat_id)
     state.put(interaction.with_seat(replace(seat, type=MediaType.VOICE, downgrade_reason=event.reason)))
@@ -103,19 +103,19 @@ def _video_downgraded(state: "DeskState", event: events.VideoDowngraded) -> None
         state.put_participant(event, type=MediaType.VOICE, downgrade_reason=event.reason)
 
 
-def _position_announced(state: "DeskState", event: events.PositionAnnounced) -> None:
+def _position_announced(state: DeskState, event: events.PositionAnnounced) -> None:
     interaction = state.interactions[event.interaction_id]
     seat = replace(interaction.seat(event.seat_id), announced_at=event.at)
     state.put(interaction.with_seat(seat))
 
 
-def _callback_requested(state: "DeskState", event: events.CallbackRequested) -> None:
+def _callback_requested(state: DeskState, event: events.CallbackRequested) -> None:
     interaction = state.interactions[event.interaction_id]
     callback = Callback(event.callback_id, event.number, event.at, event.by, not_before=event.not_before)
     state.put(replace(interaction, callback=callback, queue_id=event.queue_id))
 
 
-def _callback_moved(state: "DeskState", event: events.CallbackMoved) -> None:
+def _callback_moved(state: DeskState, event: events.CallbackMoved) -> None:
     interaction = state.interactions[event.interaction_id]
     assert interaction.callback is not None, "a callback moves after it was requested"
     callback = replace(
@@ -130,32 +130,32 @@ def _callback_moved(state: "DeskState", event: events.CallbackMoved) -> None:
     state.put(replace(interaction, callback=callback))
 
 
-def _readiness_changed(state: "DeskState", event: events.ReadinessChanged) -> None:
+def _readiness_changed(state: DeskState, event: events.ReadinessChanged) -> None:
     expert = state.experts[event.user_id]
     state.experts[event.user_id] = replace(expert, proved=event.proved, fault=event.reason)
 
 
-def _profile_set(state: "DeskState", event: events.ProfileSet) -> None:
+def _profile_set(state: DeskState, event: events.ProfileSet) -> None:
     state.put_profile(event.profile)
     if event.user_id in state.directory.accounts:
         note_change(state, event.user_id)
 
 
-def _queue_declared(state: "DeskState", event: events.QueueDeclared) -> None:
+def _queue_declared(state: DeskState, event: events.QueueDeclared) -> None:
     state.queues[event.queue_id] = event.queue
     state.declared[event.queue_id] = event.queue
 
 
-def _queue_removed(state: "DeskState", event: events.QueueRemoved) -> None:
+def _queue_removed(state: DeskState, event: events.QueueRemoved) -> None:
     state.queues.pop(event.queue_id, None)  # the configuration may have dropped it since
     state.declared.pop(event.queue_id, None)
 
 
-def _queue_depth_exceeded(state: "DeskState", event: events.QueueDepthExceeded) -> None:
+def _queue_depth_exceeded(state: DeskState, event: events.QueueDepthExceeded) -> None:
     state.notified_at[event.queue_id] = event.at
 
 
-APPLY: dict[type, Callable[["DeskState", Any], None]] = {
+APPLY: dict[type, Callable[[DeskState, Any], None]] = {
     events.ParticipantAssigned: _participant_assigned,
     events.WrapUpCompleted: _wrap_up_completed,
     events.SeatQueued: _seat_queued,

@@ -1,19 +1,17 @@
 """What the events of seats, and of the offers made for them, do to the state."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bridge.desk import events
 from bridge.desk.offer import Offer, OfferState
 from bridge.desk.queue_fact import add_to_figures, count_seat_moved, count_seat_opened
 from bridge.desk.seat import Seat
+from bridge.desk.state import DeskState
 from bridge.desk.value import replace
 
-if TYPE_CHECKING:
-    from bridge.desk.state import DeskState
 
-
-def _seat_opened(state: "DeskState", event: events.SeatOpened) -> None:
+def _seat_opened(state: DeskState, event: events.SeatOpened) -> None:
     seat = Seat(
         event.seat_id,
         event.role,
@@ -39,7 +37,7 @@ def _seat_opened(state: "DeskState", event: events.SeatOpened) -> None:
     count_seat_opened(state, event)
 
 
-def _seat_moved(state: "DeskState", event: events.SeatMoved) -> None:
+def _seat_moved(state: DeskState, event: events.SeatMoved) -> None:
     interaction = state.interactions[event.interaction_id]
     was = interaction.seat(event.seat_id)
     count_seat_moved(state, was, event)
@@ -50,7 +48,7 @@ def _seat_moved(state: "DeskState", event: events.SeatMoved) -> None:
     state.put(interaction.with_seat(seat))
 
 
-def _offer_made(state: "DeskState", event: events.OfferMade) -> None:
+def _offer_made(state: DeskState, event: events.OfferMade) -> None:
     offer = Offer(
         event.offer_id,
         event.interaction_id,
@@ -64,14 +62,14 @@ def _offer_made(state: "DeskState", event: events.OfferMade) -> None:
     add_to_figures(state, seat.queue_id, offered=1)
 
 
-def _offer_ended(state: "DeskState", event: events.OfferEnded) -> None:
+def _offer_ended(state: DeskState, event: events.OfferEnded) -> None:
     offer = state.take_offer(event.offer_id)
     expert = state.experts.get(offer.user_id)
     if expert is not None and (event.missed or event.state is OfferState.ACCEPTED):
         state.experts[offer.user_id] = replace(expert, missed=expert.missed + 1 if event.missed else 0)
 
 
-APPLY: dict[type, Callable[["DeskState", Any], None]] = {
+APPLY: dict[type, Callable[[DeskState, Any], None]] = {
     events.SeatOpened: _seat_opened,
     events.SeatMoved: _seat_moved,
     events.OfferMade: _offer_made,

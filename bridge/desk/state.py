@@ -1,20 +1,9 @@
-"""The desk's state and the one way to change it: applying an event."""
+"""The desk's state: what there is, and what is asked of it often. `fact` is the one way to change it."""
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from bridge.desk import (
-    account_fact,
-    events,
-    flow_fact,
-    interaction_fact,
-    participant_fact,
-    party_fact,
-    presence_fact,
-    queue_fact,
-    seat_fact,
-)
 from bridge.desk.account import Directory
 from bridge.desk.companion import LinkState
 from bridge.desk.expert import Expert, Proof
@@ -94,10 +83,6 @@ class DeskState:
         self._ended: deque[InteractionId] = deque()
         self._ended_kept = ended_kept
         self.forgotten = 0
-
-    def apply(self, event: events.DeskEvent) -> None:
-        """Takes `event` for a fact. Used by each step, and by a restart that replays the journal."""
-        _APPLY[type(event)](self, event)
 
     def interaction(self, interaction_id: InteractionId) -> Interaction:
         """Raises NotFoundError."""
@@ -330,16 +315,3 @@ class DeskState:
         self.notified_at.update(snapshot.notified_at)
         self.noticed_at.update(snapshot.noticed_at)
         self.forgotten = snapshot.forgotten
-
-
-# The annotation is wide because each function takes its own event; the keys keep them apart.
-_APPLY: dict[type, Callable[[DeskState, Any], None]] = {
-    **interaction_fact.APPLY,
-    **participant_fact.APPLY,
-    **seat_fact.APPLY,
-    **presence_fact.APPLY,
-    **account_fact.APPLY,
-    **queue_fact.APPLY,
-    **flow_fact.APPLY,
-    **party_fact.APPLY,
-}

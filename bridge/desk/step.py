@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from bridge.desk import events
+from bridge.desk.fact import apply
 from bridge.desk.interaction import Interaction
 from bridge.desk.offer import Offer, OfferTrigger
 from bridge.desk.participant import MediaType, Participant, ParticipantRole, ParticipantTrigger
@@ -40,7 +41,7 @@ class Step:
         self.wakes: list[float] = []
 
     def record(self, event: events.DeskEvent) -> None:
-        self.state.apply(event)
+        apply(self.state, event)
         self.events.append(event)
 
     def wake_at(self, at: float) -> None:
