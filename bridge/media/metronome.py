@@ -1,5 +1,6 @@
 """The beat of the mixer: absolute ticks, so that lateness never adds up."""
 
+from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -10,17 +11,20 @@ from bridge.media.frames import TICK_S
 # would reach the listeners as delay, and running it makes the next tick late too.
 MOST_AT_ONCE: Final = 3
 LATE_S: Final = 0.005  # a tick this late is counted
+REMEMBERED_TICKS: Final = 1_000  # twenty seconds: the percentile is of these
+QUANTILE: Final = 0.99
 
 
 class Metronome:
     """Says how many ticks are due. Tick n is due at `start + n * 20 ms`, whenever it was asked."""
 
-    __slots__ = ("_index", "_skipped_untold", "_start", "late", "skipped", "worst_s")
+    __slots__ = ("_index", "_lateness", "_skipped_untold", "_start", "late", "skipped", "worst_s")
 
     def __init__(self, start: float) -> None:
         self._start = start
         self._index = 0
         self._skipped_untold = 0
+        self._lateness: deque[float] = deque(maxlen=REMEMBERED_TICKS)
         self.late = 0
         self.skipped = 0
         self.worst_s = 0.0
@@ -39,8 +43,8 @@ class Metronome:
         lateness = now - self.timer()
         if lateness < 0:
             return 0
-        self._count(lateness)
         ticks = int(lateness / TICK_S) + 1
+        self._count(lateness, ticks)
         if ticks > MOST_AT_ONCE:
             self._skipped_untold += ticks - 1
             self.skipped += ticks - 1
@@ -54,10 +58,19 @@ class Metronome:
         skipped, self._skipped_untold = self._skipped_untold, 0
         return skipped
 
-    def _count(self, lateness: float) -> None:
+    @property
+    def lateness_p99_s(self) -> float:
+        """What 99 % of the last twenty seconds' ticks kept; the skipped ones count, as late as they were then."""
+        if not self._lateness:
+            return 0.0
+        return sorted(self._lateness)[int(QUANTILE * (len(self._lateness) - 1))]
+
+    def _count(self, lateness: float, ticks: int) -> None:
         self.worst_s = max(self.worst_s, lateness)
         if lateness > LATE_S:
             self.late += 1
+        for number in range(min(ticks, REMEMBERED_TICKS)):
+            self._lateness.append(lateness - number * TICK_S)
 
 
 class Beat:

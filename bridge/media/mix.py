@@ -20,6 +20,7 @@ ATTACK_SAMPLES: Final = 240  # 5 ms
 STATEFUL_MERGE_TICKS: Final = 25
 STATELESS_MERGE_TICKS: Final = 2  # only the resampler's 3 ms have to be equal
 LEVEL_WEIGHT: Final = 0.1  # of the newest tick in the level shown to people
+SILENT_TICKS: Final = 50  # CELT says the same three octets of silence from its fourth frame on (measured)
 UNSHAREABLE: Final = frozenset({"G722"})  # its encoder cannot be cloned
 
 FADE_OUT: Final[Samples] = np.linspace(1.0, 0.0, MIX_SAMPLES, dtype=np.float32)
@@ -40,6 +41,7 @@ class Mix:
         "previous",
         "profile",
         "shareable",
+        "silence",
         "slot",
         "solo",
         "stable_ticks",
@@ -58,6 +60,9 @@ class Mix:
         self.power = 0.0
         self.last_power = 0.0
         self.solo: Player | None = None  # in this tick: all of the mix, whose payload may be kept
+        self.silence = (
+            b""  # the payload of a silence that lasts; b"": it does not, or differs from tick to tick
+        )
         self.is_replayed = False  # in the last tick: its row does not hold what was heard
         self._merge_ticks = STATEFUL_MERGE_TICKS if profile.opus else STATELESS_MERGE_TICKS
 
@@ -80,16 +85,20 @@ class Mix:
         self.previous = self.content
         self.content = content
         self.stable_ticks = self.stable_ticks + 1 if content == self.previous else 0
+        if self.stable_ticks == 0:
+            self.silence = b""
         if profile == self.profile:
             return
         if profile.opus and isinstance(self.encoder, OpusEncoder):
             self.encoder.adopt(profile.opus)
         self.profile = profile
         self.stable_ticks = 0
+        self.silence = b""
 
     def rest(self, now: float, on_fault: OnFault) -> None:
         """A tick that nobody gets: time goes on, the encoder stands still and is like no other any more."""
         self.stable_ticks = 0
+        self.silence = b""
         self.is_replayed = False
         self.push(b"", now, on_fault)
 
@@ -101,6 +110,19 @@ class Mix:
             and self.gain == 1.0
             and self.stable_ticks >= STATELESS_MERGE_TICKS
             and isinstance(self.encoder, G711Encoder)
+        )
+
+    @property
+    def is_lasting_silence(self) -> bool:
+        """Whether the encoder has nothing to tell and has forgotten what it told before. SILK is out of it: its
+        noise is never the same."""
+        opus = self.profile.opus
+        return (
+            not self.content
+            and self.gain == 1.0
+            and self.shareable
+            and self.stable_ticks >= SILENT_TICKS
+            and (opus is None or not (opus.expected_loss_percent or opus.dtx))
         )
 
     def replay(self, frame: EncodedFrame, now: float, on_fault: OnFault) -> None:

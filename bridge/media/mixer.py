@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from bridge.codec.audio import known
-from bridge.codec.sample import Rows, dbov, frame_samples
+from bridge.codec.sample import Rows, Samples, dbov, frame_samples
 from bridge.ids import LegId, ParticipantId, RoomId
 from bridge.media.bank import Banks
 from bridge.media.frames import MIX_SAMPLES, FrameSink, FrameSource
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 VOICES_PER_STEP: Final = 24  # decoding Opus costs 20-40 us each: a step stays around one millisecond
 REPLAYS_PER_STEP: Final = 64  # looked up and sent: about 10 us each
+NOTHING_HEARD: Final[Samples] = np.zeros(MIX_SAMPLES, dtype=np.float32)
 MIXES_PER_STEP: Final = 16  # encoding Opus costs 40-160 us each
 
 
@@ -348,6 +349,9 @@ class Mixer:
         """Gives mixes that were replayed in the last tick the past that they would have had."""
         for mix in mixes:
             if not mix.is_replayed:
+                continue
+            if not mix.previous:
+                self._mixes.resume(mix, NOTHING_HEARD)
                 continue
             player = self._speakers[mix.previous[0]]
             assert isinstance(player, Player)

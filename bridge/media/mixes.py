@@ -205,19 +205,24 @@ class Mixes:
         for mix in mixes:
             if isinstance(mix.encoder, G711Encoder):
                 batches.setdefault(mix.encoder.law, []).append(mix)
-            elif mix.encoder.rate_hz == MIX_RATE_HZ:
-                mix.push(mix.encoder.encode(self._rows[mix.slot, HISTORY:]), now, self._on_fault)
-            else:
-                mix.push(
-                    mix.encoder.encode(self._at_rate([mix], mix.encoder.rate_hz)[0]), now, self._on_fault
-                )
+                continue
+            rate_hz = mix.encoder.rate_hz
+            is_native = rate_hz == MIX_RATE_HZ
+            samples = self._rows[mix.slot, HISTORY:] if is_native else self._at_rate([mix], rate_hz)[0]
+            self._push(mix, mix.encoder.encode(samples), now)
         for law, batch in batches.items():
             payloads = law.encode_many(self._at_rate(batch, G711Encoder.rate_hz))
             for mix, payload in zip(batch, payloads, strict=True):
-                mix.push(payload, now, self._on_fault)
-                if mix.solo is not None:
-                    mix.solo.keep(mix.profile.name, EncodedFrame(payload, mix.last_power))
+                self._push(mix, payload, now)
         self.encodes += len(mixes)
+
+    def _push(self, mix: Mix, payload: bytes, now: float) -> None:
+        """Sends a new payload, and keeps it where it will be wanted again."""
+        mix.push(payload, now, self._on_fault)
+        if mix.solo is not None:
+            mix.solo.keep(mix.profile.name, EncodedFrame(payload, mix.last_power))
+        elif mix.is_lasting_silence:
+            mix.silence = payload
 
     def _at_rate(self, mixes: Sequence[Mix], rate_hz: int) -> Rows:
         converter = resampler(MIX_RATE_HZ, rate_hz)
@@ -226,6 +231,8 @@ class Mixes:
 
 def _known(mix: Mix, speakers: Mapping[int, object]) -> EncodedFrame | None:
     """The tick's payload, if it was made before; if it can be kept instead, `solo` says whose it is."""
+    if mix.silence:
+        return EncodedFrame(mix.silence, 0.0)
     if not mix.repeats:
         return None
     player = speakers.get(mix.content[0])

@@ -258,6 +258,7 @@ class Worker:
             "ticks_late_total": metronome.late,
             "ticks_skipped_total": metronome.skipped,
             "tick_lateness_worst_seconds": metronome.worst_s,
+            "tick_lateness_p99_seconds": metronome.lateness_p99_s,
         }
         if self._sockets is not None:
             pool = self._sockets.pool

@@ -5,18 +5,22 @@ forwarded; audio is decoded, mixed and encoded by both bridges, so video alone i
 """
 
 import asyncio
+import time
 from collections.abc import Iterator
 
+from bridge.codec.opus import OpusDecoder, OpusEncoder
 from tests.bench import janus
-from tests.bench.figure import Figure
+from tests.bench.figure import Figure, middle
+from tests.bench.footage import OPUS, spoken
 from tests.bench.janus_rooms import measure_janus
 from tests.bench.relay_rooms import measure_relay
-from tests.bench.rooms import AUDIO_PPS, VIDEO_PPS, RoomLoad
+from tests.bench.rooms import AUDIO_PPS, AUDIO_SHARE, VIDEO_PPS, RoomLoad
 from tests.bench.worker_rooms import measure_worker
 
 ROOMS = 10
 WINDOWS = 5
 AIM_US = 60.0
+CODEC_ROUNDS = 9
 
 
 def run(window_s: float) -> Iterator[str | Figure]:
@@ -50,9 +54,32 @@ def run(window_s: float) -> Iterator[str | Figure]:
         relay.audio_us,
         note="difference of the two loads: its decoding, the mix, its encoding; what is no forwarding",
     )
+    codec_us = _codec_us()
+    note = "one decode and one encode of the same payloads, in this process"
+    yield Figure("forwarding", "of that, libopus", codec_us, "us/packet", note=note)
+    yield Figure(
+        "forwarding",
+        "video and audio, all but libopus",
+        ours.both_us - AUDIO_SHARE * codec_us,
+        "us/packet",
+        aim=AIM_US,
+        note="the difference of the two figures: what the bridge's own code and the kernel cost",
+    )
     yield from _beside_janus(ours, theirs)
     note = "ticks, checks, reports"
     yield Figure("forwarding", "a silent leg, per second", worker.idle_us, "us", note=note)
+
+
+def _codec_us() -> float:
+    """CPU of libopus for a leg and 20 ms."""
+    decoder, encoder, payloads = OpusDecoder(), OpusEncoder(), spoken(OPUS, 1)
+    costs = []
+    for _ in range(CODEC_ROUNDS):
+        began = time.process_time()
+        for payload in payloads:
+            encoder.encode(decoder.decode(payload))
+        costs.append((time.process_time() - began) / len(payloads) * 1e6)
+    return middle(costs)
 
 
 def _beside_janus(ours: RoomLoad, theirs: RoomLoad | None) -> Iterator[Figure]:

@@ -53,16 +53,21 @@ class Pair:
 
 def run_pairs(orders: Connection) -> None:
     """The process: is told how many browsers, says its fingerprint and the ports of all connections; is invited
-    to publish, says "up"; is invited to watch, says "up"; obeys."""
+    to publish for each and then to watch for each, and says "up" each time; then it obeys."""
     identity = DtlsIdentity.generate()
     vp8_clip()
-    sockets = [_bound() for _ in range(2 * orders.recv())]
+    legs = orders.recv()
+    sockets = [_bound() for _ in range(2 * legs)]
     orders.send((identity.fingerprint, [sock.getsockname()[1] for sock in sockets]))
     tally, free = Tally(), iter(sockets)
-    publishers = [Browser(invitation, identity, tally, next(free)) for invitation in orders.recv()]
-    orders.send("up")
-    viewers = [Viewer(invitation, identity, tally, next(free)) for invitation in orders.recv()]
-    orders.send("up")
+    publishers: list[Browser] = []
+    viewers: list[Viewer] = []
+    for _ in range(legs):
+        publishers.append(Browser(orders.recv(), identity, tally, next(free)))
+        orders.send("up")
+    for _ in range(legs):
+        viewers.append(Viewer(orders.recv(), identity, tally, next(free)))
+        orders.send("up")
     Crowd([Pair(*both) for both in zip(publishers, viewers, strict=True)], tally).run(orders)
 
 

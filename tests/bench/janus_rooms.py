@@ -74,10 +74,12 @@ def _connect(api: JanusApi, orders: Connection, rooms: int) -> None:
     for room in range(1, rooms + 1):
         api.attach("videoroom").ask({"request": "create", "room": room, "publishers": 2, "videocodec": "vp8"})
     side = _Side(fingerprint, _own_address(), ports)
-    orders.send([_publish(api.attach("videoroom"), number, side) for number in range(legs)])
-    assert orders.recv() == "up"
-    orders.send([_watch(api.attach("videoroom"), number, legs, side) for number in range(legs)])
-    assert orders.recv() == "up"
+    for number in range(legs):  # at once each: Janus gives a connection that is not checked some seconds
+        orders.send(_publish(api.attach("videoroom"), number, side))
+        assert orders.recv() == "up"
+    for number in range(legs):
+        orders.send(_watch(api.attach("videoroom"), number, legs, side))
+        assert orders.recv() == "up"
 
 
 @dataclass(frozen=True)

@@ -60,3 +60,17 @@ def test_a_beat_skips_before_it_ticks() -> None:
         beat.handle_timer(now)
     assert told == ["tick 0.0", "tick 0.04", "tick 0.04", "skip 50", "tick 1.06"]
     assert beat.timer() == pytest.approx(1.08)
+
+
+def test_the_percentile_is_of_every_tick_also_of_those_that_were_left_out() -> None:
+    metronome = Metronome(0.0)
+    assert metronome.lateness_p99_s == 0.0
+    for tick in range(990):
+        metronome.due(tick * 0.02 + 0.001)
+    assert metronome.lateness_p99_s == pytest.approx(0.001)
+    metronome.due(990 * 0.02 + 0.390)  # twenty ticks in one
+    assert metronome.skipped == 19
+    assert metronome.lateness_p99_s == pytest.approx(0.19, abs=0.011)
+    for tick in range(1010, 2010):
+        metronome.due(tick * 0.02 + 0.002)
+    assert metronome.lateness_p99_s == pytest.approx(0.002)

@@ -6,6 +6,8 @@ from functools import partial
 import pytest
 
 from bridge.ids import RoomId
+from bridge.media.mix import SILENT_TICKS
+from bridge.media.mixer import AudioLeg
 from bridge.media.voice import PROBE_TICKS, RESTS_AFTER_TICKS
 from bridge.plane.messages import Codec, Hearing, Playback
 from tests.unit.codec.tone import tone
@@ -201,3 +203,36 @@ def test_a_short_mute_rests_nobody() -> None:
         call.run(5)
     assert source.rests == 0
     assert ear.hears(400, ticks=4) == {400}
+
+
+@pytest.mark.parametrize("codec", [PCMU, OPUS], ids=lambda codec: codec.name)
+def test_a_silence_that_lasts_is_encoded_once_and_what_follows_it_sounds_as_ever(codec: Codec) -> None:
+    call = Call()
+    call.mesh(1, 2)
+    ear = call.join(1, codec, Script())
+    call.run(SILENT_TICKS + 20)
+    assert replays(call) > 15
+    assert len(set(ear.payloads[-20:])) == 1
+    assert len(ear.payloads) == SILENT_TICKS + 20
+    call.join(2, codec, saying(codec, 400, seconds=0.6))
+    call.run(30)
+    assert ear.amplitude(400, 15) == pytest.approx(0.2, rel=0.05)
+    before = replays(call)
+    call.run(SILENT_TICKS + 40)
+    assert replays(call) > before
+    assert ear.amplitude(400, 10) < 0.001
+
+
+def test_silence_under_loss_and_on_hold_is_made_as_before() -> None:
+    call = Call()
+    ear = call.join(1, OPUS, Script())
+    call.mixer.receive_loss(leg_id(1), 0.2)
+    call.run(SILENT_TICKS + 20)
+    assert replays(call) == 0
+    call.mixer.receive_loss(leg_id(1), 0.0)
+    call.run(SILENT_TICKS + 20)
+    assert replays(call) > 0
+    before = replays(call)
+    call.mixer.add_leg(AudioLeg(leg_id(1), person(1), RoomId("room_1"), OPUS, OPUS, sends=False), None, ear)
+    call.run(5)
+    assert replays(call) == before
