@@ -30,7 +30,7 @@ def run(window_s: float) -> Iterator[str | Figure]:
     relay = measure_relay(WINDOWS, window_s)
     ours = worker.rooms
     yield f"{ROOMS} rooms of two through Janus"
-    theirs = measure_janus(ROOMS, WINDOWS, window_s) if janus.is_installed() else None
+    theirs, why = _janus(window_s)
 
     def beside(name: str, value: float, peer: float, aim: float | None = None, note: str = "") -> Figure:
         return Figure("forwarding", name, value, "us/packet", peer, "aiortc MediaRelay", aim, note)
@@ -65,7 +65,7 @@ def run(window_s: float) -> Iterator[str | Figure]:
         aim=AIM_US,
         note="the difference of the two figures: what the bridge's own code and the kernel cost",
     )
-    yield from _beside_janus(ours, theirs)
+    yield from _beside_janus(ours, theirs, why)
     note = "ticks, checks, reports"
     yield Figure("forwarding", "a silent leg, per second", worker.idle_us, "us", note=note)
 
@@ -82,10 +82,20 @@ def _codec_us() -> float:
     return middle(costs)
 
 
-def _beside_janus(ours: RoomLoad, theirs: RoomLoad | None) -> Iterator[Figure]:
+def _janus(window_s: float) -> tuple[RoomLoad | None, str]:
+    """Its load, or why there is none."""
+    if not janus.is_installed():
+        return None, janus.MISSING
+    try:
+        return measure_janus(ROOMS, WINDOWS, window_s), ""
+    except janus.JanusError as error:
+        return None, f"no figures beside Janus in this run: {error}"
+
+
+def _beside_janus(ours: RoomLoad, theirs: RoomLoad | None, why: str) -> Iterator[Figure]:
     """The same rooms through Debian's Janus; FreeSWITCH and LiveKit are no packages of Debian."""
     if theirs is None:
-        yield Figure("forwarding", "video, beside Janus", ours.video_us, "us/packet", note=janus.MISSING)
+        yield Figure("forwarding", "video, beside Janus", ours.video_us, "us/packet", note=why)
         return
     peer = f"{janus.NAME} VideoRoom, Debian default but ICE-lite"
     rooms = f"{ROOMS} rooms of two both; Janus has two connections a browser"

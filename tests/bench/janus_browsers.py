@@ -1,6 +1,9 @@
 """Browsers in Janus' VideoRoom: each publishes on one connection and watches the other on a second one."""
 
+import contextlib
 import socket
+import sys
+from collections.abc import Iterator
 from multiprocessing.connection import Connection
 
 from bridge.transport.dtls import DtlsIdentity
@@ -63,12 +66,23 @@ def run_pairs(orders: Connection) -> None:
     publishers: list[Browser] = []
     viewers: list[Viewer] = []
     for _ in range(legs):
-        publishers.append(Browser(orders.recv(), identity, tally, next(free)))
-        orders.send("up")
+        with _told(orders):
+            publishers.append(Browser(orders.recv(), identity, tally, next(free)))
     for _ in range(legs):
-        viewers.append(Viewer(orders.recv(), identity, tally, next(free)))
-        orders.send("up")
+        with _told(orders):
+            viewers.append(Viewer(orders.recv(), identity, tally, next(free)))
     Crowd([Pair(*both) for both in zip(publishers, viewers, strict=True)], tally).run(orders)
+
+
+@contextlib.contextmanager
+def _told(orders: Connection) -> Iterator[None]:
+    """Says how a connection went; after one that failed nothing more is wanted."""
+    try:
+        yield
+    except TimeoutError:
+        orders.send("timed out")
+        sys.exit(1)
+    orders.send("up")
 
 
 def _bound() -> socket.socket:

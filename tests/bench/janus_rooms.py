@@ -1,5 +1,6 @@
 """Rooms of two through Janus' VideoRoom: the same browsers' packets, forwarded. It forwards audio too, unmixed."""
 
+import contextlib
 import multiprocessing
 import socket
 import time
@@ -10,7 +11,7 @@ from bridge.plane.messages import Fingerprint, IceCredentials
 from bridge.wire.sdp import parse_session_description
 from tests.bench.cpu import CpuMeter
 from tests.bench.footage import OPUS
-from tests.bench.janus import Handle, JanusApi, running_janus
+from tests.bench.janus import Handle, JanusApi, JanusError, running_janus
 from tests.bench.janus_browsers import run_pairs
 from tests.bench.room_browsers import (
     AUDIO_MID,
@@ -27,10 +28,18 @@ from tests.bench.room_browsers import (
 from tests.bench.rooms import RoomLoad, Window
 
 SETTLE_S = 3.0
+TRIES = 3  # on a busy machine one of forty ICE agents sometimes gives up
 
 
 def measure_janus(rooms: int, windows: int, window_s: float) -> RoomLoad:
-    """Video alone, then with audio."""
+    """Video alone, then with audio. JanusError where it cannot be done on this machine now."""
+    for _ in range(TRIES - 1):
+        with contextlib.suppress(JanusError):
+            return _measured(rooms, windows, window_s)
+    return _measured(rooms, windows, window_s)
+
+
+def _measured(rooms: int, windows: int, window_s: float) -> RoomLoad:
     spawning = multiprocessing.get_context("spawn")
     orders, theirs = spawning.Pipe()
     process = spawning.Process(target=run_pairs, args=(theirs,), daemon=True)
@@ -76,10 +85,16 @@ def _connect(api: JanusApi, orders: Connection, rooms: int) -> None:
     side = _Side(fingerprint, _own_address(), ports)
     for number in range(legs):  # at once each: Janus gives a connection that is not checked some seconds
         orders.send(_publish(api.attach("videoroom"), number, side))
-        assert orders.recv() == "up"
+        _expect_up(orders)
     for number in range(legs):
         orders.send(_watch(api.attach("videoroom"), number, legs, side))
-        assert orders.recv() == "up"
+        _expect_up(orders)
+
+
+def _expect_up(orders: Connection) -> None:
+    outcome = orders.recv()
+    if outcome != "up":
+        raise JanusError(f"a connection {outcome}")
 
 
 @dataclass(frozen=True)
