@@ -76,8 +76,8 @@ class Corridor(Protocol):
         ...
 
     async def late_answer(self, leg_id: LegId, answer: str) -> None:
-        """The ACK's SDP when the INVITE carried none, "" if it is not there. NegotiationError: nothing in common,
-        hang up."""
+        """The ACK's SDP when the INVITE carried none, "" if it is not there. NegotiationError: hang up, nothing in
+        common and nothing agreed before; otherwise that stands, and is offered again."""
         ...
 
     def refresh(self, leg_id: LegId) -> None:

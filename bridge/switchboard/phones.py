@@ -9,7 +9,7 @@ from bridge.desk import commands
 from bridge.desk.attributes import AttributeLimitError
 from bridge.desk.restart import RESTART
 from bridge.desk.step import SYSTEM
-from bridge.errors import CapacityError, NotAllowedError, NotFoundError
+from bridge.errors import CapacityError, NegotiationError, NotAllowedError, NotFoundError
 from bridge.ids import InteractionId, LegId, ParticipantId
 from bridge.negotiation import PhoneSession
 from bridge.switchboard.dialer import Dialer
@@ -86,9 +86,24 @@ class Phones:
             self._wiring.conductor.touch_again(leg.interaction_id)
             return
         async with leg.lock:
-            leg.session.receive_answer(answer)
+            try:
+                leg.session.receive_answer(answer)
+            except NegotiationError as error:
+                self._keep_session(leg, error.reason)
+                return
             await self._redeclare(leg)
         await self.agreed(leg)
+
+    def _keep_session(self, leg: PhoneLeg, reason: str) -> None:
+        """The ACK cannot be refused, but what was agreed before it stands: the phone is offered that once more.
+
+        Raises NegotiationError where nothing was agreed before.
+        """
+        if leg.session.audio is None:
+            raise NegotiationError(reason)
+        log.info("x late answer", interaction=leg.interaction_id, leg=leg.leg_id, reason=reason)
+        leg.session.doubt_offer()
+        self._wiring.conductor.touch_again(leg.interaction_id)
 
     async def agreed(self, leg: PhoneLeg) -> None:
         """Offer and answer came to something else: it is kept, told to the desk, and performed."""

@@ -152,7 +152,7 @@ class Attendance:
                 hang_up(self._endpoint, self._leg, error.reason)
 
     async def _take_late_answer(self, event: CallAcknowledged) -> None:
-        """The ACK cannot be refused, so an answer nobody can use ends the call (RFC 3261 section 14.2)."""
+        """The ACK cannot be refused: an answer nobody can use ends a call in which nothing was agreed before it."""
         if not event.owed:
             return
         try:

@@ -95,3 +95,12 @@ async def test_a_phone_with_session_timers_is_agreed_with(daemon: DaemonProcess,
         log = (tmp_path / "phone/log").read_text(errors="replace")
         assert re.search(r"Session-Expires: ?90;refresher=ua[cs]", log), "our 200 agrees to the interval"
         await phone.command("terminate")
+
+
+@pytest.mark.peer("sipp", "an unusable answer in the ACK of a re-INVITE: the old session is offered again")
+async def test_a_phone_that_answers_late_with_nothing_usable_keeps_its_call(
+    daemon: DaemonProcess, tmp_path: Path
+) -> None:
+    async with desktop(daemon) as agent, asyncio.TaskGroup() as tasks:
+        tasks.create_task(assert_goes_well(daemon, tmp_path, "unusable_late_answer.xml"))
+        await agent.accept_offer()

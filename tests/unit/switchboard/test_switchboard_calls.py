@@ -2,6 +2,7 @@
 
 import asyncio
 
+import msgspec
 import pytest
 
 from bridge.desk.policy import DeskPolicy
@@ -216,11 +217,38 @@ async def test_an_offer_the_ack_does_not_answer_is_taken_back() -> None:
         assert "a=recvonly" in await stage.board.reoffer(LegId("leg_phone"), PHONE_OFFER + "a=sendonly\n")
 
 
-async def test_a_call_whose_only_offer_is_not_answered_is_of_no_use() -> None:
+UNUSABLE = "v=0\no=- 1 2 IN IP4 192.0.2.7\ns=-\nc=IN IP4 192.0.2.7\nt=0 0\nm=audio 40000 RTP/AVP 77\n"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [UNUSABLE, UNUSABLE.replace("audio 40000", "audio 0"), "rubbish"],
+    ids=["codec", "port 0", "rubbish"],
+)
+async def test_an_answer_in_the_ack_that_nobody_can_use_leaves_what_was_agreed_before(answer: str) -> None:
+    """What the phone believes now is not known: it is offered the old session again, and nobody is hung up."""
+    async with theatre() as stage:
+        await stage.answered_call()
+        before = stage.phone_leg().audio
+        await stage.board.reoffer(LegId("leg_phone"), "")
+        await stage.board.late_answer(LegId("leg_phone"), answer)
+        await stage.board.settled()
+        after = stage.phone_leg().audio
+        assert after is not None
+        assert before is not None
+        assert after == msgspec.structs.replace(before, exchange=after.exchange)
+        ((leg_id, offer),) = stage.doors.reoffers
+        assert (leg_id, "m=audio 30000" in offer) == ("leg_phone", True)
+        assert stage.doors.hung_up == []
+        assert stage.board.open_interactions == 1
+
+
+@pytest.mark.parametrize("answer", ["", UNUSABLE], ids=["none", "unusable"])
+async def test_a_call_whose_only_offer_is_not_answered_is_of_no_use(answer: str) -> None:
     async with theatre() as stage:
         await stage.call(offer="")
         with pytest.raises(NegotiationError):
-            await stage.board.late_answer(LegId("leg_phone"), "")
+            await stage.board.late_answer(LegId("leg_phone"), answer)
 
 
 async def test_a_phone_whose_media_fails_is_hung_up() -> None:
