@@ -70,10 +70,15 @@ class SessionTimer:
         return ()
 
     def learn(self, response: Response, now: float) -> None:
-        """A 2xx to a request of ours: it says what holds from now on (section 7.2)."""
+        """A 2xx to a request of ours: it says what holds from now on (section 7.2).
+
+        One without a word of timers ends them, but not the ones that we keep for a phone that knows none:
+        with every refresh it would be the last otherwise, and a phone that dies after it never found out.
+        """
         agreed = parse_session_expires(response.first("Session-Expires"))
         if agreed is None:
-            self.start(None, now)
+            alone = self.interval is not None and self.interval.we_refresh
+            self.start(self.interval if alone and TAG not in response.every("Supported") else None, now)
         else:
             seconds, refresher = agreed
             we_refresh, seconds = refresher != "uas", max(seconds, MIN_SE_S)

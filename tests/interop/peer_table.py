@@ -91,7 +91,9 @@ def main(peers: Sequence[str]) -> int:
         io.StringIO()
     ) as told:  # pytest's own words, wanted only when it stumbles
         status = pytest.main(
-            ["tests/interop", "-q", "--no-header", "-p", "no:cacheprovider"], plugins=[table]
+            # -m: those that take minutes as well
+            ["tests/interop", "-q", "--no-header", "-p", "no:cacheprovider", "-m", "peer"],
+            plugins=[table],
         )
     if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) or not table.lines:
         print(told.getvalue())  # noqa: T201

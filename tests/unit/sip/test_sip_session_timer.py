@@ -254,3 +254,20 @@ def test_an_interval_of_years_is_refreshed_within_a_day_and_one_below_the_least_
     for said, first_at in (("99999999999", MAX_INTERVAL_S / 2), ("1", MIN_SE_S / 2)):
         timer.learn(Response(headers=(("Session-Expires", said),), status=200, reason=""), 0.0)
         assert timer.timer() == first_at
+
+
+@pytest.mark.parametrize(
+    ("supported", "goes_on"), [("replaces", True), ("", True), ("replaces, timer", False)]
+)
+def test_a_phone_that_knows_no_timers_is_refreshed_again_and_again(supported: str, *, goes_on: bool) -> None:
+    timer = SessionTimer()
+    timer.start(Interval(90, we_refresh=True), 0.0)
+    timer.learn(Response(headers=(("Supported", supported),), status=200, reason=""), 45.0)
+    assert timer.timer() == (90.0 if goes_on else None)
+
+
+def test_whoever_answers_our_first_offer_without_a_timer_has_none() -> None:
+    timer = SessionTimer()
+    timer.wanted_s = 90
+    timer.learn(Response(headers=(), status=200, reason=""), 0.0)
+    assert timer.timer() is None
