@@ -46,7 +46,7 @@ class Attendance:
         endpoint: SipEndpoint,
         corridor: Corridor,
         keep: Callable[[CallLeg, bytes], Awaitable[None]],
-        refer: Callable[[CallLeg, str], None],
+        refer: Callable[[CallLeg, str, str], None],
     ) -> None:
         self._leg = leg
         self._endpoint = endpoint
@@ -138,7 +138,7 @@ class Attendance:
             case RefreshDue():
                 self._corridor.refresh(leg.leg_id)
             case ReferralArrived():
-                self._refer(leg, event.target)
+                self._refer(leg, event.target, event.referrer)
             case _:
                 assert_never(event)
 

@@ -45,7 +45,7 @@ from signaling.sip.event import (
 )
 from signaling.sip.masking import mask, summary
 from signaling.sip.memory import arriving_call_id
-from signaling.sip.referring import Referring, dialed_target
+from signaling.sip.referring import Referrers, Referring, dialed_target
 from signaling.sip.requester import NO_ANSWER
 from signaling.sip.settings import EndpointSettings
 from signaling.sip.trunk import Trunk
@@ -86,6 +86,7 @@ class SipDoor:
         self._by_call: dict[CallKey, CallLeg] = {}
         self._keeper: LegKeeper = Forgetful()
         self._arriving_again: dict[str, LegId] = {}  # by Call-ID: their interactions are open already
+        self._referrers = Referrers()
         self._opened = asyncio.Event()
         self._dropped = 0
 
@@ -185,7 +186,9 @@ class SipDoor:
         if leg_id in self._legs:
             raise ConflictError(f"leg {leg_id} has a call already")
         agent = self._endpoint.agent
-        call = agent.invite(route.target, offer, self._endpoint.now(), trunk_id=route.trunk_id)
+        headers = self._referrers.headers(route.target)
+        now = self._endpoint.now()
+        call = agent.invite(route.target, offer, now, headers=headers, trunk_id=route.trunk_id)
         leg = self._enter(leg_id, call, agent.call_id(call))
         leg.dialing = asyncio.get_running_loop().create_future()
         leg.log.info("> call", target=route.target, trunk=route.trunk_id)
@@ -369,9 +372,12 @@ class SipDoor:
         finally:
             self._forget(leg)
 
-    def _begin_refer(self, leg: CallLeg, target: str) -> None:
-        dialed = dialed_target(target, self._own_hosts, self.port)
-        self._run(Referring(self._endpoint, leg).run(self._through(), dialed))
+    def _begin_refer(self, leg: CallLeg, target: str, referrer: str) -> None:
+        self._run(self._refer(leg, dialed_target(target, self._own_hosts, self.port), referrer))
+
+    async def _refer(self, leg: CallLeg, target: str, referrer: str) -> None:
+        with self._referrers.naming((route.target for route in self.routes(target)), referrer):
+            await Referring(self._endpoint, leg).run(self._through(), target)
 
     # --- over a restart -----------------------------------------------------------------------------------
 

@@ -108,11 +108,13 @@ class PictureWanted(msgspec.Struct, frozen=True, gc=False):
 class ReferralArrived(msgspec.Struct, frozen=True, gc=False):
     """A REFER waits for `accept_referral` or `reject_referral`: somebody is to be called at `target`.
 
-    `target` may end in ?Replaces=..., the dialog whose place the call is to take (RFC 3891).
+    `target` may end in ?Replaces=..., the dialog whose place the call is to take (RFC 3891). `referrer` is the URI
+    that whoever is called may be told as who sent the call (RFC 3892), "" for none.
     """
 
     call: CallKey
     target: str
+    referrer: str = ""
 
 
 class ReofferAnswered(msgspec.Struct, frozen=True, gc=False):

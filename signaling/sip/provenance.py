@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from bridge.errors import ParseError
 from signaling.sip.inspection import display_user
 from signaling.sip.message import Essentials, Headers, Request, readable
-from signaling.sip.uri import NameAddress, parse_name_address
+from signaling.sip.uri import NameAddress, parse_name_address, parse_uri
 
 ANONYMOUS = "anonymous"
 MAX_ENTRIES = 8
@@ -41,6 +41,25 @@ def ways_of(request: Request) -> Headers:
         ("sip_referred_by", _join(request, "Referred-By", "")),
     )
     return tuple((name, text) for name, text in found if text)
+
+
+def referrer_of(request: Request, remote_address: str, *, trusted: bool) -> str:
+    """The URI of Referred-By that may be passed on (RFC 3892), "" for none.
+
+    Of a trusted trunk whoever it names, of anybody else only themselves: `remote_address`, the phone as the dialog
+    knows it. Its parameters are left out, they speak of a body that stays here.
+    """
+    values = request.every("Referred-By")
+    try:
+        (value,) = values
+        uri = parse_name_address(value).uri.partition("?")[0]
+        named, known = parse_uri(uri), parse_uri(parse_name_address(remote_address).uri)
+    except (ValueError, ParseError):  # none, or several
+        return ""
+    if not uri.isascii() or not uri.isprintable():
+        return ""
+    is_own = (named.user, named.host.lower()) == (known.user, known.host.lower())
+    return uri if trusted or is_own else ""
 
 
 def _join(request: Request, header: str, parameter: str) -> str:

@@ -12,6 +12,7 @@ from signaling.sip.event import ReferralArrived
 from signaling.sip.identity import LocalIdentity
 from signaling.sip.invite_session import CallState, InviteSession, Referral
 from signaling.sip.message import Headers, Request, readable
+from signaling.sip.provenance import referrer_of
 from signaling.sip.registry import CallRegistry
 from signaling.sip.requester import Reply, Requester
 from signaling.sip.response import REASONS, make_response
@@ -57,7 +58,7 @@ class References:
             return
         silent = arrived.request.first("Refer-Sub").partition(";")[0].strip().lower() == "false"
         session.referral = Referral(arrived, arrived.essentials.cseq_number, silent=silent)
-        self._registry.emit(ReferralArrived(session.key, target))
+        self._registry.emit(ReferralArrived(session.key, target, _referrer(session, arrived.request)))
 
     def receive_subscribe(self, session: InviteSession, arrived: RequestArrived, now: float) -> None:
         """Asks again what NOTIFY tells anyhow; the time that is left stays as it is."""
@@ -158,6 +159,12 @@ class References:
 
     def _respond(self, arrived: RequestArrived, status: int, now: float, headers: Headers = ()) -> None:
         self._layer.respond(arrived.key, status, make_response(arrived.request, status, headers=headers), now)
+
+
+def _referrer(session: InviteSession, request: Request) -> str:
+    trusted = session.trunk is not None and session.trunk.trusted
+    known = session.dialog.remote_address if session.dialog is not None else ""
+    return referrer_of(request, known, trusted=trusted)
 
 
 def _is_call(target: str) -> bool:

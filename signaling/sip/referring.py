@@ -1,15 +1,45 @@
 """What becomes of a phone's REFER: the switchboard is asked, the phone is told."""
 
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 
 from bridge.errors import BridgeError, NotAllowedError, NotFoundError, ParseError
 from bridge.switchboard.doors import Corridor
 from signaling.sip.call_leg import CallLeg
 from signaling.sip.endpoint import SipEndpoint
 from signaling.sip.flow import DEFAULT_PORT
+from signaling.sip.message import Headers
 from signaling.sip.refusal import status_of
 from signaling.sip.uri import parse_uri, unescape
+
+
+class Referrers:
+    """Who sent whom where, while that is tried: what the INVITE to them says of it (RFC 3892)."""
+
+    __slots__ = ("_by_target",)
+
+    def __init__(self) -> None:
+        self._by_target: dict[str, list[str]] = {}  # as many as REFERs are tried, of which each call has one
+
+    @contextmanager
+    def naming(self, targets: Iterable[str], referrer: str) -> Iterator[None]:
+        """Within it calls to `targets` are known to be sent by `referrer`, "" if that is not to be told."""
+        known = tuple(dict.fromkeys(targets))
+        for target in known:
+            self._by_target.setdefault(target, []).append(referrer)
+        try:
+            yield
+        finally:
+            for target in known:
+                self._by_target[target].remove(referrer)
+                if not self._by_target[target]:
+                    del self._by_target[target]
+
+    def headers(self, target: str) -> Headers:
+        """For an INVITE to `target`; two who send different people there at once are both left out."""
+        names = set(self._by_target.get(target, ()))
+        (name,) = names if len(names) == 1 else ("",)
+        return (("Referred-By", f"<{name}>"),) if name else ()
 
 
 class Referring:

@@ -29,7 +29,7 @@ from signaling.sip.message import (
     readable,
     serialize_message,
 )
-from signaling.sip.provenance import MAX_CHARS, caller_of, ways_of
+from signaling.sip.provenance import MAX_CHARS, caller_of, referrer_of, ways_of
 from signaling.sip.reference import referred_to
 from signaling.sip.referring import dialed_target
 from signaling.sip.replaces import parse_replaces, replacing_headers
@@ -216,8 +216,9 @@ def refer(data: bytes) -> None:
     dialed_target(target, {"192.0.2.9"}, 5060)
     wanted = replacing_headers(target) if target.lower().startswith("sip") else ()
     assert all(parse_replaces(value) for name, value in wanted if name == "Replaces")
+    referrer = referrer_of(request, "<sip:alice@192.0.2.1>", trusted=True)
     agent = UserAgent(AgentSettings(), identity())
-    agent.invite(target, SDP, 0.0)
+    agent.invite(target, SDP, 0.0, headers=(("Referred-By", f"<{referrer}>"),))
     for sent, _ in agent.messages_to_send():
         parse_essentials(parse_message(sent))
 

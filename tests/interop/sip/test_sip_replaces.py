@@ -68,6 +68,7 @@ async def test_an_expert_asks_somebody_and_hands_over_to_them(daemon: DaemonProc
         await agent.client.wait_for(lambda event: left(event).startswith("disconnected"), 20)
         await eventually("the caller hears both", lambda: caller_hears(caller) == {"agent", "other"}, 20)
         assert heard_of(other, "Replaces: "), "the other phone was asked to replace its call"
+        assert heard_of(other, "Referred-By: <sip:lin@127.0.0.1"), "it was told by whom (RFC 3892)"
         await agent.client.command("endInteraction", **about)
         await other.says("ended")
 

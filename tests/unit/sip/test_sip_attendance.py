@@ -127,7 +127,7 @@ class Stage:
         self.shell = Shell()
         self.line = self.shell.line
         self.switchboard = Switchboard()
-        self.referred: list[str] = []
+        self.referred: list[tuple[str, str]] = []
         self.kept_before: list[list[str]] = []  # what was on the wire when the call was written down
         self.ours = self.line.alice.invite(TARGET, offer, self.line.now)
         self.line.run(0.3)  # until 100 Trying: before that nobody may take a call back
@@ -140,7 +140,7 @@ class Stage:
             cast("SipEndpoint", self.shell),
             self.switchboard,
             self._keep,
-            lambda leg, target: self.referred.append(target),
+            lambda _leg, target, referrer: self.referred.append((target, referrer)),
         )
 
     @property
@@ -292,7 +292,7 @@ async def test_what_the_phone_asks_for_is_told_in_order(stage: Stage) -> None:
             DigitPressed(stage.call, "5", 120),
             PictureWanted(stage.call),
             RefreshDue(stage.call),
-            ReferralArrived(stage.call, "sip:carol@192.0.2.30"),
+            ReferralArrived(stage.call, "sip:carol@192.0.2.30", "sip:bob@192.0.2.2"),
         ):
             stage.leg.inbox.put_nowait(event)
         await turns()
@@ -301,7 +301,7 @@ async def test_what_the_phone_asks_for_is_told_in_order(stage: Stage) -> None:
             ("picture wanted", LEG),
             ("refresh", LEG),
         ]
-        assert stage.referred == ["sip:carol@192.0.2.30"]
+        assert stage.referred == [("sip:carol@192.0.2.30", "sip:bob@192.0.2.2")]
 
 
 async def test_the_end_of_a_call_that_the_bridge_ended_is_no_news(stage: Stage) -> None:

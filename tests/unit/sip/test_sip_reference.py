@@ -19,8 +19,8 @@ TO_CAROL = "Refer-To: <sip:carol@192.0.2.30>\r\n"
 class InCall:
     """A phone in a call that is up; it answers the NOTIFYs it gets."""
 
-    def __init__(self) -> None:
-        self.raw = RawPhone(make_agent(BOB))
+    def __init__(self, settings: AgentSettings | None = None) -> None:
+        self.raw = RawPhone(make_agent(BOB, settings))
         self.raw.send("INVITE", 1, body=OFFER)
         (event,) = self.raw.agent.events()
         assert isinstance(event, CallArrived)
@@ -74,6 +74,26 @@ def test_a_referral_is_accepted_and_its_outcome_told() -> None:
     phone.answer(done)
     assert phone.finish(200) == []  # told once
     phone.refer(3)  # and the next may come
+
+
+@pytest.mark.parametrize(
+    ("said", "trusted", "told"),
+    [
+        ("Alice <sip:alice@EXAMPLE.org;x=1>;cid=2@h", False, "sip:alice@EXAMPLE.org;x=1"),
+        ("<sip:boss@example.org>", False, ""),
+        ("<sip:boss@example.org>", True, "sip:boss@example.org"),
+        ("<sip:boss@example.org?Route=x>", True, "sip:boss@example.org"),
+        ("<sip:b\u00f6ss@example.org>", True, ""),
+        ("<sip:boss@example.org>, <sip:alice@example.org>", True, ""),
+        ("nonsense", True, ""),
+    ],
+)
+def test_who_sends_a_call_elsewhere_is_told_by_rule_of_trust(said: str, told: str, *, trusted: bool) -> None:
+    """The dialog knows the phone as alice@example.org."""
+    trunk = Trunk(TrunkId("t"), ("192.0.2.0/24",), trusted=trusted)
+    phone = InCall(AgentSettings(trunks=Trunks((trunk,))))
+    phone.refer(extra=f"{TO_CAROL}Referred-By: {said}\r\n")
+    assert phone.raw.agent.events() == [ReferralArrived(phone.call, "sip:carol@192.0.2.30", told)]
 
 
 def test_a_failure_is_told_with_its_status() -> None:

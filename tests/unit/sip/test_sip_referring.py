@@ -10,13 +10,15 @@ from bridge.errors import CallFailedError, ForbiddenError
 from bridge.ids import LegId
 from signaling.sip.call_leg import CallLeg
 from signaling.sip.message import Request, Response
-from signaling.sip.referring import Referring, dialed_target
+from signaling.sip.referring import Referrers, Referring, dialed_target
 from tests.unit.sip.line import names
 from tests.unit.sip.test_sip_reference import InCall
 
 if TYPE_CHECKING:
     from bridge.switchboard.doors import Corridor
     from signaling.sip.endpoint import SipEndpoint
+
+CAROL, BOB = "sip:carol@192.0.2.30", "sip:bob@192.0.2.2"
 
 
 @pytest.mark.parametrize(
@@ -116,3 +118,20 @@ async def test_the_end_of_a_referral_of_a_call_that_is_over_is_nobodys(accepts: 
         cast("Corridor", Asked(200, accepts=accepts)), "carol"
     )
     assert [message for message in shell.read if isinstance(message, Request)] == []
+
+
+def test_whoever_is_called_is_told_who_sent_the_call_as_long_as_that_is_tried() -> None:
+    referrers = Referrers()
+    with referrers.naming((CAROL, CAROL), BOB):
+        assert referrers.headers(CAROL) == (("Referred-By", f"<{BOB}>"),)
+        assert referrers.headers(BOB) == ()
+    assert referrers.headers(CAROL) == ()
+
+
+@pytest.mark.parametrize("other", ["sip:dan@192.0.2.4", ""])
+def test_two_who_send_calls_to_the_same_place_at_once_are_both_left_out(other: str) -> None:
+    referrers = Referrers()
+    with referrers.naming((CAROL,), BOB):
+        with referrers.naming((CAROL,), other):
+            assert referrers.headers(CAROL) == ()
+        assert referrers.headers(CAROL) == (("Referred-By", f"<{BOB}>"),)
