@@ -336,6 +336,7 @@ class UserAgent:
             "sip_strangers": self.strangers,
             "sip_unmatched_responses": self._layer.unmatched,
             "sip_refused_transactions": self._layer.overflowed,
+            "sip_unopened_transactions": self._layer.unopened,
             "sip_requests_too_large_for_udp": self._requester.switched,
             "sip_failovers": self._requester.failovers,
             **self._pinger.counters(),

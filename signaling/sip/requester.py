@@ -12,6 +12,7 @@ from signaling.sip.identity import LocalIdentity
 from signaling.sip.location import Location
 from signaling.sip.message import Essentials, Headers, Request, Response, readable, serialize_message
 from signaling.sip.transaction_layer import (
+    NO_ROOM,
     ResponseArrived,
     TransactionEnded,
     TransactionFailed,
@@ -22,13 +23,19 @@ from signaling.sip.via import parse_via
 
 NO_ANSWER = "no answer"
 CANNOT_BE_REACHED = "cannot be reached"
+_REASONS = {
+    408: NO_ANSWER,
+    503: CANNOT_BE_REACHED,
+    NO_ROOM: "too many requests of ours wait for their answers",
+}
 AVOIDED_S = 60.0  # a way that led nowhere is tried after the others
 LARGE_BYTES = 1300  # RFC 3261 section 18.1.1: above it a request does not go over UDP
 MAX_AVOIDED = 1024  # the one avoided longest goes first
 
 
 class Reply(msgspec.Struct, frozen=True, gc=False):
-    """A response to a request of ours, or that there is none: 408 nobody answered, 503 it cannot be sent."""
+    """A response to a request of ours, or that there is none: 408 nobody answered, 503 it cannot be sent, 500 there
+    is no room for it."""
 
     key: TransactionKey
     status: int
@@ -262,8 +269,11 @@ class Requester:
     def receive_failure(self, outcome: TransactionFailed, now: float) -> None:
         """No response at all: the same as a 408 or 503 (section 8.1.3.1)."""
         sent = self._sent.get(outcome.key)
-        if sent is not None and not self._fail_over(sent, now):
-            reason = NO_ANSWER if outcome.status == 408 else CANNOT_BE_REACHED
+        if sent is None:
+            return
+        # By another way there is no more room either.
+        if outcome.status == NO_ROOM or not self._fail_over(sent, now):
+            reason = _REASONS[outcome.status]
             sent.listener(Reply(sent.first_key, outcome.status, reason), now)
 
     def abandon(self, key: TransactionKey) -> None:

@@ -33,6 +33,8 @@ _CANCEL_COPIES = frozenset({"Via", "From", "To", "Call-ID", "Route"})  # section
 MAX_OF_ONE_CALL = 512  # theirs: 16 requests a second for 32 s, quicker than anybody presses keys
 _LAST_WORDS = frozenset({"BYE", "CANCEL"})  # get through when everything else of their call does not
 MAX_TRANSACTIONS = 100_000  # each lingers up to 32 s over UDP: 1500 calls a second with two each
+MAX_CLIENTS = 50_000  # ours: what we ask leaves room for what we are asked
+NO_ROOM = 500  # the status of a request of ours that MAX_CLIENTS left out
 
 
 # Classes 3 to 6 are one to a transaction.
@@ -70,7 +72,7 @@ class SuccessUnmatched(msgspec.Struct, frozen=True, gc=False):
 
 
 class TransactionFailed(msgspec.Struct, frozen=True, gc=False):
-    """A client transaction is over without a final response: 408 nobody answered, 503 cannot be sent."""
+    """A client transaction is over without a final response: 408 nobody answered, 503 cannot be sent, NO_ROOM."""
 
     key: TransactionKey
     status: int
@@ -119,6 +121,8 @@ class TransactionLayer:
     __slots__ = (
         "_clients",
         "_deadlines",
+        "_left_out",
+        "_max_clients",
         "_max_transactions",
         "_merges",
         "_of_calls",
@@ -127,11 +131,16 @@ class TransactionLayer:
         "_to_send",
         "overflowed",
         "unmatched",
+        "unopened",
     )
 
-    def __init__(self, timing: Timing, max_transactions: int = MAX_TRANSACTIONS) -> None:
+    def __init__(
+        self, timing: Timing, max_transactions: int = MAX_TRANSACTIONS, max_clients: int = MAX_CLIENTS
+    ) -> None:
         self._timing = timing
         self._max_transactions = max_transactions
+        self._max_clients = max_clients
+        self._left_out: set[TransactionKey] = set()  # until the next `handle_timer`, which is due at once
         self._servers: dict[TransactionKey, _ServerExchange] = {}
         self._clients: dict[TransactionKey, _ClientExchange] = {}
         # Section 8.2.2.2: which transaction a request came in first, to find the same by another path.
@@ -141,6 +150,7 @@ class TransactionLayer:
         self._to_send: list[tuple[bytes, Flow]] = []
         self.unmatched = 0  # responses to nothing
         self.overflowed = 0  # requests refused because of max_transactions or MAX_OF_ONE_CALL
+        self.unopened = 0  # requests of ours that were not sent because of max_clients
 
     def __len__(self) -> int:
         return len(self._servers) + len(self._clients)
@@ -229,9 +239,18 @@ class TransactionLayer:
     # --- from the transaction user ------------------------------------------------------------------------
 
     def request(self, request: Request, branch: str, flow: Flow, now: float) -> TransactionKey:
-        """Opens a client transaction and sends the request, whose topmost Via has `branch`."""
+        """Opens a client transaction and sends the request, whose topmost Via has `branch`.
+
+        Above the bound nothing is sent, and the timer tells of the failure. BYE and CANCEL get through up to twice
+        of it: what ends calls is what makes room.
+        """
         machine = INVITE_CLIENT if request.method == "INVITE" else NON_INVITE_CLIENT
         key = (branch, request.method)
+        if len(self._clients) >= self._max_clients * (2 if request.method in _LAST_WORDS else 1):
+            self.unopened += 1
+            self._left_out.add(key)
+            self._deadlines.set(key, now)
+            return key
         exchange = _ClientExchange(
             key, Transaction(machine, self._timing, now, reliable=flow.reliable), request, flow
         )
@@ -254,7 +273,8 @@ class TransactionLayer:
 
     def abandon(self, key: TransactionKey) -> None:
         """Waits no longer for the final response to a request of ours."""
-        if self._clients.pop(key, None) is not None:
+        if self._clients.pop(key, None) is not None or key in self._left_out:
+            self._left_out.discard(key)
             self._deadlines.set(key, None)
 
     def knows(self, request: Request, essentials: Essentials) -> bool:
@@ -287,6 +307,9 @@ class TransactionLayer:
                 self._perform_server(server, server.transaction.handle_timer(now))
             elif client := self._clients.get(key):
                 outcomes.extend(self._perform_client(client, client.transaction.handle_timer(now)))
+            elif key in self._left_out:
+                self._left_out.discard(key)
+                outcomes += (TransactionFailed(key, NO_ROOM), TransactionEnded(key))
         return outcomes
 
     def fail_flow(self, flow: Flow, now: float) -> list[Outcome]:

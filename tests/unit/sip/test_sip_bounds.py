@@ -3,13 +3,23 @@
 import pytest
 
 from bridge.errors import CapacityError
+from signaling.sip.authorizer import Authorizer
 from signaling.sip.event import CallArrived
 from signaling.sip.flow import Flow
+from signaling.sip.identity import LocalIdentity
 from signaling.sip.message import MAX_HEADERS, MAX_MESSAGE_BYTES, Request, parse_essentials, parse_message
+from signaling.sip.requester import Requester
 from signaling.sip.settings import AgentSettings
 from signaling.sip.transaction import Timing
-from signaling.sip.transaction_layer import RequestArrived, TransactionLayer
-from tests.unit.sip.line import ALICE, BOB, OFFER, make_agent
+from signaling.sip.transaction_layer import (
+    NO_ROOM,
+    RequestArrived,
+    TransactionEnded,
+    TransactionFailed,
+    TransactionLayer,
+)
+from signaling.sip.trunk import Trunks
+from tests.unit.sip.line import ALICE, BOB, OFFER, counting_hex, make_agent
 
 PHONE = Flow("udp", ALICE, 5060)
 
@@ -47,6 +57,44 @@ def test_transactions_above_their_bound_hear_503_and_are_counted_and_not_kept() 
         layer.respond(outcome.key, 200, b"SIP/2.0 200 OK\r\n\r\n", 0.0)
     layer.handle_timer(timing.patience_s)
     assert len(layer) == 0
+
+
+def of_ours(method: str, branch: str) -> Request:
+    message = parse_message(
+        options(1).replace(b"OPTIONS", method.encode()).replace(b"z9hG4bK1", branch.encode())
+    )
+    assert isinstance(message, Request)
+    return message
+
+
+def test_our_requests_above_their_bound_are_not_sent_and_fail_at_once() -> None:
+    layer = TransactionLayer(Timing(), max_clients=1)
+    layer.request(of_ours("OPTIONS", "a"), "a", PHONE, 0.0)
+    left_out = layer.request(of_ours("OPTIONS", "b"), "b", PHONE, 0.0)
+    layer.request(of_ours("BYE", "c"), "c", PHONE, 0.0)  # what ends a call goes
+    layer.request(of_ours("BYE", "d"), "d", PHONE, 0.0)  # up to twice the bound
+    assert (len(layer.take_messages()), len(layer), layer.unopened, layer.timer()) == (2, 2, 2, 0.0)
+    assert layer.handle_timer(0.0) == [
+        *(TransactionFailed(left_out, NO_ROOM), TransactionEnded(left_out)),
+        *(TransactionFailed(("d", "BYE"), NO_ROOM), TransactionEnded(("d", "BYE"))),
+    ]
+    assert layer.take_messages() == []
+    forgotten = layer.request(of_ours("OPTIONS", "e"), "e", PHONE, 0.0)
+    layer.abandon(forgotten)
+    assert layer.handle_timer(0.1) == []
+
+
+def test_a_call_of_ours_without_room_is_refused_and_avoids_no_way() -> None:
+    layer, heard = TransactionLayer(Timing(), max_clients=0), []
+    identity = LocalIdentity(BOB, 5060, counting_hex("b"))
+    requester = Requester(identity, layer, Authorizer(identity, Trunks()), ("udp",))
+    requester.send(of_ours("INVITE", "a"), "a", PHONE, 0.0, lambda reply, _: heard.append(reply.status))
+    for outcome in layer.handle_timer(0.0):
+        if isinstance(outcome, TransactionFailed):
+            requester.receive_failure(outcome, 0.0)
+        elif isinstance(outcome, TransactionEnded):
+            requester.forget(outcome)
+    assert (heard, requester.failovers, requester.latest_request(("a", "INVITE"))) == ([NO_ROOM], 0, None)
 
 
 def test_calls_above_their_bound_hear_503_with_a_time_and_ours_are_not_made() -> None:
