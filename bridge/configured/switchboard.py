@@ -4,6 +4,7 @@ from bridge.configured.media import configured_sounds
 from bridge.configured.sip import configured_phones
 from bridge.negotiation.phone_transport import KeySource
 from bridge.settings.settings import Settings
+from bridge.switchboard.sidebar import Sidebar, SidebarField
 from bridge.switchboard.wiring import SwitchboardPolicy
 
 
@@ -13,6 +14,10 @@ def configured_switchboard(settings: Settings, srtp_keys: KeySource) -> Switchbo
         sounds=configured_sounds(settings),
         prove_every_s=_prove_every_s(settings.desk.proof_lifetime_s),
         companion_link_s=settings.desk.companion_link_s,
+        sidebar=Sidebar(
+            tuple(SidebarField(**field.model_dump()) for field in settings.sidebar.fields),
+            settings.sidebar.others,
+        ),
     )
 
 

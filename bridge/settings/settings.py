@@ -8,6 +8,7 @@ from bridge.settings.media import Media, Rtp, Webrtc
 from bridge.settings.notifications import Notifications
 from bridge.settings.process import Journal, Log, Shutdown, Worker
 from bridge.settings.section import Section
+from bridge.settings.sidebar import Sidebar
 from bridge.settings.sip import Sip
 from bridge.settings.trunk import DEFAULT_TRUNK, Trunk, check_trunks
 from bridge.settings.user import User
@@ -36,6 +37,7 @@ class Settings(Section):
     journal: Journal = Journal()
     webhooks: Webhooks = Webhooks()
     notifications: Notifications = Notifications()
+    sidebar: Sidebar = Sidebar()
     worker: Worker = Worker()
     shutdown: Shutdown = Shutdown()
 

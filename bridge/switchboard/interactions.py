@@ -7,6 +7,7 @@ from bridge.ids import InteractionId, QueueId
 from bridge.switchboard.desktops import Desktops
 from bridge.switchboard.principal import INTERACTION_READ, Principal
 from bridge.switchboard.search import PAGE_MAX, InteractionFilter, InteractionPage, page_of
+from bridge.switchboard.sidebar import Sidebar
 from bridge.switchboard.view import InteractionView, TimelineView
 from bridge.switchboard.wiring import Wiring
 
@@ -50,6 +51,11 @@ class Interactions:
         found = (i for i in self._wiring.desk.interactions() if wanted.matches(i) and may_read(principal, i))
         page, next_cursor = page_of(found, cursor, limit)
         return InteractionPage(tuple(map(self._wiring.portraits.interaction, page)), next_cursor)
+
+    def sidebar(self, principal: Principal) -> Sidebar:
+        """What a desktop shows of their data."""
+        principal.require(INTERACTION_READ)
+        return self._wiring.policy.sidebar
 
     async def timeline(
         self,

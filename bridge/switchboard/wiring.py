@@ -29,6 +29,7 @@ from bridge.switchboard.principal import (
     INTERACTION_WRITE,
     Principal,
 )
+from bridge.switchboard.sidebar import Sidebar
 from bridge.switchboard.view import InteractionView, ParticipantView
 
 
@@ -42,6 +43,7 @@ class SwitchboardPolicy:
     answer_s: float = 10.0
     prove_every_s: float = 10.0  # how often a desktop is asked to prove itself
     companion_link_s: float = 900.0  # for the customer to press join
+    sidebar: Sidebar = field(default_factory=Sidebar)
 
     def phone_of(self, trunk_id: TrunkId) -> PhonePreferences:
         """What is taken from and offered to phones behind a trunk; by default for those behind none."""

@@ -2,6 +2,7 @@
 
 import { describeFigures } from "./figure.js";
 import { build, element, keep, showBadge, showFacts, showPressed } from "./part.js";
+import { factsOf, NoteForm } from "./sidebar.js";
 
 const ROLES = { customer: "customer", agent: "agent", sme: "expert", supervisor: "supervisor" };
 
@@ -17,11 +18,14 @@ export class OfferCard {
     this.parts = parts;
     const kind = offer.role === "sme" ? "Expert wanted" : "Caller waiting";
     parts.title.textContent = `${kind}: ${offer.caller || "unknown caller"} (${offer.type})`;
-    showFacts(parts.facts, Object.entries(offer.attributes));
     parts.accept.addEventListener("click", () => actions.accept(offer));
     parts.reject.addEventListener("click", () => actions.reject(offer));
     this.endsAt = Date.parse(offer.expiresAt);
     this.tick();
+  }
+
+  show(offer) {
+    showFacts(this.parts.facts, factsOf(offer.attributes));
   }
 
   tick() {
@@ -82,11 +86,7 @@ export class InteractionCard {
       actions.add(this.#latest, parts.expert.value.trim(), parts.video.checked ? "video" : "voice");
       parts.expert.value = "";
     });
-    parts.note.addEventListener("submit", (event) => {
-      event.preventDefault();
-      actions.note(this.#latest, { [parts.name.value.trim()]: parts.value.value });
-      parts.name.value = parts.value.value = "";
-    });
+    new NoteForm(parts, (name, value) => actions.note(this.#latest, { [name]: value }));
   }
 
   #me() {
@@ -103,7 +103,7 @@ export class InteractionCard {
     showPressed(parts.mute, Boolean(this.#me()?.muted));
     parts.camera.disabled = !leg || !this.#actions.maySendVideo();
     showPressed(parts.camera, Boolean(leg?.camera?.enabled));
-    showFacts(parts.facts, [["called", interaction.called], ...Object.entries(interaction.attributes)]);
+    showFacts(parts.facts, [["called", interaction.called], ...factsOf(interaction.attributes)]);
     const live = interaction.participants.filter((p) => p.state !== "disconnected");
     keep(parts.participants, this.#rows, live.map((p) => p.participantId), (id) => this.#row(id));
     for (const participant of live) this.#rows.get(participant.participantId).show(participant, this.#actions.userId());

@@ -4,6 +4,7 @@ import { attempt, ownUserId, socket } from "./bridge.js";
 import { dropLeg, dropLegs, takeInteraction } from "./conversation.js";
 import { clearNotices, notify } from "./notice.js";
 import { readiness } from "./presence.js";
+import { loadSidebar } from "./sidebar.js";
 import { SignIn } from "./signin.js";
 import { changed, state } from "./state.js";
 
@@ -101,6 +102,7 @@ async function resume() {
 /** What is, in place of what was missed. */
 async function refresh() {
   state.offers.clear(); // those that still ring come again with the first command
+  await loadSidebar();
   const listed = await attempt("listInteractions");
   state.interactions.clear();
   state.wrapUps.clear();

@@ -55,6 +55,7 @@ export function render() {
 
 function showCards() {
   keep($("offers"), offerCards, [...state.offers.keys()], (id) => new OfferCard(state.offers.get(id), actions));
+  for (const [id, card] of offerCards) card.show(state.offers.get(id));
   ring(state.offers.size > 0);
   const make = (id) => new InteractionCard(id, actions);
   // What only rings here is shown by its offer.

@@ -53,6 +53,7 @@ Reading = (
     | messages.ListTrunks
     | messages.GetUser
     | messages.ListPrompts
+    | messages.GetSidebar
 )
 Media = messages.OfferMedia | messages.AnswerMedia | messages.TrickleCandidate | messages.GetMediaProbe
 Desk = Enrolling | Queueing | Administration | Calling | Working | HandingOver | Hooking | Noticing | Flowing
@@ -205,6 +206,8 @@ class Dispatch:
                 return reply.UserResult(user=wire_view.User.of(user))
             case messages.ListPrompts():
                 return reply.PromptsResult(prompts=await board.prompts.list(principal))
+            case messages.GetSidebar():
+                return reply.SidebarResult(sidebar=wire_view.Sidebar.of(board.interactions.sidebar(principal)))
             case messages.ListTrunks():
                 return reply.TrunksResult(trunks=tuple(map(wire_view.Trunk.of, board.trunks.list(principal))))
             case messages.ListUsers():

@@ -331,6 +331,13 @@ ANSWERS: Mapping[str, Any] = {
     "NewWebhook": {**_WEBHOOK, "secret": "5f0c9a1e2b3d4c5f" * 4},
     "Participant": _ALICE,
     "Participants": {"participants": [_CALLER, _ALICE, _EVE]},
+    "Sidebar": {
+        "fields": [
+            {"name": "case_number", "label": "Case", "choices": [], "settable": True},
+            {"name": "priority", "label": "Priority", "choices": ["High", "Normal", "Low"], "settable": True},
+        ],
+        "others": False,
+    },
     "Prompts": {"prompts": ["connecting", "music", "waiting"]},
     "Queue": _QUEUE,
     "QueuesResult": {"queues": [_QUEUE]},

@@ -260,6 +260,13 @@ class ListPrompts(WireModel):
     id: CommandId
 
 
+class GetSidebar(WireModel):
+    """Which attributes a desktop shows, in which order, and what it lets one set."""
+
+    command: Literal["getSidebar"]
+    id: CommandId
+
+
 class ListUsers(WireModel):
     command: Literal["listUsers"]
     id: CommandId
@@ -339,6 +346,7 @@ Command = (
     | ListTrunks
     | GetUser
     | ListPrompts
+    | GetSidebar
     | HandingOver
     | Queueing
     | Administration

@@ -18,6 +18,7 @@ from signaling.web.wire_view import (
     Interaction,
     Participant,
     Queue,
+    Sidebar,
     Signal,
     TimelineEntry,
     Trunk,
@@ -89,6 +90,10 @@ class PromptsResult(WireModel):
     prompts: tuple[str, ...]
 
 
+class SidebarResult(WireModel):
+    sidebar: Sidebar
+
+
 class TrunksResult(WireModel):
     trunks: tuple[Trunk, ...]
 
@@ -141,6 +146,7 @@ Result = (
     | UsersResult
     | TrunksResult
     | PromptsResult
+    | SidebarResult
     | AccountResult
     | AccountsResult
     | WebhookResult

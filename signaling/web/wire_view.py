@@ -215,6 +215,22 @@ class User(WireModel):
     fault: str
 
 
+class SidebarField(WireModel):
+    """Without a `label` the name stands there; without `choices` any text may be set."""
+
+    name: str
+    label: str
+    choices: tuple[str, ...]
+    settable: bool
+
+
+class Sidebar(WireModel):
+    """`others`: attributes that are no field are shown after those that are, and may be set by name."""
+
+    fields: tuple[SidebarField, ...]
+    others: bool
+
+
 class TimelineEntry(WireModel):
     number: int
     at: datetime

@@ -240,6 +240,15 @@ TABLE = (
         (INTERACTION_READ, INTERACTION_ALL),
     ),
     Entry(
+        "interactions",
+        "GET",
+        "/sidebar",
+        messages.GetSidebar,
+        reply.SidebarResult,
+        "Which attributes a desktop shows, and what it lets one set",
+        _ASK,
+    ),
+    Entry(
         "flows",
         "GET",
         "/flows",

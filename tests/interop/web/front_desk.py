@@ -23,6 +23,7 @@ from bridge.settings.web import Webhooks as WebhookSettings
 from bridge.switchboard.doors import Audience, DesktopDoor
 from bridge.switchboard.entitlement import configured_accounts
 from bridge.switchboard.event import DesktopEvent
+from bridge.switchboard.sidebar import Sidebar
 from signaling.web.app import WebDoor, WebParts
 from signaling.web.auth import Signer, Verifier
 from signaling.web.issuer import ForeignIssuer
@@ -163,8 +164,9 @@ async def front_desk(
     foreign: ForeignIssuer | None = None,
     users: Sequence[User] = (),
     sign_in: SignInSettings | None = None,
+    sidebar: Sidebar | None = None,
 ) -> AsyncIterator[FrontDesk]:
-    async with theatre(DeskPolicy(accounts=configured_accounts(users))) as stage:
+    async with theatre(DeskPolicy(accounts=configured_accounts(users)), sidebar=sidebar) as stage:
         not_ready: list[str] = []
         outbox = Outbox(stage.journal, SystemClock())
         await outbox.open()

@@ -21,6 +21,7 @@ from bridge.switchboard.doors import ArrivingCall, Audience, Route, Signal, Soun
 from bridge.switchboard.event import DesktopEvent, MediaOffered, OfferMade
 from bridge.switchboard.participants import AddParticipant
 from bridge.switchboard.principal import Principal
+from bridge.switchboard.sidebar import Sidebar
 from bridge.switchboard.switchboard import Switchboard
 from bridge.switchboard.view import InteractionView, MediaAnswer, OfferView, ParticipantView, TrunkView
 from bridge.switchboard.wiring import SwitchboardPolicy
@@ -276,7 +277,10 @@ class Life:
 
 @asynccontextmanager
 async def theatre(
-    policy: DeskPolicy | None = None, answer_s: float = 10.0, life: Life | None = None
+    policy: DeskPolicy | None = None,
+    answer_s: float = 10.0,
+    life: Life | None = None,
+    sidebar: Sidebar | None = None,
 ) -> AsyncIterator[Theatre]:
     """A running switchboard on a journal in memory, if `life` says no other; the plane is ready."""
     life = life or Life()
@@ -295,7 +299,7 @@ async def theatre(
         plane,
         clock,
         token_hex,
-        SwitchboardPolicy(sounds=SOUNDS, answer_s=answer_s),
+        SwitchboardPolicy(sounds=SOUNDS, answer_s=answer_s, sidebar=sidebar or Sidebar()),
     )
     stage = Theatre(board, plane, clock, journal)
     await board.restore()

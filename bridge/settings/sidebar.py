@@ -1,0 +1,33 @@
+"""What the page shows of an interaction's data, and what it lets one set."""
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from bridge.settings.section import Section
+
+Choice = Annotated[str, Field(min_length=1, max_length=256)]
+
+
+class SidebarField(Section):
+    name: Annotated[str, Field(min_length=1, max_length=64)]
+    label: Annotated[str, Field(max_length=64)] = ""
+    choices: Annotated[tuple[Choice, ...], Field(max_length=64)] = ()
+    settable: bool = True
+
+
+class Sidebar(Section):
+    others: bool = True
+    fields: Annotated[tuple[SidebarField, ...], Field(max_length=64)] = (
+        SidebarField(name="escalation_reason"),
+        SidebarField(name="escalation_context"),
+        SidebarField(name="case_number"),
+        SidebarField(name="priority"),
+    )
+
+    @model_validator(mode="after")
+    def _each_is_there_once(self) -> "Sidebar":
+        names = [field.name for field in self.fields]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"sidebar.fields: {', '.join(twice)} is there more than once")
+        return self
