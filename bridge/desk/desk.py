@@ -215,6 +215,10 @@ class Desk:
             self._state.queues[queue.queue_id] = queue
         self._state.directory.configure(self._policy.accounts)
 
+    @property
+    def asks_for_proofs(self) -> bool:
+        return self._policy.proof_s > 0
+
     def _forget_deadlines(self, now: float) -> None:
         while self._deadlines and self._deadlines[0] <= now:
             heapq.heappop(self._deadlines)

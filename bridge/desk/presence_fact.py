@@ -27,6 +27,7 @@ def _presence_changed(state: DeskState, event: events.PresenceChanged) -> None:
         idle_since=event.at if started else was.idle_since,
         lost_at=None if event.presence is Presence.OFFLINE else was.lost_at,
         missed=0 if started else was.missed,
+        fault="" if started and not was.proved else was.fault,  # what was wrong then is looked at anew
     )
 
 

@@ -7,7 +7,7 @@ from functools import cache
 from bridge.clock import Clock
 from bridge.desk.capability import Ability, Capabilities
 from bridge.desk.events import DeskEvent
-from bridge.desk.expert import Expert
+from bridge.desk.expert import Expert, Presence
 from bridge.desk.figures import QueueFigures
 from bridge.desk.flow import Flow, FlowRun
 from bridge.desk.interaction import Interaction, InteractionState
@@ -77,9 +77,10 @@ class Diagnoses:
 class Portraits:
     """Makes views. `clock` translates between the two kinds of time; `diagnoses` are kept by another."""
 
-    __slots__ = ("_clock", "_diagnoses")
+    __slots__ = ("_asks_for_proofs", "_clock", "_diagnoses")
 
-    def __init__(self, clock: Clock, diagnoses: Diagnoses) -> None:
+    def __init__(self, clock: Clock, diagnoses: Diagnoses, *, asks_for_proofs: bool = False) -> None:
+        self._asks_for_proofs = asks_for_proofs
         self._clock = clock
         self._diagnoses = diagnoses
 
@@ -218,7 +219,7 @@ class Portraits:
         )
 
     def user(self, expert: Expert, *, busy: bool, wrapping_up: bool = False) -> UserView:
-        status = "wrap-up" if wrapping_up else "busy" if busy else expert.presence
+        status = "wrap-up" if wrapping_up else "busy" if busy else self._idle_status(expert)
         return UserView(
             user_id=expert.user_id,
             name=expert.name,
@@ -230,6 +231,12 @@ class Portraits:
             proved=expert.proved,
             fault=expert.fault,
         )
+
+    def _idle_status(self, expert: Expert) -> str:
+        """Ready is only who can be rung: where proofs are asked for, who has not given one is not."""
+        if not self._asks_for_proofs or expert.proved or expert.presence is not Presence.READY:
+            return expert.presence
+        return "unable" if expert.fault else "checking"
 
     def timeline(self, entry: JournalEntry) -> TimelineView:
         return TimelineView(entry.number, entry.wall, change_name(entry.event), _facts(entry.event))

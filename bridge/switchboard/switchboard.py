@@ -86,7 +86,7 @@ class Switchboard:
         self._wake = asyncio.Event()
         snapshots = Snapshots(journal, desk, clock)
         diagnoses = Diagnoses()
-        portraits = Portraits(clock, diagnoses)
+        portraits = Portraits(clock, diagnoses, asks_for_proofs=desk.asks_for_proofs)
         legs, announcer = Legs(), Announcer(portraits)
         conductor = Conductor(self._perform, self._crashed)
         self._aftermath = Aftermath(conductor, announcer, snapshots)

@@ -282,7 +282,7 @@ class UserView:
     presence: str  # ready | away | offline | not-responding
     busy: bool
     since: float
-    status: str = ""  # presence, or what one who is ready does: busy | wrap-up
+    status: str = ""  # presence, or what one who is ready does or lacks: busy | wrap-up | checking | unable
     proved: bool = False  # the desktop has shown that it works
     fault: str = ""  # what it lacks
 

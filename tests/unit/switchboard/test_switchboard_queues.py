@@ -18,7 +18,7 @@ from bridge.errors import (
 from bridge.ids import InteractionId, LegId, QueueId
 from bridge.plane import messages
 from bridge.switchboard.callbacks import CallbackWish
-from bridge.switchboard.event import InteractionUpdated, PositionAnnounced, QueueDepthExceeded
+from bridge.switchboard.event import InteractionUpdated, PositionAnnounced, QueueDepthExceeded, UserUpdated
 from bridge.switchboard.participants import AddFromQueue
 from bridge.switchboard.users import Readiness
 from tests.unit.desk.test_desk_queues import DESK_QUEUE, DESKS, VIDEO, VIDEO_QUEUE, VOICE, VOICE_QUEUE
@@ -85,6 +85,32 @@ async def test_a_downgrade_is_told_in_view_event_offer_and_timeline() -> None:
         await expert(stage)
         assert stage.offer_to(EVE).type == "voice"
         assert stage.offer_to(EVE).downgrade_reason == added.participant.downgrade_reason
+
+
+async def test_ready_is_shown_of_nobody_who_could_not_be_rung() -> None:
+    async def status() -> str:
+        return (await stage.board.users.get(EVE, ALICE.user_id)).status
+
+    proof, mute = Readiness(True, True, True), Readiness(False, True, True, "denied")
+    async with theatre(DeskPolicy(proof_s=30.0)) as stage:
+        for action, shown in (
+            (lambda: stage.board.users.set_presence(ALICE, "ready", "agent"), "checking"),
+            (lambda: stage.board.users.prove_ready(ALICE, mute), "unable"),
+            (lambda: stage.board.users.prove_ready(ALICE, proof), "ready"),
+            (lambda: stage.pass_time(31.0), "unable"),
+            (lambda: stage.board.users.set_presence(ALICE, "away", "agent"), "away"),
+            (lambda: stage.board.users.set_presence(ALICE, "ready", "agent"), "checking"),
+        ):
+            await action()
+            assert await status() == shown
+        told = [e.user.status for e in stage.doors.seen_by(EVE) if isinstance(e, UserUpdated)]
+        assert told[:3] == ["checking", "unable", "ready"]
+
+
+async def test_where_no_proofs_are_asked_for_ready_is_ready() -> None:
+    async with theatre() as stage:
+        await stage.board.users.set_presence(ALICE, "ready", "agent")
+        assert (await stage.board.users.get(EVE, ALICE.user_id)).status == "ready"
 
 
 async def test_the_user_is_told_wrapping_up_and_idle_again() -> None:
