@@ -2,6 +2,7 @@
 
 import { attempt, ownUserId, socket } from "./bridge.js";
 import { maySendVideo, ownPart, startCamera, takeInteraction } from "./conversation.js";
+import { supervise } from "./floor.js";
 import { changed, state } from "./state.js";
 
 async function accept(offer) {
@@ -33,6 +34,24 @@ export const actions = {
   leave: ({ interactionId }) => attempt("leaveInteraction", { interactionId }),
   end: ({ interactionId }) => attempt("endInteraction", { interactionId }),
   add: ({ interactionId }, userId, type) => attempt("addParticipant", { interactionId, userId, type, role: "sme" }),
+  bringIn: ({ interactionId }, whom, type) => attempt("addParticipant", { interactionId, ...whom, type }),
+  consult: ({ interactionId }, whom, type) => attempt("consultParticipant", { interactionId, ...whom, type }),
+  transferBlind: ({ interactionId }, whom, type) => attempt("transferBlind", { interactionId, ...whom, type }),
+  completeTransfer: ({ interactionId }) => attempt("completeTransfer", { interactionId }),
+  mergeConsult: ({ interactionId }) => attempt("mergeConsult", { interactionId }),
+  cancelTransfer: ({ interactionId }) => attempt("cancelTransfer", { interactionId }),
+  async holdCaller(interaction) {
+    const callers = interaction.participants.filter((p) => p.role === "customer" && ["in-session", "held"].includes(p.state));
+    const held = callers.some((p) => p.state === "held");
+    for (const caller of callers) await actions[held ? "resume" : "hold"](interaction, caller);
+  },
+  callBack({ interactionId }, number, when) {
+    const wish = { ...(number && { number }), ...(when && { notBefore: new Date(when).toISOString() }) };
+    return attempt("requestCallback", { interactionId, ...wish });
+  },
+  startFlow: ({ interactionId }, flowId) => attempt("startFlow", { interactionId, flowId }),
+  stopFlow: ({ interactionId }, { flowRunId }) => attempt("stopFlow", { interactionId, flowRunId }),
+  supervise,
   async completeWrapUp({ interactionId }, code, note) {
     if (await attempt("completeWrapUp", { interactionId, code, note })) state.wrapUps.delete(interactionId);
     changed();

@@ -1,9 +1,11 @@
 // What is shown of an offer and of an interaction. Each card gets the state and calls back; it decides nothing.
 
 import { describeFigures } from "./figure.js";
+import { Handover, handoverParts } from "./handover.js";
 import { build, element, keep, showBadge, showFacts, showPressed } from "./part.js";
 import { factsOf, NoteForm } from "./sidebar.js";
 
+const MODES = ["monitor", "whisper", "coach"];
 const ROLES = { customer: "customer", agent: "agent", sme: "expert", supervisor: "supervisor" };
 
 function describeDiagnosis({ medium, direction, text }) {
@@ -73,19 +75,17 @@ export class InteractionCard {
 
   constructor(interactionId, actions) {
     this.#actions = actions;
-    this.parts = build("interaction-template");
+    this.parts = handoverParts(build("interaction-template"));
     this.root = this.parts.root;
     const { parts } = this;
+    this.handover = new Handover(parts, actions, () => this.#latest);
+    parts.holdCaller.addEventListener("click", () => actions.holdCaller(this.#latest));
+    for (const mode of MODES) parts[mode].addEventListener("click", () => actions.supervise(interactionId, mode));
     parts.id.textContent = interactionId;
     parts.mute.addEventListener("click", () => actions.muteMe(this.#latest, !this.#me()?.muted));
     parts.camera.addEventListener("click", () => actions.switchCamera(this.#latest));
     parts.leave.addEventListener("click", () => actions.leave(this.#latest));
     parts.end.addEventListener("click", () => actions.end(this.#latest));
-    parts.add.addEventListener("submit", (event) => {
-      event.preventDefault();
-      actions.add(this.#latest, parts.expert.value.trim(), parts.video.checked ? "video" : "voice");
-      parts.expert.value = "";
-    });
     new NoteForm(parts, (name, value) => actions.note(this.#latest, { [name]: value }));
   }
 
@@ -104,11 +104,26 @@ export class InteractionCard {
     parts.camera.disabled = !leg || !this.#actions.maySendVideo();
     showPressed(parts.camera, Boolean(leg?.camera?.enabled));
     showFacts(parts.facts, [["called", interaction.called], ...factsOf(interaction.attributes)]);
+    this.#showRole(interaction, this.#me());
     const live = interaction.participants.filter((p) => p.state !== "disconnected");
     keep(parts.participants, this.#rows, live.map((p) => p.participantId), (id) => this.#row(id));
     for (const participant of live) this.#rows.get(participant.participantId).show(participant, this.#actions.userId());
     this.#showTiles(interaction, leg);
     if (parts.sound.srcObject !== (leg?.sound ?? null)) parts.sound.srcObject = leg?.sound ?? null;
+  }
+
+  /** Who supervises listens and changes nothing: what would is not there. */
+  #showRole(interaction, me) {
+    const { parts } = this;
+    const supervises = me?.role === "supervisor";
+    parts.supervision.hidden = !supervises;
+    for (const mode of MODES) showPressed(parts[mode], me?.supervision?.mode === mode);
+    for (const part of [parts.handover, parts.holdCaller, parts.end, parts.note]) part.hidden = supervises;
+    const held = interaction.participants.some((p) => p.role === "customer" && p.state === "held");
+    showPressed(parts.holdCaller, held);
+    parts.holdCaller.textContent = held ? "Back from hold" : "Hold caller";
+    parts.holdCaller.disabled = interaction.transfer !== null;
+    if (!supervises && me) this.handover.show(interaction, me);
   }
 
   showFigures(figures) {

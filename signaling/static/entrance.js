@@ -2,6 +2,7 @@
 
 import { attempt, ownUserId, socket } from "./bridge.js";
 import { dropLeg, dropLegs, takeInteraction } from "./conversation.js";
+import { loadFloor, noteCall } from "./floor.js";
 import { clearNotices, notify } from "./notice.js";
 import { readiness } from "./presence.js";
 import { loadSidebar } from "./sidebar.js";
@@ -73,7 +74,7 @@ function leave() {
   session.forget();
   dropLegs();
   state.presence = { presence: "offline", role: "agent" };
-  for (const map of [state.offers, state.interactions, state.wrapUps, state.users, state.accounts]) map.clear();
+  for (const map of [state.offers, state.interactions, state.wrapUps, state.users, state.accounts, state.queues, state.flows, state.calls]) map.clear();
   readiness.want(false);
   socket.close();
   changed();
@@ -87,6 +88,7 @@ async function comeBack() {
   // What is wished here, not what the bridge took it for meanwhile.
   if (["ready", "away"].includes(wished.presence)) state.presence = wished;
   if (["ready", "away"].includes(state.presence.presence)) await attempt("setPresence", state.presence);
+  await loadFloor();
   await readiness.want(state.presence.presence === "ready");
   changed();
 }
@@ -106,7 +108,11 @@ async function refresh() {
   const listed = await attempt("listInteractions");
   state.interactions.clear();
   state.wrapUps.clear();
-  for (const interaction of listed?.interactions ?? []) takeInteraction(interaction);
+  state.calls.clear();
+  for (const interaction of listed?.interactions ?? []) {
+    noteCall(interaction);
+    takeInteraction(interaction);
+  }
   const anew = state.bootId !== null && state.bootId !== socket.identity.bootId;
   state.bootId = socket.identity.bootId;
   for (const [id, leg] of [...state.legs]) {

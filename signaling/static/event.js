@@ -3,6 +3,7 @@
 import { ownUserId, socket } from "./bridge.js";
 import { dropLeg, rejoin, takeInteraction } from "./conversation.js";
 import { session } from "./entrance.js";
+import { noteCall } from "./floor.js";
 import { notify } from "./notice.js";
 import { readiness } from "./presence.js";
 import { changed, state } from "./state.js";
@@ -10,7 +11,10 @@ import { changed, state } from "./state.js";
 const EVENTS_KEPT = 500;
 
 const onEvent = {
-  interactionUpdated: ({ interaction }) => takeInteraction(interaction),
+  interactionUpdated({ interaction }) {
+    noteCall(interaction);
+    takeInteraction(interaction);
+  },
   offerMade: ({ offer }) => state.offers.set(offer.offerId, offer),
   offerEnded: ({ offer }) => state.offers.delete(offer.offerId),
   userUpdated({ user }) {

@@ -3,13 +3,14 @@
 import { openAccounts, seesAccounts } from "./account.js";
 import { actions } from "./action.js";
 import { ring } from "./bell.js";
-import { socket } from "./bridge.js";
+import { ownUserId, socket } from "./bridge.js";
 import { InteractionCard, OfferCard, WrapUpCard } from "./card.js";
 import { ownPart } from "./conversation.js";
 import { readFigures } from "./figure.js";
 import { element, keep, showBadge, showPressed } from "./part.js";
 import { idleText, showReadiness } from "./presence.js";
 import { state, watch } from "./state.js";
+import { showChoices } from "./whom.js";
 
 const $ = (id) => document.getElementById(id);
 const offerCards = new Map();
@@ -78,9 +79,7 @@ function showUsers() {
       return line;
     }),
   );
-  $("user-ids").replaceChildren(
-    ...users.map((user) => Object.assign(document.createElement("option"), { value: user.userId })),
-  );
+  showChoices($("user-ids"), ownUserId());
 }
 
 setInterval(async () => {

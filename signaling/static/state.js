@@ -9,6 +9,9 @@ export const state = {
   users: new Map(),
   legs: new Map(),
   figures: new Map(),
+  queues: new Map(),
+  flows: new Map(),
+  calls: new Map(), // every live one this desktop may see
   accounts: new Map(), // for whoever administers them
   view: "calls",
   bootId: null, // of the bridge that the media connections were made with

@@ -5,6 +5,7 @@ import json
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -165,8 +166,10 @@ async def front_desk(
     users: Sequence[User] = (),
     sign_in: SignInSettings | None = None,
     sidebar: Sidebar | None = None,
+    policy: DeskPolicy | None = None,
 ) -> AsyncIterator[FrontDesk]:
-    async with theatre(DeskPolicy(accounts=configured_accounts(users)), sidebar=sidebar) as stage:
+    desk_policy = replace(policy or DeskPolicy(), accounts=configured_accounts(users))
+    async with theatre(desk_policy, sidebar=sidebar) as stage:
         not_ready: list[str] = []
         outbox = Outbox(stage.journal, SystemClock())
         await outbox.open()
