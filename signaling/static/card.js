@@ -107,7 +107,8 @@ export class InteractionCard {
     this.#showRole(interaction, this.#me());
     const live = interaction.participants.filter((p) => p.state !== "disconnected");
     keep(parts.participants, this.#rows, live.map((p) => p.participantId), (id) => this.#row(id));
-    for (const participant of live) this.#rows.get(participant.participantId).show(participant, this.#actions.userId());
+    const supervises = this.#me()?.role === "supervisor";
+    for (const participant of live) this.#rows.get(participant.participantId).show(participant, this.#actions.userId(), supervises);
     this.#showTiles(interaction, leg);
     if (parts.sound.srcObject !== (leg?.sound ?? null)) parts.sound.srcObject = leg?.sound ?? null;
   }
@@ -157,7 +158,8 @@ class ParticipantRow {
     this.parts.remove.addEventListener("click", () => act("remove", this.#latest));
   }
 
-  show(participant, ownUserId) {
+  /** Who `supervises` changes nothing for others, and would only be refused. */
+  show(participant, ownUserId, supervises) {
     this.#latest = participant;
     const { parts } = this;
     const mine = participant.userId !== null && participant.userId === ownUserId;
@@ -177,6 +179,7 @@ class ParticipantRow {
     parts.remove.setAttribute("aria-label", `Remove ${name}`);
     parts.hold.disabled = !["in-session", "held"].includes(participant.state);
     parts.remove.hidden = mine;
+    parts.acts.hidden = supervises;
   }
 }
 

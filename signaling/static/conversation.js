@@ -45,9 +45,14 @@ export function maySendVideo() {
   return may("telephony:video:use");
 }
 
+/** Of a supervisor only a coach is seen. */
+function showsCamera(interaction, me) {
+  return me.role === "supervisor" ? me.supervision?.mode === "coach" && maySendVideo() : isVideo(interaction);
+}
+
 async function join(interaction) {
   const id = interaction.interactionId;
-  const camera = isVideo(interaction);
+  const camera = showsCamera(interaction, ownPart(interaction));
   if (state.legs.has(id)) {
     const leg = state.legs.get(id);
     if (leg && camera && !leg.cameraAsked) await startCamera(leg);

@@ -66,6 +66,8 @@ export async function supervise(interactionId, mode) {
   if (!(await attempt("superviseInteraction", { interactionId, mode }))) return;
   const reply = await attempt("getInteraction", { interactionId });
   if (reply) takeInteraction(reply.interaction);
+  const camera = state.legs.get(interactionId)?.camera;
+  if (camera) camera.enabled = mode === "coach";
   changed();
 }
 

@@ -38,6 +38,7 @@ export class Handover {
     const { transfer } = interaction;
     parts.add.hidden = transfer !== null;
     parts.transfer.hidden = transfer === null;
+    parts.later.hidden = transfer !== null;
     if (transfer) this.#showTransfer(interaction, transfer, transfer.initiatorId === me.participantId);
     if (parts.number.placeholder !== interaction.caller) parts.number.placeholder = interaction.caller;
     this.#showFlows(interaction);
@@ -61,7 +62,7 @@ export class Handover {
     const { parts } = this;
     const run = running(interaction);
     const flows = [...state.flows.values()].filter(({ kind }) => kind !== "inbound");
-    parts.flow.hidden = flows.length === 0 || run !== null;
+    parts.flow.hidden = flows.length === 0 || run !== null || interaction.transfer !== null;
     parts.running.hidden = run === null;
     if (run) parts.runningText.textContent = `${state.flows.get(run.flowId)?.name ?? run.flowId} is at “${run.step}”.`;
     if (parts.flowId.children.length === flows.length) return;

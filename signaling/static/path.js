@@ -13,7 +13,7 @@ export async function pathTrouble(probe) {
     if (await isConnected(pc)) return "";
     return "No media reaches the bridge: a firewall or VPN on the way blocks UDP to it. Ask whoever runs your network.";
   } catch (error) {
-    return `The way to the bridge cannot be checked: ${error.message}`;
+    return `The way for sound and picture cannot be checked. Reload the page; if it stays so, tell whoever runs the bridge: ${error.message}`;
   } finally {
     pc.close();
   }

@@ -151,10 +151,16 @@ async def test_a_supervisor_finds_a_call_and_listens_whispers_and_coaches(
     await page.wait_for_selector('#call-rows tr:has-text("+4930123"):has-text("Alice")')
     await page.click("[aria-label='Listen in on +4930123']")
     await media_of(desk, page)
-    for label, mode in (("Whisper", "whisper"), ("Coach", "coach"), ("Listen only", "monitor")):
+    for label, mode, shown in (
+        ("Whisper", "whisper", False),
+        ("Coach", "coach", True),
+        ("Listen only", "monitor", False),
+    ):
         await page.click(f"[data-part=supervision] >> text={label}")
         await page.wait_for_selector(f"[data-part={mode}][aria-pressed=true]")
-    for what in ("text=Hang up for all", "text=Hold caller", "text=Add to call"):
+        await until(page, f"Boolean(warmbridge.leg().camera?.enabled) === {str(shown).lower()}")
+    await page.wait_for_selector('.participants li:has-text("Alice")')
+    for what in ("text=Hang up for all", "text=Hold caller", "text=Add to call", f"{CUSTOMER} >> text=Mute"):
         assert not await page.is_visible(what), f"{what} is refused to a supervisor"
     assert await agent.evaluate("warmbridge.leg().camera") is None, "nobody's camera goes on for a listener"
     await page.click("text=Leave")
