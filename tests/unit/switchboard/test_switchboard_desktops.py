@@ -26,6 +26,7 @@ from bridge.switchboard.event import (
 )
 from bridge.switchboard.participants import AddParticipant
 from bridge.switchboard.principal import Principal
+from bridge.switchboard.sidebar import Sidebar, SidebarField
 from tests.unit.switchboard.theatre import (
     ALICE,
     BOB,
@@ -565,3 +566,12 @@ async def test_unknown_participants_are_not_found() -> None:
             await stage.board.participants.mute(ALICE, id_, ParticipantId("prt_x"))
         with pytest.raises(NotFoundError):
             await stage.board.interactions.end(ALICE, InteractionId("int_x"))
+            await stage.board.end_interaction(ALICE, InteractionId("int_x"))
+
+
+async def test_the_sidebar_is_told_to_whoever_may_read() -> None:
+    sidebar = Sidebar((SidebarField("case_number", "Case"),), others=False)
+    async with theatre(sidebar=sidebar) as stage:
+        assert stage.board.interactions.sidebar(ALICE) == sidebar
+        with pytest.raises(ForbiddenError, match="interaction:read"):
+            stage.board.interactions.sidebar(who("nobody", scopes=frozenset()))
