@@ -2,13 +2,16 @@
 
 import base64
 import json
+import re
 from pathlib import Path
 
 import jwt
 import pytest
 
+import signaling
 from bridge.clock import ManualClock
 from bridge.errors import SettingsError, UnauthorizedError
+from bridge.switchboard.principal import INCLUDED_IN
 from signaling.web.auth import SCOPES, Signer, Verifier, read_secret
 from signaling.web.claims import LEEWAY_S
 
@@ -95,3 +98,9 @@ def test_a_missing_or_short_secret_is_named(tmp_path: Path) -> None:
 
 def test_every_scope_is_explained() -> None:
     assert all(SCOPES.values())
+
+
+def test_the_page_knows_which_scope_includes_which() -> None:
+    script = (Path(signaling.__path__[0]) / "static" / "bridge.js").read_text(encoding="utf-8")
+    (table,) = re.findall(r"INCLUDED_IN = ({.*})", script)
+    assert json.loads(table) == INCLUDED_IN
