@@ -112,7 +112,7 @@ async def test_hand_over_to_a_queue_and_see_who_waits_there(browser: Browser, de
     await agent.click("text=Hand over")
     await until(agent, "warmbridge.state.interactions.size === 0")
     await agent.wait_for_selector(f'#queue-rows tr:has-text("{line.name}") [data-part=waiting]:has-text("1")')
-    (call,) = await desk.stage.board.list_interactions(CRM)
+    (call,) = await desk.stage.board.interactions.list(CRM)
     assert [place.queue_id for place in call.waits_in] == [line.queue_id]
 
 
@@ -120,11 +120,11 @@ async def test_an_escalation_is_started_and_stopped(browser: Browser, desk: Fron
     agent = await agent_in_call(browser, desk)
     await agent.click("[data-part=flow] button")
     await agent.wait_for_selector("text=is at “seek”")
-    (call,) = await desk.stage.board.list_interactions(CRM)
+    (call,) = await desk.stage.board.interactions.list(CRM)
     assert [run.step for run in call.flows] == ["seek"]
     await agent.click("text=Stop it")
     await agent.wait_for_selector("[data-part=flow] button")
-    (call,) = await desk.stage.board.list_interactions(CRM)
+    (call,) = await desk.stage.board.interactions.list(CRM)
     assert call.flows == ()
 
 
@@ -134,7 +134,7 @@ async def test_the_caller_is_called_back_later(browser: Browser, desk: FrontDesk
     await agent.get_by_label("Not before").fill("2040-01-02T03:04")
     await agent.click("text=Hang up and call back")
     await eventually("the caller is hung up on", lambda: desk.stage.doors.hung_up)
-    (callback,) = await desk.stage.board.list_callbacks(CRM)
+    (callback,) = await desk.stage.board.callbacks.list(CRM)
     assert callback.number == "+4930123"
     assert callback.not_before is not None
     assert await complaints(agent) == []

@@ -566,7 +566,6 @@ async def test_unknown_participants_are_not_found() -> None:
             await stage.board.participants.mute(ALICE, id_, ParticipantId("prt_x"))
         with pytest.raises(NotFoundError):
             await stage.board.interactions.end(ALICE, InteractionId("int_x"))
-            await stage.board.end_interaction(ALICE, InteractionId("int_x"))
 
 
 async def test_the_sidebar_is_told_to_whoever_may_read() -> None:
