@@ -207,7 +207,9 @@ class Dispatch:
             case messages.ListPrompts():
                 return reply.PromptsResult(prompts=await board.prompts.list(principal))
             case messages.GetSidebar():
-                return reply.SidebarResult(sidebar=wire_view.Sidebar.of(board.interactions.sidebar(principal)))
+                return reply.SidebarResult(
+                    sidebar=wire_view.Sidebar.of(board.interactions.sidebar(principal))
+                )
             case messages.ListTrunks():
                 return reply.TrunksResult(trunks=tuple(map(wire_view.Trunk.of, board.trunks.list(principal))))
             case messages.ListUsers():
