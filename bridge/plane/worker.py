@@ -31,7 +31,8 @@ from bridge.transport.driver import Driver
 from bridge.transport.dtls import DtlsIdentity
 from bridge.transport.ice_probe import IceProbe
 from bridge.transport.mux import MuxEndpoint, UdpMux, open_udp_socket
-from bridge.transport.ports import RtpPortPool
+from bridge.transport.pinned_io import io_for
+from bridge.transport.ports import RtpPortPool, listening_address
 from bridge.transport.srtp_library import default_backend
 
 log = structlog.get_logger()
@@ -73,7 +74,7 @@ class Worker:
         pool = RtpPortPool(
             config.rtp_port_min,
             config.rtp_port_max,
-            config.rtp_address,
+            listening_address(config.rtp_address, config.rtp_advertised_address),
             config.rtp_drain_s,
             config.rtp_port_first,
         )
@@ -81,7 +82,7 @@ class Worker:
         self._sockets = RtpSockets(loop, clock, pool, packets, config.rtp_timeout_s)
         _open_socket("rtp.address", config.rtp_address, 0).close()  # or every call would fail later
         sock = _open_socket("webrtc.address and webrtc.port", config.ice_address, config.ice_port)
-        mux = UdpMux(loop, sock, clock, packets, self._leg_crashed)
+        mux = UdpMux(loop, sock, clock, io_for(sock), self._leg_crashed)
         identity = DtlsIdentity.generate()
         self._network = WebRtcNetwork(loop, clock, mux, identity, config.consent_timeout_s)
         self._metronome = Metronome(clock.now())

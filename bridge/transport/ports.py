@@ -1,6 +1,7 @@
 """The RTP port range of one worker: even and odd ports in pairs, for RTP and RTCP (RFC 3550 section 11)."""
 
 import errno
+import ipaddress
 import socket
 from collections import deque
 from dataclasses import dataclass
@@ -15,6 +16,20 @@ class PortPair:
     port: int
     rtp: socket.socket
     rtcp: socket.socket
+
+
+def listening_address(address: str, advertised_address: str) -> str:
+    """Where to bind: for all addresses the advertised one, if this machine has it. What is sent then comes from
+    where the description says; where a NAT stands for the advertised address, the route decides."""
+    if not advertised_address or not ipaddress.ip_address(address).is_unspecified:
+        return address
+    family = socket.AF_INET6 if ":" in advertised_address else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as sock:
+            sock.bind((advertised_address, 0))
+    except OSError:
+        return address
+    return advertised_address
 
 
 class RtpPortPool:

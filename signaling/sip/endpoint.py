@@ -131,7 +131,9 @@ class SipEndpoint:
     async def _bind_once(self) -> None:
         settings = self._settings
         if UDP in settings.transports:
-            self._datagrams = DatagramPort(settings.address, self.port, self._receive_datagram, self.flush)
+            self._datagrams = DatagramPort(
+                settings.address, self.port, self._receive_datagram, self.flush, settings.advertised_address
+            )
             self.port = self._datagrams.port
         if TCP in settings.transports:
             self.port = await self._streams.listen(settings.address, self.port)
