@@ -104,7 +104,7 @@ class UserAgent:
         self._answers_unwanted = settings.answers_unwanted
         self._guesses = Admission(GUESSES_PER_S, GUESSES)
         self._gate = Gate(settings.trunks, identity.token_hex)
-        self._client = UserAgentClient(settings, identity, self._layer, self._registry, self._requester)
+        self._client = UserAgentClient(settings, identity, self._registry, self._requester)
         self._references = References(identity, self._layer, self._registry, self._requester)
         self._updates = Updates(identity, self._layer, self._registry, self._requester, self._client)
         extensions = Extensions(self._updates, Information(self._layer, self._registry), self._references)

@@ -3,8 +3,8 @@
 from signaling.sip.agent import UserAgent
 from signaling.sip.event import CallAnswered, CallRefused
 from signaling.sip.flow import Flow
+from signaling.sip.invitation import MAX_BRANCHES
 from signaling.sip.message import Request, Response, parse_message
-from signaling.sip.user_agent_client import MAX_BRANCHES
 from tests.unit.sip.line import ALICE, OFFER, make_agent
 
 PROXY = Flow("udp", "192.0.2.9", 5060)
