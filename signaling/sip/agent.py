@@ -9,11 +9,10 @@ from typing import assert_never
 
 from bridge.errors import ParseError
 from bridge.ids import NO_TRUNK, TrunkId
-from signaling.sip.admission import Admission
 from signaling.sip.authorizer import Authorizer
 from signaling.sip.event import AgentEvent, CallKey, RefreshDue
 from signaling.sip.flow import UDP, Flow
-from signaling.sip.gate import Gate, Verdict
+from signaling.sip.gate import Gate
 from signaling.sip.identity import LocalIdentity
 from signaling.sip.information import Information, ask_for_picture
 from signaling.sip.invite_session import CallEvent, CallState, ExchangeEvent, ExchangeState, InviteSession
@@ -27,23 +26,19 @@ from signaling.sip.memory import (
     serialize_memory,
 )
 from signaling.sip.message import (
-    Essentials,
     Headers,
     Request,
-    SipParseError,
     parse_essentials,
     parse_message,
-    salvage_request,
     serialize_message,
-    with_top_via,
 )
 from signaling.sip.pinger import Pinger
+from signaling.sip.porter import Porter
 from signaling.sip.reference import References
 from signaling.sip.registry import CallRegistry
 from signaling.sip.requester import Requester
-from signaling.sip.response import make_response, retry_after, warning
+from signaling.sip.response import retry_after, warning
 from signaling.sip.restoration import Restoration, invite_again
-from signaling.sip.screen import Screen
 from signaling.sip.session_timer import Due
 from signaling.sip.settings import AgentSettings
 from signaling.sip.transaction_layer import (
@@ -61,34 +56,24 @@ from signaling.sip.trunk_state import TrunkState
 from signaling.sip.update import Updates
 from signaling.sip.user_agent_client import UserAgentClient
 from signaling.sip.user_agent_server import Extensions, UserAgentServer
-from signaling.sip.via import annotate_via, parse_via, response_flow
-
-GUESSES = 10  # wrong passwords one source may try before it hears nothing more
-GUESSES_PER_S = 0.1
 
 
 class UserAgent:
     """All calls of one SIP address. Commands about a call that is over raise NotFoundError."""
 
     __slots__ = (
-        "_answers_unwanted",
         "_authorizer",
         "_client",
-        "_gate",
-        "_guesses",
         "_layer",
         "_pinger",
+        "_porter",
         "_references",
         "_registry",
         "_requester",
         "_restoration",
-        "_screen",
         "_server",
         "_trunks",
         "_updates",
-        "malformed",
-        "strangers",
-        "unanswered",
     )
 
     def __init__(
@@ -100,10 +85,8 @@ class UserAgent:
         self._authorizer = Authorizer(identity, settings.trunks)
         self._requester = Requester(identity, self._layer, self._authorizer, transports)
         self._pinger = Pinger(identity, self._requester, settings.trunks, self._registry.emit)
-        self._screen = Screen(settings.scanners, settings.destinations)
-        self._answers_unwanted = settings.answers_unwanted
-        self._guesses = Admission(GUESSES_PER_S, GUESSES)
-        self._gate = Gate(settings.trunks, identity.token_hex)
+        gate = Gate(settings.trunks, identity.token_hex)
+        self._porter = Porter(settings, gate, self._layer, self._registry)
         self._client = UserAgentClient(settings, identity, self._registry, self._requester)
         self._references = References(identity, self._layer, self._registry, self._requester)
         self._updates = Updates(identity, self._layer, self._registry, self._requester, self._client)
@@ -113,9 +96,6 @@ class UserAgent:
         )
         self._trunks = settings.trunks
         self._restoration = Restoration(self._layer, self._registry, settings.trunks)
-        self.malformed = 0
-        self.strangers = 0
-        self.unanswered = 0
 
     # --- the five verbs -----------------------------------------------------------------------------------
 
@@ -128,26 +108,22 @@ class UserAgent:
             self.refuse_malformed(data, flow, error)
             return
         if isinstance(message, Request):
-            if self._is_unwanted(message, essentials, data, flow):
-                return
-            if self._is_challenged(message, essentials, data, flow, now):
-                return
-            self._take(self._layer.receive_request(message, essentials, flow, now), now)
+            if not self._porter.turns_away(message, essentials, data, flow, now):
+                self._take(self._layer.receive_request(message, essentials, flow, now), now)
         else:
             self._take(self._layer.receive_response(message, essentials, flow, now), now)
 
     def refuse_malformed(self, data: bytes, flow: Flow, error: ParseError) -> None:
         """What the shell could not even cut out of a stream: counted, and refused if it can be."""
-        self.malformed += 1
-        status = error.status if isinstance(error, SipParseError) else 400
-        self._refuse_statelessly(data, flow, status, warning(error.reason))
+        self._porter.refuse_malformed(data, flow, error)
 
     def refuse_stranger(self, data: bytes, flow: Flow) -> None:
         """403 to a request from where none may come from, if it is not longer; nothing to anything else."""
-        self.strangers += 1
-        refusal = self._make_refusal(data, flow, 403, ())
-        if refusal is not None:
-            self._answer_stranger(*refusal, data)
+        self._porter.refuse_stranger(data, flow)
+
+    def ignore_stranger(self) -> None:
+        """The same where strangers hear nothing."""
+        self._porter.strangers += 1
 
     def timer(self) -> float | None:
         """When `handle_timer` must be called next."""
@@ -332,20 +308,15 @@ class UserAgent:
         return {
             "sip_calls": len(self._registry),
             "sip_transactions": len(self._layer),
-            "sip_malformed": self.malformed,
-            "sip_strangers": self.strangers,
             "sip_unmatched_responses": self._layer.unmatched,
             "sip_refused_transactions": self._layer.overflowed,
             "sip_unopened_transactions": self._layer.unopened,
             "sip_requests_too_large_for_udp": self._requester.switched,
             "sip_failovers": self._requester.failovers,
             **self._pinger.counters(),
+            **self._porter.counters(),
             "sip_refused_behind": self._server.behind,
             "sip_trunk_refusals": self._registry.load.refused,
-            "sip_screened": self._screen.screened,
-            "sip_unanswered_strangers": self.unanswered,
-            "sip_wrong_credentials": self._gate.wrong,
-            "sip_replayed_credentials": self._gate.replayed,
             "sip_refused_credentials": self._authorizer.refused,
             "sip_stray_acks": self._server.stray_acks,
             "sip_ignored_answers": self._client.ignored,
@@ -388,70 +359,6 @@ class UserAgent:
         for session in self._registry.take_unanswered():
             self._references.forget(session, now)
             self._server.refuse_pending(session, now)
-
-    def _is_challenged(
-        self, request: Request, essentials: Essentials, received: bytes, flow: Flow, now: float
-    ) -> bool:
-        """Whether the sender must prove first who it is, which it is told; nothing is kept of the request."""
-        trunk = self._trunks.of(flow.host)
-        asking = trunk or self._trunks.roaming
-        if asking is None or not asking.authenticate:
-            return False
-        if self._layer.knows(request, essentials) or self._registry.by_dialog(essentials) is not None:
-            return False
-        if request.method in ("ACK", "CANCEL"):
-            self.strangers += trunk is None
-            return True  # neither can be challenged (RFC 3261 section 22.1), and both are of no use alone
-        verdict, proved = self._gate.check(request, now)
-        if proved is not None and (proved is trunk if trunk is not None else proved.roams):
-            return False
-        if verdict is Verdict.WRONG and not self._guesses.takes(flow.host, now):
-            return True  # whoever guesses on hears nothing
-        asked = with_top_via(request, annotate_via(essentials.via, flow))
-        data = make_response(asked, 401, headers=self._gate.challenges(verdict, asking, now))
-        back = response_flow(essentials.via, flow)
-        if trunk is None:
-            self._answer_stranger(data, back, received)
-        else:
-            self._layer.send(data, back)
-        return True
-
-    def _is_unwanted(self, request: Request, essentials: Essentials, received: bytes, flow: Flow) -> bool:
-        if not self._screen.objects_to(request, essentials):
-            return False
-        if self._answers_unwanted:
-            self._refuse_statelessly(received, flow, 403, ())
-        return True
-
-    def _answer_stranger(self, data: bytes, flow: Flow, received: bytes) -> None:
-        """Over UDP the sender may be another one than it says: it gets no more than was sent in its name."""
-        if flow.transport == UDP and len(data) > len(received):
-            self.unanswered += 1
-        else:
-            self._layer.send(data, flow)
-
-    def _refuse_statelessly(self, data: bytes, flow: Flow, status: int, headers: Headers) -> None:
-        refusal = self._make_refusal(data, flow, status, headers)
-        if refusal is None:
-            return
-        if self._trunks.welcome_strangers and self._trunks.of(flow.host) is None:
-            self._answer_stranger(*refusal, data)
-        else:
-            self._layer.send(*refusal)
-
-    def _make_refusal(
-        self, data: bytes, flow: Flow, status: int, headers: Headers
-    ) -> tuple[bytes, Flow] | None:
-        """Of what may not even be a request; None if it is none, or there is no telling whom to."""
-        request = salvage_request(data)
-        if request is None or request.method == "ACK":
-            return None
-        try:
-            via = parse_via(request.every("Via")[0])
-            answer = make_response(with_top_via(request, annotate_via(via, flow)), status, headers=headers)
-        except (ParseError, ValueError):
-            return None  # not even that much can be written back
-        return answer, response_flow(via, flow)
 
 
 def _why(reason: str, retry_after_s: int | None) -> Headers:

@@ -213,7 +213,7 @@ class SipEndpoint:
         if self._settings.stranger_treatment == "forbid":
             self.agent.refuse_stranger(data, flow)
         else:
-            self.agent.strangers += 1
+            self.agent.ignore_stranger()
 
     def _report_stranger(self, host: str) -> None:
         """Tells the operator whose phone may not call, and what would let it; a scan is only counted."""
