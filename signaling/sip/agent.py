@@ -32,6 +32,15 @@ from signaling.sip.message import (
     parse_message,
     serialize_message,
 )
+from signaling.sip.outcome import (
+    AckArrived,
+    Outcome,
+    RequestArrived,
+    ResponseArrived,
+    SuccessUnmatched,
+    TransactionEnded,
+    TransactionFailed,
+)
 from signaling.sip.pinger import Pinger
 from signaling.sip.porter import Porter
 from signaling.sip.reference import References
@@ -41,16 +50,7 @@ from signaling.sip.response import retry_after, warning
 from signaling.sip.restoration import Restoration, invite_again
 from signaling.sip.session_timer import Due
 from signaling.sip.settings import AgentSettings
-from signaling.sip.transaction_layer import (
-    AckArrived,
-    Outcome,
-    RequestArrived,
-    ResponseArrived,
-    SuccessUnmatched,
-    TransactionEnded,
-    TransactionFailed,
-    TransactionLayer,
-)
+from signaling.sip.transaction_layer import TransactionLayer
 from signaling.sip.trunk import Trunk
 from signaling.sip.trunk_state import TrunkState
 from signaling.sip.update import Updates

@@ -6,10 +6,11 @@ from bridge.errors import ParseError
 from signaling.sip.event import DigitPressed, PictureWanted
 from signaling.sip.invite_session import CallState, InviteSession
 from signaling.sip.message import Headers, Request
+from signaling.sip.outcome import RequestArrived
 from signaling.sip.registry import CallRegistry
 from signaling.sip.requester import Requester, ignore
 from signaling.sip.response import make_response
-from signaling.sip.transaction_layer import RequestArrived, TransactionLayer
+from signaling.sip.transaction_layer import TransactionLayer
 
 DTMF_RELAY = "application/dtmf-relay"
 DTMF = "application/dtmf"

@@ -18,7 +18,7 @@ from signaling.sip.transaction import Timing
 if TYPE_CHECKING:
     from signaling.sip.dialog import Dialog
     from signaling.sip.early_dialog import EarlyDialog
-    from signaling.sip.transaction_layer import RequestArrived, TransactionKey
+    from signaling.sip.outcome import RequestArrived, TransactionKey
     from signaling.sip.trunk import Trunk
 
 

@@ -8,8 +8,9 @@ from signaling.sip.identity import LocalIdentity
 from signaling.sip.inspection import ACCEPT, ALLOW, SDP_TYPE, SUPPORTED, read_sdp
 from signaling.sip.invite_session import InviteSession
 from signaling.sip.message import Headers, Request, Response, quote
+from signaling.sip.outcome import TransactionKey
 from signaling.sip.requester import Requester, ignore
-from signaling.sip.transaction_layer import CREDENTIALS, TransactionKey, make_cancel
+from signaling.sip.transaction_layer import CREDENTIALS, make_cancel
 from signaling.sip.via import parse_via
 
 

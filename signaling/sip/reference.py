@@ -12,11 +12,12 @@ from signaling.sip.event import ReferralArrived
 from signaling.sip.identity import LocalIdentity
 from signaling.sip.invite_session import CallState, InviteSession, Referral
 from signaling.sip.message import Headers, Request, readable
+from signaling.sip.outcome import RequestArrived
 from signaling.sip.provenance import referrer_of
 from signaling.sip.registry import CallRegistry
 from signaling.sip.requester import Reply, Requester
 from signaling.sip.response import REASONS, make_response
-from signaling.sip.transaction_layer import RequestArrived, TransactionLayer
+from signaling.sip.transaction_layer import TransactionLayer
 from signaling.sip.uri import parse_name_address, parse_uri
 
 SUBSCRIBED_S = 60

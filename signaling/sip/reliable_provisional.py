@@ -3,9 +3,10 @@
 from signaling.sip.identity import LocalIdentity
 from signaling.sip.invite_session import CallState, InviteSession
 from signaling.sip.message import Headers, Request
+from signaling.sip.outcome import RequestArrived
 from signaling.sip.registry import CallRegistry
 from signaling.sip.response import make_response
-from signaling.sip.transaction_layer import RequestArrived, TransactionLayer
+from signaling.sip.transaction_layer import TransactionLayer
 
 TAG = "100rel"
 

@@ -11,14 +11,14 @@ from signaling.sip.flow import TCP, UDP, Flow, is_numeric
 from signaling.sip.identity import LocalIdentity
 from signaling.sip.location import Location
 from signaling.sip.message import Essentials, Headers, Request, Response, readable, serialize_message
-from signaling.sip.transaction_layer import (
+from signaling.sip.outcome import (
     NO_ROOM,
     ResponseArrived,
     TransactionEnded,
     TransactionFailed,
     TransactionKey,
-    TransactionLayer,
 )
+from signaling.sip.transaction_layer import TransactionLayer
 from signaling.sip.via import parse_via
 
 NO_ANSWER = "no answer"

@@ -7,9 +7,10 @@ from signaling.sip.flow import DEFAULT_PORT, UDP, Flow
 from signaling.sip.invite_session import CallState, ExchangeState
 from signaling.sip.memory import CallMemory, Phase, continued
 from signaling.sip.message import Request, parse_essentials, parse_message
+from signaling.sip.outcome import RequestArrived
 from signaling.sip.registry import CallRegistry
 from signaling.sip.session_timer import agree
-from signaling.sip.transaction_layer import RequestArrived, TransactionLayer, make_cancel
+from signaling.sip.transaction_layer import TransactionLayer, make_cancel
 from signaling.sip.trunk import Trunks
 
 

@@ -4,12 +4,21 @@ Each call returns `Outcome`s for the transaction user, in order; what to send pi
 `take_messages`.
 """
 
-import msgspec
-
 from bridge.errors import NotFoundError
 from signaling.sip.deadlines import Deadlines
 from signaling.sip.flow import DEFAULT_PORT, Flow
 from signaling.sip.message import Essentials, Headers, Request, Response, serialize_message, with_top_via
+from signaling.sip.outcome import (
+    NO_ROOM,
+    AckArrived,
+    Outcome,
+    RequestArrived,
+    ResponseArrived,
+    SuccessUnmatched,
+    TransactionEnded,
+    TransactionFailed,
+    TransactionKey,
+)
 from signaling.sip.response import make_response, retry_after
 from signaling.sip.transaction import (
     INVITE_CLIENT,
@@ -24,8 +33,6 @@ from signaling.sip.transaction import (
 )
 from signaling.sip.via import annotate_via, response_flow
 
-TransactionKey = tuple[str, ...]
-
 # Section 22.1: who asked for the INVITE's credentials may want them with its ACK as well.
 CREDENTIALS = frozenset({"Authorization", "Proxy-Authorization"})
 _ACK_COPIES = CREDENTIALS | {"Route"}
@@ -34,59 +41,11 @@ MAX_OF_ONE_CALL = 512  # theirs: 16 requests a second for 32 s, quicker than any
 _LAST_WORDS = frozenset({"BYE", "CANCEL"})  # get through when everything else of their call does not
 MAX_TRANSACTIONS = 100_000  # each lingers up to 32 s over UDP: 1500 calls a second with two each
 MAX_CLIENTS = 50_000  # ours: what we ask leaves room for what we are asked
-NO_ROOM = 500  # the status of a request of ours that MAX_CLIENTS left out
 
 
 # Classes 3 to 6 are one to a transaction.
 _RECEIVED = {1: Event.PROVISIONAL, 2: Event.SUCCESS, 3: Event.FAILURE}
 _SENT = {1: Event.SEND_PROVISIONAL, 2: Event.SEND_SUCCESS, 3: Event.SEND_FAILURE}
-
-
-class RequestArrived(msgspec.Struct, frozen=True, gc=False):
-    """A new server transaction waits for `respond`."""
-
-    key: TransactionKey
-    request: Request
-    essentials: Essentials
-    flow: Flow
-
-
-class AckArrived(msgspec.Struct, frozen=True, gc=False):
-    """The ACK of a 2xx: it belongs to no transaction."""
-
-    request: Request
-    essentials: Essentials
-
-
-class ResponseArrived(msgspec.Struct, frozen=True, gc=False):
-    key: TransactionKey
-    response: Response
-    essentials: Essentials
-    flow: Flow
-
-
-class SuccessUnmatched(msgspec.Struct, frozen=True, gc=False):
-    """A 2xx to an INVITE that no transaction here waits for: maybe one of an earlier process."""
-
-    essentials: Essentials
-
-
-class TransactionFailed(msgspec.Struct, frozen=True, gc=False):
-    """A client transaction is over without a final response: 408 nobody answered, 503 cannot be sent, NO_ROOM."""
-
-    key: TransactionKey
-    status: int
-
-
-class TransactionEnded(msgspec.Struct, frozen=True, gc=False):
-    """A client transaction delivers nothing any more."""
-
-    key: TransactionKey
-
-
-Outcome = (
-    RequestArrived | AckArrived | ResponseArrived | SuccessUnmatched | TransactionFailed | TransactionEnded
-)
 
 
 class _ServerExchange:

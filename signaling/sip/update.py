@@ -15,12 +15,13 @@ from signaling.sip.invite_session import (
     wanted_s,
 )
 from signaling.sip.message import Headers
+from signaling.sip.outcome import RequestArrived
 from signaling.sip.registry import CallRegistry
 from signaling.sip.reinvitation import DIALOG_GONE
 from signaling.sip.requester import Reply, Requester
 from signaling.sip.response import make_response, parse_retry_after, retry_after
 from signaling.sip.session_timer import agree, response_headers
-from signaling.sip.transaction_layer import RequestArrived, TransactionLayer
+from signaling.sip.transaction_layer import TransactionLayer
 from signaling.sip.user_agent_client import UserAgentClient
 
 _RETRY_S = (0.0, 10.0)  # section 5.2: a random number of seconds between these

@@ -28,6 +28,7 @@ from signaling.sip.invite_session import (
     wanted_s,
 )
 from signaling.sip.message import Headers, Request, readable
+from signaling.sip.outcome import AckArrived, RequestArrived, TransactionKey
 from signaling.sip.provenance import ASSERTIONS, caller_of, ways_of
 from signaling.sip.reference import References
 from signaling.sip.registry import CallRegistry
@@ -36,13 +37,7 @@ from signaling.sip.replaces import parse_replaces
 from signaling.sip.response import make_response, retry_after
 from signaling.sip.session_timer import agree, response_headers
 from signaling.sip.settings import AgentSettings
-from signaling.sip.transaction_layer import (
-    AckArrived,
-    RequestArrived,
-    TransactionKey,
-    TransactionLayer,
-    invite_key,
-)
+from signaling.sip.transaction_layer import TransactionLayer, invite_key
 from signaling.sip.trunk import Trunk
 from signaling.sip.update import Updates
 from signaling.sip.user_agent_client import UserAgentClient

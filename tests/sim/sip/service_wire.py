@@ -24,11 +24,12 @@ from signaling.sip.flow import Flow
 from signaling.sip.identity import LocalIdentity
 from signaling.sip.memory import parse_memory
 from signaling.sip.message import Response, parse_essentials, parse_message
+from signaling.sip.outcome import RequestArrived
 from signaling.sip.requester import Requester, ignore
 from signaling.sip.response import make_response
 from signaling.sip.settings import AgentSettings
 from signaling.sip.transaction import Timing
-from signaling.sip.transaction_layer import RequestArrived, TransactionLayer
+from signaling.sip.transaction_layer import TransactionLayer
 from signaling.sip.trunk import Trunks
 from tests.sim.sip.flow_wire import Treatment, untouched
 from tests.unit.sip.line import counting_hex, name_of

@@ -8,16 +8,11 @@ from signaling.sip.event import CallArrived
 from signaling.sip.flow import Flow
 from signaling.sip.identity import LocalIdentity
 from signaling.sip.message import MAX_HEADERS, MAX_MESSAGE_BYTES, Request, parse_essentials, parse_message
+from signaling.sip.outcome import NO_ROOM, RequestArrived, TransactionEnded, TransactionFailed
 from signaling.sip.requester import Requester
 from signaling.sip.settings import AgentSettings
 from signaling.sip.transaction import Timing
-from signaling.sip.transaction_layer import (
-    NO_ROOM,
-    RequestArrived,
-    TransactionEnded,
-    TransactionFailed,
-    TransactionLayer,
-)
+from signaling.sip.transaction_layer import TransactionLayer
 from signaling.sip.trunk import Trunks
 from tests.unit.sip.line import ALICE, BOB, OFFER, counting_hex, make_agent
 

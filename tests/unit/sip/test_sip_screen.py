@@ -5,10 +5,11 @@ import dataclasses
 import pytest
 
 from bridge.ids import TrunkId
+from signaling.sip.agent import UserAgent
 from signaling.sip.event import CallArrived
 from signaling.sip.flow import Flow
 from signaling.sip.identity import LocalIdentity
-from signaling.sip.porter import GUESSES, UserAgent
+from signaling.sip.porter import GUESSES
 from signaling.sip.settings import AgentSettings
 from signaling.sip.trunk import Trunk, Trunks
 from tests.unit.sip.line import ALICE, BOB, OFFER, RawPhone, names
