@@ -23,7 +23,7 @@ from bridge.ids import NO_TRUNK, IdSource, LegId
 from bridge.switchboard.doors import Corridor, LegKeeper, Route, Signal
 from bridge.switchboard.view import TrunkView
 from signaling.sip.attendance import Attendance, hang_up
-from signaling.sip.call_leg import MAX_INBOX, CallLeg, Forgetful
+from signaling.sip.call_leg import MAX_INBOX, CallLeg, CallLegs, Forgetful
 from signaling.sip.endpoint import SipEndpoint
 from signaling.sip.event import (
     AgentEvent,
@@ -82,9 +82,7 @@ class SipDoor:
         self._corridor: Corridor | None = None
         self._tasks: asyncio.TaskGroup | None = None
         self._running: set[asyncio.Task[None]] = set()
-        self._legs: dict[LegId, CallLeg] = {}
-        self._by_call: dict[CallKey, CallLeg] = {}
-        self._keeper: LegKeeper = Forgetful()
+        self._legs = CallLegs(lambda call: self._endpoint.agent.remember(call))
         self._arriving_again: dict[str, LegId] = {}  # by Call-ID: their interactions are open already
         self._referrers = Referrers()
         self._opened = asyncio.Event()
@@ -103,7 +101,7 @@ class SipDoor:
         """
         self._tasks = tasks
         self._corridor = corridor
-        self._keeper = keeper or Forgetful()
+        self._legs.keeper = keeper or Forgetful()
         await self._endpoint.open(tasks, lambda: self._restore(remembered))
         self._opened.set()
 
@@ -122,14 +120,14 @@ class SipDoor:
 
     def close(self) -> None:
         """Hangs up what is left, without waiting for the phones to agree, and closes the port."""
-        for leg in list(self._legs.values()):
+        for leg in self._legs:
             self._hang_up(leg, "the bridge is closing")
-            self._forget(leg)
+            self._legs.forget(leg)
         self.abort()
 
     def abort(self) -> None:
         """Closes the port at once: what was kept of each call stays for another door to go on with."""
-        self._keeper = Forgetful()
+        self._legs.keeper = Forgetful()
         self._endpoint.close()
         for task in self._running:
             task.cancel()
@@ -183,7 +181,7 @@ class SipDoor:
         Cancelling it cancels the call.
         """
         await self._opened.wait()
-        if leg_id in self._legs:
+        if self._legs.get(leg_id) is not None:
             raise ConflictError(f"leg {leg_id} has a call already")
         agent = self._endpoint.agent
         headers = self._referrers.headers(route.target)
@@ -193,7 +191,7 @@ class SipDoor:
         leg.dialing = asyncio.get_running_loop().create_future()
         leg.log.info("> call", target=route.target, trunk=route.trunk_id)
         try:
-            await self._keep(leg, agent.remember(call))
+            await self._legs.keep(leg, agent.remember(call))
             self._endpoint.flush()
             answer = await leg.dialing
         except asyncio.CancelledError:
@@ -216,7 +214,7 @@ class SipDoor:
         if leg.reoffering is not None:
             raise ConflictError("another offer is on its way in this call")
         await leg.acknowledged.wait()
-        await self._keep(leg, self._endpoint.agent.remember(leg.call))
+        await self._legs.keep(leg, self._endpoint.agent.remember(leg.call))
         try:
             self._endpoint.agent.reinvite(leg.call, offer, self._endpoint.now())
         except ConflictError as error:
@@ -252,7 +250,7 @@ class SipDoor:
         if isinstance(event, TrunkMoved):
             self._trunk_moved(event)
             return
-        leg = self._by_call.get(event.call)
+        leg = self._legs.of(event.call)
         if leg is None:
             return
         match event:
@@ -261,13 +259,13 @@ class SipDoor:
             case CallReoffered() | RefreshDue() | DigitPressed() | PictureWanted() | ReferralArrived():
                 self._put(leg, event)
             case CallAcknowledged():
-                self._begin_keep(leg)
+                self._legs.begin_keep(leg)
                 leg.acknowledged.set()
                 self._put(leg, event)
             case CallEnded():
                 self._ended(leg, event)
             case CallProgressed():
-                self._begin_keep(leg)  # after a 3xx another INVITE rings, which a restart must cancel
+                self._legs.begin_keep(leg)  # after a 3xx another INVITE rings, which a restart must cancel
                 if not leg.attended:
                     self._spawn(leg, None)
                 self._put(leg, event)
@@ -296,7 +294,7 @@ class SipDoor:
         match event:
             case CallAnswered():
                 leg.log.info("= answered")
-                self._begin_keep(leg)
+                self._legs.begin_keep(leg)
                 if not leg.attended:
                     self._spawn(leg, None)
                 self._put(leg, event)  # behind what was told while it rang
@@ -309,7 +307,7 @@ class SipDoor:
                     ),
                 )
             case ReofferAnswered() | ReofferRefused():
-                self._begin_keep(leg)  # the phone may have moved, and a number is used
+                self._legs.begin_keep(leg)  # the phone may have moved, and a number is used
                 if leg.reoffering is not None and not leg.reoffering.done():
                     leg.reoffering.set_result(event)
             case _:
@@ -321,12 +319,12 @@ class SipDoor:
         if again is not None:
             leg.acknowledged.clear()  # an offer of ours waits until this call is up
         leg.log.info("< call", again=again is not None)
-        self._begin_keep(leg)
+        self._legs.begin_keep(leg)
         self._spawn(leg, event)
 
     def _refused(self, leg: CallLeg, error: CallFailedError) -> None:
         leg.log.info("x call", reason=error.reason)
-        self._forget(leg)
+        self._legs.forget(leg)
         if leg.dialing is not None and not leg.dialing.done():
             leg.dialing.set_exception(error)
         if leg.attended:
@@ -365,12 +363,12 @@ class SipDoor:
         task.add_done_callback(self._running.discard)
 
     async def _attend(self, leg: CallLeg, arrived: CallArrived | None) -> None:
-        attendance = Attendance(leg, self._endpoint, self._through(), self._keep, self._begin_refer)
-        replaced = self._by_call.get(arrived.replaces) if arrived and arrived.replaces is not None else None
+        attendance = Attendance(leg, self._endpoint, self._through(), self._legs.keep, self._begin_refer)
+        replaced = self._legs.of(arrived.replaces) if arrived else None
         try:
             await attendance.run(arrived, None if replaced is None else replaced.leg_id)
         finally:
-            self._forget(leg)
+            self._legs.forget(leg)
 
     def _begin_refer(self, leg: CallLeg, target: str, referrer: str) -> None:
         self._run(self._refer(leg, dialed_target(target, self._own_hosts, self.port), referrer))
@@ -393,30 +391,19 @@ class SipDoor:
                 _log.warning("! call not restored", leg=leg_id, reason=error.reason)
                 call = None
             if call is None:
-                self._keeper.forget(leg_id)
+                self._legs.keeper.forget(leg_id)
             else:
                 self._take_up(self._enter(leg_id, call, agent.call_id(call)))
 
     def _take_up(self, leg: CallLeg) -> None:
         leg.log.info("= call restored")
-        self._begin_keep(leg)
+        self._legs.begin_keep(leg)
         if not self._endpoint.agent.is_confirmed(leg.call):
             leg.acknowledged.clear()
         if self._through().expects(leg.leg_id):
             self._spawn(leg, None)
         else:
             self._hang_up(leg, "the bridge restarted")
-
-    async def _keep(self, leg: CallLeg, body: bytes) -> None:
-        if body:
-            await self._keeper.keep(leg.leg_id, body)
-
-    def _begin_keep(self, leg: CallLeg) -> None:
-        """The call as it is now; nobody waits for it. One that is over, or a disk that is, keeps nothing."""
-        with suppress(BridgeError):
-            body = self._endpoint.agent.remember(leg.call)
-            if body:
-                self._keeper.begin_keep(leg.leg_id, body)
 
     # --- inside -------------------------------------------------------------------------------------------
 
@@ -426,17 +413,8 @@ class SipDoor:
         return self._corridor
 
     def _enter(self, leg_id: LegId, call: CallKey, call_id: str) -> CallLeg:
-        leg = CallLeg(leg_id, call, call_id)
         self._endpoint.trace.name(leg_id, call_id)
-        self._legs[leg_id] = leg
-        self._by_call[call] = leg
-        return leg
-
-    def _forget(self, leg: CallLeg) -> None:
-        if self._legs.pop(leg.leg_id, None) is not None:
-            with suppress(BridgeError):
-                self._keeper.forget(leg.leg_id)
-        self._by_call.pop(leg.call, None)
+        return self._legs.enter(leg_id, call, call_id)
 
     def _hang_up(self, leg: CallLeg, reason: str) -> None:
         hang_up(self._endpoint, leg, reason)

@@ -1,11 +1,18 @@
 """What the door knows of one call: who waits for it, and what keeps its memory when nobody does."""
 
 import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import structlog
 
+from bridge.errors import BridgeError
 from bridge.ids import LegId
 from signaling.sip.event import AgentEvent, CallKey, ReofferAnswered, ReofferRefused
+
+if TYPE_CHECKING:
+    from bridge.switchboard.doors import LegKeeper
 
 MAX_INBOX = 32  # the core lets one offer through at a time, so a call has few events but for keys
 
@@ -39,3 +46,52 @@ class Forgetful:
     def begin_keep(self, leg_id: LegId, body: bytes) -> None: ...
 
     def forget(self, leg_id: LegId) -> None: ...
+
+
+class CallLegs:
+    """All calls of the door, by leg and by call. What a restart needs of each goes to `keeper`."""
+
+    __slots__ = ("_by_call", "_by_leg", "_remember", "keeper")
+
+    def __init__(self, remember: Callable[[CallKey], bytes]) -> None:
+        self._remember = remember
+        self._by_leg: dict[LegId, CallLeg] = {}
+        self._by_call: dict[CallKey, CallLeg] = {}
+        self.keeper: LegKeeper = Forgetful()
+
+    def __len__(self) -> int:
+        return len(self._by_leg)
+
+    def __iter__(self) -> Iterator[CallLeg]:
+        return iter(tuple(self._by_leg.values()))
+
+    def get(self, leg_id: LegId) -> CallLeg | None:
+        return self._by_leg.get(leg_id)
+
+    def of(self, call: CallKey | None) -> CallLeg | None:
+        return None if call is None else self._by_call.get(call)
+
+    def enter(self, leg_id: LegId, call: CallKey, call_id: str) -> CallLeg:
+        leg = CallLeg(leg_id, call, call_id)
+        self._by_leg[leg_id] = leg
+        self._by_call[call] = leg
+        return leg
+
+    def forget(self, leg: CallLeg) -> None:
+        """The call is over. Twice is fine."""
+        if self._by_leg.pop(leg.leg_id, None) is not None:
+            with suppress(BridgeError):
+                self.keeper.forget(leg.leg_id)
+        self._by_call.pop(leg.call, None)
+
+    async def keep(self, leg: CallLeg, body: bytes) -> None:
+        """Returns once it is on disk."""
+        if body:
+            await self.keeper.keep(leg.leg_id, body)
+
+    def begin_keep(self, leg: CallLeg) -> None:
+        """The call as it is now; nobody waits for it. One that is over, or a disk that is, keeps nothing."""
+        with suppress(BridgeError):
+            body = self._remember(leg.call)
+            if body:
+                self.keeper.begin_keep(leg.leg_id, body)

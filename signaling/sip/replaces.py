@@ -6,7 +6,10 @@ import msgspec
 
 from bridge.errors import ParseError
 from signaling.sip.dialog import DialogKey
-from signaling.sip.message import Headers
+from signaling.sip.invite_session import CallState, InviteSession
+from signaling.sip.message import Headers, Request
+from signaling.sip.registry import CallRegistry
+from signaling.sip.trunk import Trunk
 from signaling.sip.uri import find_parameter, parse_parameters, parse_uri
 
 MAX_CHARS = 512
@@ -31,6 +34,24 @@ def parse_replaces(text: str) -> Replaces | None:
         return None
     early_only = find_parameter(parameters, "early-only") is not None
     return Replaces((call_id.strip(), to_tag, from_tag), early_only)
+
+
+def find_replaced(
+    request: Request, trunk: Trunk | None, registry: CallRegistry
+) -> InviteSession | int | None:
+    """The call whose place an INVITE asks for (section 3), or the status that refuses it."""
+    values = request.every("Replaces")
+    if not values:
+        return None
+    wanted = parse_replaces(values[0]) if len(values) == 1 else None
+    if wanted is None:
+        return 400
+    session = registry.find(wanted.dialog)
+    if session is None or session.state is not CallState.CONFIRMED:
+        return 481
+    if session.trunk is not trunk:
+        return 403  # only who could have been in the call itself may take it
+    return 486 if wanted.early_only else session
 
 
 def replacing_headers(target: str) -> Headers:

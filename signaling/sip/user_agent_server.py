@@ -33,12 +33,11 @@ from signaling.sip.provenance import ASSERTIONS, caller_of, ways_of
 from signaling.sip.reference import References
 from signaling.sip.registry import CallRegistry
 from signaling.sip.reliable_provisional import ReliableProvisionals, wants_reliable
-from signaling.sip.replaces import parse_replaces
+from signaling.sip.replaces import find_replaced
 from signaling.sip.response import make_response, retry_after
 from signaling.sip.session_timer import agree, response_headers
 from signaling.sip.settings import AgentSettings
 from signaling.sip.transaction_layer import TransactionLayer, invite_key
-from signaling.sip.trunk import Trunk
 from signaling.sip.update import Updates
 from signaling.sip.user_agent_client import UserAgentClient
 
@@ -160,7 +159,7 @@ class UserAgentServer:
         except ParseError:
             self._respond(arrived, 400, now)
             return
-        replaced = self._find_replaced(request, trunk)
+        replaced = find_replaced(request, trunk, self._registry)
         if isinstance(replaced, int):
             self._respond(arrived, replaced, now)
             return
@@ -188,21 +187,6 @@ class UserAgentServer:
         if wants_reliable(session, request):
             self.ring(session, now)  # a caller that insists is told at once, and reliably
         self._registry.settle(session)
-
-    def _find_replaced(self, request: Request, trunk: Trunk | None) -> InviteSession | int | None:
-        """The call whose place an INVITE asks for (RFC 3891 section 3), or the status that refuses it."""
-        values = request.every("Replaces")
-        if not values:
-            return None
-        wanted = parse_replaces(values[0]) if len(values) == 1 else None
-        if wanted is None:
-            return 400
-        session = self._registry.find(wanted.dialog)
-        if session is None or session.state is not CallState.CONFIRMED:
-            return 481
-        if session.trunk is not trunk:
-            return 403  # only who could have been in the call itself may take it
-        return 486 if wanted.early_only else session
 
     def _receive_within_dialog(self, arrived: RequestArrived, now: float) -> None:
         session = self._registry.by_dialog(arrived.essentials)

@@ -1,0 +1,57 @@
+"""The calls of the SIP door: found by leg and by call, written down, and forgotten once."""
+
+from bridge.errors import NotFoundError
+from bridge.ids import LegId
+from signaling.sip.call_leg import CallLegs
+from signaling.sip.event import CallKey
+
+LEG, CALL = LegId("leg_1"), CallKey(7)
+
+
+class Notebook:
+    """A keeper that can be full."""
+
+    def __init__(self) -> None:
+        self.written: list[tuple[str, LegId, bytes]] = []
+        self.full = False
+
+    async def keep(self, leg_id: LegId, body: bytes) -> None:
+        self.written.append(("keep", leg_id, body))
+
+    def begin_keep(self, leg_id: LegId, body: bytes) -> None:
+        if self.full:
+            raise NotFoundError("the disk is gone")
+        self.written.append(("begin", leg_id, body))
+
+    def forget(self, leg_id: LegId) -> None:
+        self.written.append(("forget", leg_id, b""))
+
+
+def make_legs(memory: bytes = b"memory") -> tuple[CallLegs, Notebook]:
+    legs, notebook = CallLegs(lambda _call: memory), Notebook()
+    legs.keeper = notebook
+    return legs, notebook
+
+
+def test_a_call_is_found_by_leg_and_by_call_until_it_is_forgotten() -> None:
+    legs, notebook = make_legs()
+    leg = legs.enter(LEG, CALL, "c")
+    assert (legs.get(LEG), legs.of(CALL), list(legs), len(legs)) == (leg, leg, [leg], 1)
+    legs.forget(leg)
+    legs.forget(leg)
+    assert (legs.get(LEG), legs.of(CALL), legs.of(None), len(legs)) == (None, None, None, 0)
+    assert notebook.written == [("forget", LEG, b"")]
+
+
+async def test_what_a_restart_needs_is_written_where_there_is_anything() -> None:
+    legs, notebook = make_legs()
+    leg = legs.enter(LEG, CALL, "c")
+    await legs.keep(leg, b"")
+    await legs.keep(leg, b"x")
+    legs.begin_keep(leg)
+    assert notebook.written == [("keep", LEG, b"x"), ("begin", LEG, b"memory")]
+    notebook.full = True
+    legs.begin_keep(leg)  # a disk that is gone ends no call
+    silent, other = make_legs(b"")
+    silent.begin_keep(silent.enter(LEG, CALL, "c"))
+    assert other.written == []
