@@ -40,7 +40,7 @@ class Callbacks:
     A callback that is canceled, or whose time is over, cancels its call.
     """
 
-    __slots__ = ("_calls", "_desktops", "_dialer", "_due", "_wake", "_wiring")
+    __slots__ = ("_calls", "_desktops", "_dialer", "_due", "_made_for", "_wake", "_wiring")
 
     def __init__(self, wiring: Wiring, desktops: Desktops, dialer: Dialer) -> None:
         self._wiring = wiring
@@ -48,6 +48,8 @@ class Callbacks:
         self._dialer = dialer
         self._due: dict[InteractionId, Interaction] = {}
         self._calls: dict[LegId, asyncio.Task[None]] = {}
+        # Of the calls that may still be taken back. Not by their legs: between two trunks a call has none.
+        self._made_for: dict[LegId, InteractionId] = {}
         self._wake = asyncio.Event()
 
     # --- what users want ----------------------------------------------------------------------------------
@@ -103,10 +105,9 @@ class Callbacks:
             self._wake.set()
         elif event.state is not CallbackState.ANSWERED:
             self._due.pop(event.interaction_id, None)
-            for leg_id, call in tuple(self._calls.items()):
-                leg = self._wiring.legs.get(leg_id)
-                if leg is not None and leg.interaction_id == event.interaction_id:
-                    call.cancel()
+            for leg_id, interaction_id in tuple(self._made_for.items()):
+                if interaction_id == event.interaction_id:
+                    self._calls[leg_id].cancel()
 
     async def run(self) -> None:
         """Makes calls until cancelled."""
@@ -120,6 +121,7 @@ class Callbacks:
                     if callback is not None and callback.leg_id is not None:
                         call = tasks.create_task(self._call(interaction, callback.leg_id, callback.number))
                         self._calls[callback.leg_id] = call
+                        self._made_for[callback.leg_id] = interaction.interaction_id
 
     async def _call(self, interaction: Interaction, leg_id: LegId, number: str) -> None:
         leg: PhoneLeg | None = None
@@ -127,6 +129,9 @@ class Callbacks:
             leg = await self._dialer.call(leg_id, _place(interaction), number, OVER)
             await self._dialer.commit(leg, commands.AnswerCallback(leg.interaction_id, leg.leg_id))
         except BridgeError as error:
+            self._made_for.pop(
+                leg_id, None
+            )  # what is told now moves the callback, and must not end its telling
             await self._fail(interaction.interaction_id, leg_id, leg, error)
         except asyncio.CancelledError:
             if leg is not None and not leg.committed:
@@ -134,6 +139,7 @@ class Callbacks:
             raise
         finally:
             self._calls.pop(leg_id, None)
+            self._made_for.pop(leg_id, None)
 
     async def _fail(
         self, interaction_id: InteractionId, leg_id: LegId, leg: PhoneLeg | None, error: BridgeError

@@ -287,6 +287,27 @@ async def test_the_last_trunk_that_fails_fails_the_callback() -> None:
         assert stage.board.legs == 0
 
 
+async def test_a_callback_that_is_canceled_between_two_trunks_rings_nowhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with theatre(POLICY) as stage:
+        stage.doors.ways_out = ("first", "second")
+        stage.doors.dial_outcomes = [CallFailedError("503 down", 503, unreached=True)]
+        let_go = stage.doors.hang_up
+
+        async def cancel_meanwhile(leg_id: LegId, reason: str) -> None:
+            await let_go(leg_id, reason)
+            if stage.doors.dialed_by == ["first"]:
+                (callback,) = await stage.board.callbacks.list(ADMIN)
+                await stage.board.callbacks.cancel(ADMIN, callback.interaction_id, "changed my mind")
+
+        monkeypatch.setattr(stage.doors, "hang_up", cancel_meanwhile)
+        id_ = await called_back(stage)
+        assert stage.doors.dialed_by == ["first"]
+        assert (await stage.view(id_)).state == "ended"
+        assert stage.board.legs == 0
+
+
 async def test_a_callback_that_rings_too_long_is_taken_back() -> None:
     async with theatre(POLICY) as stage:
         id_ = await called_back(stage)
