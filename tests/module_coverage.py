@@ -19,7 +19,7 @@ import coverage
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PARTS = ("tests/unit", "tests/interop/sip tests/interop/transport tests/interop/web")
+PARTS = ("tests/unit tests/interop/transport", "tests/interop/sip", "tests/interop/web")
 PACKAGE_PERCENT = 80.0  # by the tests of its package
 NEEDLESS_PERCENT = 90.0  # an exemption goes from here on: how much is run by chance must not decide
 OWN_PERCENT = 65.0  # by the test of its name; what needs a socket is the package's
@@ -153,7 +153,7 @@ def _coverage(data: Path) -> coverage.Coverage:
 
 
 def _measure_side_by_side(folder: Path) -> bool:
-    """Each part in a process of its own: one computes while the other waits for sockets. One tells after the other."""
+    """Each part in a process of its own: one computes while others wait for peers. They tell one after the other."""
     with contextlib.ExitStack() as stack:
         parts = []
         for number, tests in enumerate(PARTS):

@@ -70,8 +70,7 @@ async def test_keys_by_info_are_told_once_and_never_logged(daemon: DaemonProcess
         await hears(agent, "customer")
         for key in "73":
             await phone.command(key)
-            await asyncio.sleep(1)
-        await agent.client.wait_for(lambda event: event.get("digit") == "3", 10)
+            await agent.client.wait_for(lambda event, key=key: event.get("digit") == key, 30.0)  # type: ignore[misc]
         told = [
             heard.event["digit"] for heard in agent.client.events if heard.event["event"] == "digitReceived"
         ]
