@@ -66,6 +66,12 @@ def started_by_digits(event: Event) -> bool:
     return any(run["trigger"] == "digits" for run in event["interaction"]["flows"])
 
 
+def offers_a_callback(event: Event) -> bool:
+    """The flow is at the step whose key it is to be."""
+    flows = event.get("interaction", {}).get("flows", ())
+    return any(run["step"] == "offer" for run in flows)
+
+
 async def timeline(daemon: DaemonProcess, interaction_id: str) -> list[Event]:
     async with signaling_client(daemon.websocket_url, daemon.token("agent")) as client:
         entries: list[Event] = (await client.command("getTimeline", interactionId=interaction_id))["timeline"]
@@ -134,7 +140,7 @@ async def test_a_caller_who_waits_presses_one_and_keeps_the_place(daemon: Daemon
         await client.command("listInteractions")
         await caller.call(daemon.sip_uri())
         (waiting,) = (await client.command("listInteractions", state="waiting"))["interactions"]
-        await asyncio.sleep(0.5)
+        await client.wait_for(offers_a_callback, PATIENCE_S)
         caller.press("1")
         asked = await client.wait_for(lambda event: event.get("change") == "callback_requested", PATIENCE_S)
         assert asked["interaction"]["interactionId"] == waiting["interactionId"]

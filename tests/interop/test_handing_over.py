@@ -57,7 +57,7 @@ async def hears(who: str, hearing: Hearing, *talkers: str) -> None:
         last = voices(hearing, 0)[-SECONDS:]
         return len(last) == SECONDS and all(heard == set(talkers) for heard in last)
 
-    await eventually(f"{who} hears {talkers}: {voices(hearing, 0)[-SECONDS:]}", look, 15.0)
+    await eventually(f"{who} hears {talkers}: {voices(hearing, 0)[-SECONDS:]}", look)
 
 
 @contextlib.asynccontextmanager

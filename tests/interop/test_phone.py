@@ -160,7 +160,7 @@ async def test_digits_arrive_once_each_and_in_order(
         await hears(agent, "customer")
         for digit in "1290*#":
             await phone.press(digit)
-            await asyncio.sleep(0.4)
+            await agent.client.wait_for(lambda event, digit=digit: event.get("digit") == digit, 30.0)  # type: ignore[misc]
         digits = [
             heard.event["digit"] for heard in agent.client.events if heard.event["event"] == "digitReceived"
         ]
