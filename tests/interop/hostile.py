@@ -25,6 +25,7 @@ from tests.interop.desktop import AGENT_HZ, CUSTOMER_HZ, desktop, heard_in, hear
 CHANCE = random.Random(4475)  # the same garbage each run
 HEARD_SHARE = 0.8  # of the seconds of an attack: a loaded machine may spoil one, a broken call spoils all
 ANSWER_S = 3.0
+CLOSED_S = 30.0
 SETTLE_S = 15.0
 _tags = itertools.count(1)
 
@@ -174,15 +175,15 @@ async def throw(sock: socket.socket, port: int, datagrams: Iterable[bytes]) -> i
     return count
 
 
-async def tcp_exchange(port: int, data: bytes, wait_s: float = 2.0) -> bytes:
-    """Sends, and reads until the other side closes or says nothing more for a while."""
+async def tcp_exchange(port: int, data: bytes, until: bytes = b"") -> bytes:
+    """Sends, and reads until the other side closes, or, if something is said for it, until that was received."""
     reader, writer = await asyncio.open_connection(HOST, port)
     received = b""
     try:
-        with contextlib.suppress(TimeoutError, ConnectionError):
+        with contextlib.suppress(ConnectionError):
             writer.write(data)
-            async with asyncio.timeout(wait_s):
-                while part := await reader.read(65_536):
+            async with asyncio.timeout(CLOSED_S):
+                while not (until and until in received) and (part := await reader.read(65_536)):
                     received += part
     finally:
         writer.close()

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import re
 import struct
 from base64 import b64encode
 from collections.abc import AsyncIterator, Iterable
@@ -20,12 +21,12 @@ from bridge.peers.daemon_process import HOST, DaemonProcess
 from signaling.web.messages import SUBPROTOCOL
 from tests.interop.hostile import (
     CHANCE,
+    CLOSED_S,
     counted,
     hardened,
     memory_bytes,
     metrics,
     processes,
-    tcp_exchange,
     unharmed_call,
 )
 
@@ -33,6 +34,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group(
 
 GROWTH_MAX_BYTES = 60 << 20
 MEGABYTE = 1 << 20
+SILENT_S = 2.0
 STRANGERS_MAX = 200  # signaling/web/app.py
 
 
@@ -81,9 +83,30 @@ HTTP = {
 }
 
 
+async def http_exchange(port: int, data: bytes, *, answered: bool) -> bytes:
+    """Sends, and reads one whole response, or until the other side closes; no answer is waited for shortly."""
+    reader, writer = await asyncio.open_connection(HOST, port)
+    received = b""
+    try:
+        writer.write(data)
+        async with asyncio.timeout(CLOSED_S if answered else SILENT_S):
+            received = await reader.readuntil(b"\r\n\r\n")
+            length = re.search(rb"content-length: *(\d+)", received, re.I)
+            received += await reader.readexactly(int(length[1]) if length else 0)
+    except asyncio.IncompleteReadError as closed:
+        received += closed.partial
+    except (ConnectionError, TimeoutError):
+        pass
+    finally:
+        writer.close()
+    return received
+
+
 async def test_nonsense_over_http_is_refused(bridge: DaemonProcess, tmp_path: Path) -> None:
     async with unharmed_call(bridge, tmp_path):
-        answers = await asyncio.gather(*(tcp_exchange(bridge.http_port, data) for data, _ in HTTP.values()))
+        answers = await asyncio.gather(
+            *(http_exchange(bridge.http_port, data, answered=bool(status)) for data, status in HTTP.values())
+        )
         statuses = {
             name: int(answer.split()[1]) if answer else 0 for name, answer in zip(HTTP, answers, strict=True)
         }
