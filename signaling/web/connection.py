@@ -92,6 +92,15 @@ class BoundedWebsocket(WebSocketsSansIOProtocol):
     def count(kind: str) -> None:
         """`bounded_websocket` puts the counter here."""
 
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        unread = self.conn.handshake_exc is not None and not self.handshake_initiated
+        if unread and not self.transport.is_closing():
+            # The websocket library has its refusal ready (431), and uvicorn would hold the connection for ever.
+            self.count("handshake")
+            self.transport.write(b"".join(self.conn.data_to_send()))
+            self.transport.close()
+
     def handle_ping(self) -> None:
         super().handle_ping()
         # A ping is answered without the application, so nothing else stops who never reads the answers.

@@ -116,7 +116,8 @@ class Ledger:
         before = [told.interaction_id for told in self.waiting()]
         after = [i for i in found.values() if i is not None and i["interactionId"] in before]
         waiting = [i for i in after if i["state"] == "waiting"]
-        # What is told of instants has milliseconds: two calls of the same one have no order that was told.
+        # What is told of instants is rounded to milliseconds (`Portraits.wall`), and the offset of the wall clock is
+        # measured anew after a restart. Rounding keeps order but for ties, so a tie is all that may come or go.
         waiting.sort(key=lambda i: (instant(i["createdAt"]), before.index(i["interactionId"])))
         ids = [i["interactionId"] for i in waiting]
         kept = [id_ for id_ in before if id_ in ids]
