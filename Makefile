@@ -13,7 +13,7 @@ demo: install  ## a phone call becomes a three-party video conference, checked b
 
 test: install peers lint  ## everything: the static gates, then unit, sim and interop tests with real phones and browsers
 	@$(BIN)/python -m tests.module_coverage
-	@$(BIN)/pytest -n 2 --dist loadgroup tests/interop tests/sim --ignore=tests/interop/sip --ignore=tests/interop/transport --ignore=tests/interop/web
+	@$(BIN)/pytest -n 3 --dist loadgroup tests/interop tests/sim --ignore=tests/interop/sip --ignore=tests/interop/transport --ignore=tests/interop/web
 
 lint: install  ## the static gates: format, lint, types, import contracts
 	@$(BIN)/ruff format --check .
