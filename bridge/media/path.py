@@ -5,7 +5,7 @@ stream).
 
 Audio is not chosen for: it always goes through the mixer, never from one leg to the other as it is. With
 levels, prompts, mute, hold and comings and goings seamless on one timeline, a relay would have to leave and
-enter the mix in mid-word, and it would save little (ARCHITECTURE.md, `make bench`).
+enter the mix in mid-word, and it would save little (DECISIONS.md, `make bench`).
 """
 
 import enum

@@ -1,1 +1,1 @@
-"""The use cases: one method per command, the one corridor behind every door."""
+"""The use cases, the one corridor behind every door: one part a subject, one method a command."""

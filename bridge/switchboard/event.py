@@ -77,7 +77,7 @@ class AccountUpdated:
 
 @dataclass(frozen=True)
 class MediaOffered:
-    """The bridge's SDP offer to the connection that owns the leg; answer with `answer_media`."""
+    """The bridge's SDP offer to the connection that owns the leg; answer with `media.answer`."""
 
     interaction_id: InteractionId
     leg_id: LegId
@@ -95,7 +95,7 @@ class MediaConnected:
 
 @dataclass(frozen=True)
 class MediaEnded:
-    """The leg is gone. `rejoin` asks the browser for a new connection (a new `offer_media`).
+    """The leg is gone. `rejoin` asks the browser for a new connection (a new `media.offer`).
 
     `code`: consent_lost, dtls_failed, rtp_timeout, internal_error (as the plane says), plane_lost,
     no_answer (our offer was not answered), replaced (another connection of the user took over), left.
@@ -145,7 +145,7 @@ class DigitReceived:
 
 @dataclass(frozen=True)
 class PromptEnded:
-    """A prompt asked for by `play_prompt` is through; `error` says why it could not be played."""
+    """A prompt asked for by `prompts.play` is through; `error` says why it could not be played."""
 
     interaction_id: InteractionId
     participant_id: ParticipantId | None

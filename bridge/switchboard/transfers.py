@@ -108,7 +108,7 @@ class Transfers:
         mode: str,
         coached_id: ParticipantId | None = None,
     ) -> ParticipantView:
-        """`mode`: monitor | whisper | coach; again with another one to change it. Then `offer_media`."""
+        """`mode`: monitor | whisper | coach; again with another one to change it. Then `media.offer`."""
         self._desktops.seen(principal)
         principal.require(INTERACTION_SUPERVISE)
         kind = MediaType.VIDEO if VIDEO_USE in principal.scopes else MediaType.VOICE

@@ -313,7 +313,7 @@ class MediaProbe:
 
 @dataclass(frozen=True)
 class MediaAnswer:
-    """Reply to `offer_media`."""
+    """Reply to `media.offer`."""
 
     leg_id: LegId
     sdp: str
