@@ -42,20 +42,7 @@ class Transfers:
     ) -> ParticipantView:
         """The customers hear music from now on; whoever is sought talks with the agent alone. The same again
         gives the participant there is; another one raises `ParticipantConflictError`."""
-        self._may_start(principal, interaction_id, wish)
-        await self._wiring.do(
-            interaction_id,
-            commands.StartConsult(
-                interaction_id,
-                principal.user_id,
-                wish.user_id,
-                wish.queue_id,
-                ParticipantRole(wish.role),
-                MediaType(wish.type),
-                wish.properties,
-                wish.second_expert,
-            ),
-        )
+        await self._start(commands.StartConsult, principal, interaction_id, wish)
         return self._target(interaction_id)
 
     async def transfer_blind(
@@ -63,20 +50,7 @@ class Transfers:
     ) -> InteractionView:
         """To a user: the agent is out once that one is there, and has the customer back if not. To a queue:
         the agent is out at once and the customer waits there, by the interaction's own clock."""
-        self._may_start(principal, interaction_id, wish)
-        await self._wiring.do(
-            interaction_id,
-            commands.TransferBlind(
-                interaction_id,
-                principal.user_id,
-                wish.user_id,
-                wish.queue_id,
-                ParticipantRole(wish.role),
-                MediaType(wish.type),
-                wish.properties,
-                wish.second_expert,
-            ),
-        )
+        await self._start(commands.TransferBlind, principal, interaction_id, wish)
         return self._wiring.interaction_view(interaction_id)
 
     async def complete_transfer(self, principal: Principal, interaction_id: InteractionId) -> InteractionView:
@@ -118,14 +92,34 @@ class Transfers:
         await self._wiring.do(interaction_id, command)
         return self._wiring.part_view(interaction_id, principal.user_id)
 
-    def _may_start(self, principal: Principal, interaction_id: InteractionId, wish: TransferWish) -> None:
+    async def _start(
+        self,
+        command: type[commands.StartConsult | commands.TransferBlind],
+        principal: Principal,
+        interaction_id: InteractionId,
+        wish: TransferWish,
+    ) -> None:
         self._desktops.admit(principal, interaction_id)
         if (wish.user_id is None) == (wish.queue_id is None):
             raise NotAllowedError("name either a user or a queue to transfer to")
-        if ParticipantRole(wish.role) not in _ROLES:
+        role, kind = ParticipantRole(wish.role), MediaType(wish.type)
+        if role not in _ROLES:
             raise NotAllowedError(f"a transfer goes to an sme or an agent, not to a {wish.role}")
-        if MediaType(wish.type) is MediaType.VIDEO:
+        if kind is MediaType.VIDEO:
             principal.require(VIDEO_USE)
+        await self._wiring.do(
+            interaction_id,
+            command(
+                interaction_id,
+                principal.user_id,
+                wish.user_id,
+                wish.queue_id,
+                role,
+                kind,
+                wish.properties,
+                wish.second_expert,
+            ),
+        )
 
     def _target(self, interaction_id: InteractionId) -> ParticipantView:
         interaction = self._wiring.desk.interaction(interaction_id)
