@@ -61,7 +61,7 @@ def _note(ours: Cost, theirs: Cost | None) -> str:
         return janus.MISSING
     if min(ours.pps, theirs.pps) > IN_TIME_PPS:
         return "the whole process; each phone got its 50 packets/s, one a leg and 20 ms"
-    return f"the machine was too busy: a phone got {ours.pps:.0f} and {theirs.pps:.0f} of 50 packets/s"
+    return f"not in time: a phone got {ours.pps:.0f} of 50 packets/s from us and {theirs.pps:.0f} from Janus"
 
 
 async def _of_worker(lines: Lines, window_s: float) -> Cost:

@@ -107,7 +107,7 @@ def _started(folder: Path) -> tuple[Process, JanusApi]:
     command = ["janus", "--configs-folder", str(folder), "--disable-colors"]
     for _ in range(STARTS):
         with (folder / "log").open("wb") as log:
-            process = subprocess.Popen(command, stdout=log, stderr=log)
+            process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
         api = _connected(folder / "api", process)
         if api is not None:
             return process, api

@@ -14,6 +14,9 @@ from tests.bench.footage import spoken
 
 TICK_S = 0.02
 SIZE = 2048
+PHONES_AT_ONCE = (
+    1  # that begin in one tick: Janus 1.1.2 sometimes locks up for good where fifty begin together
+)
 HUM_GAIN = 0.002  # what a microphone hears where nobody talks
 
 
@@ -81,7 +84,7 @@ def run_phones(orders: Connection, lines: Lines) -> None:
             orders.send(received)
         number += 1
         second = lines.codec.payload_type
-        for index, phone in enumerate(phones):
+        for index, phone in enumerate(phones[: number * PHONES_AT_ONCE]):
             sound = voices[index % len(voices)] if index < lines.talkers else hum
             payload = sound[(number + 7 * index) % len(sound)]
             header = struct.pack(
