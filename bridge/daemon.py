@@ -2,13 +2,13 @@
 
 import asyncio
 import contextlib
-import gc
 import secrets
 import signal
 from collections.abc import Iterator, Mapping
 
 import structlog
 
+from bridge import collector
 from bridge.clock import ContinuedClock, SystemClock
 from bridge.configured.desk import configured_desk
 from bridge.configured.media import configured_worker
@@ -183,9 +183,7 @@ class Daemon:
                 f"sip on {place}: {error.strerror}; set sip.address, sip.port or sip.tls_port"
             ) from error
         doors.create_task(self._web.run())
-        gc.collect()
-        gc.freeze()
-        gc.enable()  # the command line switched it off: passes over what is only being imported find nothing
+        collector.settle()
         scheme = "https" if settings.http.certificate else "http"
         desktop = f"{scheme}://{settings.http.address}:{self._http_port}/"
         log.info("= serving", desktop=desktop, sip=f"{settings.sip.address}:{self._sip.port}")

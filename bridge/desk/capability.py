@@ -11,7 +11,8 @@ class Ability:
     receive: bool = False
 
     def __or__(self, other: "Ability") -> "Ability":
-        return Ability(self.send or other.send, self.receive or other.receive)
+        send, receive = self.send or other.send, self.receive or other.receive
+        return self if (self.send, self.receive) == (send, receive) else Ability(send, receive)
 
     def __str__(self) -> str:
         words = [word for word, can in (("send", self.send), ("receive", self.receive)) if can]

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+import msgspec
+
 from bridge.desk.participant import MediaType, ParticipantRole
 from bridge.ids import FlowId, FlowRunId, QueueId, UserId
 
@@ -60,8 +62,8 @@ class FlowTrigger(StrEnum):
     DIGITS = "digits"
 
 
-@dataclass(frozen=True)
-class FlowStep:
+# A run's whole flow is in the journal for each call: what a step does not say is left out there.
+class FlowStep(msgspec.Struct, frozen=True, omit_defaults=True):
     """One step. Which of the fields a kind takes is in `STEP_RULES`; the others keep their default.
 
     In `data`, `variables`, `text`, `subject` and `number`, `{name}` stands for a variable of the run or, where
@@ -71,16 +73,16 @@ class FlowStep:
 
     name: str
     kind: StepKind
-    branches: Mapping[Outcome, str] = field(default_factory=dict)
+    branches: Mapping[Outcome, str] = {}
     timeout_s: float | None = None
     seconds: float = 0.0
-    data: Mapping[str, str] = field(default_factory=dict)
+    data: Mapping[str, str] = {}
     keep: bool = False
-    variables: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = {}
     participant: ParticipantRole | None = None
-    when: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    when: Mapping[str, tuple[str, ...]] = {}
     queue: QueueId | None = None
-    keys: Mapping[str, str] = field(default_factory=dict)
+    keys: Mapping[str, str] = {}
     media: MediaType = MediaType.VOICE
     prompt: str = ""
     user: UserId | None = None
@@ -92,8 +94,7 @@ class FlowStep:
     reason: str = ""
 
 
-@dataclass(frozen=True)
-class Flow:
+class Flow(msgspec.Struct, frozen=True, omit_defaults=True):
     """`digits` start it when the customer dials them in a conversation; "" binds none."""
 
     flow_id: FlowId
@@ -104,7 +105,10 @@ class Flow:
     digits: str = ""
 
     def step(self, name: str) -> FlowStep | None:
-        return next((step for step in self.steps if step.name == name), None)
+        for step in self.steps:
+            if step.name == name:
+                return step
+        return None
 
     @property
     def asks_for_video(self) -> bool:

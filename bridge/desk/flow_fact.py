@@ -1,13 +1,13 @@
 """What the events of flows and prompts do to the state."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from bridge.desk import events
 from bridge.desk.flow import FlowRun
 from bridge.desk.notice import HOUR_S
 from bridge.desk.state import DeskState
+from bridge.desk.value import replace
 
 
 def _flow_started(state: DeskState, event: events.FlowStarted) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from bridge.desk.flow import FlowRun, FlowStep, Outcome
 from bridge.desk.interaction import Interaction
@@ -29,8 +30,7 @@ class Came:
     stopped_by: str = ""
 
 
-@dataclass(frozen=True)
-class Scene:
+class Scene(NamedTuple):
     """A run and where it runs, at this point of the desk's step."""
 
     step: Step

@@ -145,9 +145,8 @@ def _run_on(step: Step, interaction_id: InteractionId, run_id: FlowRunId) -> Non
 def _scene(step: Step, interaction_id: InteractionId, run_id: FlowRunId) -> Scene | None:
     interaction = step.interaction(interaction_id)
     run = interaction.flow_run(run_id)
-    if run is None or run.current is None:
-        return None
-    return Scene(step, interaction, run, run.current)
+    flow_step = run.current if run is not None else None
+    return None if run is None or flow_step is None else Scene(step, interaction, run, flow_step)
 
 
 def _enter(scene: Scene) -> Entered:

@@ -7,6 +7,7 @@ from bridge.errors import PlaneLostError
 
 _LENGTH = struct.Struct("!I")
 MAX_FRAME_BYTES = 4 * 1024 * 1024
+READ_BYTES = 256 * 1024
 MAX_UNSENT_BYTES = 8 * 1024 * 1024  # the other side has stopped reading long before this
 
 
@@ -54,12 +55,48 @@ class FrameWriter:
             self._writer.write(b"".join(unsent))
 
 
-async def read_frame(reader: asyncio.StreamReader) -> bytes | None:
-    """The next frame, or None when the other side is gone or sends what is no frame."""
-    try:
-        (length,) = _LENGTH.unpack(await reader.readexactly(_LENGTH.size))
-        if length > MAX_FRAME_BYTES:
+class FrameReader:
+    """Reads all frames that are there at once: what the other side wrote together arrives together."""
+
+    __slots__ = ("_frames", "_reader", "_unread")
+
+    def __init__(self, reader: asyncio.StreamReader) -> None:
+        self._reader = reader
+        self._frames: list[bytes] = []
+        self._unread = b""
+
+    async def read_one(self) -> bytes | None:
+        """The next frame alone: the first word of a conversation."""
+        frames = await self.read()
+        if frames is None:
             return None
-        return await reader.readexactly(length)
-    except (asyncio.IncompleteReadError, ConnectionError):
-        return None
+        self._frames = frames[1:]
+        return frames[0]
+
+    async def read(self) -> list[bytes] | None:
+        """The next frames, at least one, or None when the other side is gone or sends what is no frame."""
+        while not self._frames:
+            try:
+                came = await self._reader.read(READ_BYTES)
+            except ConnectionError:
+                return None
+            self._unread += came
+            if not came or not self._split():
+                return None
+        frames, self._frames = self._frames, []
+        return frames
+
+    def _split(self) -> bool:
+        """Takes what is whole out of what was read; False if something is no frame."""
+        at, unread = 0, self._unread
+        while len(unread) - at >= _LENGTH.size:
+            (length,) = _LENGTH.unpack_from(unread, at)
+            if length > MAX_FRAME_BYTES:
+                return False
+            end = at + _LENGTH.size + length
+            if end > len(unread):
+                break
+            self._frames.append(unread[at + _LENGTH.size : end])
+            at = end
+        self._unread = unread[at:]
+        return True

@@ -21,7 +21,7 @@ from bridge.errors import (
     SettingsError,
 )
 from bridge.plane import messages
-from bridge.plane.frames import FrameWriter, read_frame
+from bridge.plane.frames import FrameReader, FrameWriter
 from bridge.plane.worker_process import WorkerProcess
 
 log = structlog.get_logger()
@@ -132,7 +132,7 @@ class ProcessPlane:
         self._requests = Requests()
         self._process: WorkerProcess | None = None
         self._frames: FrameWriter | None = None
-        self._reader: asyncio.StreamReader | None = None
+        self._events: FrameReader | None = None
         self._closing = False
 
     async def start(self, timeout_s: float, process: WorkerProcess | None = None) -> messages.WorkerReady:
@@ -141,12 +141,13 @@ class ProcessPlane:
         Raises `SettingsError` if the worker cannot work with its settings, `PlaneLostError` if it says nothing.
         """
         self._process = process or WorkerProcess()
-        self._reader, writer = await asyncio.open_connection(sock=self._process.connection)
+        reader, writer = await asyncio.open_connection(sock=self._process.connection)
+        self._events = FrameReader(reader)
         self._frames = FrameWriter(writer)
         self._frames.write(_COMMAND.encode(self._config))
         try:
             async with asyncio.timeout(timeout_s):
-                first = await read_frame(self._reader)
+                first = await self._events.read_one()
         except TimeoutError:
             first = None
         event = _EVENT.decode(first) if first is not None else None
@@ -159,12 +160,12 @@ class ProcessPlane:
 
     async def run(self) -> None:
         """Takes in events until the worker ends."""
-        if self._reader is None:
+        if self._events is None:
             raise PlaneLostError("the media worker was not started")
-        while (frame := await self._next_frame(self._reader)) is not None:
-            event = _EVENT.decode(frame)
-            if not self._requests.settle(event):
-                self._on_event(event)
+        while (frames := await self._next_frames(self._events)) is not None:
+            for event in map(_EVENT.decode, frames):
+                if not self._requests.settle(event):
+                    self._on_event(event)
         reason = "the media worker ended"
         if self._frames is not None:
             self._frames.close()  # nobody would answer any more
@@ -173,11 +174,11 @@ class ProcessPlane:
             log.error("! media worker lost", pid=self._process.pid if self._process else None)
             self._on_lost(reason)
 
-    async def _next_frame(self, reader: asyncio.StreamReader) -> bytes | None:
+    async def _next_frames(self, reader: FrameReader) -> list[bytes] | None:
         """None when the worker is gone, or hangs: one that says nothing for so long is killed."""
         try:
             async with asyncio.timeout(SILENCE_S):
-                return await read_frame(reader)
+                return await reader.read()
         except TimeoutError:
             log.error("! media worker silent", pid=self._process.pid if self._process else None)
             if self._process is not None:

@@ -18,7 +18,7 @@ from bridge.clock import SystemClock
 from bridge.errors import PlaneLostError, SettingsError
 from bridge.logs import configure_logs
 from bridge.plane import messages
-from bridge.plane.frames import FrameWriter, read_frame
+from bridge.plane.frames import FrameReader, FrameWriter
 from bridge.plane.worker import Worker
 from bridge.settings.process import Log
 
@@ -31,8 +31,8 @@ _COMMAND: msgspec.msgpack.Decoder[messages.Command] = msgspec.msgpack.Decoder(me
 async def run_worker(sock: socket.socket) -> None:
     """Runs one worker over `sock` until the other side closes it."""
     reader, writer = await asyncio.open_connection(sock=sock)
-    frames = FrameWriter(writer)
-    first = await read_frame(reader)
+    frames, commands = FrameWriter(writer), FrameReader(reader)
+    first = await commands.read_one()
     if first is None:
         return
     config = _CONFIG.decode(first)
@@ -55,8 +55,9 @@ async def run_worker(sock: socket.socket) -> None:
     gc.collect()
     gc.freeze()
     try:
-        while (frame := await read_frame(reader)) is not None:
-            worker.execute(_COMMAND.decode(frame))
+        while (together := await commands.read()) is not None:
+            for frame in together:
+                worker.execute(_COMMAND.decode(frame))
     finally:
         worker.close()
 

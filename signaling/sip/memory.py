@@ -83,8 +83,10 @@ def _answered(memory: CallMemory, session: InviteSession, success: bytes) -> Cal
 
 
 def serialize_memory(memory: CallMemory) -> bytes:
-    # json, because headers may hold bytes that are no UTF-8, which msgspec does not write.
-    return json.dumps(msgspec.to_builtins(memory)).encode()
+    try:
+        return msgspec.json.encode(memory)
+    except UnicodeEncodeError:  # headers may hold bytes that are no UTF-8
+        return json.dumps(msgspec.to_builtins(memory)).encode()
 
 
 def returning_legs(memories: Mapping[LegId, bytes]) -> frozenset[LegId]:

@@ -211,10 +211,14 @@ _WIRE_EVENTS: dict[type[inner.DesktopEvent], type[WireModel]] = {
 }
 
 
+_NAMES: dict[type[inner.DesktopEvent], str] = {
+    inner_type: wire.model_fields["event"].default for inner_type, wire in _WIRE_EVENTS.items()
+}
+
+
 def event_name(event: inner.DesktopEvent) -> str:
     """What `event` says on the wire."""
-    name: str = _WIRE_EVENTS[type(event)].model_fields["event"].default
-    return name
+    return _NAMES[type(event)]
 
 
 def serialize_event(event: inner.DesktopEvent, part: int | None = None) -> str:

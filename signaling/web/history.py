@@ -1,30 +1,47 @@
 """What was told lately, kept for desktops whose socket dropped: each gets what it missed, once."""
 
 from collections import deque
-from dataclasses import dataclass
+from typing import NamedTuple
+
+import msgspec
 
 from bridge.switchboard.doors import Audience
+from bridge.switchboard.event import DesktopEvent, InteractionUpdated, OfferMade, OfferUpdated
+from signaling.web.event import serialize_event
 
 EVENTS_MAX = 10_000  # minutes of a busy desk
 CHARACTERS_MAX = 32 * 1024 * 1024
+USUAL_CHARACTERS = 2_000  # of an event beside the attributes it carries, which may be much more
 RESUME_MAX_EVENTS = 500  # half of a session's queue; who missed more reads the lists anew
 
 
-@dataclass(frozen=True, order=True)
-class Place:
+class Place(NamedTuple):
     """Where an event stands: its journal number, and which of the events with that number it is."""
 
     number: int
     part: int
 
 
-@dataclass(frozen=True)
-class Told:
-    """One event as text, and who could see it."""
+# Ten thousand of them stay for minutes: the collector need not look at what can be in no circle.
+class Told(msgspec.Struct, gc=False):
+    """One event, and who could see it. Most are nobody's to miss: the text is written when it is asked for.
+
+    `written` is the text if there is one already.
+    """
 
     place: Place
-    text: str
+    event: DesktopEvent
     audience: Audience
+    written: str = ""
+    characters: int = 0
+
+    def __post_init__(self) -> None:
+        self.characters = len(self.written) or _expected_characters(self.event)
+
+    @property
+    def text(self) -> str:
+        self.written = self.written or serialize_event(self.event, self.place.part)
+        return self.written
 
 
 class Numbering:
@@ -70,10 +87,10 @@ class History:
             self.begin(told.place.number - 1)
         self._told.append(told)
         self._newest = told.place
-        self._characters += len(told.text)
+        self._characters += told.characters
         while len(self._told) > EVENTS_MAX or self._characters > CHARACTERS_MAX:
             oldest = self._told.popleft()
-            self._characters -= len(oldest.text)
+            self._characters -= oldest.characters
             self._floor = oldest.place
             self.dropped += 1
 
@@ -89,3 +106,11 @@ class History:
                 break
             missed.append(told)
         return tuple(reversed(missed))
+
+
+def _expected_characters(event: DesktopEvent) -> int:
+    if isinstance(event, InteractionUpdated):
+        return USUAL_CHARACTERS + sum(map(len, event.interaction.attributes.values()))
+    if isinstance(event, OfferMade | OfferUpdated):
+        return USUAL_CHARACTERS + sum(map(len, event.offer.attributes.values()))
+    return USUAL_CHARACTERS

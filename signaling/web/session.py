@@ -13,7 +13,7 @@ from bridge.switchboard.principal import Principal
 from signaling.web.auth import Identity, Verifier
 from signaling.web.claims import LEEWAY_S
 from signaling.web.event import AuthenticatedByHeader, TokenExpiring, serialize
-from signaling.web.history import RESUME_MAX_EVENTS, History, Place, Told
+from signaling.web.history import RESUME_MAX_EVENTS, History, Place
 from signaling.web.messages import (
     Authenticate,
     Command,
@@ -286,10 +286,10 @@ class Session:
         self._admit(identity, now, wall)
         self.reply(command.id, self._described(identity, resumed=missed is not None))
         # From here on events come as they happen: nothing lies between the two.
-        for told in missed or ():
-            self._put(told.text)
+        for text in missed or ():
+            self._put(text)
 
-    def _missed(self, resume: Resume, identity: Identity) -> tuple[Told, ...] | None:
+    def _missed(self, resume: Resume, identity: Identity) -> tuple[str, ...] | None:
         """What happened between two connections; None when that cannot be told completely."""
         if resume.boot_id != self._history.boot_id:
             return None
@@ -297,8 +297,14 @@ class Session:
         if told is None:
             return None
         who = (identity.user_id, self.connection_id, identity.scopes)
-        missed = tuple(one for one in told if one.audience.includes(*who))
-        return missed if len(missed) <= RESUME_MAX_EVENTS else None
+        missed = [one for one in told if one.audience.includes(*who)]
+        if len(missed) > RESUME_MAX_EVENTS:
+            return None
+        try:
+            return tuple(one.text for one in missed)
+        except ValueError:  # a mistake of ours in one event: the lists, read anew, tell the same
+            self._count("unwritable")
+            return None
 
     def _admit(self, identity: Identity, now: float, wall: float) -> None:
         self._state = TRANSITIONS[self._state, Input.AUTHENTICATE]

@@ -101,6 +101,8 @@ class Webhooks:
 
     def writes(self, told: Sequence[tuple[DesktopEvent, Audience]]) -> Sequence[Write]:
         """The deliveries that go into the commit of a step."""
+        if not self._subscriptions:
+            return ()
         found: list[Write] = []
         for event, audience in told:
             number: int | None = getattr(event, "number", None)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import assert_never
 
+from bridge import collector
 from bridge.clock import SystemClock
 from bridge.desk import commands, events
 from bridge.desk.desk import Desk
@@ -315,6 +316,8 @@ class _Floor:
         self.done += STORY
 
     async def serve_next(self) -> None:
+        if not self._served:
+            return  # a machine that is far behind: everybody is being served already
         id_, user_id = self._served.popleft()
         offer = await self._timed(user_id, self._board.interactions.end(CRM, id_))
         await self._answer(offer)
@@ -355,6 +358,7 @@ async def _floor(url: str) -> AsyncIterator[_Floor]:
         running = tasks.create_task(board.run())
         try:
             floor = _Floor(board, doors)
+            collector.settle()  # as the daemon does before anybody calls
             await floor.fill()
             yield floor
         finally:

@@ -11,13 +11,14 @@ import json
 import re
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bridge.peers.daemon_process import DaemonProcess, daemon_process
 from tests.bench.cpu import CpuMeter
-from tests.interop.hostile import processes
+from tests.interop.hostile import metrics, processes
 from tests.interop.sipp import sipp
 from tests.load.leftovers import Footprint, footprint, left_after
 
@@ -26,18 +27,28 @@ SECONDS = 60.0
 AT_ONCE = 2000  # sipp's own bound: above it no new call is begun
 FAILING_STEPS = 2
 WARM_UP = 500
+REASONS = {
+    "INVITEs behind too many others": "sip_refused_behind_total",
+    "media worker behind": "calls_refused_total",
+    "messages too many of one source": "sip_throttled_total",
+}
 # Ports rest shortly: quick calls would use up the range resting, as they should by default.
 SETTINGS: dict[str, object] = {"rtp.drain_s": 0.5, "rtp.port_min": 20_400, "rtp.port_max": 32_399}
 
 
 @dataclass(frozen=True)
 class Step:
-    """CPU is per call that was made, refused ones included. `refused` got 503, which is no failure."""
+    """CPU is per call that was made, refused ones included. `refused` got 503, which is no failure.
+
+    `reasons` says of those refused, as far as the daemon counts them, and of messages that were not read, why.
+    """
 
     rate: int
     calls: int
     failed: int
     refused: int
+    answered_per_s: float
+    reasons: dict[str, float]
     retransmissions: int
     control_ms: float
     worker_ms: float
@@ -46,6 +57,7 @@ class Step:
     def row(self) -> str:
         return (
             f"{self.rate:5}/s {self.calls:6} calls {self.failed:6} failed {self.refused:6} refused"
+            f" {self.reasons or ''} {self.answered_per_s:.0f} answered a second,"
             f" {self.retransmissions:6} retransmissions, control {self.control_ms:.2f} ms"
             f" worker {self.worker_ms:.2f} ms a call, {self.leftovers or 'nothing left'}"
         )
@@ -55,19 +67,23 @@ async def step(daemon: DaemonProcess, directory: Path, rate: int, seconds: float
     control, worker = (CpuMeter(process.pid) for process in processes(daemon))
     calls = int(rate * seconds)
     spent = control.seconds(), worker.seconds()
+    counted, began = await metrics(daemon), time.monotonic()
     shape = ("-r", str(rate), "-l", str(AT_ONCE), "-d", "0", "-s", "support")
     # Three times as long as it should take: calls that nobody answered are sent again for half a minute.
     patience_s = 3 * seconds + 40
     result = await sipp(
         _target(daemon), directory, *shape, scenario="passing.xml", calls=calls, timeout_s=patience_s
     )
+    took_s, counts = time.monotonic() - began, await metrics(daemon)
     control_s, worker_s = control.seconds() - spent[0], worker.seconds() - spent[1]
-    made = max(1, result.successful + result.failed)
+    made, refused = max(1, result.successful + result.failed), _refused(result.output)
     return Step(
         rate,
         calls,
         calls - result.successful,
-        _refused(result.output),
+        refused,
+        round((result.successful - refused) / took_s, 1),
+        {why: grown for why, name in REASONS.items() if (grown := counts[name] - counted[name])},
         result.retransmissions,
         round(control_s / made * 1e3, 3),
         round(worker_s / made * 1e3, 3),

@@ -1,8 +1,7 @@
 """What is wrong with a flow is found before it runs."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from bridge.desk.flow import END, STEP_RULES, FlowKind, FlowStep, Outcome, StepKind
 from bridge.desk.flow_check import mistakes_of

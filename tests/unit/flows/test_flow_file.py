@@ -65,7 +65,7 @@ failure = "end"
 def test_every_key_of_every_kind_can_be_read() -> None:
     fields = {name for rule in STEP_RULES.values() for name in rule.required | rule.optional}
     assert fields <= _CONVERT.keys()
-    assert fields <= set(FlowStep.__dataclass_fields__)
+    assert fields <= set(FlowStep.__struct_fields__)
 
 
 def test_each_mistake_has_its_line() -> None:

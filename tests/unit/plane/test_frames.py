@@ -8,17 +8,17 @@ from contextlib import asynccontextmanager
 import pytest
 
 from bridge.errors import PlaneLostError
-from bridge.plane.frames import MAX_FRAME_BYTES, MAX_UNSENT_BYTES, FrameWriter, read_frame
+from bridge.plane.frames import MAX_FRAME_BYTES, MAX_UNSENT_BYTES, FrameReader, FrameWriter
 
 
 @asynccontextmanager
-async def ends() -> AsyncIterator[tuple[asyncio.StreamReader, FrameWriter, asyncio.StreamWriter]]:
+async def ends() -> AsyncIterator[tuple[FrameReader, FrameWriter, asyncio.StreamWriter]]:
     """A reader, the frames' writer at the other end, and the plain writer below it."""
     here, there = socket.socketpair()
     reader, back = await asyncio.open_connection(sock=here)
     _, writer = await asyncio.open_connection(sock=there)
     try:
-        yield reader, FrameWriter(writer), writer
+        yield FrameReader(reader), FrameWriter(writer), writer
     finally:
         for each in (back, writer):
             each.transport.abort()
@@ -29,7 +29,7 @@ async def test_frames_come_whole_and_in_order() -> None:
         sent = [b"", b"one", bytes(100_000)]
         for payload in sent:
             frames.write(payload)
-        assert [await read_frame(reader) for _ in sent] == sent
+        assert [await reader.read_one() for _ in sent] == sent
 
 
 async def test_the_end_of_the_other_side_is_no_frame() -> None:
@@ -38,21 +38,21 @@ async def test_the_end_of_the_other_side_is_no_frame() -> None:
         await frames.drain()
         frames.close()
         assert frames.is_closing()
-        assert await read_frame(reader) == b"last"
-        assert await read_frame(reader) is None
+        assert await reader.read_one() == b"last"
+        assert await reader.read_one() is None
 
 
 async def test_a_frame_cut_off_in_the_middle_is_none() -> None:
     async with ends() as (reader, _, writer):
         writer.write(b"\x00\x00\x00\x08half")
         writer.close()
-        assert await read_frame(reader) is None
+        assert await reader.read_one() is None
 
 
 async def test_a_length_beyond_the_bound_is_not_waited_for() -> None:
     async with ends() as (reader, _, writer):
         writer.write((MAX_FRAME_BYTES + 1).to_bytes(4, "big"))
-        assert await read_frame(reader) is None
+        assert await reader.read_one() is None
 
 
 async def write_on(frames: FrameWriter, payload: bytes, turns: int) -> None:
@@ -77,8 +77,8 @@ async def test_what_is_written_in_one_turn_leaves_together_and_in_order() -> Non
     async with ends() as (reader, frames, _):
         for number in range(100):
             frames.write(b"%d" % number)
-        assert [await read_frame(reader) for _ in range(100)] == [b"%d" % number for number in range(100)]
+        assert await reader.read() == [b"%d" % number for number in range(100)]
         frames.write(b"last")
         frames.close()
-        assert await read_frame(reader) == b"last"
-        assert await read_frame(reader) is None
+        assert await reader.read_one() == b"last"
+        assert await reader.read_one() is None

@@ -57,7 +57,7 @@ def test_each_restart_leaves_a_gap_in_the_numbers() -> None:
         call = reborn(line, body)
         assert call is not None
         body = line.bob.remember(call)
-        assert f'"local_cseq": {expected}'.encode() in body
+        assert f'"local_cseq":{expected}'.encode() in body
 
 
 def test_the_phone_may_go_on_with_its_own_requests() -> None:

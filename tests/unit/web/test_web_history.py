@@ -3,12 +3,14 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.ids import QueueId
 from bridge.switchboard.doors import Audience
+from bridge.switchboard.event import QueueDepthExceeded
 from signaling.web.history import CHARACTERS_MAX, EVENTS_MAX, History, Numbering, Place, Told
 
 
-def told(number: int, part: int = 0, text: str = "x") -> Told:
-    return Told(Place(number, part), text, Audience())
+def told(number: int, part: int = 0, text: str = "") -> Told:
+    return Told(Place(number, part), QueueDepthExceeded(number, QueueId("video"), 3, 2), Audience(), text)
 
 
 def places(history: History, place: Place) -> list[Place] | None:
@@ -24,7 +26,7 @@ def test_whoever_has_a_place_gets_exactly_what_came_after_it(steps: list[int], d
     for step in steps:
         number += step or (1 if len(everything) == 1 else 0)
         everything.append(numbering.place(number))
-        history.add(Told(everything[-1], "x", Audience()))
+        history.add(told(*everything[-1]))
     assert len(set(everything)) == len(everything)
     start = data.draw(st.integers(0, len(everything) - 1))
     assert places(history, everything[start]) == everything[start + 1 :]
@@ -61,3 +63,12 @@ def test_the_oldest_give_way_and_then_nobody_can_begin_there() -> None:
     assert len(found) == EVENTS_MAX
     history.add(told(EVENTS_MAX + 3, text="y" * CHARACTERS_MAX))
     assert history.since(Place(EVENTS_MAX, 0)) is None
+
+
+def test_what_nobody_saw_is_written_when_somebody_asks_for_it() -> None:
+    written = told(7, 1).text
+    assert (
+        written
+        == '{"event":"queueDepthExceeded","number":7,"queueId":"video","depth":3,"threshold":2,"part":1}'
+    )
+    assert told(7, 1, text="as it went out").text == "as it went out"
