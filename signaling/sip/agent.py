@@ -5,9 +5,10 @@ says so, and after each of these and each command takes `messages_to_send` and `
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import assert_never
 
-from bridge.errors import ParseError
+from bridge.errors import NotFoundError, ParseError
 from bridge.ids import NO_TRUNK, TrunkId
 from signaling.sip.authorizer import Authorizer
 from signaling.sip.event import AgentEvent, CallKey, RefreshDue
@@ -279,6 +280,12 @@ class UserAgent:
         )
 
     # --- looks inside -------------------------------------------------------------------------------------
+
+    def is_arriving(self, call: CallKey) -> bool:
+        """There, and not answered yet."""
+        with suppress(NotFoundError):
+            return self._registry.get(call).state is CallState.ARRIVING
+        return False
 
     def is_confirmed(self, call: CallKey) -> bool:
         """Answered, acknowledged, and not about to end."""

@@ -36,9 +36,12 @@ _Told = DigitPressed | PictureWanted | RefreshDue | ReferralArrived
 
 
 class Attendance:
-    """`keep` puts what a restart needs on disk, `refer` sees to a REFER beside the call."""
+    """`keep` puts what a restart needs on disk, `refer` sees to a REFER beside the call.
 
-    __slots__ = ("_corridor", "_endpoint", "_keep", "_leg", "_refer")
+    `turn` lets some calls be set up at once; the others wait until it is theirs.
+    """
+
+    __slots__ = ("_corridor", "_endpoint", "_keep", "_leg", "_refer", "_turn")
 
     def __init__(
         self,
@@ -47,12 +50,14 @@ class Attendance:
         corridor: Corridor,
         keep: Callable[[CallLeg, bytes], Awaitable[None]],
         refer: Callable[[CallLeg, str, str], None],
+        turn: asyncio.Semaphore,
     ) -> None:
         self._leg = leg
         self._endpoint = endpoint
         self._corridor = corridor
         self._keep = keep
         self._refer = refer
+        self._turn = turn
 
     async def run(self, arrived: CallArrived | None, replaces: LegId | None) -> None:
         """Until the call is over. A mistake of ours ends this call and no other."""
@@ -89,7 +94,9 @@ class Attendance:
             claims_video=arrived.claims_video,
         )
         try:
-            async with asyncio.timeout(CORRIDOR_TIMEOUT_S):
+            async with asyncio.timeout(CORRIDOR_TIMEOUT_S), self._turn:
+                if not agent.is_arriving(leg.call):
+                    return True  # canceled while it waited: CallEnded is in the inbox
                 answer = await self._corridor.arrive(call)
         except TimeoutError:
             self._reject(503, "no answer in time")

@@ -51,6 +51,9 @@ from signaling.sip.settings import EndpointSettings
 from signaling.sip.trunk import Trunk
 
 GLARE_PAUSE_S = 0.2
+# Calls on their way from INVITE to answer; those behind them wait for their turn. With four hundred at once the port
+# is read so seldom that phones said everything up to four times, and a third fewer calls were answered (measured).
+SET_UP_AT_ONCE = 32
 
 _log = structlog.get_logger("sip")
 
@@ -85,6 +88,7 @@ class SipDoor:
         self._legs = CallLegs(lambda call: self._endpoint.agent.remember(call))
         self._arriving_again: dict[str, LegId] = {}  # by Call-ID: their interactions are open already
         self._referrers = Referrers()
+        self._turn = asyncio.Semaphore(SET_UP_AT_ONCE)
         self._opened = asyncio.Event()
         self._dropped = 0
 
@@ -363,7 +367,9 @@ class SipDoor:
         task.add_done_callback(self._running.discard)
 
     async def _attend(self, leg: CallLeg, arrived: CallArrived | None) -> None:
-        attendance = Attendance(leg, self._endpoint, self._through(), self._legs.keep, self._begin_refer)
+        attendance = Attendance(
+            leg, self._endpoint, self._through(), self._legs.keep, self._begin_refer, self._turn
+        )
         replaced = self._legs.of(arrived.replaces) if arrived else None
         try:
             await attendance.run(arrived, None if replaced is None else replaced.leg_id)

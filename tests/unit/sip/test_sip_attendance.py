@@ -127,6 +127,7 @@ class Stage:
         self.shell = Shell()
         self.line = self.shell.line
         self.switchboard = Switchboard()
+        self.turn = asyncio.Semaphore(1)
         self.referred: list[tuple[str, str]] = []
         self.kept_before: list[list[str]] = []  # what was on the wire when the call was written down
         self.ours = self.line.alice.invite(TARGET, offer, self.line.now)
@@ -141,6 +142,7 @@ class Stage:
             self.switchboard,
             self._keep,
             lambda _leg, target, referrer: self.referred.append((target, referrer)),
+            self.turn,
         )
 
     @property
@@ -242,6 +244,36 @@ async def test_a_caller_who_gives_up_meanwhile_is_not_answered_any_more(stage: S
     await stage.run()
     assert "bob 200 INVITE" not in stage.line.take_log()
     assert [told[0] for told in stage.switchboard.told] == ["arrive", "hung up"]
+
+
+async def test_a_call_waits_until_it_is_its_turn(stage: Stage) -> None:
+    await stage.turn.acquire()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(stage.run())
+        await turns()
+        assert stage.switchboard.told == []
+        stage.turn.release()
+        await turns()
+        assert stage.line.take(ALICE) == [CallAnswered(stage.ours, ANSWER)]
+        assert not stage.turn.locked(), "the next one may be set up while this one goes on"
+        stage.alice_hangs_up()
+
+
+async def test_nothing_is_set_up_for_a_caller_who_gave_up_before_the_turn_came(stage: Stage) -> None:
+    await stage.turn.acquire()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(stage.run())
+        await turns()
+        stage.alice_hangs_up()
+        stage.turn.release()
+    assert stage.switchboard.told == [("hung up", LEG, "canceled")]
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_call_whose_turn_does_not_come_is_refused(stage: Stage) -> None:
+    await stage.turn.acquire()
+    await stage.run()
+    assert [type(event) for event in stage.line.take(ALICE)] == [CallRefused]
 
 
 async def test_a_refusal_for_a_caller_who_gave_up_meanwhile_is_nobodys(stage: Stage) -> None:
