@@ -17,7 +17,14 @@ from bridge.peers.camera import VIDEO_CLOCK_RATE_HZ, Beat
 from bridge.peers.picture import FrameTally, Reading, compose, read_frame
 from bridge.peers.rtp_pair import RtpPair, is_rtcp
 from bridge.plane.messages import Codec, RtpVideo
-from bridge.wire.rtcp import FullIntraRequest, PictureLossIndication, parse_rtcp
+from bridge.wire.rtcp import (
+    FullIntraRequest,
+    PictureLossIndication,
+    ReceiverReport,
+    RtcpPacket,
+    parse_rtcp,
+    serialize_rtcp,
+)
 from bridge.wire.rtp import RtpPacket, serialize_rtp
 
 if TYPE_CHECKING:
@@ -26,6 +33,7 @@ if TYPE_CHECKING:
 SIZE = (320, 240)
 FRAMES_PER_SECOND = 15
 BUFFERED_PACKETS = 128
+ASK_EVERY_S = 0.5
 
 
 class PicturePhone(asyncio.DatagramProtocol):
@@ -40,8 +48,10 @@ class PicturePhone(asyncio.DatagramProtocol):
         self._encoder: Encoder | None = None
         self._decoders: dict[int, tuple[RTCRtpCodecParameters, Decoder, JitterBuffer]] = {}
         self._key_frame_due = False
+        self._ask_at = 0.0
         self.tallies: dict[int, FrameTally] = {}
         self.unreadable = 0
+        self.ssrcs: set[int] = set()  # of all streams that came
         self.sent = 0
         self.key_frames_asked = 0
 
@@ -123,15 +133,28 @@ class PicturePhone(asyncio.DatagramProtocol):
         found = self._decoders.get(packet.payload_type)
         if found is None:
             return
+        self.ssrcs.add(packet.ssrc)
         parameters, decoder, buffer = found
         packet._data = depayload(parameters, packet.payload)  # type: ignore[attr-defined] # noqa: SLF001
         _, encoded = buffer.add(packet)
-        for frame in decoder.decode(encoded) if encoded is not None else ():
+        frames = decoder.decode(encoded) if encoded is not None else []
+        if encoded is not None and not frames:
+            self._ask_for_key_frame(packet.ssrc)
+        for frame in frames:
             reading = read_frame(frame) if isinstance(frame, av.VideoFrame) else None
             if reading is None:
                 self.unreadable += 1
             else:
                 self.tallies.setdefault(reading.picture_id, FrameTally()).receive(reading.counter)
+
+    def _ask_for_key_frame(self, ssrc: int) -> None:
+        """What cannot be decoded began before this phone heard that it would, or lost its beginning."""
+        now = asyncio.get_running_loop().time()
+        if self._video is None or now < self._ask_at:
+            return
+        self._ask_at = now + ASK_EVERY_S
+        request: list[RtcpPacket] = [ReceiverReport(self._ssrc, ()), PictureLossIndication(self._ssrc, ssrc)]
+        self._pair.send(serialize_rtcp(request), (self._video.remote_address, self._video.remote_port))
 
     def _receive_rtcp(self, data: bytes) -> None:
         with contextlib.suppress(ParseError):

@@ -43,7 +43,9 @@ class RtpPair:
         raise OSError(f"no pair of free UDP ports on {host}")
 
     def send(self, packet: bytes, remote: tuple[str, int]) -> None:
-        protected = packet if self.srtp is None else self.srtp.protect_rtp(packet)
+        protected: bytes | None = packet
+        if self.srtp is not None:
+            protected = (self.srtp.protect_rtcp if is_rtcp(packet) else self.srtp.protect_rtp)(packet)
         if self._transports and protected is not None:
             self._transports[0].sendto(protected, remote)
 
