@@ -52,7 +52,7 @@ from signaling.sip.trunk import Trunk
 
 GLARE_PAUSE_S = 0.2
 # Calls on their way from INVITE to answer; those behind them wait for their turn. With four hundred at once the port
-# is read so seldom that phones said everything up to four times, and a third fewer calls were answered (measured).
+# is read so seldom that phones said everything up to four times, and a quarter fewer calls were answered (measured).
 SET_UP_AT_ONCE = 32
 
 _log = structlog.get_logger("sip")
