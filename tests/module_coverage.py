@@ -31,7 +31,6 @@ _KERNEL = "what is left are answers of the kernel that loopback does not give"
 EXEMPT = {
     "bridge/__main__.py": _DAEMON,
     "bridge/daemon.py": _DAEMON,
-    "bridge/logs.py": _DAEMON,
     "bridge/legs/rtp_leg.py": _WORKER,
     "bridge/legs/webrtc_leg.py": _WORKER,
     "bridge/plane/host.py": _WORKER,

@@ -52,7 +52,8 @@ _OUTSIDE = {"REFER": 603, "SUBSCRIBE": 489}
 MAX_TOLD_HEADERS = 32
 RETRY_AFTER_S = 5
 # INVITEs that wait for their answer. A call takes 2 to 4 ms (measured): three hundred at once are still answered
-# within seconds, a few of them being set up at a time (`call.SET_UP_AT_ONCE`). With 100, two thirds of them were refused.
+# within seconds, a few of them being set up at a time (`call.SET_UP_AT_ONCE`). With 100, two thirds of
+# them were refused.
 MAX_UNANSWERED = 400
 
 
