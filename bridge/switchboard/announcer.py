@@ -40,7 +40,7 @@ class Announcer:
     can be a row of that commit, and told after it (`announce`).
     """
 
-    __slots__ = ("_composed", "_door", "_inside", "_offers", "_portraits", "_users")
+    __slots__ = ("_composed", "_door", "_inside", "_newest", "_offers", "_portraits", "_users")
 
     def __init__(self, portraits: Portraits) -> None:
         self._portraits = portraits
@@ -49,6 +49,7 @@ class Announcer:
         self._users: dict[UserId, UserView] = {}
         self._inside: dict[InteractionId, frozenset[UserId]] = {}
         self._composed: deque[tuple[tuple[DesktopEvent, Audience], ...]] = deque()
+        self._newest = 0  # the number told last
 
     def attach(self, door: DesktopDoor) -> None:
         self._door = door
@@ -75,14 +76,18 @@ class Announcer:
         self.tell(event, Audience(self._inside.get(interaction_id, frozenset()), scope=INTERACTION_ALL))
 
     def repeat_offers(self, user_id: UserId, connection_id: str) -> None:
-        """Rings on at a new connection: what rang at another may not have been heard."""
+        """Rings on at a new connection: what rang at another may not have been heard.
+
+        By the newest number: numbers grow at each desktop, and whoever resumes is told all that follow.
+        """
         for made in self._offers.values():
             if made.offer.user_id == user_id:
-                self.tell_connection(made, connection_id)
+                self.tell_connection(replace(made, number=max(made.number, self._newest)), connection_id)
 
     def announce(self) -> None:
         """Tells what was composed longest ago: commits come in the order of the steps."""
         for event, audience in self._composed.popleft():
+            self._newest = getattr(event, "number", self._newest)
             self.tell(event, audience)
 
     def compose(self, committed: Committed) -> tuple[tuple[DesktopEvent, Audience], ...]:

@@ -78,8 +78,9 @@ class CallLegs:
         return leg
 
     def forget(self, leg: CallLeg) -> None:
-        """The call is over. Twice is fine."""
-        if self._by_leg.pop(leg.leg_id, None) is not None:
+        """The call is over. Twice is fine, and another call may have its leg by then: one without video, say."""
+        if self._by_leg.get(leg.leg_id) is leg:
+            del self._by_leg[leg.leg_id]
             with suppress(BridgeError):
                 self.keeper.forget(leg.leg_id)
         self._by_call.pop(leg.call, None)

@@ -43,6 +43,16 @@ def test_a_call_is_found_by_leg_and_by_call_until_it_is_forgotten() -> None:
     assert notebook.written == [("forget", LEG, b"")]
 
 
+def test_a_call_that_is_forgotten_late_leaves_the_one_that_has_its_leg_by_then() -> None:
+    legs, notebook = make_legs()
+    refused = legs.enter(LEG, CALL, "c")
+    legs.forget(refused)
+    again = legs.enter(LEG, CallKey(8), "d")
+    legs.forget(refused)  # its task was busy until now
+    assert (legs.get(LEG), legs.of(CallKey(8))) == (again, again)
+    assert notebook.written == [("forget", LEG, b"")]
+
+
 async def test_what_a_restart_needs_is_written_where_there_is_anything() -> None:
     legs, notebook = make_legs()
     leg = legs.enter(LEG, CALL, "c")

@@ -470,10 +470,23 @@ async def test_an_offer_rings_on_at_a_new_connection() -> None:
             for event, audience in stage.doors.events
             if isinstance(event, OfferMade) and audience.connections == {"con_back"}
         ]
-        assert again == made, "once, as it was"
+        assert [event.offer for event in again] == [event.offer for event in made], "once, as it was"
         await stage.board.offers.accept(back, made[0].offer.offer_id)
         await stage.board.interactions.list(who("eve", "con_third"))
         assert not any(audience.connections == {"con_third"} for _, audience in stage.doors.events)
+
+
+async def test_what_rings_on_is_told_in_order_so_that_whoever_resumes_misses_nothing() -> None:
+    async with theatre() as stage:
+        id_ = await stage.answered_call()
+        await stage.board.users.set_presence(EVE, "ready", "sme")
+        await stage.board.participants.add(ALICE, id_, AddParticipant(EVE.user_id))
+        for value in ("one", "two"):
+            await stage.board.interactions.set_attributes(ALICE, id_, {"note": value})
+        await stage.board.interactions.list(who("eve", "con_back"))
+        await stage.board.interactions.set_attributes(ALICE, id_, {"note": "three"})
+        numbers = [number for event, _ in stage.doors.events if (number := getattr(event, "number", None))]
+        assert numbers == sorted(numbers)
 
 
 async def test_a_websocket_that_stays_away_takes_its_user_out_and_the_customer_waits() -> None:
