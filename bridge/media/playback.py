@@ -188,9 +188,11 @@ class Player:
         return self._sound.encoded.get((codec, self.playback.gain_db, self._position))
 
     def keep(self, codec: str, frame: EncodedFrame) -> None:
-        """What the last tick became. Only where nothing else had a part in it: not soon after a jump."""
+        """What the last tick became. Only where nothing else had a part in it: not soon after a jump, nor the
+        silence after the end."""
         sound, position = self._sound, self._position - self._frame_samples
-        if self._steady_ticks > SETTLED_TICKS and position >= 0 and len(sound.encoded) < sound.most_encoded:
+        is_whole = position >= 0 and self._position <= len(sound.pcm)
+        if self._steady_ticks > SETTLED_TICKS and is_whole and len(sound.encoded) < sound.most_encoded:
             sound.encoded[codec, self.playback.gain_db, position] = frame
 
     def skip(self, ticks: int) -> None:

@@ -150,6 +150,8 @@ class Voice:
         if self.resting:
             self._waiting = NOTHING
             self._playing = False
+            if self._gate:
+                self._gate.take_skipped()  # older than the rest
             if self._rested and self._law is None:
                 self._decoded(self._rested)  # brings the decoder near where the encoder is
         self._unheard_ticks = 0

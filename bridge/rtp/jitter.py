@@ -73,6 +73,7 @@ class JitterBuffer:
         "_since_loss",
         "_speed",
         "_waited",
+        "_watched_at",
         "concealed",
         "delay_ms",
         "dropped",
@@ -107,6 +108,7 @@ class JitterBuffer:
         self._last_index = -1
         self._since_fec = self._since_loss = LOSS_WINDOW
         self._jump_transit: float | None = None
+        self._watched_at = 0.0
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -156,8 +158,13 @@ class JitterBuffer:
     def watch(self, media_time: int, now: float) -> None:
         """A packet that nobody will hear: how late it came tells the delay to begin with later."""
         transit = now - media_time / self._rate
-        if not self._jumps(transit):
-            self._estimator.push(transit, now)
+        if self._jumps(transit):
+            return
+        paused_s = self._target() + MAX_CONCEALED * self._frame_samples / self._rate  # as where it is played
+        if now - self._watched_at > paused_s:
+            self._begin_spurt(transit)
+        self._watched_at = now
+        self._estimator.push(transit, now)
 
     def rest(self) -> None:
         """Nobody listens: what is here is let go, what was learned about the path stays."""

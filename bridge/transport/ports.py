@@ -70,7 +70,11 @@ class RtpPortPool:
         self.recover(now)
         for _ in range(len(self._free)):
             port = self._free.popleft()
-            pair = self._open(port)
+            try:
+                pair = self._open(port)
+            except OSError as error:  # no descriptor is left, or the address is gone: not this port's fault
+                self._free.append(port)
+                raise CapacityError(f"no RTP port can be opened: {error.strerror or error}") from error
             if pair is not None:
                 self._lent.add(port)
                 return pair
@@ -98,7 +102,11 @@ class RtpPortPool:
         rtp = self._bind(port)
         if rtp is None:
             return None
-        rtcp = self._bind(port + 1)
+        try:
+            rtcp = self._bind(port + 1)
+        except OSError:
+            rtp.close()
+            raise
         if rtcp is None:
             rtp.close()
             return None

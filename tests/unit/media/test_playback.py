@@ -168,3 +168,16 @@ def test_encoded_frames_are_kept_by_place_codec_and_gain_and_never_more_than_twi
     for codec in range(1_000):
         player.keep(str(codec), frame)
     assert len(sound.encoded) == sound.most_encoded == 200
+
+
+@pytest.mark.parametrize("length", [800, 850])
+def test_what_came_after_the_end_of_a_sound_is_not_played_in_its_loop(length: int) -> None:
+    sound = ramp(length)
+    once, looped = Player(Playback("a", ""), sound, 1), Player(Playback("b", "", loop=True), sound, 2)
+    for _ in range(6):
+        heard = once.read()
+        once.keep("PCMU", EncodedFrame(heard.tobytes(), 0.1))
+    assert once.ended
+    for _ in range(8):
+        known, played = looped.encoded("PCMU"), looped.read()
+        assert known is None or known.payload == played.tobytes()

@@ -3,9 +3,10 @@ from collections.abc import Iterable
 import numpy as np
 import pytest
 
+from bridge.codec.opus import OpusDecoder
 from bridge.codec.sample import Samples
 from bridge.ids import LegId, ParticipantId
-from bridge.media.voice import Voice
+from bridge.media.voice import RESTS_AFTER_TICKS, Voice
 from bridge.plane.messages import Codec
 from bridge.rtp.frame import CONTINUES_FRAME, EMPTY_FRAME, LOST_FRAME, FrameKind, JitterFrame
 from tests.unit.codec.tone import error_db, power, tone
@@ -163,3 +164,28 @@ def test_what_is_no_sound_is_silenced(nonsense: float) -> None:
     assert spoken.malformed == 1
     assert 0 < spoken.loudness < loudness
     assert -127 < spoken.level_dbov < level
+
+
+def test_what_was_not_decoded_before_a_rest_is_not_decoded_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    quiet = np.random.default_rng(3).normal(0, 0.0005, 96_000).astype(np.float32)
+    frames = frames_of(OPUS, np.concatenate((quiet, tone(150, 48_000, 1.0))), loss_percent=5)
+    spoken = voice(OPUS, frames)
+    hear(spoken, 95 - RESTS_AFTER_TICKS)
+    spoken.audible = False
+    hear(spoken, RESTS_AFTER_TICKS)
+    assert spoken.gated
+    hear(spoken, 20)
+    assert spoken.resting
+    decoded: list[bytes] = []
+    real = OpusDecoder.decode
+
+    def decode(decoder: OpusDecoder, payload: bytes) -> Samples:
+        decoded.append(payload)
+        return real(decoder, payload)
+
+    monkeypatch.setattr(OpusDecoder, "decode", decode)
+    spoken.audible = True
+    hear(spoken, 2)
+    newest = [frame.payload for frame in frames[105:117]]
+    assert decoded
+    assert all(payload in newest for payload in decoded)

@@ -274,3 +274,22 @@ def test_a_watched_stream_that_jumps_is_followed() -> None:
     for number in range(50, 60):
         buffer.watch(1_000_000 + 160 * number, 0.02 * number)
     assert buffer.restarts == 1
+
+
+def test_a_watched_stream_whose_clock_stops_in_silence_is_no_later_after_it() -> None:
+    buffer = pcmu()
+    for number in range(100):
+        buffer.watch(160 * number, 0.02 * number)
+    for number in range(100, 200):
+        buffer.watch(160 * number, 0.02 * number + 0.5)
+    assert buffer.target_ms < 50
+    assert names(pull_while_filling(buffer, range(200, 210), 0.5))[-5:] == ["205", "206", "207", "208", "209"]
+
+
+def pull_while_filling(buffer: JitterBuffer, numbers: range, start: float) -> list[JitterFrame]:
+    """Each packet is followed by a tick a little later."""
+    frames = []
+    for number in numbers:
+        fill(buffer, [number], start)
+        frames.append(buffer.pull(start + 0.02 * number + 0.018))
+    return frames
