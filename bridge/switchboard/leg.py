@@ -30,8 +30,9 @@ class PhoneLeg:
     hung up or was told to, and no BYE is owed any more. `restored` is True from a restart until the phone
     has agreed to go on. `ringing` is the session as it was when our INVITE left, until the call is answered:
     every phone that rings answers the same offer. `shown` is the one video the phone is sent, `paths` says how
-    each is made, and why. `moved` is True while the phone does not know the port of the leg, `refuses_hold`
-    once it refused to be held, as long as that is wanted; `refusals` counts what it refused in a row.
+    each is made, and why. `moved` is True while the phone does not know the port of the leg, `stale` when it is to
+    be told once more what it knows; `refuses_hold` once it refused to be held, as long as that is wanted;
+    `refusals` counts what it refused in a row.
     """
 
     __slots__ = (
@@ -56,6 +57,7 @@ class PhoneLeg:
         "session",
         "shown",
         "sounds",
+        "stale",
         "trunk_id",
     )
 
@@ -73,6 +75,7 @@ class PhoneLeg:
         self.paths: dict[TrackId, tuple[str, str]] = {}
         self.restored = False
         self.moved = False
+        self.stale = False
         self.refuses_hold = False
         self.keys = Keypresses()
         self.key_frames_wanted = 0  # by the phone, with SIP INFO

@@ -112,10 +112,10 @@ class Phones:
         self._wiring.conductor.touch_again(leg.interaction_id)
 
     def refresh(self, leg_id: LegId) -> None:
-        """The phone is told once more where its leg is, as after a move."""
+        """The phone is told once more what it knows; if it will not hear of it, the call goes on."""
         leg = self._wiring.legs.get(leg_id)
         if isinstance(leg, PhoneLeg) and leg.committed and not leg.closing:
-            leg.moved = True
+            leg.stale = True
             self._wiring.conductor.touch_again(leg.interaction_id)
 
     def picture_wanted(self, leg_id: LegId) -> None:

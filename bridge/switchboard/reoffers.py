@@ -142,16 +142,21 @@ class Reoffers:
         crossed = 0
         while _is_due(leg) and crossed < ATTEMPTS:
             moves, held = leg.moved, leg.session.held
+            refreshes = leg.stale and not moves and not leg.session.needs_offer
             try:
                 await self._ask(leg)
             except GlareError as error:
                 leg.session.withdraw_offer()
                 leg.moved = leg.moved or moves
+                leg.stale = leg.stale or refreshes
                 crossed += 1
                 self._counters["crossed_total"] += 1
                 if crossed == ATTEMPTS:
                     self._give_way(leg, error, moves=moves)
             except BridgeError as error:
+                if refreshes:  # it was to learn nothing new: what was agreed stands
+                    self._refused(leg, error, moves=False, held=False)
+                    return
                 if self._declines_video(leg, error, moves=moves):
                     await self._on_agreed(leg)
                 elif not self._refused(leg, error, moves=moves, held=held):
@@ -169,6 +174,7 @@ class Reoffers:
         if self._door is None:
             raise NotFoundError("there is no SIP door")
         moves, leg.moved = leg.moved, False  # it may move once more meanwhile
+        leg.stale = False
         try:
             async with asyncio.timeout(MOVE_TIMEOUT_S if moves else None):
                 answer = await self._door.reoffer(leg.leg_id, leg.session.offer())
@@ -227,4 +233,4 @@ class Reoffers:
 def _is_due(leg: PhoneLeg) -> bool:
     if leg.closing or leg.session.offer_pending:
         return False  # a late offer of ours waits for its ACK: its answer is a reason to look again
-    return leg.moved or leg.session.needs_offer
+    return leg.moved or leg.stale or leg.session.needs_offer

@@ -67,6 +67,35 @@ async def test_a_held_phone_is_told_to_listen_only_and_to_talk_again() -> None:
         assert stage.board.reoffers.counters()["agreed_total"] == 2
 
 
+@pytest.mark.parametrize("error", [REFUSAL, SILENCE, GlareError("both at once")])
+async def test_a_phone_that_will_not_be_refreshed_keeps_its_call(error: BridgeError) -> None:
+    async with theatre() as stage:
+        id_ = await stage.answered_call()
+        stage.doors.reoffer_outcomes = [error] * 3
+        stage.board.refresh(PHONE)
+        await stage.board.settled()
+        assert set(directions(stage)) == {"sendrecv"}
+        assert await in_session(stage, id_)
+        await stage.pass_time(60)
+        assert await in_session(stage, id_)
+        asked = len(stage.doors.reoffers)
+        stage.board.refresh(PHONE)
+        await stage.board.settled()
+        assert len(stage.doors.reoffers) == asked + 1
+
+
+async def test_a_held_phone_that_will_not_be_refreshed_stays_held() -> None:
+    async with theatre() as stage:
+        id_ = await stage.answered_call()
+        stage.doors.reoffer_outcomes = [HELD_ANSWER, REFUSAL]
+        await hold(stage, id_)
+        await stage.board.settled()
+        stage.board.refresh(PHONE)
+        await stage.board.settled()
+        assert directions(stage) == ["sendonly", "sendonly"]
+        assert plays_hold_music(stage)
+
+
 async def test_commands_do_not_wait_for_a_slow_phone_and_the_last_wish_wins() -> None:
     async with theatre() as stage:
         id_ = await stage.answered_call()
