@@ -118,6 +118,7 @@ class Reinvitations:
         if session.state is not CallState.CONFIRMED:
             return
         session.await_final(None)
+        session.expiry.learn_refusal(reply.status, now)
         self._registry.emit(
             ReofferRefused(session.key, reply.status, reply.reason, self._pause_s(session, reply))
         )

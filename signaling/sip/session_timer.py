@@ -11,6 +11,8 @@ MIN_SE_S = 90  # section 5
 RETRY_S = 10.0  # a refresh that could not be made is tried again, as long as there is time
 MAX_RAISES = 8  # longer intervals one after the other that others may ask for: each proxy on the way may
 MAX_INTERVAL_S = 86_400  # a day; whoever says more is refreshed every twelve hours
+# Refusals of an offer that only somebody gives who is in the call: not a proxy for a phone that is gone.
+_STILL_THERE = (405, 415, 488, 491, 501, 606)
 
 
 class Due(Enum):
@@ -83,6 +85,11 @@ class SessionTimer:
             seconds, refresher = agreed
             we_refresh, seconds = refresher != "uas", max(seconds, MIN_SE_S)
             self.start(Interval(min(seconds, MAX_INTERVAL_S) if we_refresh else seconds, we_refresh), now)
+
+    def learn_refusal(self, status: int, now: float) -> None:
+        """A phone that will not be refreshed, but is there to say so, must not lose its call for it."""
+        if self.interval is not None and self.interval.we_refresh and status in _STILL_THERE:
+            self.start(self.interval, now)
 
     def raise_to(self, response: Response) -> bool:
         """After a 422: True if a longer interval is worth another try (section 7.4)."""

@@ -145,6 +145,8 @@ class Updates:
             self.refresh(session, now)
         elif reply.status in DIALOG_GONE:
             self._client.lose(session, now)
+        else:
+            session.expiry.learn_refusal(reply.status, now)
         self._registry.settle(session)
 
     def _receive_reply(self, session: InviteSession, reply: Reply, now: float) -> None:

@@ -150,6 +150,28 @@ def test_a_phone_that_takes_no_update_is_to_be_offered_anew() -> None:
     assert raw.agent.events() == [RefreshDue(call)]
 
 
+@pytest.mark.parametrize(("status", "keeps"), [(488, True), (491, True), (408, False), (503, False)])
+@pytest.mark.parametrize("method", ["INVITE", "UPDATE"])
+def test_a_phone_that_refuses_every_refresh_keeps_its_call_as_long_as_it_is_there(
+    method: str, status: int, *, keeps: bool
+) -> None:
+    raw = RawPhone(make_agent(BOB))
+    call, _ = answered(raw, f"Session-Expires: 120\r\nAllow: ACK, BYE, {method}\r\n")
+    ended = False
+    for _ in range(300):
+        heard = raw.wait(1)
+        if any(isinstance(event, RefreshDue) for event in raw.agent.events()):
+            raw.agent.reinvite(call, OFFER, raw.now)
+            heard = [*heard, *raw.heard()]
+        for request in heard:
+            assert isinstance(request, Request)
+            ended = ended or request.method == "BYE"
+            if request.method == method:
+                refusal = f"SIP/2.0 {status} No\r\n{echoed(request)}\r\n"
+                raw.agent.receive_message(refusal.encode(), raw.flow, raw.now)
+    assert ended is not keeps
+
+
 def test_a_refresh_that_is_not_made_is_asked_for_again_until_the_call_ends() -> None:
     raw = RawPhone(make_agent(BOB))
     call, _ = answered(raw, f"{SUPPORTED}Session-Expires: 120;refresher=uas\r\nAllow: INVITE\r\n")
