@@ -166,6 +166,12 @@ class Accounts:
         await self._wiring.ledger.carry_out(command)
 
 
+def check_profile(principal: Principal, was: Registration, profile: Profile) -> None:
+    """The licence is a right, and who bears an external id signs in with it: the same rule as for the account."""
+    _check_scopes(principal, was)
+    _check_scopes(principal, replace(was, profile=profile))
+
+
 def _check_scopes(principal: Principal, registration: Registration, granted: Iterable[str] = ()) -> None:
     unknown = sorted(set(granted) - EVERY_SCOPE)
     if unknown:

@@ -1,13 +1,15 @@
 """Use cases of users at their desktops: presence, proofs of readiness, the work after a call, profiles."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from bridge.desk import commands
 from bridge.desk.expert import Presence
 from bridge.desk.participant import ParticipantRole
 from bridge.desk.queue import Profile
-from bridge.errors import NotAllowedError
+from bridge.errors import NotAllowedError, NotFoundError
 from bridge.ids import InteractionId, UserId
+from bridge.switchboard.accounts import check_profile
 from bridge.switchboard.desktops import Desktops
 from bridge.switchboard.principal import INTERACTION_READ, ROUTING_WRITE, USER_WRITE, Principal
 from bridge.switchboard.view import UserView
@@ -66,9 +68,11 @@ class Users:
         return self.snapshot(principal.user_id)
 
     async def set_profile(self, principal: Principal, profile: Profile) -> None:
-        """Skills, entitlements and capacity of a user. Scope user:write."""
+        """Skills, entitlements and capacity of a user, whose account is not beyond one's rights. Scope user:write."""
         self._desktops.seen(principal)
         principal.require(USER_WRITE)
+        with suppress(NotFoundError):  # whoever has no account here has no rights by it
+            check_profile(principal, self._wiring.desk.registration(profile.user_id), profile)
         await self._wiring.ledger.carry_out(commands.SetProfile(profile, principal.user_id))
 
     async def get(self, principal: Principal, user_id: UserId) -> UserView:

@@ -7,10 +7,12 @@ import pytest
 
 from bridge.clock import ManualClock
 from bridge.desk.desk import Desk
-from bridge.desk.events import DeskEvent, InteractionEnded, LegAttached
+from bridge.desk.events import DeskEvent, FlowStarted, InteractionEnded, LegAttached
+from bridge.desk.flow import Flow, FlowKind, FlowStep, Outcome, StepKind
+from bridge.desk.participant import MediaType
 from bridge.desk.policy import DeskPolicy
 from bridge.errors import ParseError
-from bridge.ids import IdSource, InteractionId, LegId, ParticipantId
+from bridge.ids import FlowId, IdSource, InteractionId, LegId, ParticipantId, QueueId
 from bridge.journal.journal import Journal, JournalError
 from bridge.journal.record import event_name, parse_event, serialize_event
 from tests.unit.desk.house import EVE, House
@@ -107,6 +109,34 @@ async def test_a_failed_commit_fails_the_writer_and_every_waiting_step(tmp_path:
 def test_every_event_of_a_whole_story_survives_the_row() -> None:
     for event in story():
         assert parse_event(event_name(event), serialize_event(event)) == event
+
+
+def test_a_flow_that_was_written_with_every_field_is_read() -> None:
+    step = (
+        '{"name":"ask","kind":"queue","branches":{"timeout":"end"},"timeout_s":30.0,"seconds":0.0,"data":{},'
+        '"keep":false,"variables":{},"participant":null,"when":{},"queue":"voice","keys":{"1":"end"},'
+        '"media":"video","prompt":"","user":null,"number":"","delay_s":0.0,"to":"","subject":"","text":"",'
+        '"reason":""}'
+    )
+    body = (
+        '{"at":1.0,"interaction_id":"int_1","flow_run_id":"flow_1","flow":{"flow_id":"vip","name":"VIP",'
+        f'"kind":"inbound","start":"ask","steps":[{step}],"digits":""}},"by":"system","trigger":"call"}}'
+    )
+    event = parse_event("FlowStarted", body.encode())
+    assert isinstance(event, FlowStarted)
+    ask = FlowStep(
+        "ask",
+        StepKind.QUEUE,
+        {Outcome.TIMEOUT: "end"},
+        30.0,
+        queue=QueueId("voice"),
+        keys={"1": "end"},
+        media=MediaType.VIDEO,
+    )
+    assert event.flow == Flow(FlowId("vip"), "VIP", FlowKind.INBOUND, "ask", (ask,))
+    written = serialize_event(event)
+    assert len(written) < len(body)
+    assert parse_event("FlowStarted", written) == event
 
 
 def test_replaying_the_story_gives_the_state_back() -> None:

@@ -72,6 +72,21 @@ async def test_nobody_disables_themselves_and_nobody_takes_over_more_rights() ->
             await stage.board.accounts.set_password(lead, admin.user_id, "$argon2id$x")
 
 
+async def test_nobody_gets_more_rights_by_a_profile() -> None:
+    async with theatre() as stage:
+        admin = Account(UserId("admin"), "Admin", (AccountRole.ADMINISTRATOR,))
+        await stage.board.accounts.create(ADMIN, admin, Profile(admin.user_id))
+        lead = who("eve", scopes=ALL_SCOPES - {VIDEO_USE} | {"user:write"})
+        with pytest.raises(ForbiddenError, match="beyond yours"):
+            await stage.board.users.set_profile(lead, Profile(admin.user_id, external_ids=("eve-at-issuer",)))
+        assert stage.board.accounts.known_as("eve-at-issuer") is None
+        await stage.board.accounts.create(ADMIN, EVE_ACCOUNT, Profile(EVE_ID, video=False))
+        with pytest.raises(ForbiddenError, match=VIDEO_USE):
+            await stage.board.users.set_profile(lead, Profile(EVE_ID, video=True))
+        await stage.board.users.set_profile(lead, Profile(EVE_ID, {"pay": 2}, video=False))
+        await stage.board.users.set_profile(lead, Profile(UserId("elsewhere"), {"pay": 2}))
+
+
 async def test_the_configuration_s_users_have_accounts() -> None:
     users = (User(id="ann", roles=("agent", "supervisor")), User(id="ben", permissions=("queue:write",)))
     async with theatre(DeskPolicy(accounts=configured_accounts(users))) as stage:
