@@ -1,15 +1,17 @@
 """One room as the mixer sees it: its voices, its listeners and who may hear whom."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from bridge.ids import ParticipantId
 from bridge.plane.messages import Hearing
 
 if TYPE_CHECKING:
-    from bridge.ids import ParticipantId
     from bridge.media.listener import Listener
     from bridge.media.loudest import Matrix
     from bridge.media.voice import Voice
+
+NOBODY: Final[frozenset[ParticipantId]] = frozenset()
 
 
 class Room:
@@ -31,12 +33,13 @@ class Room:
 
     def settle(self) -> None:
         """Who is heard by anybody at all, after the room has changed."""
+        unheard = {voice.participant_id for voice in self.voices}
+        for listener in self.listeners:  # a row each: voices by listeners would be too many in a large room
+            unheard -= (unheard & self.hears.get(listener.participant_id, NOBODY)) - {listener.participant_id}
+            if not unheard:
+                break
         for voice in self.voices:
-            voice.audible = voice.searched or any(
-                voice.participant_id in self.hears.get(listener.participant_id, ())
-                for listener in self.listeners
-                if listener.participant_id != voice.participant_id
-            )
+            voice.audible = voice.searched or voice.participant_id not in unheard
         self.is_heard = any(voice.audible for voice in self.voices)
 
     def declare(self, hears: Iterable[Hearing]) -> None:

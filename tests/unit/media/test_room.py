@@ -1,3 +1,9 @@
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bridge.ids import ParticipantId
 from bridge.media.listener import Listener
 from bridge.media.room import Room
 from bridge.media.voice import Voice
@@ -33,3 +39,29 @@ def test_who_is_heard_by_anybody_follows_every_change() -> None:
     voices[0].searched = False
     room.undeclare()
     assert not room.is_heard
+
+
+class Looked(dict[ParticipantId, frozenset[ParticipantId]]):
+    """Counts how often somebody's row was looked up."""
+
+    times = 0
+
+    def get(self, key: ParticipantId, default: Any = None) -> Any:
+        self.times += 1
+        return super().get(key, default)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 8), st.data())
+def test_each_row_is_looked_at_once_for_all_voices(count: int, data: st.DataObject) -> None:
+    people = [person(number) for number in range(count)]
+    rows = {talker: frozenset(data.draw(st.sets(st.sampled_from(people)))) for talker in people}
+    room = Room()
+    room.voices = [Voice(leg_id(n), people[n], PCMU, Script(), n) for n in range(count)]
+    room.listeners = [Listener(leg_id(n), people[n], PCMU, Ear(PCMU)) for n in range(0, count, 2)]
+    room.hears = looked = Looked(rows)
+    room.settle()
+    assert looked.times <= len(room.listeners)
+    assert [voice.audible for voice in room.voices] == [
+        any(each in rows[other] for other in people[::2] if other != each) for each in people
+    ]
