@@ -13,6 +13,8 @@ import { changed, state } from "./state.js";
 const LINGER_MS = 15_000;
 const $ = (id) => document.getElementById(id);
 
+let person = null; // whose wishes and calls the state holds
+
 export const session = new SignIn();
 const tabs = new BroadcastChannel("warmbridge");
 
@@ -72,16 +74,23 @@ export function signOut() {
 
 function leave() {
   session.forget();
-  dropLegs();
-  state.presence = { presence: "offline", role: "agent" };
-  for (const map of [state.offers, state.interactions, state.wrapUps, state.users, state.accounts, state.queues, state.flows, state.calls]) map.clear();
+  forgetPerson();
   readiness.want(false);
   socket.close();
   changed();
 }
 
+function forgetPerson() {
+  dropLegs();
+  state.presence = { presence: "offline", role: "agent" };
+  for (const map of [state.offers, state.interactions, state.wrapUps, state.users, state.accounts, state.queues, state.flows, state.calls]) map.clear();
+}
+
 /** After signing in or coming back. With its place in the events kept, what was missed comes by itself. */
 async function comeBack() {
+  // Whoever was signed out by the bridge may come back to their call; somebody else is not ready because they were.
+  if (person !== null && person !== ownUserId()) forgetPerson();
+  person = ownUserId();
   const wished = state.presence;
   if (socket.identity.resumed) await resume();
   else await refresh();

@@ -131,6 +131,24 @@ async def test_a_disabled_user_is_told_and_cannot_come_back(browser: Browser, de
     await page.wait_for_selector("text=Not signed in: the account is disabled")
 
 
+async def test_who_comes_after_somebody_who_was_signed_out_is_not_ready_for_it(
+    browser: Browser, desk: FrontDesk
+) -> None:
+    page = await open_page(browser, desk)
+    await sign_in(page)
+    await until(page, "warmbridge.state.connection === 'online'")
+    await page.evaluate("warmbridge.setPresence('ready', 'agent')")
+    await until(page, "warmbridge.state.presence.presence === 'ready'")
+    async with desk.crm(token("admin", *EVERY_SCOPE)) as admin:
+        assert (await admin.post("/api/v2/accounts/alice/disable")).status_code == 200
+    await page.wait_for_selector("text=Signed out: the account is disabled")
+    await page.evaluate(f"warmbridge.signIn('{token('bob')}')")
+    await until(page, "warmbridge.socket.identity?.userId === 'bob'")
+    await until(page, "warmbridge.state.presence.presence === 'offline' && warmbridge.state.queues.size > 0")
+    users = await page.evaluate("warmbridge.socket.request('listUsers')")
+    assert "bob" not in [user["userId"] for user in users["users"]]
+
+
 @asynccontextmanager
 async def provider(directory: Path) -> AsyncIterator[str]:
     """oidc-provider-mock as a process of its own; returns its address."""

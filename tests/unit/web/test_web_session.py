@@ -7,8 +7,12 @@ import pytest
 
 from bridge.clock import ManualClock
 from bridge.errors import NotFoundError
+from bridge.ids import QueueId, UserId
+from bridge.switchboard.doors import Audience
+from bridge.switchboard.event import QueueDepthExceeded
 from signaling.web.auth import Signer, Verifier
 from signaling.web.claims import LEEWAY_S
+from signaling.web.history import History, Place, Told
 from signaling.web.messages import AcceptOffer
 from signaling.web.session import (
     AUTHENTICATION_TIMEOUT_S,
@@ -262,3 +266,23 @@ def test_a_connection_that_is_gone_takes_nothing_more() -> None:
     assert client.session.messages_to_send() == []
     assert client.close_code() is None
     assert client.say(PING) is None
+
+
+def test_what_was_missed_is_told_in_order_to_those_it_was_for_or_the_lists_are_read_anew() -> None:
+    told = (("alice", "two\ud800"), ("bob", "one"), ("alice", "one"), ("alice", "more"))
+    client = Client()
+    history = History("boot")
+    history.begin(0)
+    for number, (user_id, name) in enumerate(told, start=1):
+        event = QueueDepthExceeded(number, QueueId(name), 3, 2)
+        history.add(Told(Place(number, 0), event, Audience(frozenset({UserId(user_id)}))))
+    for number, resumed in ((1, True), (0, False)):
+        troubles: list[str] = []
+        session = Session("con_1", Verifier(SECRET), 50.0, 0.0, troubles.append, history)
+        place = {"bootId": "boot", "number": number, "part": 0}
+        wish = {"id": 0, "command": "authenticate", "token": client.token(), "resume": place}
+        session.receive_text(json.dumps(wish), client.clock.now(), client.clock.wall())
+        reply, *events = [json.loads(text) for text in session.messages_to_send()]
+        assert reply["result"]["resumed"] is resumed
+        assert [event["number"] for event in events] == ([3, 4] if resumed else [])
+        assert troubles == ([] if resumed else ["unwritable"])
