@@ -96,9 +96,12 @@ async def test_linphone_with_mandatory_encryption(tmp_path: Path) -> None:
         await phone.dial(bridge.sip_uri())
         await agent.accept_offer()
         await hears(agent, "customer")
+        # On hold it plays its file on to us (sendonly), as others play music.
         await phone.command("pause")
-        await hears(agent)
+        await phone.says("is now paused")
         await phone.command("resume")
+        media = "Media streams established"
+        await eventually("it talks again", lambda: media in phone.output().partition("Resuming call")[2])
         await hears(agent, "customer")
         assert await undecryptable(bridge) == 0
         await asyncio.sleep(TALK_S)

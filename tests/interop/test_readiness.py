@@ -138,11 +138,14 @@ async def test_a_hidden_tab_that_the_browser_holds_back_is_proved_on_and_rung(
         await devtools(port, f"/json/activate/{other._target['id']}", "GET")
         await page.eventually("document.visibilityState === 'hidden'")
         await asyncio.sleep(3)
-        beats = await page.evaluate("beats")
+        beats, since_ms = await page.evaluate("[beats, performance.now()]")
         for _ in range(15):
             await asyncio.sleep(1)
             assert (await state_of(daemon))["proved"]
-        assert await page.evaluate("beats") - beats <= 15, "the browser did not hold this tab's timers back"
+        beats_now, now_ms = await page.evaluate("[beats, performance.now()]")
+        # Left alone it beats twice a second, held back once.
+        rate = (beats_now - beats) / (now_ms - since_ms) * 1000
+        assert rate < 1.5, "the browser did not hold this tab's timers back"
         await phone.dial(daemon.sip_uri())
         await page.eventually("document.title.startsWith('●')")
 
