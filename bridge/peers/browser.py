@@ -13,6 +13,7 @@ from typing import Any
 import av
 import numpy as np
 from aiortc import (
+    InvalidStateError,
     MediaStreamTrack,
     RTCBundlePolicy,
     RTCConfiguration,
@@ -173,8 +174,14 @@ class SyntheticBrowser:
             connection = self.peer_connection
             if connection is None or offered["legId"] != self.leg_id:
                 return  # an offer for a leg we closed meanwhile
-            await connection.setRemoteDescription(RTCSessionDescription(offered["sdp"], "offer"))
-            await connection.setLocalDescription(await connection.createAnswer())
+            try:
+                await connection.setRemoteDescription(RTCSessionDescription(offered["sdp"], "offer"))
+                await connection.setLocalDescription(await connection.createAnswer())
+            except InvalidStateError:
+                # Closed while this was worked on, by either side: nobody waits for an answer.
+                if self.peer_connection is connection and connection.connectionState != "closed":
+                    raise
+                return
             await self.client.command("answerMedia", legId=self.leg_id, sdp=connection.localDescription.sdp)
 
     def _receive_track(self, track: MediaStreamTrack) -> None:
