@@ -4,16 +4,37 @@ from pathlib import Path
 
 import pytest
 
+from bridge.peers.browser import SyntheticBrowser
 from bridge.peers.daemon_process import DaemonProcess, daemon_process
 from bridge.peers.ports import free_port
 from bridge.peers.signaling_client import has_ended
 from tests.certificates import Authority
-from tests.interop.baresip import PhoneTls, baresip
+from tests.interop.baresip import Baresip, PhoneTls, baresip
 from tests.interop.conftest import complaints
 from tests.interop.desktop import CUSTOMER_HZ, desktop, hears
 from tests.interop.hostile import counted
 from tests.interop.kamailio import kamailio
 from tests.interop.test_phone import the_customer
+
+
+async def hold_and_resume(agent: SyntheticBrowser, interaction_id: str) -> None:
+    """The agent holds the customer, hears nobody meanwhile, and hears the customer again."""
+    customer = await the_customer(agent, interaction_id)
+    about = {"interactionId": interaction_id, "participantId": customer["participantId"]}
+    await agent.client.command("holdParticipant", **about)
+    await hears(agent)
+    await agent.client.command("resumeParticipant", **about)
+    await hears(agent, "customer")
+
+
+async def end_by(side: str, agent: SyntheticBrowser, phone: Baresip, interaction_id: str) -> None:
+    """The call ends by the bridge or by the phone, and both know."""
+    if side == "bridge":
+        await agent.client.command("endInteraction", interactionId=interaction_id)
+    else:
+        await phone.command("hangup")
+    await phone.happens("CALL_CLOSED")
+    await agent.client.wait_for(has_ended, 30)
 
 
 @pytest.mark.peer("kamailio", "Record-Route over UDP and TCP: BYE and re-INVITE follow the route set")
@@ -34,19 +55,9 @@ async def test_behind_a_proxy_that_stays_on_the_way_calls_are_held_and_end_from_
         await phone.dial(f"sip:support@127.0.0.1:{proxy.port}")
         interaction_id = await agent.accept_offer()
         await hears(agent, "customer")
-        customer = await the_customer(agent, interaction_id)
-        about = {"interactionId": interaction_id, "participantId": customer["participantId"]}
-        await agent.client.command("holdParticipant", **about)
-        await hears(agent)
-        await agent.client.command("resumeParticipant", **about)
-        await hears(agent, "customer")
+        await hold_and_resume(agent, interaction_id)
         assert phone.directions_offered() == ["sendonly", "sendrecv"]
-        if ends == "bridge":
-            await agent.client.command("endInteraction", interactionId=interaction_id)
-        else:
-            await phone.command("hangup")
-        await phone.happens("CALL_CLOSED")
-        await agent.client.wait_for(has_ended, 30)
+        await end_by(ends, agent, phone, interaction_id)
         assert (proxy.strays(), proxy.seen("BYE") >= 1, proxy.seen("INVITE") >= 3) == ([], True, True)
 
 
@@ -84,18 +95,8 @@ async def test_behind_a_proxy_with_tls_calls_are_held_and_end_from_either_side(
         await phone.dial(f"sip:support@127.0.0.1:{port};transport={outside}")
         interaction_id = await agent.accept_offer()
         await hears(agent, "customer")
-        customer = await the_customer(agent, interaction_id)
-        about = {"interactionId": interaction_id, "participantId": customer["participantId"]}
-        await agent.client.command("holdParticipant", **about)
-        await hears(agent)
-        await agent.client.command("resumeParticipant", **about)
-        await hears(agent, "customer")
-        if ends == "bridge":
-            await agent.client.command("endInteraction", interactionId=interaction_id)
-        else:
-            await phone.command("hangup")
-        await phone.happens("CALL_CLOSED")
-        await agent.client.wait_for(has_ended, 30)
+        await hold_and_resume(agent, interaction_id)
+        await end_by(ends, agent, phone, interaction_id)
         assert (proxy.strays(), proxy.seen_by("INVITE", outside) >= 1) == ([], True)
         assert proxy.seen_by("BYE", inside if ends == "bridge" else outside) >= 1
         answered = phone.log().partition("SIP/2.0 200")[2]
