@@ -173,7 +173,12 @@ class PhoneSession:
         """What `recall` needs to go on after a restart: what is agreed, not an offer on its way."""
         return serialize_memory(
             PhoneMemory(
-                self._session_id, self._version, self._wish, self._agreement, video_ours=self._video_wish.ours
+                self._session_id,
+                self._version,
+                self._wish,
+                self._agreement,
+                self._video_wish.ours,
+                self._video_wish.declined,
             )
         )
 
@@ -187,7 +192,7 @@ class PhoneSession:
         session = cls(memory.session_id, preferences)
         session._version = memory.version
         session._wish = session._described = memory.wish
-        session._video_wish = VideoWish(ours=memory.video_ours)
+        session._video_wish = VideoWish(ours=memory.video_ours, declined=memory.video_declined)
         session._agreement = memory.agreement
         return session
 

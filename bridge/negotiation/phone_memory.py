@@ -13,13 +13,15 @@ from bridge.wire.sdp_section import Direction
 
 
 class PhoneMemory(msgspec.Struct, frozen=True):
-    """`wish` is what the bridge wanted, `video_ours` whether it was the bridge that began the video."""
+    """`wish` is what the bridge wanted, `video_ours` whether it was the bridge that began the video,
+    `video_declined` whether the phone is not to be asked for video."""
 
     session_id: int
     version: int
     wish: Direction
     agreement: PhoneAgreement | None
     video_ours: bool = False
+    video_declined: bool = False
 
 
 class _Record(msgspec.Struct, frozen=True):
@@ -39,6 +41,7 @@ class _Record(msgspec.Struct, frozen=True):
     audio_suite: str = ""
     video_suite: str = ""
     video_ours: bool = False
+    video_declined: bool = False
 
 
 def serialize_memory(memory: PhoneMemory) -> bytes:
@@ -61,6 +64,7 @@ def serialize_memory(memory: PhoneMemory) -> bytes:
         audio_suite=agreed.audio_transport.suite if agreed and agreed.audio_transport else "",
         video_suite=agreed.video_transport.suite if agreed and agreed.video_transport else "",
         video_ours=memory.video_ours,
+        video_declined=memory.video_declined,
     )
     return msgspec.json.encode(record)
 
@@ -73,7 +77,7 @@ def parse_memory(body: bytes, preferences: PhonePreferences) -> PhoneMemory:
         raise NegotiationError(f"what was remembered of the phone cannot be read: {error}") from error
     agreement = None if record.audio is None else _agreement_of(record, record.audio, preferences)
     return PhoneMemory(
-        record.session_id, record.version, record.wish, agreement, video_ours=record.video_ours
+        record.session_id, record.version, record.wish, agreement, record.video_ours, record.video_declined
     )
 
 

@@ -161,6 +161,7 @@ class InviteSession:
         "deferred",
         "dialog",
         "early",
+        "end_told",
         "exchange",
         "expiry",
         "ignored",
@@ -201,6 +202,7 @@ class InviteSession:
         self.overdue = False  # it rang too long, so that its end counts as 408
         self.retracted = False  # our re-INVITE was canceled
         self.why = ("", "")  # by whom and why the call ends, once that is decided
+        self.end_told = False
         self.ignored = 0  # what the peer sent out of turn
         self.expiry = SessionTimer()
         self.referral: Referral | None = None

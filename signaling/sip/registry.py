@@ -114,8 +114,14 @@ class CallRegistry:
             self._by_dialog.pop(session.dialog.key, None)
         if session.pending is not None or session.update is not None or session.referral is not None:
             self._unanswered.append(session)
+        self.tell_end(session)
+
+    def tell_end(self, session: InviteSession) -> None:
+        """Once, and nothing of a call of which nobody was told. A phone that is gone is told of before its BYE has
+        no answer either."""
         by, reason = session.why
-        if by:
+        if by and not session.end_told:
+            session.end_told = True
             self.emit(CallEnded(session.key, by, reason))
 
     def take_unanswered(self) -> list[InviteSession]:

@@ -6,10 +6,10 @@ from signaling.sip.event import CallKey
 from signaling.sip.flow import DEFAULT_PORT, UDP, Flow
 from signaling.sip.invite_session import CallState, ExchangeState
 from signaling.sip.memory import CallMemory, Phase, continued
-from signaling.sip.message import Request, parse_essentials, parse_message
+from signaling.sip.message import Request, Response, parse_essentials, parse_message
 from signaling.sip.outcome import RequestArrived
 from signaling.sip.registry import CallRegistry
-from signaling.sip.session_timer import agree
+from signaling.sip.session_timer import Interval, agreed_in
 from signaling.sip.transaction_layer import TransactionLayer, make_cancel
 from signaling.sip.trunk import Trunks
 
@@ -59,7 +59,7 @@ class Restoration:
         session.dialog = dialog
         session.state, session.exchange = CallState.ANSWERED, ExchangeState.UNACKNOWLEDGED
         session.pending, session.late_offer = arrived, memory.late_offer
-        session.expiry.start(agree(arrived.request, 0), now)
+        session.expiry.start(_agreed(memory), now)
         self._registry.enter_dialog(session)
         flow = self._layer.respond(arrived.key, 200, memory.success, now)
         session.await_ack(memory.success, flow, now)
@@ -73,6 +73,12 @@ class Restoration:
         if not isinstance(arrived, RequestArrived):
             raise ParseError("the remembered INVITE is there twice")
         return arrived
+
+
+def _agreed(memory: CallMemory) -> Interval | None:
+    """The session timer that our 200 promised, whatever the trunk asks for by now. Raises ParseError."""
+    success = parse_message(memory.success)
+    return agreed_in(success) if isinstance(success, Response) else None
 
 
 def invite_again(memory: CallMemory) -> tuple[Request, Flow]:

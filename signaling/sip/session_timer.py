@@ -135,6 +135,12 @@ def response_headers(interval: Interval | None) -> Headers:
     return (expires,) if interval.we_refresh else (("Require", TAG), expires)
 
 
+def agreed_in(success: Response) -> Interval | None:
+    """What a 2xx of ours agreed to, as `response_headers` said it."""
+    said = parse_session_expires(success.first("Session-Expires"))
+    return None if said is None else Interval(said[0], said[1] != "uac")
+
+
 def min_se_headers() -> Headers:
     """For a 422."""
     return (_min_se(),)

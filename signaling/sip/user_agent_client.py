@@ -95,6 +95,7 @@ class UserAgentClient:
         elif session.why == ("", ""):
             expired = event is CallEvent.SESSION_EXPIRED
             session.why = ("timeout", NOT_REFRESHED if expired else "the phone stopped answering")
+            self._registry.tell_end(session)
         if was is CallState.CANCELING:
             self._invitations.refuse(session, 408, "no final response to CANCEL")
         self.follow(session, now)
@@ -103,6 +104,7 @@ class UserAgentClient:
         """The phone does not know the call any more (section 12.2.1.2)."""
         if session.step(CallEvent.DIALOG_LOST):
             session.why = ("timeout", "the phone does not know the call any more")
+            self._registry.tell_end(session)
             self.follow(session, now)
         self._registry.settle(session)
 

@@ -1,5 +1,7 @@
 """The bridge adds video to a call, keeps it over a re-offer, ends it, and takes no for an answer."""
 
+from collections.abc import Callable
+
 import pytest
 from msgspec import structs
 
@@ -175,3 +177,43 @@ def test_who_began_survives_a_restart() -> None:
     recalled.want_video(wanted=False)
     assert recalled.needs_offer
     assert ports(recalled.offer())[1] == ("video", 0)
+
+
+def declined_in_its_answer() -> PhoneSession:
+    bridge, phone = pair(VOICE)
+    exchange(bridge, phone, video=True)
+    return bridge
+
+
+def ended_by_the_phone() -> PhoneSession:
+    bridge, phone = pair()
+    exchange(bridge, phone, video=True)
+    phone.want_video(wanted=False)
+    bridge.receive_offer(offer_without_video(phone))
+    return bridge
+
+
+def refused_with_a_status() -> PhoneSession:
+    bridge, _ = pair()
+    bridge.want_video(wanted=True)
+    bridge.offer()
+    bridge.decline_video("488 Not Acceptable Here")
+    return bridge
+
+
+@pytest.mark.parametrize("declined", [declined_in_its_answer, ended_by_the_phone, refused_with_a_status])
+def test_a_phone_that_wants_no_video_is_left_in_peace_over_restarts(
+    declined: Callable[[], PhoneSession],
+) -> None:
+    bridge = declined()
+    why = bridge.no_video
+    for _ in range(2):
+        bridge = PhoneSession.recall(bridge.remember(), VIDEO)
+        bridge.place("192.0.2.1", 10_100, 10_102)
+        bridge.want_video(wanted=True)
+        assert (bridge.wants_video_port, bridge.needs_offer, bridge.no_video) == (False, False, why)
+    phone = PhoneSession(2, VIDEO)
+    phone.place("192.0.2.20", 20_000, 20_002)
+    phone.want_video(wanted=True)
+    bridge.receive_offer(phone.offer())  # it begins by itself
+    assert bridge.video is not None

@@ -107,6 +107,24 @@ def test_a_phone_that_never_refreshes_is_hung_up_with_a_reason() -> None:
     assert "session timer ran out" in bye.first("Reason")
 
 
+@pytest.mark.parametrize("answers_bye", [True, False])
+def test_a_phone_that_died_is_told_of_when_its_session_expires_not_when_its_bye_does(
+    answers_bye: bool,
+) -> None:
+    raw = RawPhone(make_agent(BOB))
+    answered(raw, f"{SUPPORTED}Session-Expires: 120;refresher=uac\r\n")
+    bye, *_ = raw.wait(89)  # and again
+    told = [("timeout", "the session timer ran out: nobody refreshed the call")]
+    assert ends(raw.agent.events()) == told
+    assert len(raw.agent.calls()) == 1  # its BYE is on its way
+    if answers_bye:
+        raw.agent.receive_message(f"SIP/2.0 200 OK\r\n{echoed(bye)}\r\n".encode(), raw.flow, raw.now)
+    else:
+        raw.wait(33)
+    assert ends(raw.agent.events()) == []  # once
+    assert raw.agent.calls() == ()
+
+
 def answered(raw: RawPhone, extra: str) -> tuple[CallKey, str]:
     raw.send("INVITE", 1, body=OFFER, extra=extra)
     (event,) = raw.agent.events()
@@ -231,6 +249,31 @@ def test_a_restart_keeps_the_interval() -> None:
     assert line.alice.restore(memory, line.now) is not None
     line.run(301)
     assert line.take_log() == ["alice UPDATE", "bob 200 UPDATE"]
+
+
+@pytest.mark.parametrize(
+    ("extra", "refreshes"),
+    [
+        ("Allow: UPDATE\r\n", ["UPDATE"]),
+        (f"{SUPPORTED}Session-Expires: 600;refresher=uas\r\nAllow: UPDATE\r\n", ["UPDATE"]),
+        (f"{SUPPORTED}Session-Expires: 600;refresher=uac\r\n", []),
+    ],
+)
+def test_what_a_200_promised_holds_over_a_restart_before_its_ack(extra: str, refreshes: list[str]) -> None:
+    """A phone that knows no timers as well: it is asked whether it is there."""
+    raw = RawPhone(make_agent(BOB, settings(600)))
+    raw.send("INVITE", 1, body=OFFER, extra=extra)
+    (event,) = raw.agent.events()
+    assert isinstance(event, CallArrived)
+    body = raw.agent.remember_answer(event.call, ANSWER)
+    raw.agent = make_agent(BOB, settings(1200))  # it is asked for something else by now
+    raw.agent.restore(body, raw.now)
+    raw.send("ACK", 1, to_tag=tag_of(raw.heard()[0]))
+    assert raw.wait(299) == []
+    assert names(raw.wait(1.1)) == refreshes
+    raw.wait(270)
+    raw.wait(32)
+    assert raw.agent.calls() == ()
 
 
 @pytest.mark.parametrize(
