@@ -264,7 +264,11 @@ class Worker:
         if self._sockets is not None:
             pool = self._sockets.pool
             pool.recover(self._clock.now())
-            values |= {"rtp_ports_lent": pool.lent, "rtp_ports_draining": pool.draining}
+            values |= {
+                "rtp_ports_lent": pool.lent,
+                "rtp_ports_draining": pool.draining,
+                "rtp_ports_refused_total": pool.refused,
+            }
         if self._network is not None:
             values |= {f"ice_{name}_total": count for name, count in self._network.mux.counters().items()}
         counted = self._counted.copy()

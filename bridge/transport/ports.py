@@ -38,7 +38,7 @@ class RtpPortPool:
     A pair that came back rests for `drain_s`: the old phone may still send, and a new call must not hear it.
     """
 
-    __slots__ = ("_address", "_drain_s", "_draining", "_free", "_lent", "occupied")
+    __slots__ = ("_address", "_drain_s", "_draining", "_free", "_lent", "occupied", "refused")
 
     def __init__(
         self, port_min: int, port_max: int, address: str, drain_s: float, port_first: int = 0
@@ -49,6 +49,7 @@ class RtpPortPool:
         self._free.rotate(-(max(0, port_first - port_min) // 2))
         self._draining: deque[tuple[float, int]] = deque()
         self._lent: set[int] = set()
+        self.refused = 0  # times there was none to lend
         self.occupied = 0  # times a pair was passed over because another program had it
 
     @property
@@ -74,12 +75,14 @@ class RtpPortPool:
                 pair = self._open(port)
             except OSError as error:  # no descriptor is left, or the address is gone: not this port's fault
                 self._free.append(port)
+                self.refused += 1
                 raise CapacityError(f"no RTP port can be opened: {error.strerror or error}") from error
             if pair is not None:
                 self._lent.add(port)
                 return pair
             self._free.append(port)
             self.occupied += 1
+        self.refused += 1
         raise CapacityError(
             f"no RTP port is free ({self.lent} pairs in use, {self.draining} draining): widen rtp.port_min "
             "to rtp.port_max"

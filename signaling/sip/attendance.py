@@ -28,20 +28,27 @@ from signaling.sip.event import (
     ReferralArrived,
     RefreshDue,
 )
-from signaling.sip.refusal import status_of
+from signaling.sip.refusal import reason_of, refusals_of_the_bridge, status_of
 
 CORRIDOR_TIMEOUT_S = 10.0  # a caller hears nothing while the switchboard thinks
 RETRY_AFTER_S = 5
 _Told = DigitPressed | PictureWanted | RefreshDue | ReferralArrived
 
 
+class Lobby:
+    """What calls on their way to their answer share: some are set up at once, the others wait for their `turn`."""
+
+    __slots__ = ("refused", "turn")
+
+    def __init__(self, at_once: int) -> None:
+        self.turn = asyncio.Semaphore(at_once)
+        self.refused = refusals_of_the_bridge()
+
+
 class Attendance:
-    """`keep` puts what a restart needs on disk, `refer` sees to a REFER beside the call.
+    """`keep` puts what a restart needs on disk, `refer` sees to a REFER beside the call."""
 
-    `turn` lets some calls be set up at once; the others wait until it is theirs.
-    """
-
-    __slots__ = ("_corridor", "_endpoint", "_keep", "_leg", "_refer", "_turn")
+    __slots__ = ("_corridor", "_endpoint", "_keep", "_leg", "_lobby", "_refer")
 
     def __init__(
         self,
@@ -50,14 +57,14 @@ class Attendance:
         corridor: Corridor,
         keep: Callable[[CallLeg, bytes], Awaitable[None]],
         refer: Callable[[CallLeg, str, str], None],
-        turn: asyncio.Semaphore,
+        lobby: Lobby,
     ) -> None:
         self._leg = leg
         self._endpoint = endpoint
         self._corridor = corridor
         self._keep = keep
         self._refer = refer
-        self._turn = turn
+        self._lobby = lobby
 
     async def run(self, arrived: CallArrived | None, replaces: LegId | None) -> None:
         """Until the call is over. A mistake of ours ends this call and no other."""
@@ -94,15 +101,17 @@ class Attendance:
             claims_video=arrived.claims_video,
         )
         try:
-            async with asyncio.timeout(CORRIDOR_TIMEOUT_S), self._turn:
+            async with asyncio.timeout(CORRIDOR_TIMEOUT_S), self._lobby.turn:
                 if not agent.is_arriving(leg.call):
                     return True  # canceled while it waited: CallEnded is in the inbox
                 answer = await self._corridor.arrive(call)
         except TimeoutError:
+            self._lobby.refused.count("late")
             self._reject(503, "no answer in time")
             await self._tell_hung_up("not answered in time")
             return False
         except BridgeError as error:
+            self._lobby.refused.count(reason_of(error))
             self._reject(status_of(error), error.reason)
             return False
         try:

@@ -22,7 +22,7 @@ from bridge.errors import (
 from bridge.ids import NO_TRUNK, IdSource, LegId
 from bridge.switchboard.doors import Corridor, LegKeeper, Route, Signal
 from bridge.switchboard.view import TrunkView
-from signaling.sip.attendance import Attendance, hang_up
+from signaling.sip.attendance import Attendance, Lobby, hang_up
 from signaling.sip.call_leg import MAX_INBOX, CallLeg, CallLegs, Forgetful
 from signaling.sip.endpoint import SipEndpoint
 from signaling.sip.event import (
@@ -88,7 +88,7 @@ class SipDoor:
         self._legs = CallLegs(lambda call: self._endpoint.agent.remember(call))
         self._arriving_again: dict[str, LegId] = {}  # by Call-ID: their interactions are open already
         self._referrers = Referrers()
-        self._turn = asyncio.Semaphore(SET_UP_AT_ONCE)
+        self._lobby = Lobby(SET_UP_AT_ONCE)
         self._opened = asyncio.Event()
         self._dropped = 0
 
@@ -137,7 +137,12 @@ class SipDoor:
             task.cancel()
 
     def counters(self) -> dict[str, int]:
-        return {**self._endpoint.counters(), "sip_dropped_keys_total": self._dropped}
+        refused = self._lobby.refused.counters()
+        return {
+            **self._endpoint.counters(),
+            "sip_dropped_keys_total": self._dropped,
+            **{f"{name}_total": count for name, count in refused.items()},
+        }
 
     @property
     def calls(self) -> int:
@@ -368,7 +373,7 @@ class SipDoor:
 
     async def _attend(self, leg: CallLeg, arrived: CallArrived | None) -> None:
         attendance = Attendance(
-            leg, self._endpoint, self._through(), self._legs.keep, self._begin_refer, self._turn
+            leg, self._endpoint, self._through(), self._legs.keep, self._begin_refer, self._lobby
         )
         replaced = self._legs.of(arrived.replaces) if arrived else None
         try:

@@ -1,4 +1,6 @@
-"""What a refusal of the switchboard is in SIP."""
+"""What a refusal of the switchboard is in SIP, and how many calls were refused, by reason."""
+
+from collections.abc import Iterable, Mapping
 
 from bridge.errors import (
     BridgeError,
@@ -19,6 +21,7 @@ STATUS: dict[type[BridgeError], int] = {
     ConflictError: 486,
     NotFoundError: 404,
 }
+_OTHER = "other"
 
 
 def status_of(error: BridgeError) -> int:
@@ -27,3 +30,28 @@ def status_of(error: BridgeError) -> int:
         if isinstance(error, kind):
             return status
     return 500
+
+
+class Refusals:
+    """Counts calls that were refused. Each of `reasons` is told of from the beginning, with 0."""
+
+    __slots__ = ("_counts",)
+
+    def __init__(self, reasons: Iterable[str]) -> None:
+        self._counts = dict.fromkeys(reasons, 0)
+
+    def count(self, reason: str) -> None:
+        self._counts[reason] += 1
+
+    def counters(self) -> Mapping[str, int]:
+        return {f"sip_refused_{reason}": count for reason, count in self._counts.items()}
+
+
+def refusals_of_the_bridge() -> Refusals:
+    """By the code of the error; `late` is who thought for too long."""
+    return Refusals(("late", *(error.code for error in STATUS), _OTHER))
+
+
+def reason_of(error: BridgeError) -> str:
+    """What `refusals_of_the_bridge` counts it under."""
+    return next((kind.code for kind in STATUS if isinstance(error, kind)), _OTHER)

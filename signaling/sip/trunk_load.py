@@ -4,6 +4,7 @@ from collections import Counter
 
 from bridge.ids import TrunkId
 from signaling.sip.admission import Admission
+from signaling.sip.refusal import Refusals
 from signaling.sip.trunk import Trunk
 
 FULL_RETRY_AFTER_S = 5
@@ -18,7 +19,7 @@ class TrunkLoad:
     def __init__(self) -> None:
         self._calls: Counter[TrunkId] = Counter()
         self._rates: dict[TrunkId, Admission] = {}
-        self.refused = 0
+        self.refused = Refusals(("trunk_full", "trunk_fast"))
 
     def calls(self, trunk_id: TrunkId) -> int:
         return self._calls[trunk_id]
@@ -28,10 +29,10 @@ class TrunkLoad:
         if trunk is None:
             return 0
         if trunk.max_calls and self._calls[trunk.trunk_id] >= trunk.max_calls:
-            self.refused += 1
+            self.refused.count("trunk_full")
             return FULL_RETRY_AFTER_S
         if trunk.calls_per_second and not self._rate_of(trunk).takes(trunk.trunk_id, now):
-            self.refused += 1
+            self.refused.count("trunk_fast")
             return FAST_RETRY_AFTER_S
         return 0
 

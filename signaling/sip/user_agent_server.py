@@ -31,6 +31,7 @@ from signaling.sip.message import Headers, Request, readable
 from signaling.sip.outcome import AckArrived, RequestArrived, TransactionKey
 from signaling.sip.provenance import ASSERTIONS, caller_of, ways_of
 from signaling.sip.reference import References
+from signaling.sip.refusal import Refusals
 from signaling.sip.registry import CallRegistry
 from signaling.sip.reliable_provisional import ReliableProvisionals, wants_reliable
 from signaling.sip.replaces import find_replaced
@@ -79,8 +80,8 @@ class UserAgentServer:
         "_registry",
         "_trunks",
         "_updates",
-        "behind",
         "draining",
+        "refused",
         "stray_acks",
     )
 
@@ -102,7 +103,7 @@ class UserAgentServer:
         self._client = client
         self._invites: dict[TransactionKey, InviteSession] = {}  # those that wait for a final response
         self.draining = False
-        self.behind = 0  # calls refused because of MAX_UNANSWERED
+        self.refused = Refusals(("draining", "full", "behind"))  # the last because of MAX_UNANSWERED
         self.stray_acks = 0
 
     # --- requests -----------------------------------------------------------------------------------------
@@ -143,9 +144,8 @@ class UserAgentServer:
         self._registry.settle(session)
 
     def _receive_call(self, arrived: RequestArrived, now: float) -> None:
-        behind = len(self._invites) >= MAX_UNANSWERED
-        if self.draining or self._registry.full or behind:
-            self.behind += behind
+        if why := self._why_refused():
+            self.refused.count(why)
             self._respond(arrived, 503, now, retry_after(RETRY_AFTER_S))
             return
         request, essentials = arrived.request, arrived.essentials
@@ -187,6 +187,14 @@ class UserAgentServer:
         if wants_reliable(session, request):
             self.ring(session, now)  # a caller that insists is told at once, and reliably
         self._registry.settle(session)
+
+    def _why_refused(self) -> str:
+        """Why no call can be taken now, "" if one can."""
+        if self.draining:
+            return "draining"
+        if self._registry.full:
+            return "full"
+        return "behind" if len(self._invites) >= MAX_UNANSWERED else ""
 
     def _receive_within_dialog(self, arrived: RequestArrived, now: float) -> None:
         session = self._registry.by_dialog(arrived.essentials)

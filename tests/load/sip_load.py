@@ -31,7 +31,16 @@ FAILING_STEPS = 2
 WARM_UP = 500
 REASONS = {
     "INVITEs behind too many others": "sip_refused_behind_total",
-    "media worker behind": "calls_refused_total",
+    "more calls than sip.max_calls": "sip_refused_full_total",
+    "more calls than the trunk may have": "sip_refused_trunk_full_total",
+    "more calls a second than the trunk may make": "sip_refused_trunk_fast_total",
+    "the bridge stops": "sip_refused_draining_total",
+    "no answer of the bridge in time": "sip_refused_late_total",
+    "a bound of the bridge": "sip_refused_at_capacity_total",
+    "media worker behind": "calls_refused_total",  # of those at a bound of the bridge, and so is the next
+    "no RTP port": "worker_rtp_ports_refused_total",
+    "no media worker": "sip_refused_plane_lost_total",
+    "too many transactions": "sip_refused_transactions_total",
     "messages too many of one source": "sip_throttled_total",
 }
 HELD = ("sip_calls", "sip_transactions", "sip_connections", "legs", "asyncio_tasks", "descriptors")
@@ -72,10 +81,10 @@ async def step(daemon: DaemonProcess, directory: Path, rate: int, seconds: float
     control, worker = (CpuMeter(process.pid) for process in processes(daemon))
     spent, counted = (control.seconds(), worker.seconds()), await metrics(daemon)
     result, took_s = await _called(daemon.sip_port, directory, rate, seconds)
-    counts = await metrics(daemon)
     used = control.seconds() - spent[0], worker.seconds() - spent[1]
     left = await left_after(daemon, before)
-    return _step("daemon", (rate, seconds, took_s), result, used, _reasons(counted, counts), left)
+    reasons = _reasons(counted, await metrics(daemon))
+    return _step("daemon", (rate, seconds, took_s), result, used, reasons, left)
 
 
 async def door_step(

@@ -68,7 +68,8 @@ async def test_calls_above_the_bounds_of_a_trunk_hear_when_to_come_again(tmp_pat
         assert "503" in (tmp_path / "errors.log").read_text()
         assert len(hall.calls) == 2
         await eventually("every call is over", lambda: door.calls == 0)
-        assert door.counters()["sip_trunk_refusals_total"] == 8
+        counters = door.counters()
+        assert counters["sip_refused_trunk_full_total"] + counters["sip_refused_trunk_fast_total"] == 8
         door.close()
 
 

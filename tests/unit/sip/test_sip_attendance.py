@@ -14,13 +14,15 @@ from bridge.errors import (
     CapacityError,
     ConflictError,
     ForbiddenError,
+    GlareError,
     NegotiationError,
     NotFoundError,
+    PlaneLostError,
 )
 from bridge.ids import LegId
 from bridge.switchboard.doors import ArrivingCall
 from signaling.sip import attendance
-from signaling.sip.attendance import Attendance
+from signaling.sip.attendance import Attendance, Lobby
 from signaling.sip.call_leg import CallLeg
 from signaling.sip.event import (
     CallAcknowledged,
@@ -127,7 +129,7 @@ class Stage:
         self.shell = Shell()
         self.line = self.shell.line
         self.switchboard = Switchboard()
-        self.turn = asyncio.Semaphore(1)
+        self.lobby = Lobby(1)
         self.referred: list[tuple[str, str]] = []
         self.kept_before: list[list[str]] = []  # what was on the wire when the call was written down
         self.ours = self.line.alice.invite(TARGET, offer, self.line.now)
@@ -142,7 +144,7 @@ class Stage:
             self.switchboard,
             self._keep,
             lambda _leg, target, referrer: self.referred.append((target, referrer)),
-            self.turn,
+            self.lobby,
         )
 
     @property
@@ -153,6 +155,9 @@ class Stage:
         assert leg is self.leg
         assert body
         self.kept_before.append(self.line.take_log())
+
+    def refusals(self) -> dict[str, int]:
+        return {reason: count for reason, count in self.lobby.refused.counters().items() if count}
 
     async def run(self) -> None:
         await self.attendance.run(self.arrived, None)
@@ -210,16 +215,19 @@ async def test_a_call_is_written_down_before_its_200_leaves(stage: Stage) -> Non
 
 
 @pytest.mark.parametrize(
-    ("error", "status", "retry_after_s"),
+    ("error", "status", "retry_after_s", "counted"),
     [
-        (NegotiationError("no codec"), 488, 0),
-        (CapacityError("full"), 503, attendance.RETRY_AFTER_S),
-        (ForbiddenError("blocked"), 603, 0),
-        (ConflictError("taken"), 486, 0),
+        (NegotiationError("no codec"), 488, 0, "not_acceptable"),
+        (CapacityError("full"), 503, attendance.RETRY_AFTER_S, "at_capacity"),
+        (PlaneLostError("no worker"), 503, attendance.RETRY_AFTER_S, "plane_lost"),
+        (ForbiddenError("blocked"), 603, 0, "forbidden"),
+        (ConflictError("taken"), 486, 0, "conflict"),
+        (GlareError("taken"), 486, 0, "conflict"),
+        (CallFailedError("the other one", 404), 500, 0, "other"),
     ],
 )
-async def test_a_refusal_reaches_the_phone_with_its_status(
-    stage: Stage, error: BridgeError, status: int, retry_after_s: int
+async def test_a_refusal_reaches_the_phone_with_its_status_and_is_counted_by_its_reason(
+    stage: Stage, error: BridgeError, status: int, retry_after_s: int, counted: str
 ) -> None:
     stage.switchboard.error = error
     await stage.run()
@@ -227,6 +235,7 @@ async def test_a_refusal_reaches_the_phone_with_its_status(
     assert isinstance(refused, CallRefused)
     assert (refused.status, refused.retry_after_s) == (status, retry_after_s)
     assert [told[0] for told in stage.switchboard.told] == ["arrive"], "it knows of no call to end"
+    assert stage.refusals() == {f"sip_refused_{counted}": 1}
 
 
 @pytest.mark.usefixtures("impatient")
@@ -236,6 +245,7 @@ async def test_a_switchboard_that_does_not_answer_refuses_the_call_and_hears_so(
     (refused,) = stage.line.take(ALICE)
     assert isinstance(refused, CallRefused)
     assert refused.status == 503
+    assert stage.refusals() == {"sip_refused_late": 1}
     assert stage.switchboard.told[1:] == [("hung up", LEG, "not answered in time")]
 
 
@@ -247,31 +257,32 @@ async def test_a_caller_who_gives_up_meanwhile_is_not_answered_any_more(stage: S
 
 
 async def test_a_call_waits_until_it_is_its_turn(stage: Stage) -> None:
-    await stage.turn.acquire()
+    turn = stage.lobby.turn
+    await turn.acquire()
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(stage.run())
         await turns()
         assert stage.switchboard.told == []
-        stage.turn.release()
+        turn.release()
         await turns()
         assert stage.line.take(ALICE) == [CallAnswered(stage.ours, ANSWER)]
-        assert not stage.turn.locked(), "the next one may be set up while this one goes on"
+        assert not turn.locked(), "the next one may be set up while this one goes on"
         stage.alice_hangs_up()
 
 
 async def test_nothing_is_set_up_for_a_caller_who_gave_up_before_the_turn_came(stage: Stage) -> None:
-    await stage.turn.acquire()
+    await stage.lobby.turn.acquire()
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(stage.run())
         await turns()
         stage.alice_hangs_up()
-        stage.turn.release()
+        stage.lobby.turn.release()
     assert stage.switchboard.told == [("hung up", LEG, "canceled")]
 
 
 @pytest.mark.usefixtures("impatient")
 async def test_a_call_whose_turn_does_not_come_is_refused(stage: Stage) -> None:
-    await stage.turn.acquire()
+    await stage.lobby.turn.acquire()
     await stage.run()
     assert [type(event) for event in stage.line.take(ALICE)] == [CallRefused]
 

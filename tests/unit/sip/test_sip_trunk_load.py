@@ -22,7 +22,8 @@ def test_a_trunk_that_is_full_is_refused_until_a_call_ends() -> None:
             load.enter(SMALL.trunk_id)
     load.leave(SMALL.trunk_id)
     assert load.refuses(SMALL, 0.0) == 0
-    assert (load.calls(SMALL.trunk_id), load.refused) == (1, 1)
+    assert load.calls(SMALL.trunk_id) == 1
+    assert load.refused.counters() == {"sip_refused_trunk_full": 1, "sip_refused_trunk_fast": 0}
 
 
 def test_calls_that_come_too_fast_are_refused_and_one_trunk_does_not_slow_another() -> None:
@@ -31,6 +32,7 @@ def test_calls_that_come_too_fast_are_refused_and_one_trunk_does_not_slow_anothe
     assert [load.refuses(FREE, 0.0) for _ in range(100)] == [0] * 100
     assert load.refuses(None, 0.0) == 0
     assert [load.refuses(SLOW, 0.5) for _ in range(2)] == [0, FAST_RETRY_AFTER_S]
+    assert load.refused.counters() == {"sip_refused_trunk_full": 0, "sip_refused_trunk_fast": 3}
 
 
 def test_a_caller_above_the_bound_hears_when_to_try_again() -> None:

@@ -29,5 +29,5 @@ def test_no_port_is_lost_where_no_descriptor_is_left(
             with pytest.raises(CapacityError, match="Too many open files"):
                 pool.take(0.0)
     assert all(sock.fileno() < 0 for sock in opened)
-    assert (pool.lent, pool.free) == (0, 2)
+    assert (pool.lent, pool.free, pool.refused) == (0, 2, 5)
     pool.give_back(pool.take(0.0), 0.0)
