@@ -71,7 +71,7 @@ def with_trial_users(settings: Settings) -> Settings:
     import secrets
 
     from bridge.settings.user import trial_users
-    from signaling.web.secret import hash_secret
+    from signaling.web.access.secret import hash_secret
 
     if not settings.http.is_local:
         raise SettingsError(f"--try is for this machine alone, but http.address is {settings.http.address}")
@@ -129,7 +129,7 @@ def warnings_about(settings: Settings) -> list[str]:
 def _token(options: argparse.Namespace) -> int:
     from bridge.clock import SystemClock
     from bridge.switchboard.principal import DESKTOP_SCOPES
-    from signaling.web.auth import SCOPES, Signer, read_secret
+    from signaling.web.access.auth import SCOPES, Signer, read_secret
 
     settings = load_settings(options.config, options.set)
     if not settings.auth.secret_file:
@@ -150,7 +150,7 @@ def _token(options: argparse.Namespace) -> int:
 def _secret(_options: argparse.Namespace) -> int:
     import secrets
 
-    from signaling.web.secret import hash_secret
+    from signaling.web.access.secret import hash_secret
 
     secret = secrets.token_urlsafe(32)
     print(f"secret (tell it the client, once): {secret}")  # noqa: T201
@@ -164,8 +164,8 @@ def _password(_options: argparse.Namespace) -> int:
     """The password comes from the terminal or a pipe: arguments stand in the process list and the shell's history."""
     import getpass
 
-    from signaling.web.account_message import PASSWORD_MIN
-    from signaling.web.secret import hash_secret
+    from signaling.web.access.secret import hash_secret
+    from signaling.web.protocol.account_message import PASSWORD_MIN
 
     if sys.stdin.isatty():
         password = getpass.getpass("password: ")
@@ -180,7 +180,7 @@ def _password(_options: argparse.Namespace) -> int:
 
 
 def _trace(options: argparse.Namespace) -> int:
-    from signaling.sip.ladder import Rung, draw
+    from signaling.sip.diagnosis.ladder import Rung, draw
     from signaling.web.trace_request import fetch_trace
 
     settings = load_settings(options.config, options.set)

@@ -33,15 +33,15 @@ from bridge.plane.lasting import LastingPlane
 from bridge.plane.worker_process import WorkerProcess, raise_descriptor_limit
 from bridge.settings.settings import Settings
 from bridge.switchboard.switchboard import Switchboard
-from signaling.sip.call import SipDoor
-from signaling.sip.memory import returning_legs
+from signaling.sip.door.call import SipDoor
+from signaling.sip.session.memory import returning_legs
+from signaling.web.access.auth import CompanionSigner, Signer, Verifier
+from signaling.web.access.secret import SecretCheck
+from signaling.web.access.sign_in import SignIn
+from signaling.web.access.token import TokenEndpoint
 from signaling.web.app import WebDoor, WebParts
-from signaling.web.auth import CompanionSigner, Signer, Verifier
-from signaling.web.metrics import Metrics
-from signaling.web.secret import SecretCheck
-from signaling.web.sign_in import SignIn
-from signaling.web.token import TokenEndpoint
-from signaling.web.webhooks import WebhookParts, Webhooks
+from signaling.web.hook.webhooks import WebhookParts, Webhooks
+from signaling.web.http.metrics import Metrics
 
 log = structlog.get_logger()
 

@@ -12,7 +12,9 @@ from typing import Any
 
 from bridge.desk import callback, companion, expert, offer, participant, seat, transfer
 from bridge.transport import ice_lite
-from signaling.sip import invite_session, transaction, trunk_state
+from signaling.sip.session import invite_session
+from signaling.sip.transaction import transaction
+from signaling.sip.trunk import trunk_state
 from signaling.web import session
 
 ROOT = Path(__file__).parents[1]
@@ -95,21 +97,21 @@ PAGES: dict[str, tuple[str, tuple[Drawing, ...]]] = {
         (
             Drawing(
                 "Trunk",
-                "signaling/sip/trunk_state.py",
+                "signaling/sip/trunk/trunk_state.py",
                 trunk_state.TRUNK_TRANSITIONS,
                 trunk_state.TrunkState.UNKNOWN,
             ),
-            Drawing("Call", "signaling/sip/invite_session.py", invite_session.CALL_TRANSITIONS, None),
+            Drawing("Call", "signaling/sip/session/invite_session.py", invite_session.CALL_TRANSITIONS, None),
             Drawing(
                 "Offer/answer exchange",
-                "signaling/sip/invite_session.py",
+                "signaling/sip/session/invite_session.py",
                 invite_session.EXCHANGE_TRANSITIONS,
                 invite_session.ExchangeState.IDLE,
             ),
             *(
                 Drawing(
                     f"Transaction: {machine.name}",
-                    "signaling/sip/transaction.py",
+                    "signaling/sip/transaction/transaction.py",
                     machine.transitions,
                     machine.initial,
                 )

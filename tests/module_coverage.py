@@ -48,8 +48,8 @@ EXEMPT = {
     "bridge/peers/rtp_phone.py": _PEER,
     "bridge/peers/scene.py": _PEER,
     "bridge/peers/signaling_client.py": _PEER,
-    "signaling/sip/datagram_port.py": _KERNEL,
-    "signaling/web/connection.py": "cut off by hostile clients of a real daemon: tests/interop/test_hostile_web.py",
+    "signaling/sip/shell/datagram_port.py": _KERNEL,
+    "signaling/web/http/connection.py": "cut off by hostile clients of a daemon: tests/interop/test_hostile_web.py",
 }
 
 
@@ -74,9 +74,9 @@ class Module:
         return any(folder == own or folder.startswith(f"{own}/") for own in self.folders)
 
     def is_own(self, test: str) -> bool:
-        """Named after the module, with or without its package, and perhaps what of it is tested."""
+        """Named after the module, with or without its packages or the outermost, and perhaps what of it is tested."""
         stem, parts = Path(self.path).stem, Path(self.path).with_suffix("").parts[1:]
-        names = (f"test_{stem}", f"test_{'_'.join(parts)}")
+        names = (f"test_{stem}", f"test_{'_'.join(parts)}", f"test_{parts[0]}_{stem}")
         found = Path(test).stem
         return self.is_of_package(test) and any(
             found == name or found.startswith(f"{name}_") for name in names

@@ -6,9 +6,9 @@ from pathlib import Path
 from bridge.clock import Clock
 from bridge.configured.secret_file import read_secret_file
 from bridge.settings.settings import Settings
-from signaling.web.auth import read_secret
-from signaling.web.issuer import ForeignIssuer
-from signaling.web.oidc import OpenIdSignIn
+from signaling.web.access.auth import read_secret
+from signaling.web.access.issuer import ForeignIssuer
+from signaling.web.access.oidc import OpenIdSignIn
 
 
 def configured_issuer(settings: Settings, clock: Clock) -> ForeignIssuer | None:

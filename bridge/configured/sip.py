@@ -10,10 +10,11 @@ from bridge.negotiation.phone_transport import KeySource
 from bridge.settings.settings import Settings
 from bridge.settings.trunk import Trunk as TrunkSection
 from bridge.transport.srtp_library import supported_suites
-from signaling.sip.settings import AgentSettings, EndpointSettings
-from signaling.sip.tls_context import TlsContexts, TlsFiles, make_contexts
-from signaling.sip.transaction import Timing
-from signaling.sip.trunk import Trunk, Trunks
+from signaling.sip.agent.settings import AgentSettings
+from signaling.sip.shell.settings import EndpointSettings
+from signaling.sip.shell.tls_context import TlsContexts, TlsFiles, make_contexts
+from signaling.sip.transaction.transaction import Timing
+from signaling.sip.trunk.trunk import Trunk, Trunks
 
 
 def configured_endpoint(settings: Settings) -> EndpointSettings:

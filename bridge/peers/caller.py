@@ -16,8 +16,7 @@ from bridge.peers.picture_phone import PicturePhone
 from bridge.peers.rtp_phone import RtpPhone, RtpTraffic
 from bridge.peers.tone import Samples
 from bridge.wire.sdp_section import Direction
-from signaling.sip.endpoint import SipEndpoint
-from signaling.sip.event import (
+from signaling.sip.session.event import (
     AgentEvent,
     CallAnswered,
     CallArrived,
@@ -28,7 +27,8 @@ from signaling.sip.event import (
     ReofferAnswered,
     ReofferRefused,
 )
-from signaling.sip.settings import EndpointSettings
+from signaling.sip.shell.endpoint import SipEndpoint
+from signaling.sip.shell.settings import EndpointSettings
 
 CALL_TIMEOUT_S = 15.0
 BYE_TIMEOUT_S = 5.0

@@ -12,7 +12,7 @@ from pathlib import Path
 from bridge.clock import SystemClock
 from bridge.errors import BridgeError
 from bridge.peers.ports import DAEMON_MEDIA, LOOPBACK, free_port
-from signaling.web.auth import SCOPES, Signer
+from signaling.web.access.auth import SCOPES, Signer
 
 HOST = LOOPBACK
 ANSWER_S = 2.0

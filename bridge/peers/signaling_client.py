@@ -14,7 +14,7 @@ from websockets.typing import Subprotocol
 
 from bridge.errors import BridgeError
 from bridge.peers.beside import beside
-from signaling.web.messages import SUBPROTOCOL
+from signaling.web.protocol.messages import SUBPROTOCOL
 
 REPLY_S = 15.0  # a reply later than this is a fault of the bridge, not patience to be had
 EVENTS_KEPT = 10_000

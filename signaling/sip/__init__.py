@@ -1,1 +1,1 @@
-"""SIP: a sans-I/O core (messages, transactions, dialogs, user agent) and its UDP and TCP shell."""
+"""SIP: `wire transaction trunk session agent` without I/O; `diagnosis`; the `shell` of sockets; the `door` above."""

@@ -1,1 +1,1 @@
-"""The web door: websocket protocol, REST, tokens, health and metrics."""
+"""The web door: `app` builds it, `socket` and `session` are one websocket; the other subjects have each a folder."""

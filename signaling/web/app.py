@@ -26,30 +26,30 @@ from bridge.switchboard.doors import Audience
 from bridge.switchboard.event import AccountUpdated, DesktopEvent
 from bridge.switchboard.principal import METRICS_READ
 from bridge.switchboard.switchboard import Switchboard
-from signaling.web import openapi
-from signaling.web.auth import Verifier
-from signaling.web.connection import bounded_http, bounded_websocket
-from signaling.web.dispatch import Dispatch
-from signaling.web.event_writer import EventWriter
-from signaling.web.handshake import bearer_token, is_welcome_origin, offers_subprotocol
-from signaling.web.header import BodyLimit, SecurityHeaders
-from signaling.web.history import History, Numbering, Told
-from signaling.web.hooking import Hooks
-from signaling.web.idempotence import Idempotence
-from signaling.web.messages import MESSAGE_MAX_BYTES, SUBPROTOCOL
-from signaling.web.metrics import Metrics
-from signaling.web.noticing import Notices
-from signaling.web.problem import install_problems, problem
-from signaling.web.rate import RateLimits
-from signaling.web.rest import Api, install_api
-from signaling.web.routes import ROUTERS
-from signaling.web.routes.sign_in import sign_in_router
-from signaling.web.secret import SecretCheck
+from signaling.web.access.auth import Verifier
+from signaling.web.access.handshake import bearer_token, is_welcome_origin, offers_subprotocol
+from signaling.web.access.rate import RateLimits
+from signaling.web.access.secret import SecretCheck
+from signaling.web.access.sign_in import SignIn
+from signaling.web.access.token import TokenEndpoint
+from signaling.web.command.dispatch import Dispatch
+from signaling.web.command.noticing import Notices
+from signaling.web.hook.hooking import Hooks
+from signaling.web.hook.webhooks import Webhooks
+from signaling.web.http.connection import bounded_http, bounded_websocket
+from signaling.web.http.header import BodyLimit, SecurityHeaders
+from signaling.web.http.metrics import Metrics
+from signaling.web.http.problem import install_problems, problem
+from signaling.web.protocol.event_writer import EventWriter
+from signaling.web.protocol.history import History, Numbering, Told
+from signaling.web.protocol.messages import MESSAGE_MAX_BYTES, SUBPROTOCOL
+from signaling.web.rest import openapi
+from signaling.web.rest.idempotence import Idempotence
+from signaling.web.rest.rest import Api, install_api
+from signaling.web.rest.routes import ROUTERS
+from signaling.web.rest.routes.sign_in import sign_in_router
 from signaling.web.session import CloseCode, Session
-from signaling.web.sign_in import SignIn
 from signaling.web.socket import Socket
-from signaling.web.token import TokenEndpoint
-from signaling.web.webhooks import Webhooks
 
 CONNECTIONS_MAX = 2000  # a descriptor and up to 4 MB of queue each; beyond that more nodes are wanted
 STRANGERS_MAX = 200  # connections that have not authenticated yet

@@ -10,11 +10,12 @@ from bridge.errors import BridgeError, ForbiddenError, NotAllowedError, ParseErr
 from bridge.ids import UserId
 from bridge.switchboard.companions import Ticket, guest
 from bridge.switchboard.principal import Principal
-from signaling.web.auth import Identity, Verifier
-from signaling.web.claims import LEEWAY_S
-from signaling.web.event import AuthenticatedByHeader, TokenExpiring, serialize
-from signaling.web.history import RESUME_MAX_EVENTS, History, Place
-from signaling.web.messages import (
+from signaling.web.access.auth import Identity, Verifier
+from signaling.web.access.claims import LEEWAY_S
+from signaling.web.access.rate import RateLimit
+from signaling.web.protocol.event import AuthenticatedByHeader, TokenExpiring, serialize
+from signaling.web.protocol.history import RESUME_MAX_EVENTS, History, Place
+from signaling.web.protocol.messages import (
     Authenticate,
     Command,
     JoinCompanion,
@@ -23,8 +24,7 @@ from signaling.web.messages import (
     parse_command,
     parse_command_id,
 )
-from signaling.web.rate import RateLimit
-from signaling.web.reply import Authenticated, Reply, Result, Trouble
+from signaling.web.protocol.reply import Authenticated, Reply, Result, Trouble
 
 GUEST_S = 12 * 3600.0  # longer than a call; who reconnects joins again
 AUTHENTICATION_TIMEOUT_S = 10.0  # a browser on a slow link needs one round trip; a port scanner gets no more

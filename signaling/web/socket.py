@@ -13,15 +13,15 @@ from bridge.errors import BridgeError
 from bridge.switchboard.doors import Audience
 from bridge.switchboard.principal import Principal
 from bridge.switchboard.switchboard import Switchboard
-from signaling.web import messages
-from signaling.web.auth import Verifier
-from signaling.web.dispatch import Dispatch
-from signaling.web.metrics import Metrics
-from signaling.web.reply import CompanionJoined
+from signaling.web.access.auth import Verifier
+from signaling.web.command.dispatch import Dispatch
+from signaling.web.http.metrics import Metrics
+from signaling.web.protocol import messages
+from signaling.web.protocol.reply import CompanionJoined
 from signaling.web.session import Session, State
 
 if TYPE_CHECKING:
-    from signaling.web.dispatch import Dispatched
+    from signaling.web.command.dispatch import Dispatched
 
 # A peer whose TCP window stays shut this long is gone or stuck. The socket's send buffer and the
 # session's queue (4 MB) bound what it can hold meanwhile.

@@ -10,9 +10,9 @@ from bridge.clock import SystemClock
 from bridge.errors import SettingsError
 from bridge.settings.settings import Settings
 from bridge.switchboard.principal import INTERACTION_ALL, INTERACTION_READ
-from signaling.web.auth import Signer, read_secret
-from signaling.web.reply import TraceResult
-from signaling.web.wire_view import Signal
+from signaling.web.access.auth import Signer, read_secret
+from signaling.web.protocol.reply import TraceResult
+from signaling.web.protocol.wire_view import Signal
 
 TIMEOUT_S = 10.0
 TOKEN_S = 60.0

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bridge.peers.daemon_process import DaemonProcess, daemon_process
-from signaling.sip.agent import UserAgent
-from signaling.sip.event import CallArrived
-from signaling.sip.flow import UDP, Flow
-from signaling.sip.identity import LocalIdentity
-from signaling.sip.message import parse_essentials, parse_message
-from signaling.sip.settings import AgentSettings
+from signaling.sip.agent.agent import UserAgent
+from signaling.sip.agent.settings import AgentSettings
+from signaling.sip.session.event import CallArrived
+from signaling.sip.wire.flow import UDP, Flow
+from signaling.sip.wire.identity import LocalIdentity
+from signaling.sip.wire.message import parse_essentials, parse_message
 from tests.bench.cpu import CpuMeter, child_running
 from tests.bench.figure import Figure, middle
 from tests.interop.sipp import SippResult, sipp

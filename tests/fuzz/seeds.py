@@ -6,7 +6,7 @@ import dns.message
 import dns.rrset
 
 from bridge.wire.dtmf import TelephoneEvent, serialize_telephone_event
-from signaling.sip.memory import CallMemory, Phase, serialize_memory
+from signaling.sip.session.memory import CallMemory, Phase, serialize_memory
 
 _FLOWS = Path(__file__).parents[2] / "config" / "flows"
 

@@ -10,17 +10,31 @@ import dns.rdatatype
 
 from bridge.errors import BridgeError, ParseError
 from bridge.ids import TrunkId
-from signaling.sip.agent import UserAgent
-from signaling.sip.authorizer import Authorizer
-from signaling.sip.digest import parse_challenges, parse_credentials
-from signaling.sip.event import AgentEvent, CallArrived, CallEnded, CallKey, DigitPressed, ReferralArrived
-from signaling.sip.flow import TRANSPORTS, Flow, Lookup, is_numeric
-from signaling.sip.gate import Gate, Verdict, trunk_of
-from signaling.sip.identity import LocalIdentity
-from signaling.sip.information import LONGEST_MS
-from signaling.sip.location import MAX_WAYS, Answer, Kind, Location, locate
-from signaling.sip.locator import read_records
-from signaling.sip.message import (
+from signaling.sip.agent.agent import UserAgent
+from signaling.sip.agent.information import LONGEST_MS
+from signaling.sip.agent.location import MAX_WAYS, Answer, Kind, Location, locate
+from signaling.sip.agent.provenance import MAX_CHARS, caller_of, referrer_of, ways_of
+from signaling.sip.agent.reference import referred_to
+from signaling.sip.agent.replaces import parse_replaces, replacing_headers
+from signaling.sip.agent.settings import AgentSettings
+from signaling.sip.door.referring import dialed_target
+from signaling.sip.session.event import (
+    AgentEvent,
+    CallArrived,
+    CallEnded,
+    CallKey,
+    DigitPressed,
+    ReferralArrived,
+)
+from signaling.sip.session.session_timer import MAX_INTERVAL_S, MIN_SE_S, SessionTimer, agree, is_too_short
+from signaling.sip.shell.locator import read_records
+from signaling.sip.trunk.authorizer import Authorizer
+from signaling.sip.trunk.gate import Gate, Verdict, trunk_of
+from signaling.sip.trunk.trunk import Trunk, Trunks
+from signaling.sip.wire.digest import parse_challenges, parse_credentials
+from signaling.sip.wire.flow import TRANSPORTS, Flow, Lookup, is_numeric
+from signaling.sip.wire.identity import LocalIdentity
+from signaling.sip.wire.message import (
     Headers,
     Request,
     Response,
@@ -29,13 +43,6 @@ from signaling.sip.message import (
     readable,
     serialize_message,
 )
-from signaling.sip.provenance import MAX_CHARS, caller_of, referrer_of, ways_of
-from signaling.sip.reference import referred_to
-from signaling.sip.referring import dialed_target
-from signaling.sip.replaces import parse_replaces, replacing_headers
-from signaling.sip.session_timer import MAX_INTERVAL_S, MIN_SE_S, SessionTimer, agree, is_too_short
-from signaling.sip.settings import AgentSettings
-from signaling.sip.trunk import Trunk, Trunks
 from tests.fuzz.seeds import SEEDS
 from tests.fuzz.target import Target
 

@@ -21,18 +21,18 @@ from bridge.wire.rtcp import RtcpPacket, parse_rtcp, serialize_rtcp
 from bridge.wire.rtp import parse_rtp
 from bridge.wire.sdp import parse_session_description, serialize_session_description
 from bridge.wire.vp8 import parse_descriptor
-from signaling.sip.agent import UserAgent
-from signaling.sip.event import CallArrived, CallReoffered
-from signaling.sip.flow import Flow
-from signaling.sip.identity import LocalIdentity
-from signaling.sip.masking import mask, summary
-from signaling.sip.memory import parse_memory
-from signaling.sip.message import parse_essentials, parse_message, salvage_request, serialize_message
-from signaling.sip.settings import AgentSettings
-from signaling.sip.stream import StreamFramer
-from signaling.sip.uri import parse_name_address, parse_uri
-from signaling.sip.via import parse_via
-from signaling.web.messages import parse_command, parse_command_id
+from signaling.sip.agent.agent import UserAgent
+from signaling.sip.agent.settings import AgentSettings
+from signaling.sip.diagnosis.masking import mask, summary
+from signaling.sip.session.event import CallArrived, CallReoffered
+from signaling.sip.session.memory import parse_memory
+from signaling.sip.wire.flow import Flow
+from signaling.sip.wire.identity import LocalIdentity
+from signaling.sip.wire.message import parse_essentials, parse_message, salvage_request, serialize_message
+from signaling.sip.wire.stream import StreamFramer
+from signaling.sip.wire.uri import parse_name_address, parse_uri
+from signaling.sip.wire.via import parse_via
+from signaling.web.protocol.messages import parse_command, parse_command_id
 from tests.fuzz.seeds import SEEDS
 from tests.fuzz.sip_targets import SIP_TARGETS, sip_text
 from tests.fuzz.target import Target

@@ -16,8 +16,7 @@ from bridge.transport.srtp import SrtpSession, suite_keys
 from bridge.wire.sdes import SUITES, crypto_line, read_keys
 from bridge.wire.sdp import parse_session_description
 from bridge.wire.sdp_section import Direction, MediaSection, make_direction
-from signaling.sip.endpoint import SipEndpoint
-from signaling.sip.event import (
+from signaling.sip.session.event import (
     AgentEvent,
     CallAnswered,
     CallEnded,
@@ -27,7 +26,8 @@ from signaling.sip.event import (
     ReofferAnswered,
     ReofferRefused,
 )
-from signaling.sip.settings import EndpointSettings
+from signaling.sip.shell.endpoint import SipEndpoint
+from signaling.sip.shell.settings import EndpointSettings
 from tests.interop.desktop import CUSTOMER_HZ, TONES_HZ
 
 HOST, ELSEWHERE = "127.0.0.1", "127.0.0.2"

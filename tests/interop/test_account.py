@@ -10,7 +10,7 @@ import httpx
 from bridge.peers.browser import Appearance, SyntheticBrowser, synthetic_browser
 from bridge.peers.caller import synthetic_caller
 from bridge.peers.daemon_process import DaemonProcess, daemon_process
-from signaling.web.secret import hash_secret
+from signaling.web.access.secret import hash_secret
 from tests.interop.test_handing_over import MUSIC_HZ, TONES_HZ, hears
 
 PASSWORD = "correct horse battery"

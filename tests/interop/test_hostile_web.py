@@ -18,7 +18,7 @@ from websockets.typing import Subprotocol
 
 from bridge.peers.beside import beside
 from bridge.peers.daemon_process import HOST, DaemonProcess
-from signaling.web.messages import SUBPROTOCOL
+from signaling.web.protocol.messages import SUBPROTOCOL
 from tests.interop.hostile import (
     CHANCE,
     CLOSED_S,

@@ -23,7 +23,7 @@ from bridge.peers.caller import CallerSettings, SyntheticCaller, synthetic_calle
 from bridge.peers.daemon_process import HOST, DaemonProcess, daemon_process
 from bridge.peers.ports import free_media_ports, free_port
 from bridge.peers.signaling_client import CommandFailedError, Event, has_ended
-from signaling.web.messages import SUBPROTOCOL
+from signaling.web.protocol.messages import SUBPROTOCOL
 from tests.certificates import Authority
 from tests.interop.baresip import baresip
 from tests.interop.conftest import complaints

@@ -24,7 +24,7 @@ from bridge.ids import IdSource, LegId
 from bridge.logs import configure_logs
 from bridge.settings.settings import Settings
 from bridge.switchboard.doors import ArrivingCall
-from signaling.sip.call import SipDoor
+from signaling.sip.door.call import SipDoor
 
 ANSWER = (
     "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"

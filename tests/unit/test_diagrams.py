@@ -9,7 +9,7 @@ import pytest
 
 import bridge
 import signaling
-from signaling.sip.transaction import MACHINES
+from signaling.sip.transaction.transaction import MACHINES
 from tests.diagram import PAGES, ROOT, Drawing, page
 
 

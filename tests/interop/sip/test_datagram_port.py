@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from signaling.sip.datagram_port import DatagramPort
+from signaling.sip.shell.datagram_port import DatagramPort
 
 HERE, ELSEWHERE = "127.0.0.2", "127.0.0.3"  # of this machine; the kernel alone would answer from 127.0.0.1
 

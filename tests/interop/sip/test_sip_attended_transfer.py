@@ -13,7 +13,7 @@ from bridge.peers.daemon_process import DaemonProcess, daemon_process
 from bridge.peers.signaling_client import has_ended
 from bridge.peers.tone import level_db
 from bridge.peers.verdict import HEARD_DB
-from signaling.sip.flow import DEFAULT_PORT
+from signaling.sip.wire.flow import DEFAULT_PORT
 from tests.interop.desktop import AGENT_HZ, CUSTOMER_HZ, EXPERT_HZ, TONES_HZ, desktop, hears
 from tests.interop.linphone import Linphone, linphone
 from tests.interop.programs import eventually

@@ -26,9 +26,10 @@ from bridge.errors import (
 from bridge.ids import NO_TRUNK, IdSource, LegId, TrunkId
 from bridge.peers.caller import CallerSettings, SyntheticCaller, synthetic_caller
 from bridge.switchboard.doors import ArrivingCall, Route
-from signaling.sip.call import SipDoor
-from signaling.sip.settings import AgentSettings, EndpointSettings
-from signaling.sip.trunk import Trunk, Trunks
+from signaling.sip.agent.settings import AgentSettings
+from signaling.sip.door.call import SipDoor
+from signaling.sip.shell.settings import EndpointSettings
+from signaling.sip.trunk.trunk import Trunk, Trunks
 from tests.interop.hostile import udp_socket
 from tests.interop.programs import eventually
 from tests.interop.sipp import SippResult, sipp

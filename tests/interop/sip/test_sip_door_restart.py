@@ -11,9 +11,9 @@ from bridge.clock import SystemClock
 from bridge.ids import IdSource, LegId
 from bridge.peers.caller import CallerSettings, SyntheticCaller, synthetic_caller
 from bridge.peers.ports import free_port
-from signaling.sip.call import SipDoor
-from signaling.sip.memory import returning_legs
-from signaling.sip.settings import EndpointSettings
+from signaling.sip.door.call import SipDoor
+from signaling.sip.session.memory import returning_legs
+from signaling.sip.shell.settings import EndpointSettings
 from tests.interop.programs import eventually
 from tests.interop.sip.test_sip_door import Hall, describe
 

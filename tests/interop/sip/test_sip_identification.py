@@ -12,8 +12,9 @@ from bridge.errors import CallFailedError
 from bridge.ids import LegId, TrunkId
 from bridge.peers.ports import free_port
 from bridge.switchboard.doors import Route
-from signaling.sip.settings import AgentSettings, EndpointSettings
-from signaling.sip.trunk import Trunk, Trunks
+from signaling.sip.agent.settings import AgentSettings
+from signaling.sip.shell.settings import EndpointSettings
+from signaling.sip.trunk.trunk import Trunk, Trunks
 from tests.interop.baresip import baresip
 from tests.interop.linphone import linphone
 from tests.interop.programs import eventually

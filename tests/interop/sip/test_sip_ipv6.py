@@ -9,8 +9,9 @@ import pytest_asyncio
 
 from bridge.ids import LegId, TrunkId
 from bridge.switchboard.doors import Route
-from signaling.sip.settings import AgentSettings, EndpointSettings
-from signaling.sip.trunk import Trunk, Trunks
+from signaling.sip.agent.settings import AgentSettings
+from signaling.sip.shell.settings import EndpointSettings
+from signaling.sip.trunk.trunk import Trunk, Trunks
 from tests.interop.programs import eventually
 from tests.interop.sip.test_sip_door import Hall, House, assert_clean, describe, make_door
 from tests.interop.sipp import sipp

@@ -11,10 +11,11 @@ from bridge.errors import CallFailedError
 from bridge.ids import LegId, TrunkId
 from bridge.peers.ports import free_port
 from bridge.switchboard.doors import Route
-from signaling.sip.call import SipDoor
-from signaling.sip.settings import AgentSettings, EndpointSettings
-from signaling.sip.transaction import Timing
-from signaling.sip.trunk import Trunk, Trunks
+from signaling.sip.agent.settings import AgentSettings
+from signaling.sip.door.call import SipDoor
+from signaling.sip.shell.settings import EndpointSettings
+from signaling.sip.transaction.transaction import Timing
+from signaling.sip.trunk.trunk import Trunk, Trunks
 from tests.interop.baresip import baresip
 from tests.interop.name_server import NameServer, name_server
 from tests.interop.programs import eventually

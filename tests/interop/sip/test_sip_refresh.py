@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bridge.peers.daemon_process import DaemonProcess, daemon_process
-from signaling.sip.user_agent_client import NOT_REFRESHED
+from signaling.sip.agent.user_agent_client import NOT_REFRESHED
 from tests.interop.baresip import baresip
 from tests.interop.conftest import complaints
 from tests.interop.desktop import CUSTOMER_HZ, EXPERT_HZ, desktop, hears

@@ -10,8 +10,8 @@ import pytest_asyncio
 from bridge.errors import CallFailedError
 from bridge.ids import NO_TRUNK, LegId
 from bridge.switchboard.doors import Route
-from signaling.sip.call import SipDoor
-from signaling.sip.settings import EndpointSettings
+from signaling.sip.door.call import SipDoor
+from signaling.sip.shell.settings import EndpointSettings
 from tests.interop.baresip import baresip
 from tests.interop.programs import eventually
 from tests.interop.sip.test_sip_door import Hall, describe, make_door

@@ -13,10 +13,10 @@ from bridge.errors import CallFailedError
 from bridge.ids import NO_TRUNK, LegId
 from bridge.peers.ports import free_port
 from bridge.switchboard.doors import Route
-from signaling.sip.call import SipDoor
-from signaling.sip.settings import EndpointSettings
-from signaling.sip.stream_ports import MAX_HANDSHAKES_PER_HOST
-from signaling.sip.tls_context import ClientCertificates, TlsContexts, TlsFiles, make_contexts
+from signaling.sip.door.call import SipDoor
+from signaling.sip.shell.settings import EndpointSettings
+from signaling.sip.shell.stream_ports import MAX_HANDSHAKES_PER_HOST
+from signaling.sip.shell.tls_context import ClientCertificates, TlsContexts, TlsFiles, make_contexts
 from tests.certificates import Authority
 from tests.interop.baresip import PhoneTls, baresip
 from tests.interop.linphone import linphone

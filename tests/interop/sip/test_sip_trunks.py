@@ -9,8 +9,9 @@ from bridge.errors import CapacityError
 from bridge.ids import LegId, TrunkId
 from bridge.peers.ports import free_port
 from bridge.switchboard.view import TrunkView
-from signaling.sip.settings import AgentSettings, EndpointSettings
-from signaling.sip.trunk import Trunk, Trunks
+from signaling.sip.agent.settings import AgentSettings
+from signaling.sip.shell.settings import EndpointSettings
+from signaling.sip.trunk.trunk import Trunk, Trunks
 from tests.interop.baresip import baresip
 from tests.interop.programs import eventually
 from tests.interop.sip.test_sip_door import Hall, describe, make_door

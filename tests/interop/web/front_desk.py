@@ -25,16 +25,16 @@ from bridge.switchboard.doors import Audience, DesktopDoor
 from bridge.switchboard.entitlement import configured_accounts
 from bridge.switchboard.event import DesktopEvent
 from bridge.switchboard.sidebar import Sidebar
+from signaling.web.access.auth import Signer, Verifier
+from signaling.web.access.issuer import ForeignIssuer
+from signaling.web.access.oidc import OpenIdSignIn
+from signaling.web.access.secret import SecretCheck, hash_secret
+from signaling.web.access.sign_in import SignIn
+from signaling.web.access.token import TokenEndpoint
 from signaling.web.app import WebDoor, WebParts
-from signaling.web.auth import Signer, Verifier
-from signaling.web.issuer import ForeignIssuer
-from signaling.web.messages import SUBPROTOCOL
-from signaling.web.metrics import Metrics
-from signaling.web.oidc import OpenIdSignIn
-from signaling.web.secret import SecretCheck, hash_secret
-from signaling.web.sign_in import SignIn
-from signaling.web.token import TokenEndpoint
-from signaling.web.webhooks import WebhookParts, Webhooks
+from signaling.web.hook.webhooks import WebhookParts, Webhooks
+from signaling.web.http.metrics import Metrics
+from signaling.web.protocol.messages import SUBPROTOCOL
 from tests.unit.switchboard.theatre import ALL_SCOPES, Theatre, theatre
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import content_type_conformance, status_code_conformance
 
-from signaling.web.auth import SCOPES
-from signaling.web.messages import Command
+from signaling.web.access.auth import SCOPES
+from signaling.web.protocol.messages import Command
 from tests.interop.web.front_desk import FrontDesk, Visitor, front_desk, token
 from tests.unit.switchboard.theatre import BOB, EVE
 

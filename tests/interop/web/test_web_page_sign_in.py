@@ -15,7 +15,7 @@ from playwright.async_api import Browser, Page
 from bridge.settings.user import User
 from bridge.settings.web import SignIn
 from bridge.switchboard.principal import EVERY_SCOPE
-from signaling.web.secret import hash_secret
+from signaling.web.access.secret import hash_secret
 from tests.interop.programs import eventually, running
 from tests.interop.web.front_desk import FrontDesk, front_desk, token
 from tests.interop.web.test_web_page import WAIT_S, chromium, until

@@ -7,8 +7,8 @@ from typing import Any, get_args
 import httpx
 
 from bridge.switchboard.principal import INCLUDED_IN
-from signaling.web.auth import SCOPES
-from signaling.web.messages import Command
+from signaling.web.access.auth import SCOPES
+from signaling.web.protocol.messages import Command
 from tests.interop.web.front_desk import FrontDesk, front_desk, token
 from tests.unit.web.test_web_routes import BY_ANOTHER_NAME, ON_THE_WEBSOCKET_ONLY
 

@@ -12,9 +12,9 @@ from bridge.clock import SystemClock
 from bridge.settings.user import User
 from bridge.settings.web import SignIn
 from bridge.switchboard.principal import EVERY_SCOPE
-from signaling.web.auth import Signer
-from signaling.web.secret import hash_secret
-from signaling.web.throttle import FREE
+from signaling.web.access.auth import Signer
+from signaling.web.access.secret import hash_secret
+from signaling.web.access.throttle import FREE
 from tests.interop.web.front_desk import SECRET, FrontDesk, front_desk, token
 
 SIGN_IN = "/api/v2/sign-in"

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from bridge.clock import SystemClock
 from bridge.settings.web import Issuer
-from signaling.web.issuer import ForeignIssuer
+from signaling.web.access.issuer import ForeignIssuer
 from tests.interop.web.front_desk import CRM_SECRET, FrontDesk, front_desk
 from tests.interop.web.http_stub import HttpStub, Received, http_stub
 from tests.unit.switchboard.theatre import EVE

@@ -11,8 +11,8 @@ from bridge.errors import SettingsError
 from bridge.ids import LegId
 from bridge.settings.settings import Settings
 from bridge.switchboard.doors import Signal
+from signaling.web.protocol.wire_view import Signal as TracedSignal
 from signaling.web.trace_request import fetch_trace
-from signaling.web.wire_view import Signal as TracedSignal
 from tests.interop.web.front_desk import SECRET, FrontDesk, front_desk
 
 

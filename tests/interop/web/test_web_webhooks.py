@@ -17,8 +17,8 @@ from bridge.ids import TrunkId
 from bridge.journal.outbox import Outbox
 from bridge.peers.beside import beside
 from bridge.switchboard.view import TrunkView
-from signaling.web.auth import SCOPES
-from signaling.web.webhooks import WebhookParts, Webhooks
+from signaling.web.access.auth import SCOPES
+from signaling.web.hook.webhooks import WebhookParts, Webhooks
 from tests.interop.programs import eventually
 from tests.interop.web.front_desk import HOOK_SETTINGS, FrontDesk, front_desk, token
 from tests.interop.web.http_stub import HttpStub, Received, http_stub

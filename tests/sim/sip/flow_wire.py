@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from bridge.ids import TrunkId
-from signaling.sip.agent import UserAgent
-from signaling.sip.event import (
+from signaling.sip.agent.agent import UserAgent
+from signaling.sip.agent.settings import AgentSettings
+from signaling.sip.session.event import (
     AgentEvent,
     CallAnswered,
     CallArrived,
@@ -17,10 +18,9 @@ from signaling.sip.event import (
     ReofferRefused,
     TrunkMoved,
 )
-from signaling.sip.flow import Flow
-from signaling.sip.message import parse_message
-from signaling.sip.settings import AgentSettings
-from signaling.sip.trunk import Trunk, Trunks
+from signaling.sip.trunk.trunk import Trunk, Trunks
+from signaling.sip.wire.flow import Flow
+from signaling.sip.wire.message import parse_message
 from tests.unit.sip.line import ALICE, BOB, make_agent, name_of
 
 TRANSIT_S = 0.02

@@ -7,10 +7,11 @@ import heapq
 from collections.abc import Callable
 from urllib.parse import quote
 
-from signaling.sip.agent import UserAgent
-from signaling.sip.authorizer import Authorizer
-from signaling.sip.dialog import Dialog
-from signaling.sip.event import (
+from signaling.sip.agent.agent import UserAgent
+from signaling.sip.agent.requester import Requester, ignore
+from signaling.sip.agent.settings import AgentSettings
+from signaling.sip.session.dialog import Dialog
+from signaling.sip.session.event import (
     AgentEvent,
     CallAnswered,
     CallArrived,
@@ -20,17 +21,16 @@ from signaling.sip.event import (
     CallReoffered,
     ReferralArrived,
 )
-from signaling.sip.flow import Flow
-from signaling.sip.identity import LocalIdentity
-from signaling.sip.memory import parse_memory
-from signaling.sip.message import Response, parse_essentials, parse_message
-from signaling.sip.outcome import RequestArrived
-from signaling.sip.requester import Requester, ignore
-from signaling.sip.response import make_response
-from signaling.sip.settings import AgentSettings
-from signaling.sip.transaction import Timing
-from signaling.sip.transaction_layer import TransactionLayer
-from signaling.sip.trunk import Trunks
+from signaling.sip.session.memory import parse_memory
+from signaling.sip.transaction.outcome import RequestArrived
+from signaling.sip.transaction.transaction import Timing
+from signaling.sip.transaction.transaction_layer import TransactionLayer
+from signaling.sip.trunk.authorizer import Authorizer
+from signaling.sip.trunk.trunk import Trunks
+from signaling.sip.wire.flow import Flow
+from signaling.sip.wire.identity import LocalIdentity
+from signaling.sip.wire.message import Response, parse_essentials, parse_message
+from signaling.sip.wire.response import make_response
 from tests.sim.sip.flow_wire import Treatment, untouched
 from tests.unit.sip.line import counting_hex, name_of
 

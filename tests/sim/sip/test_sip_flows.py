@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from signaling.sip.event import CallAcknowledged, CallAnswered, CallEnded, CallRefused
-from signaling.sip.trunk import Trunk
+from signaling.sip.session.event import CallAcknowledged, CallAnswered, CallEnded, CallRefused
+from signaling.sip.trunk.trunk import Trunk
 from tests.sim.sip.flow_wire import TRANSIT_S, TRUNK, FlowWire, Party, Treatment, untouched
 
 LATE_S = 0.9  # later than the next retransmission: it arrives behind what was sent after it

@@ -7,12 +7,12 @@ import pytest
 
 from bridge.errors import BridgeError
 from bridge.ids import TrunkId
-from signaling.sip.agent import UserAgent
-from signaling.sip.event import CallArrived, CallKey, CallReoffered, ReferralArrived
-from signaling.sip.flow import Flow
-from signaling.sip.message import Request, Response
-from signaling.sip.settings import AgentSettings
-from signaling.sip.trunk import Trunk, Trunks
+from signaling.sip.agent.agent import UserAgent
+from signaling.sip.agent.settings import AgentSettings
+from signaling.sip.session.event import CallArrived, CallKey, CallReoffered, ReferralArrived
+from signaling.sip.trunk.trunk import Trunk, Trunks
+from signaling.sip.wire.flow import Flow
+from signaling.sip.wire.message import Request, Response
 from tests.unit.sip.line import ANSWER, BOB, OFFER, Message, RawPhone, make_agent, names, tag_of
 
 TRUNK = Trunk(

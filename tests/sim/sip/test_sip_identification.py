@@ -6,13 +6,13 @@ import pytest
 
 from bridge.errors import NotFoundError
 from bridge.ids import TrunkId
-from signaling.sip.event import CallAnswered, CallArrived, CallKey, CallRefused, ReofferAnswered
-from signaling.sip.flow import Flow
-from signaling.sip.gate import NONCE_LIFETIME_S
-from signaling.sip.message import Headers, Request, parse_message
-from signaling.sip.response import make_response
-from signaling.sip.settings import AgentSettings
-from signaling.sip.trunk import Trunk, Trunks
+from signaling.sip.agent.settings import AgentSettings
+from signaling.sip.session.event import CallAnswered, CallArrived, CallKey, CallRefused, ReofferAnswered
+from signaling.sip.trunk.gate import NONCE_LIFETIME_S
+from signaling.sip.trunk.trunk import Trunk, Trunks
+from signaling.sip.wire.flow import Flow
+from signaling.sip.wire.message import Headers, Request, parse_message
+from signaling.sip.wire.response import make_response
 from tests.unit.sip.line import ALICE, ANSWER, BOB, OFFER, Line, RawPhone, make_agent, tag_of
 
 CARRIER = Trunk(TrunkId("carrier"), (f"{BOB}/32",), f"sip:{BOB}", username="alice", password="correct horse")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bridge.errors import BridgeError
-from signaling.sip.event import (
+from signaling.sip.session.event import (
     AgentEvent,
     CallAnswered,
     CallArrived,
@@ -17,11 +17,11 @@ from signaling.sip.event import (
     CallReoffered,
     ReofferAnswered,
 )
-from signaling.sip.flow import Flow
+from signaling.sip.wire.flow import Flow
 from tests.unit.sip.line import ALICE, BOB, make_agent
 
 if TYPE_CHECKING:
-    from signaling.sip.agent import UserAgent
+    from signaling.sip.agent.agent import UserAgent
 
 CALLS = 12
 TALK_S = 20.0

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from signaling.sip.event import CallArrived, CallRefused, ReferralArrived, ReofferAnswered
+from signaling.sip.session.event import CallArrived, CallRefused, ReferralArrived, ReofferAnswered
 from tests.sim.sip.flow_wire import Treatment, untouched
 from tests.sim.sip.service_wire import TEAM, Party, ServiceWire, uri_of
 from tests.sim.sip.test_sip_flows import doubled, late, lost

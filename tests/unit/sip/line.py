@@ -3,12 +3,12 @@
 import itertools
 from collections.abc import Callable
 
-from signaling.sip.agent import UserAgent
-from signaling.sip.event import AgentEvent
-from signaling.sip.flow import Flow
-from signaling.sip.identity import LocalIdentity
-from signaling.sip.message import Request, Response, parse_message
-from signaling.sip.settings import AgentSettings
+from signaling.sip.agent.agent import UserAgent
+from signaling.sip.agent.settings import AgentSettings
+from signaling.sip.session.event import AgentEvent
+from signaling.sip.wire.flow import Flow
+from signaling.sip.wire.identity import LocalIdentity
+from signaling.sip.wire.message import Request, Response, parse_message
 
 ALICE, BOB = "192.0.2.1", "192.0.2.2"
 OFFER, ANSWER = "v=0\r\no=offer\r\n", "v=0\r\no=answer\r\n"

@@ -5,9 +5,8 @@ import itertools
 import pytest
 
 from bridge.errors import NotAllowedError
-from signaling.sip.event import CallKey
-from signaling.sip.flow import Flow
-from signaling.sip.invite_session import (
+from signaling.sip.session.event import CallKey
+from signaling.sip.session.invite_session import (
     CALL_TRANSITIONS,
     EXCHANGE_TRANSITIONS,
     OUR_CALL_EVENTS,
@@ -17,7 +16,8 @@ from signaling.sip.invite_session import (
     ExchangeState,
     InviteSession,
 )
-from signaling.sip.transaction import Timing
+from signaling.sip.transaction.transaction import Timing
+from signaling.sip.wire.flow import Flow
 
 FLOW = Flow("udp", "192.0.2.1", 5060)
 

@@ -1,6 +1,6 @@
 """How fast each source may talk to the SIP port."""
 
-from signaling.sip.admission import MAX_SOURCES, Admission
+from signaling.sip.trunk.admission import MAX_SOURCES, Admission
 
 
 def test_a_flood_is_cut_to_the_rate_and_counted() -> None:

@@ -21,10 +21,10 @@ from bridge.errors import (
 )
 from bridge.ids import LegId
 from bridge.switchboard.doors import ArrivingCall
-from signaling.sip import attendance
-from signaling.sip.attendance import Attendance, Lobby
-from signaling.sip.call_leg import CallLeg
-from signaling.sip.event import (
+from signaling.sip.door import attendance
+from signaling.sip.door.attendance import Attendance, Lobby
+from signaling.sip.door.call_leg import CallLeg
+from signaling.sip.session.event import (
     CallAcknowledged,
     CallAnswered,
     CallArrived,
@@ -43,7 +43,7 @@ from tests.unit.sip.line import ALICE, ANSWER, BOB, OFFER, Line
 from tests.unit.sip.test_sip_calls import TARGET
 
 if TYPE_CHECKING:
-    from signaling.sip.endpoint import SipEndpoint
+    from signaling.sip.shell.endpoint import SipEndpoint
 
 LEG = LegId("leg_1")
 NEW_OFFER, NEW_ANSWER = "v=0\r\no=new offer\r\n", "v=0\r\no=new answer\r\n"

@@ -3,17 +3,23 @@
 import pytest
 
 from bridge.errors import CapacityError
-from signaling.sip.authorizer import Authorizer
-from signaling.sip.event import CallArrived
-from signaling.sip.flow import Flow
-from signaling.sip.identity import LocalIdentity
-from signaling.sip.message import MAX_HEADERS, MAX_MESSAGE_BYTES, Request, parse_essentials, parse_message
-from signaling.sip.outcome import NO_ROOM, RequestArrived, TransactionEnded, TransactionFailed
-from signaling.sip.requester import Requester
-from signaling.sip.settings import AgentSettings
-from signaling.sip.transaction import Timing
-from signaling.sip.transaction_layer import TransactionLayer
-from signaling.sip.trunk import Trunks
+from signaling.sip.agent.requester import Requester
+from signaling.sip.agent.settings import AgentSettings
+from signaling.sip.session.event import CallArrived
+from signaling.sip.transaction.outcome import NO_ROOM, RequestArrived, TransactionEnded, TransactionFailed
+from signaling.sip.transaction.transaction import Timing
+from signaling.sip.transaction.transaction_layer import TransactionLayer
+from signaling.sip.trunk.authorizer import Authorizer
+from signaling.sip.trunk.trunk import Trunks
+from signaling.sip.wire.flow import Flow
+from signaling.sip.wire.identity import LocalIdentity
+from signaling.sip.wire.message import (
+    MAX_HEADERS,
+    MAX_MESSAGE_BYTES,
+    Request,
+    parse_essentials,
+    parse_message,
+)
 from tests.unit.sip.line import ALICE, BOB, OFFER, counting_hex, make_agent
 
 PHONE = Flow("udp", ALICE, 5060)

@@ -2,8 +2,8 @@
 
 from bridge.errors import NotFoundError
 from bridge.ids import LegId
-from signaling.sip.call_leg import CallLegs
-from signaling.sip.event import CallKey
+from signaling.sip.door.call_leg import CallLegs
+from signaling.sip.session.event import CallKey
 
 LEG, CALL = LegId("leg_1"), CallKey(7)
 

@@ -3,7 +3,7 @@
 import pytest
 
 from bridge.errors import ConflictError, NotAllowedError, NotFoundError, ParseError
-from signaling.sip.event import (
+from signaling.sip.session.event import (
     CallAcknowledged,
     CallAnswered,
     CallArrived,

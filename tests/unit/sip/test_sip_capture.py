@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from signaling.sip.capture import Capture
-from signaling.sip.flow import Flow
+from signaling.sip.diagnosis.capture import Capture
+from signaling.sip.wire.flow import Flow
 
 PHONE = Flow("tcp", "192.0.2.7", 5070)
 LOCAL = ("198.51.100.1", 5060)

@@ -3,7 +3,7 @@
 import pytest
 
 from bridge.errors import ParseError
-from signaling.sip.digest import (
+from signaling.sip.wire.digest import (
     Challenge,
     Credentials,
     compute_response,

@@ -2,12 +2,12 @@
 
 import pytest
 
-from signaling.sip.event import CallAnswered, CallProgressed, CallRefused
-from signaling.sip.flow import TCP, UDP, Flow
-from signaling.sip.location import Location
-from signaling.sip.message import Request, parse_message, serialize_message
-from signaling.sip.response import make_response
-from signaling.sip.transaction import Timing
+from signaling.sip.agent.location import Location
+from signaling.sip.session.event import CallAnswered, CallProgressed, CallRefused
+from signaling.sip.transaction.transaction import Timing
+from signaling.sip.wire.flow import TCP, UDP, Flow
+from signaling.sip.wire.message import Request, parse_message, serialize_message
+from signaling.sip.wire.response import make_response
 from tests.unit.sip.line import ALICE, ANSWER, OFFER, make_agent, name_of
 
 TARGET = "sip:112@carrier.example"

@@ -1,10 +1,10 @@
 """One INVITE of ours answered by several phones (RFC 3261 section 13.2.2.4)."""
 
-from signaling.sip.agent import UserAgent
-from signaling.sip.event import CallAnswered, CallRefused
-from signaling.sip.flow import Flow
-from signaling.sip.invitation import MAX_BRANCHES
-from signaling.sip.message import Request, Response, parse_message
+from signaling.sip.agent.agent import UserAgent
+from signaling.sip.agent.invitation import MAX_BRANCHES
+from signaling.sip.session.event import CallAnswered, CallRefused
+from signaling.sip.wire.flow import Flow
+from signaling.sip.wire.message import Request, Response, parse_message
 from tests.unit.sip.line import ALICE, OFFER, make_agent
 
 PROXY = Flow("udp", "192.0.2.9", 5060)

@@ -6,10 +6,10 @@ import msgspec
 import pytest
 
 from bridge.ids import TrunkId
-from signaling.sip.digest import Credentials, compute_response, parse_challenges, serialize_credentials
-from signaling.sip.gate import MAX_NONCES, NONCE_LIFETIME_S, Gate, Verdict
-from signaling.sip.message import Request
-from signaling.sip.trunk import Trunk, Trunks
+from signaling.sip.trunk.gate import MAX_NONCES, NONCE_LIFETIME_S, Gate, Verdict
+from signaling.sip.trunk.trunk import Trunk, Trunks
+from signaling.sip.wire.digest import Credentials, compute_response, parse_challenges, serialize_credentials
+from signaling.sip.wire.message import Request
 
 ANNA = Trunk(TrunkId("phones"), username="anna", password="correct horse", authenticate=True)
 NO_PROOF_NEEDED = Trunk(TrunkId("other"), ("192.0.2.0/24",), username="bert", password="secret")

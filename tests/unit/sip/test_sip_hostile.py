@@ -3,12 +3,12 @@
 import pytest
 
 from bridge.ids import TrunkId
-from signaling.sip.event import CallArrived, CallEnded, CallKey, CallRefused, DigitPressed
-from signaling.sip.message import Request, parse_message
-from signaling.sip.session_timer import MAX_RAISES
-from signaling.sip.settings import AgentSettings
-from signaling.sip.transaction_layer import MAX_OF_ONE_CALL
-from signaling.sip.trunk import Trunk, Trunks
+from signaling.sip.agent.settings import AgentSettings
+from signaling.sip.session.event import CallArrived, CallEnded, CallKey, CallRefused, DigitPressed
+from signaling.sip.session.session_timer import MAX_RAISES
+from signaling.sip.transaction.transaction_layer import MAX_OF_ONE_CALL
+from signaling.sip.trunk.trunk import Trunk, Trunks
+from signaling.sip.wire.message import Request, parse_message
 from tests.unit.sip.line import ANSWER, BOB, OFFER, RawPhone, make_agent, names, tag_of
 
 TARGET = "sip:alice@192.0.2.1"

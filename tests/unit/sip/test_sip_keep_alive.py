@@ -2,9 +2,9 @@
 
 import asyncio
 
-from signaling.sip.keep_alive import KeepAlive, KeepAliveAction
-from signaling.sip.message import SipParseError
-from signaling.sip.stream_connection import StreamConnection
+from signaling.sip.shell.keep_alive import KeepAlive, KeepAliveAction
+from signaling.sip.shell.stream_connection import StreamConnection
+from signaling.sip.wire.message import SipParseError
 
 SWEEP_S = 10.0
 PING, PONG = b"\r\n\r\n", b"\r\n"

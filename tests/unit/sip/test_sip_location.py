@@ -7,9 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signaling.sip.answer_cache import EMPTY_S, MAX_S, AnswerCache
-from signaling.sip.flow import TCP, TLS, UDP, Flow, flow_to
-from signaling.sip.location import (
+from signaling.sip.agent.location import (
     MAX_WAYS,
     Answer,
     Kind,
@@ -20,7 +18,9 @@ from signaling.sip.location import (
     locate,
     order_services,
 )
-from signaling.sip.uri import parse_uri
+from signaling.sip.shell.answer_cache import EMPTY_S, MAX_S, AnswerCache
+from signaling.sip.wire.flow import TCP, TLS, UDP, Flow, flow_to
+from signaling.sip.wire.uri import parse_uri
 
 Zone = dict[tuple[str, str], Answer]
 ALL = (UDP, TCP, TLS)

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signaling.sip.masking import mask, summary
+from signaling.sip.diagnosis.masking import mask, summary
 
 INVITE = (
     b"INVITE sip:desk@bridge SIP/2.0\r\nVia: SIP/2.0/UDP phone;branch=z9hG4bK1\r\nCall-ID: a\r\nCSeq: 1 INVITE\r\n"

@@ -9,10 +9,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bridge.errors import ParseError
-from signaling.sip.agent import UserAgent
-from signaling.sip.flow import Flow
-from signaling.sip.identity import LocalIdentity
-from signaling.sip.message import (
+from signaling.sip.agent.agent import UserAgent
+from signaling.sip.agent.settings import AgentSettings
+from signaling.sip.wire.flow import Flow
+from signaling.sip.wire.identity import LocalIdentity
+from signaling.sip.wire.message import (
     MAX_HEADERS,
     MAX_MESSAGE_BYTES,
     Request,
@@ -25,10 +26,9 @@ from signaling.sip.message import (
     serialize_message,
     split_commas,
 )
-from signaling.sip.settings import AgentSettings
-from signaling.sip.stream import StreamFramer
-from signaling.sip.uri import parse_name_address
-from signaling.sip.via import annotate_via, parse_via, response_flow
+from signaling.sip.wire.stream import StreamFramer
+from signaling.sip.wire.uri import parse_name_address
+from signaling.sip.wire.via import annotate_via, parse_via, response_flow
 
 REQUEST = (
     b"INVITE sip:bob@example.net SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\n"

@@ -5,10 +5,10 @@ import itertools
 import pytest
 
 from bridge.ids import TrunkId
-from signaling.sip.event import TrunkMoved
-from signaling.sip.settings import AgentSettings
-from signaling.sip.trunk import Trunk, Trunks
-from signaling.sip.trunk_state import TRUNK_TRANSITIONS, TrunkEvent, TrunkState
+from signaling.sip.agent.settings import AgentSettings
+from signaling.sip.session.event import TrunkMoved
+from signaling.sip.trunk.trunk import Trunk, Trunks
+from signaling.sip.trunk.trunk_state import TRUNK_TRANSITIONS, TrunkEvent, TrunkState
 from tests.unit.sip.line import ALICE, BOB, Line, make_agent
 
 PING_S = 10.0

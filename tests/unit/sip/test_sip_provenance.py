@@ -3,9 +3,9 @@
 import pytest
 
 from bridge.ids import TrunkId
-from signaling.sip.event import CallArrived
-from signaling.sip.settings import AgentSettings
-from signaling.sip.trunk import Trunk, Trunks
+from signaling.sip.agent.settings import AgentSettings
+from signaling.sip.session.event import CallArrived
+from signaling.sip.trunk.trunk import Trunk, Trunks
 from tests.unit.sip.line import BOB, OFFER, RawPhone, make_agent
 
 PAI = 'P-Asserted-Identity: "Real" <sip:+4930777@carrier.example>, <tel:+4930777>\r\n'

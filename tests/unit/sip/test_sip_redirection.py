@@ -4,14 +4,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from signaling.sip.event import AgentEvent, CallAnswered, CallProgressed, CallRefused
-from signaling.sip.flow import Flow
-from signaling.sip.message import Request, parse_message
-from signaling.sip.redirection import MAX_TARGETS
+from signaling.sip.agent.redirection import MAX_TARGETS
+from signaling.sip.session.event import AgentEvent, CallAnswered, CallProgressed, CallRefused
+from signaling.sip.wire.flow import Flow
+from signaling.sip.wire.message import Request, parse_message
 from tests.unit.sip.line import ALICE, OFFER, make_agent
 
 if TYPE_CHECKING:
-    from signaling.sip.agent import UserAgent
+    from signaling.sip.agent.agent import UserAgent
 
 FIRST = "192.0.2.9"
 

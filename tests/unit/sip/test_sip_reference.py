@@ -4,13 +4,13 @@ import pytest
 
 from bridge.errors import NotAllowedError
 from bridge.ids import TrunkId
-from signaling.sip.event import CallArrived, CallEnded, CallKey, ReferralArrived
-from signaling.sip.flow import Flow
-from signaling.sip.message import Request, Response, parse_message
-from signaling.sip.reference import SUBSCRIBED_S
-from signaling.sip.replaces import parse_replaces, replacing_headers
-from signaling.sip.settings import AgentSettings
-from signaling.sip.trunk import Trunk, Trunks
+from signaling.sip.agent.reference import SUBSCRIBED_S
+from signaling.sip.agent.replaces import parse_replaces, replacing_headers
+from signaling.sip.agent.settings import AgentSettings
+from signaling.sip.session.event import CallArrived, CallEnded, CallKey, ReferralArrived
+from signaling.sip.trunk.trunk import Trunk, Trunks
+from signaling.sip.wire.flow import Flow
+from signaling.sip.wire.message import Request, Response, parse_message
 from tests.unit.sip.line import ALICE, ANSWER, BOB, OFFER, RawPhone, make_agent, names, tag_of
 
 TO_CAROL = "Refer-To: <sip:carol@192.0.2.30>\r\n"

@@ -8,15 +8,15 @@ from structlog.testing import capture_logs
 
 from bridge.errors import CallFailedError, ForbiddenError
 from bridge.ids import LegId
-from signaling.sip.call_leg import CallLeg
-from signaling.sip.message import Request, Response
-from signaling.sip.referring import Referrers, Referring, dialed_target
+from signaling.sip.door.call_leg import CallLeg
+from signaling.sip.door.referring import Referrers, Referring, dialed_target
+from signaling.sip.wire.message import Request, Response
 from tests.unit.sip.line import names
 from tests.unit.sip.test_sip_reference import InCall
 
 if TYPE_CHECKING:
     from bridge.switchboard.doors import Corridor
-    from signaling.sip.endpoint import SipEndpoint
+    from signaling.sip.shell.endpoint import SipEndpoint
 
 CAROL, BOB = "sip:carol@192.0.2.30", "sip:bob@192.0.2.2"
 

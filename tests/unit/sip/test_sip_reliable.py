@@ -5,12 +5,19 @@ import itertools
 import pytest
 
 from bridge.ids import TrunkId
-from signaling.sip.agent import UserAgent
-from signaling.sip.event import CallAnswered, CallArrived, CallEnded, CallKey, CallProgressed, CallReoffered
-from signaling.sip.flow import Flow
-from signaling.sip.message import Request, Response, parse_message
-from signaling.sip.settings import AgentSettings
-from signaling.sip.trunk import Trunk, Trunks
+from signaling.sip.agent.agent import UserAgent
+from signaling.sip.agent.settings import AgentSettings
+from signaling.sip.session.event import (
+    CallAnswered,
+    CallArrived,
+    CallEnded,
+    CallKey,
+    CallProgressed,
+    CallReoffered,
+)
+from signaling.sip.trunk.trunk import Trunk, Trunks
+from signaling.sip.wire.flow import Flow
+from signaling.sip.wire.message import Request, Response, parse_message
 from tests.unit.sip.line import ALICE, ANSWER, BOB, OFFER, RawPhone, make_agent, names, tag_of
 
 REQUIRED = "Require: 100rel\r\n"

@@ -2,13 +2,13 @@
 
 import pytest
 
-from signaling.sip.agent import UserAgent
-from signaling.sip.event import CallAcknowledged, CallArrived, CallEnded, CallKey, CallReoffered
-from signaling.sip.flow import Flow
-from signaling.sip.inspection import METHODS
-from signaling.sip.message import Response, SipParseError, parse_message
-from signaling.sip.settings import AgentSettings
-from signaling.sip.user_agent_server import MAX_UNANSWERED
+from signaling.sip.agent.agent import UserAgent
+from signaling.sip.agent.inspection import METHODS
+from signaling.sip.agent.settings import AgentSettings
+from signaling.sip.agent.user_agent_server import MAX_UNANSWERED
+from signaling.sip.session.event import CallAcknowledged, CallArrived, CallEnded, CallKey, CallReoffered
+from signaling.sip.wire.flow import Flow
+from signaling.sip.wire.message import Response, SipParseError, parse_message
 from tests.unit.sip.line import ANSWER, BOB, OFFER, RawPhone, make_agent, names, tag_of
 
 

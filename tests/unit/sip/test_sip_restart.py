@@ -6,7 +6,7 @@ Elsewhere: state lost on restart, and a recovery that sends a CSeq that was used
 import pytest
 
 from bridge.errors import ParseError
-from signaling.sip.event import (
+from signaling.sip.session.event import (
     CallAcknowledged,
     CallArrived,
     CallEnded,
@@ -14,7 +14,7 @@ from signaling.sip.event import (
     CallReoffered,
     ReofferAnswered,
 )
-from signaling.sip.memory import CSEQ_GAP
+from signaling.sip.session.memory import CSEQ_GAP
 from tests.unit.sip.line import ALICE, ANSWER, BOB, OFFER, Line, make_agent
 from tests.unit.sip.test_sip_calls import connect, dial
 

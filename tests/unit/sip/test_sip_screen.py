@@ -5,13 +5,13 @@ import dataclasses
 import pytest
 
 from bridge.ids import TrunkId
-from signaling.sip.agent import UserAgent
-from signaling.sip.event import CallArrived
-from signaling.sip.flow import Flow
-from signaling.sip.identity import LocalIdentity
-from signaling.sip.porter import GUESSES
-from signaling.sip.settings import AgentSettings
-from signaling.sip.trunk import Trunk, Trunks
+from signaling.sip.agent.agent import UserAgent
+from signaling.sip.agent.porter import GUESSES
+from signaling.sip.agent.settings import AgentSettings
+from signaling.sip.session.event import CallArrived
+from signaling.sip.trunk.trunk import Trunk, Trunks
+from signaling.sip.wire.flow import Flow
+from signaling.sip.wire.identity import LocalIdentity
 from tests.unit.sip.line import ALICE, BOB, OFFER, RawPhone, names
 
 SETTINGS = AgentSettings(scanners=("Friendly-Scanner",), destinations=("support", "+49*"))

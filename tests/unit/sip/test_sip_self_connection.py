@@ -2,8 +2,8 @@
 
 import asyncio
 
-from signaling.sip.message import SipParseError
-from signaling.sip.stream_connection import StreamConnection
+from signaling.sip.shell.stream_connection import StreamConnection
+from signaling.sip.wire.message import SipParseError
 
 
 class Wire(asyncio.Transport):

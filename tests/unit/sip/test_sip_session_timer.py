@@ -3,7 +3,8 @@
 import pytest
 
 from bridge.ids import TrunkId
-from signaling.sip.event import (
+from signaling.sip.agent.settings import AgentSettings
+from signaling.sip.session.event import (
     AgentEvent,
     CallArrived,
     CallEnded,
@@ -12,8 +13,7 @@ from signaling.sip.event import (
     RefreshDue,
     ReofferAnswered,
 )
-from signaling.sip.message import Request, Response, parse_message
-from signaling.sip.session_timer import (
+from signaling.sip.session.session_timer import (
     MAX_INTERVAL_S,
     MIN_SE_S,
     Interval,
@@ -21,8 +21,8 @@ from signaling.sip.session_timer import (
     agree,
     parse_session_expires,
 )
-from signaling.sip.settings import AgentSettings
-from signaling.sip.trunk import Trunk, Trunks
+from signaling.sip.trunk.trunk import Trunk, Trunks
+from signaling.sip.wire.message import Request, Response, parse_message
 from tests.unit.sip.line import ALICE, ANSWER, BOB, OFFER, Line, RawPhone, make_agent, names, tag_of
 
 TARGET = "sip:bob@192.0.2.2"

@@ -2,14 +2,14 @@
 
 import pytest
 
-from signaling.sip.agent import UserAgent
-from signaling.sip.event import CallAnswered
-from signaling.sip.flow import TCP, UDP, Flow
-from signaling.sip.identity import LocalIdentity
-from signaling.sip.message import Request, parse_message
-from signaling.sip.requester import LARGE_BYTES
-from signaling.sip.response import make_response
-from signaling.sip.settings import AgentSettings
+from signaling.sip.agent.agent import UserAgent
+from signaling.sip.agent.requester import LARGE_BYTES
+from signaling.sip.agent.settings import AgentSettings
+from signaling.sip.session.event import CallAnswered
+from signaling.sip.wire.flow import TCP, UDP, Flow
+from signaling.sip.wire.identity import LocalIdentity
+from signaling.sip.wire.message import Request, parse_message
+from signaling.sip.wire.response import make_response
 from tests.unit.sip.line import ALICE, ANSWER, BOB, OFFER, counting_hex, name_of
 
 OVER_UDP, OVER_TCP = Flow(UDP, BOB, 5060), Flow(TCP, BOB, 5060)

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.errors import ParseError
-from signaling.sip.message import MAX_MESSAGE_BYTES
-from signaling.sip.stream import StreamFramer
+from signaling.sip.wire.message import MAX_MESSAGE_BYTES
+from signaling.sip.wire.stream import StreamFramer
 
 FIRST = b"OPTIONS sip:a@b SIP/2.0\r\nl: 5\r\n\r\nhello"
 SECOND = b"BYE sip:a@b SIP/2.0\r\nContent-Length : 0\r\n\r\n"

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import SettingsError
-from signaling.sip.tls_context import ClientCertificates, TlsContexts, TlsFiles, make_contexts
-from signaling.sip.tls_stream import TlsError, TlsStream
+from signaling.sip.shell.tls_context import ClientCertificates, TlsContexts, TlsFiles, make_contexts
+from signaling.sip.shell.tls_stream import TlsError, TlsStream
 from tests.certificates import Authority
 
 NAME = "bridge.example"

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import ParseError
-from signaling.sip.agent import UserAgent
-from signaling.sip.event import CallArrived
-from signaling.sip.flow import Flow
-from signaling.sip.identity import LocalIdentity
-from signaling.sip.message import Response, parse_essentials, parse_message
-from signaling.sip.settings import AgentSettings
+from signaling.sip.agent.agent import UserAgent
+from signaling.sip.agent.settings import AgentSettings
+from signaling.sip.session.event import CallArrived
+from signaling.sip.wire.flow import Flow
+from signaling.sip.wire.identity import LocalIdentity
+from signaling.sip.wire.message import Response, parse_essentials, parse_message
 
 MESSAGES = Path(__file__).parents[2] / "data" / "sip" / "rfc4475"
 FLOW = Flow("udp", "192.0.2.15", 5060)

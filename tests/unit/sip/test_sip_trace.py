@@ -1,9 +1,9 @@
 """The trace keeps the newest calls, whole, and no more of them than it may."""
 
 from bridge.ids import LegId
-from signaling.sip.flow import Flow
-from signaling.sip.ladder import Rung, draw
-from signaling.sip.trace import MAX_CALLS, MAX_MESSAGES, SipTrace
+from signaling.sip.diagnosis.ladder import Rung, draw
+from signaling.sip.diagnosis.trace import MAX_CALLS, MAX_MESSAGES, SipTrace
+from signaling.sip.wire.flow import Flow
 
 PHONE = Flow("udp", "192.0.2.7", 5060)
 

@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from bridge.errors import NotAllowedError
-from signaling.sip.transaction import (
+from signaling.sip.transaction.transaction import (
     INVITE_CLIENT,
     INVITE_SERVER,
     MACHINES,

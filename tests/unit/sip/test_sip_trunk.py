@@ -3,11 +3,11 @@
 import pytest
 
 from bridge.ids import TrunkId
-from signaling.sip.agent import UserAgent
-from signaling.sip.event import CallArrived
-from signaling.sip.identity import LocalIdentity
-from signaling.sip.settings import AgentSettings
-from signaling.sip.trunk import MAX_SOURCES, Trunk, Trunks
+from signaling.sip.agent.agent import UserAgent
+from signaling.sip.agent.settings import AgentSettings
+from signaling.sip.session.event import CallArrived
+from signaling.sip.trunk.trunk import MAX_SOURCES, Trunk, Trunks
+from signaling.sip.wire.identity import LocalIdentity
 from tests.unit.sip.line import ALICE, BOB, RawPhone
 
 

@@ -1,12 +1,12 @@
 """The bounds of each trunk: calls at once, and new calls a second."""
 
 from bridge.ids import TrunkId
-from signaling.sip.agent import UserAgent
-from signaling.sip.event import CallArrived
-from signaling.sip.identity import LocalIdentity
-from signaling.sip.settings import AgentSettings
-from signaling.sip.trunk import Trunk, Trunks
-from signaling.sip.trunk_load import FAST_RETRY_AFTER_S, FULL_RETRY_AFTER_S, TrunkLoad
+from signaling.sip.agent.agent import UserAgent
+from signaling.sip.agent.settings import AgentSettings
+from signaling.sip.session.event import CallArrived
+from signaling.sip.trunk.trunk import Trunk, Trunks
+from signaling.sip.trunk.trunk_load import FAST_RETRY_AFTER_S, FULL_RETRY_AFTER_S, TrunkLoad
+from signaling.sip.wire.identity import LocalIdentity
 from tests.unit.sip.line import ALICE, BOB, OFFER, RawPhone, names, tag_of
 
 SMALL = Trunk(TrunkId("small"), (f"{ALICE}/32",), max_calls=2)

@@ -3,7 +3,7 @@
 import pytest
 
 from bridge.errors import ConflictError, NotAllowedError
-from signaling.sip.event import (
+from signaling.sip.session.event import (
     CallAnswered,
     CallArrived,
     CallEnded,

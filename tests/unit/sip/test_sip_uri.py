@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.errors import ParseError
-from signaling.sip.flow import Flow, Lookup, flow_to
-from signaling.sip.inspection import display_user
-from signaling.sip.uri import SipUri, bracket, parse_name_address, parse_parameters, parse_uri, unescape
+from signaling.sip.agent.inspection import display_user
+from signaling.sip.wire.flow import Flow, Lookup, flow_to
+from signaling.sip.wire.uri import SipUri, bracket, parse_name_address, parse_parameters, parse_uri, unescape
 
 
 def test_a_uri_has_its_parts() -> None:

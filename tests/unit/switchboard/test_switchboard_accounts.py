@@ -14,7 +14,7 @@ from bridge.switchboard.accounts import TokenKind
 from bridge.switchboard.entitlement import ROLE_SCOPES, configured_accounts
 from bridge.switchboard.event import AccountUpdated
 from bridge.switchboard.principal import EVERY_SCOPE, VIDEO_USE
-from signaling.web.auth import SCOPES
+from signaling.web.access.auth import SCOPES
 from tests.unit.switchboard.theatre import ALL_SCOPES, Life, theatre, who
 
 ADMIN = who("admin", scopes=EVERY_SCOPE)

@@ -12,8 +12,8 @@ import signaling
 from bridge.clock import ManualClock
 from bridge.errors import SettingsError, UnauthorizedError
 from bridge.switchboard.principal import INCLUDED_IN
-from signaling.web.auth import SCOPES, Signer, Verifier, read_secret
-from signaling.web.claims import LEEWAY_S
+from signaling.web.access.auth import SCOPES, Signer, Verifier, read_secret
+from signaling.web.access.claims import LEEWAY_S
 
 SECRET = b"0123456789abcdef0123456789abcdef"
 WALL = 1_700_000_000.0

@@ -10,8 +10,8 @@ from bridge.clock import ManualClock
 from bridge.errors import ParseError, UnauthorizedError
 from bridge.ids import InteractionId, LinkId, ParticipantId
 from bridge.switchboard.companions import Ticket
-from signaling.web.auth import CompanionSigner, Signer, Verifier
-from signaling.web.messages import JoinCompanion, parse_command
+from signaling.web.access.auth import CompanionSigner, Signer, Verifier
+from signaling.web.protocol.messages import JoinCompanion, parse_command
 from signaling.web.session import AUTHENTICATION_TIMEOUT_S, GUEST_S, CloseCode, Session, State
 
 SECRET = b"0123456789abcdef0123456789abcdef"

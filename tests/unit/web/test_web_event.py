@@ -11,12 +11,12 @@ from bridge.desk.participant import ParticipantRole
 from bridge.ids import InteractionId, LegId, ParticipantId, UserId
 from bridge.switchboard import event as inner
 from bridge.switchboard import view
-from signaling.web import event as wire
-from signaling.web import reply, wire_view
-from signaling.web.event import serialize, serialize_event
-from signaling.web.event_writer import EventWriter
-from signaling.web.reply import Reply, Trouble
-from signaling.web.wire import WireModel
+from signaling.web.protocol import event as wire
+from signaling.web.protocol import reply, wire_view
+from signaling.web.protocol.event import serialize, serialize_event
+from signaling.web.protocol.event_writer import EventWriter
+from signaling.web.protocol.reply import Reply, Trouble
+from signaling.web.protocol.wire import WireModel
 
 PARTICIPANT = view.ParticipantView(
     participant_id=ParticipantId("prt_1"),

@@ -5,10 +5,10 @@ import json
 import pytest
 
 from bridge.errors import ParseError
-from signaling.web.flow_message import Flowing, FlowRunResult, FlowsResult
-from signaling.web.flowing import carry_out_flowing
-from signaling.web.messages import parse_command
-from signaling.web.wire_view import Interaction
+from signaling.web.command.flowing import carry_out_flowing
+from signaling.web.protocol.flow_message import Flowing, FlowRunResult, FlowsResult
+from signaling.web.protocol.messages import parse_command
+from signaling.web.protocol.wire_view import Interaction
 from tests.unit.switchboard.test_switchboard_flows import SEEK, policy
 from tests.unit.switchboard.theatre import ALICE, theatre
 

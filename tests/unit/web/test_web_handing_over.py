@@ -6,10 +6,10 @@ import pytest
 
 from bridge.errors import BridgeError, NotAllowedError
 from bridge.ids import InteractionId
-from signaling.web.handing_over import carry_out_handing_over
-from signaling.web.messages import parse_command
-from signaling.web.reply import CompanionLinkResult, InteractionResult, ParticipantResult, Result
-from signaling.web.transfer_message import HandingOver
+from signaling.web.command.handing_over import carry_out_handing_over
+from signaling.web.protocol.messages import parse_command
+from signaling.web.protocol.reply import CompanionLinkResult, InteractionResult, ParticipantResult, Result
+from signaling.web.protocol.transfer_message import HandingOver
 from tests.unit.switchboard.test_switchboard_companions import WrittenLinks
 from tests.unit.switchboard.theatre import ALICE, ALL_SCOPES, EVE, Theatre, theatre, who
 

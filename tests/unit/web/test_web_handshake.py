@@ -3,7 +3,7 @@
 import pytest
 from starlette.requests import HTTPConnection
 
-from signaling.web.handshake import bearer_token, is_welcome_origin, offers_subprotocol
+from signaling.web.access.handshake import bearer_token, is_welcome_origin, offers_subprotocol
 
 
 def connection(scheme: str = "ws", subprotocols: tuple[str, ...] = (), **headers: str) -> HTTPConnection:

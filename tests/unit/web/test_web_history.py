@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from bridge.ids import QueueId
 from bridge.switchboard.doors import Audience
 from bridge.switchboard.event import QueueDepthExceeded
-from signaling.web.history import CHARACTERS_MAX, EVENTS_MAX, History, Numbering, Place, Told
+from signaling.web.protocol.history import CHARACTERS_MAX, EVENTS_MAX, History, Numbering, Place, Told
 
 
 def told(number: int, part: int = 0, text: str = "") -> Told:

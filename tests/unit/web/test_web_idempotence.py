@@ -19,8 +19,8 @@ from bridge.journal.journal import Journal
 from bridge.switchboard.receipt import receipt_for
 from bridge.switchboard.switchboard import Switchboard
 from bridge.switchboard.wiring import SwitchboardPolicy
-from signaling.web.idempotence import Idempotence, PendingAnswer
-from signaling.web.problem import InFlightError, ReusedKeyError
+from signaling.web.http.problem import InFlightError, ReusedKeyError
+from signaling.web.rest.idempotence import Idempotence, PendingAnswer
 from tests.unit.switchboard.theatre import ALICE, READY, SOUNDS, Theatre, WrittenPlane
 
 Work = Callable[[PendingAnswer], Awaitable[Response]]

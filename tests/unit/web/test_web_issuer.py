@@ -2,7 +2,7 @@
 
 from bridge.clock import ManualClock
 from bridge.settings.web import Issuer
-from signaling.web.issuer import FETCH_PAUSE_S, ForeignIssuer
+from signaling.web.access.issuer import FETCH_PAUSE_S, ForeignIssuer
 
 HEADER = {"alg": "RS256", "kid": "one"}
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 import signaling
 from bridge.errors import ParseError
-from signaling.web import event, messages, wire_view
-from signaling.web.messages import Command, parse_command, parse_command_id
-from signaling.web.wire import WireModel
+from signaling.web.protocol import event, messages, wire_view
+from signaling.web.protocol.messages import Command, parse_command, parse_command_id
+from signaling.web.protocol.wire import WireModel
 
 PROTOCOL = (Path(signaling.__path__[0]) / "PROTOCOL.md").read_text(encoding="utf-8")
 

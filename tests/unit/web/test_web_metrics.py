@@ -2,7 +2,7 @@
 
 from bridge.ids import LegId
 from bridge.plane.messages import LegStatistics, TrackStatistics, WorkerStatistics
-from signaling.web.metrics import LEG_FORGOTTEN_AFTER_S, Metrics
+from signaling.web.http.metrics import LEG_FORGOTTEN_AFTER_S, Metrics
 
 
 def sample(metrics: Metrics, name: str, **labels: str) -> float | None:

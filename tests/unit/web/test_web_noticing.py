@@ -8,8 +8,8 @@ from bridge.journal.outbox import Outbox
 from bridge.notification.address import Address, AddressBook
 from bridge.notification.notifications import Notifications
 from bridge.settings.notifications import Notifications as Settings
-from signaling.web import notice_message as message
-from signaling.web.noticing import Notices
+from signaling.web.command.noticing import Notices
+from signaling.web.protocol import notice_message as message
 from tests.unit.journal.contract import running
 from tests.unit.notification.test_notifications import ASKED
 from tests.unit.switchboard.theatre import who

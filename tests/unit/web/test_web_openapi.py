@@ -7,9 +7,9 @@ import jsonschema_rs
 import pytest
 from fastapi import FastAPI
 
-from signaling.web import example
-from signaling.web.openapi import install_openapi
-from signaling.web.routes import ROUTERS
+from signaling.web.rest import example
+from signaling.web.rest.openapi import install_openapi
+from signaling.web.rest.routes import ROUTERS
 
 
 def made() -> dict[str, Any]:
@@ -42,7 +42,7 @@ BODIES = dict(bodies())
 @pytest.mark.parametrize("where", BODIES)
 def test_every_body_has_an_example_that_its_schema_allows(where: str) -> None:
     media = BODIES[where]
-    assert "example" in media, f"{where} has none: write one in signaling/web/example.py"
+    assert "example" in media, f"{where} has none: write one in signaling/web/rest/example.py"
     schema = {**media["schema"], "components": DOCUMENT["components"]}
     jsonschema_rs.validate(schema, media["example"])
 

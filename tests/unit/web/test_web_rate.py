@@ -1,6 +1,6 @@
 """The token bucket."""
 
-from signaling.web.rate import CALLERS_MAX, RateLimit, RateLimits
+from signaling.web.access.rate import CALLERS_MAX, RateLimit, RateLimits
 
 
 def test_a_burst_passes_and_then_the_rate() -> None:

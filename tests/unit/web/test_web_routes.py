@@ -5,9 +5,9 @@ from typing import get_args
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from signaling.web.messages import Command
-from signaling.web.openapi import install_openapi
-from signaling.web.routes import ROUTERS
+from signaling.web.protocol.messages import Command
+from signaling.web.rest.openapi import install_openapi
+from signaling.web.rest.routes import ROUTERS
 
 # What has no meaning without the socket: who one is there, and media, which is the socket's own.
 ON_THE_WEBSOCKET_ONLY = {

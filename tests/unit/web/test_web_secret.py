@@ -7,8 +7,8 @@ import argon2
 import pytest
 
 from bridge.errors import CapacityError
-from signaling.web import secret
-from signaling.web.secret import WAITING_MAX, SecretCheck, hash_secret
+from signaling.web.access import secret
+from signaling.web.access.secret import WAITING_MAX, SecretCheck, hash_secret
 
 
 async def test_only_the_secret_itself_matches() -> None:

@@ -10,10 +10,10 @@ from bridge.errors import NotFoundError
 from bridge.ids import QueueId, UserId
 from bridge.switchboard.doors import Audience
 from bridge.switchboard.event import QueueDepthExceeded
-from signaling.web.auth import Signer, Verifier
-from signaling.web.claims import LEEWAY_S
-from signaling.web.history import History, Place, Told
-from signaling.web.messages import AcceptOffer
+from signaling.web.access.auth import Signer, Verifier
+from signaling.web.access.claims import LEEWAY_S
+from signaling.web.protocol.history import History, Place, Told
+from signaling.web.protocol.messages import AcceptOffer
 from signaling.web.session import (
     AUTHENTICATION_TIMEOUT_S,
     EXPIRY_WARNING_S,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from signaling.web.throttle import (
+from signaling.web.access.throttle import (
     FREE,
     LONGEST_S,
     NAMES_MAX,

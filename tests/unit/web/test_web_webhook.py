@@ -5,8 +5,7 @@ import pytest
 from bridge.errors import NotAllowedError
 from bridge.ids import UserId
 from bridge.switchboard.doors import Audience
-from signaling.web.history import Place
-from signaling.web.webhook import (
+from signaling.web.hook.webhook import (
     Subscription,
     check_url,
     letter_of,
@@ -14,6 +13,7 @@ from signaling.web.webhook import (
     retry_delay_s,
     signature,
 )
+from signaling.web.protocol.history import Place
 
 HOOK = Subscription("whk_1", "crm", ("interaction:all",), "https://crm.example/", "secret", 0.0)
 

@@ -1,0 +1,83 @@
+"""What a request must pass before it is understood (RFC 3261 section 8.2)."""
+
+import msgspec
+
+from bridge.errors import ParseError
+from signaling.sip.session.dialog import contact_uri
+from signaling.sip.session.session_timer import is_too_short, min_se_headers
+from signaling.sip.wire.message import Essentials, Headers, Request, readable
+from signaling.sip.wire.response import warning
+from signaling.sip.wire.uri import parse_name_address, parse_uri, unescape
+
+METHODS = ("INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "PRACK", "UPDATE", "INFO", "REFER", "SUBSCRIBE")
+ALLOW = ("Allow", ", ".join(METHODS))
+EXTENSIONS = ("100rel", "timer", "replaces", "norefersub")
+SUPPORTED = ("Supported", ", ".join(EXTENSIONS))
+ACCEPT = ("Accept", "application/sdp")
+# Known of, but not done here: 405 instead of 501 (section 21.5.2).
+_KNOWN_METHODS = frozenset({"MESSAGE", "NOTIFY", "PUBLISH", "REGISTER"})
+SDP_TYPE = "application/sdp"
+
+
+class Refusal(msgspec.Struct, frozen=True, gc=False):
+    status: int
+    headers: Headers = ()
+
+
+def inspect(request: Request, essentials: Essentials) -> Refusal | None:
+    """Why the request cannot be handled, None if it can. ACK is never refused: it has no response."""
+    if request.method not in METHODS:
+        return Refusal(405 if request.method in _KNOWN_METHODS else 501, (ALLOW,))
+    if not request.uri[:4].lower().startswith(("sip:", "sips", "tel:")):
+        return Refusal(416)
+    if request.method == "CANCEL":
+        return None  # section 8.2.2.3: Require is not looked at
+    unknown = [tag for tag in request.every("Require") if tag and tag not in EXTENSIONS]
+    if unknown:
+        return Refusal(420, (("Unsupported", ", ".join(unknown)),))
+    if request.method in ("INVITE", "UPDATE") and is_too_short(request):
+        return Refusal(422, min_se_headers())
+    return _inspect_invite(request, essentials) if request.method == "INVITE" else None
+
+
+def _inspect_invite(request: Request, essentials: Essentials) -> Refusal | None:
+    # Section 8.1.1.8; RFC 2543 did not ask for a Contact.
+    if essentials.via.branch_is_unique and not contact_uri(request):
+        return Refusal(400, warning("INVITE without a usable Contact"))
+    accepted = {value.partition(";")[0].strip().lower() for value in request.every("Accept")}
+    if accepted and not accepted & {SDP_TYPE, "application/*", "*/*"}:
+        return Refusal(406)
+    if not request.body:
+        return None
+    if request.first("Content-Encoding").lower() not in ("", "identity"):
+        return Refusal(415, (("Accept-Encoding", "identity"),))
+    content_type = request.first("Content-Type").partition(";")[0].strip().lower()
+    optional = "handling=optional" in request.first("Content-Disposition").replace(" ", "").lower()
+    if content_type != SDP_TYPE and not optional:
+        return Refusal(415, (ACCEPT,))
+    return None
+
+
+def read_sdp(request_body: bytes, content_type: str) -> str:
+    """The session description in a body, "" if there is none. What is not UTF-8 is for the SDP parser to refuse."""
+    if content_type.partition(";")[0].strip().lower() != SDP_TYPE:
+        return ""
+    return request_body.decode("utf-8", "replace")
+
+
+def claims_video(request: Request) -> bool:
+    """Whether the Contact says that its phone does video (RFC 3840 section 10.14)."""
+    try:
+        value = parse_name_address(request.first("Contact")).parameter("video")
+    except ParseError:
+        return False
+    return value is not None and value.strip('"').upper() != "FALSE"
+
+
+def display_user(uri: str) -> str:
+    """The part of a URI that names somebody to people: a number or name, else the URI itself."""
+    try:
+        parsed = parse_uri(uri)
+    except ParseError:
+        return readable(uri.removeprefix("tel:").partition(";")[0])
+    return readable(unescape(parsed.user.partition(":")[0]) or uri)

@@ -1,0 +1,64 @@
+"""Replaces: one call takes the place of another (RFC 3891)."""
+
+from urllib.parse import unquote
+
+import msgspec
+
+from bridge.errors import ParseError
+from signaling.sip.session.dialog import DialogKey
+from signaling.sip.session.invite_session import CallState, InviteSession
+from signaling.sip.session.registry import CallRegistry
+from signaling.sip.trunk.trunk import Trunk
+from signaling.sip.wire.message import Headers, Request
+from signaling.sip.wire.uri import find_parameter, parse_parameters, parse_uri
+
+MAX_CHARS = 512
+
+
+class Replaces(msgspec.Struct, frozen=True):
+    """`dialog` as we see it: the To tag is ours."""
+
+    dialog: DialogKey
+    early_only: bool = False
+
+
+def parse_replaces(text: str) -> Replaces | None:
+    """None for what names no dialog (section 6.1)."""
+    call_id, semicolon, rest = text[:MAX_CHARS].partition(";")
+    try:
+        parameters = parse_parameters(semicolon + rest) if semicolon else ()
+    except ParseError:
+        return None
+    to_tag, from_tag = find_parameter(parameters, "to-tag"), find_parameter(parameters, "from-tag")
+    if not call_id.strip() or not to_tag or not from_tag:
+        return None
+    early_only = find_parameter(parameters, "early-only") is not None
+    return Replaces((call_id.strip(), to_tag, from_tag), early_only)
+
+
+def find_replaced(
+    request: Request, trunk: Trunk | None, registry: CallRegistry
+) -> InviteSession | int | None:
+    """The call whose place an INVITE asks for (section 3), or the status that refuses it."""
+    values = request.every("Replaces")
+    if not values:
+        return None
+    wanted = parse_replaces(values[0]) if len(values) == 1 else None
+    if wanted is None:
+        return 400
+    session = registry.find(wanted.dialog)
+    if session is None or session.state is not CallState.CONFIRMED:
+        return 481
+    if session.trunk is not trunk:
+        return 403  # only who could have been in the call itself may take it
+    return 486 if wanted.early_only else session
+
+
+def replacing_headers(target: str) -> Headers:
+    """What an INVITE to a Refer-To with ?Replaces=... says. Whatever else its URI wants is not said."""
+    for part in parse_uri(target).headers.split("&"):
+        name, _, value = part.partition("=")
+        text = unquote(value)
+        if name.lower() == "replaces" and text.isprintable() and parse_replaces(text) is not None:
+            return (("Require", "replaces"), ("Replaces", text))
+    return ()

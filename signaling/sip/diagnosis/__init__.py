@@ -1,0 +1,1 @@
+"""SIP messages for people: kept, drawn, captured, and masked before anybody reads them."""

@@ -1,0 +1,224 @@
+"""The task of one call: its events in order, between the agent and the corridor, inside a guard of its own."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import assert_never
+
+from bridge.errors import (
+    BridgeError,
+    CallFailedError,
+    ConflictError,
+    NegotiationError,
+    NotAllowedError,
+    NotFoundError,
+)
+from bridge.ids import LegId
+from bridge.switchboard.doors import ArrivingCall, Corridor
+from signaling.sip.door.call_leg import CallLeg
+from signaling.sip.session.event import (
+    CallAcknowledged,
+    CallAnswered,
+    CallArrived,
+    CallEnded,
+    CallProgressed,
+    CallReoffered,
+    DigitPressed,
+    PictureWanted,
+    ReferralArrived,
+    RefreshDue,
+)
+from signaling.sip.shell.endpoint import SipEndpoint
+from signaling.sip.trunk.refusal import reason_of, refusals_of_the_bridge, status_of
+
+CORRIDOR_TIMEOUT_S = 10.0  # a caller hears nothing while the switchboard thinks
+RETRY_AFTER_S = 5
+_Told = DigitPressed | PictureWanted | RefreshDue | ReferralArrived
+
+
+class Lobby:
+    """What calls on their way to their answer share: some are set up at once, the others wait for their `turn`."""
+
+    __slots__ = ("refused", "turn")
+
+    def __init__(self, at_once: int) -> None:
+        self.turn = asyncio.Semaphore(at_once)
+        self.refused = refusals_of_the_bridge()
+
+
+class Attendance:
+    """`keep` puts what a restart needs on disk, `refer` sees to a REFER beside the call."""
+
+    __slots__ = ("_corridor", "_endpoint", "_keep", "_leg", "_lobby", "_refer")
+
+    def __init__(
+        self,
+        leg: CallLeg,
+        endpoint: SipEndpoint,
+        corridor: Corridor,
+        keep: Callable[[CallLeg, bytes], Awaitable[None]],
+        refer: Callable[[CallLeg, str, str], None],
+        lobby: Lobby,
+    ) -> None:
+        self._leg = leg
+        self._endpoint = endpoint
+        self._corridor = corridor
+        self._keep = keep
+        self._refer = refer
+        self._lobby = lobby
+
+    async def run(self, arrived: CallArrived | None, replaces: LegId | None) -> None:
+        """Until the call is over. A mistake of ours ends this call and no other."""
+        try:
+            if arrived is None or await self._take(arrived, replaces):
+                await self._attend()
+        except Exception:
+            self._leg.log.exception("! call failed")
+            await self._give_up()
+
+    async def _give_up(self) -> None:
+        """What is left to do for a call after a mistake, which may well meet the same mistake."""
+        dialing = self._leg.dialing
+        if dialing is not None and not dialing.done():
+            dialing.set_exception(CallFailedError("internal error", 500))
+        try:
+            hang_up(self._endpoint, self._leg, "internal error")
+            await self._tell_hung_up("internal error")
+        except Exception:
+            self._leg.log.exception("! call given up")
+
+    async def _take(self, arrived: CallArrived, replaces: LegId | None) -> bool:
+        """Answers or refuses a new call; False if there is nothing more to attend to."""
+        leg, agent = self._leg, self._endpoint.agent
+        call = ArrivingCall(
+            leg.leg_id,
+            arrived.caller,
+            arrived.called,
+            arrived.offer,
+            arrived.headers,
+            arrived.trunk_id,
+            arrived.ways,
+            replaces,
+            claims_video=arrived.claims_video,
+        )
+        try:
+            async with asyncio.timeout(CORRIDOR_TIMEOUT_S), self._lobby.turn:
+                if not agent.is_arriving(leg.call):
+                    return True  # canceled while it waited: CallEnded is in the inbox
+                answer = await self._corridor.arrive(call)
+        except TimeoutError:
+            self._lobby.refused.count("late")
+            self._reject(503, "no answer in time")
+            await self._tell_hung_up("not answered in time")
+            return False
+        except BridgeError as error:
+            self._lobby.refused.count(reason_of(error))
+            self._reject(status_of(error), error.reason)
+            return False
+        try:
+            # On disk before it is on the wire: whoever was answered is answered again by the next process.
+            await self._keep(leg, agent.remember_answer(leg.call, answer))
+            agent.accept(leg.call, answer, self._endpoint.now())
+        except (NotFoundError, NotAllowedError):
+            return True  # canceled meanwhile: CallEnded is in the inbox
+        leg.acknowledged.clear()
+        self._endpoint.flush()
+        leg.log.info("= answered")
+        return True
+
+    async def _attend(self) -> None:
+        while True:
+            event = await self._leg.inbox.get()
+            if isinstance(event, CallReoffered):
+                await self._take_reoffer(event)
+            elif isinstance(event, CallAcknowledged):
+                await self._take_late_answer(event)
+            elif isinstance(event, DigitPressed | PictureWanted | RefreshDue | ReferralArrived):
+                self._tell(event)
+            elif isinstance(event, CallProgressed):
+                await self._take_progress(event)
+            elif isinstance(event, CallAnswered):
+                if self._leg.dialing is not None and not self._leg.dialing.done():
+                    self._leg.dialing.set_result(event.answer)
+            elif isinstance(event, CallEnded):
+                if event.by != "local":
+                    await self._tell_hung_up(event.reason)
+                return
+
+    def _tell(self, event: _Told) -> None:
+        leg = self._leg
+        match event:
+            case DigitPressed():
+                self._corridor.pressed(leg.leg_id, event.digit, event.duration_ms)
+            case PictureWanted():
+                self._corridor.picture_wanted(leg.leg_id)
+            case RefreshDue():
+                self._corridor.refresh(leg.leg_id)
+            case ReferralArrived():
+                self._refer(leg, event.target, event.referrer)
+            case _:
+                assert_never(event)
+
+    async def _take_progress(self, event: CallProgressed) -> None:
+        """Sound that nobody can use is not heard; a binding answer that nobody can use ends the call."""
+        try:
+            await self._corridor.progressed(self._leg.leg_id, event.status, event.answer)
+        except BridgeError as error:
+            self._leg.log.info("x early media", status=event.status, reason=error.reason)
+            if event.binding:
+                hang_up(self._endpoint, self._leg, error.reason)
+
+    async def _take_late_answer(self, event: CallAcknowledged) -> None:
+        """The ACK cannot be refused: an answer nobody can use ends a call in which nothing was agreed before it."""
+        if not event.owed:
+            return
+        try:
+            await self._corridor.late_answer(self._leg.leg_id, event.answer)
+        except NegotiationError as error:
+            hang_up(self._endpoint, self._leg, error.reason)
+            await self._tell_hung_up(error.reason)
+
+    async def _take_reoffer(self, event: CallReoffered) -> None:
+        leg, agent = self._leg, self._endpoint.agent
+        answer, status, reason = "", 200, ""
+        try:
+            async with asyncio.timeout(CORRIDOR_TIMEOUT_S):
+                answer = await self._corridor.reoffer(leg.leg_id, event.offer)
+        except TimeoutError:
+            status, reason = 500, "no answer in time"
+        except ConflictError as error:
+            status, reason = 491, error.reason  # an offer of ours is in the making
+        except BridgeError as error:
+            status, reason = status_of(error), error.reason
+        try:
+            if status == 200:
+                agent.answer_reinvite(leg.call, answer, self._endpoint.now())
+            else:
+                agent.reject_reinvite(leg.call, status, self._endpoint.now(), reason)
+            if agent.awaits_ack(leg.call):  # the answer to an UPDATE gets none
+                leg.acknowledged.clear()
+        except (NotFoundError, NotAllowedError):
+            return  # hung up or taken back meanwhile
+        self._endpoint.flush()
+
+    async def _tell_hung_up(self, reason: str) -> None:
+        await self._corridor.hung_up(self._leg.leg_id, reason)
+
+    def _reject(self, status: int, reason: str) -> None:
+        leg, endpoint = self._leg, self._endpoint
+        leg.log.info("x call refused", status=status, reason=reason)
+        try:
+            endpoint.agent.reject(
+                leg.call, status, endpoint.now(), reason, RETRY_AFTER_S if status == 503 else None
+            )
+        except (NotFoundError, NotAllowedError):
+            return  # canceled meanwhile
+        endpoint.flush()
+
+
+def hang_up(endpoint: SipEndpoint, leg: CallLeg, reason: str) -> None:
+    """By BYE, CANCEL or a refusal, as the state of the call asks; nothing if it is over."""
+    try:
+        endpoint.agent.hang_up(leg.call, reason, endpoint.now())
+    except NotFoundError:
+        return
+    endpoint.flush()

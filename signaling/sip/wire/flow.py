@@ -1,0 +1,80 @@
+"""Where a SIP message came from or goes to (RFC 3261 section 18, RFC 3581)."""
+
+import ipaddress
+from enum import StrEnum
+
+import msgspec
+
+from signaling.sip.wire.uri import SipUri
+
+DEFAULT_PORT = 5060  # RFC 3261 section 19.1.2
+DEFAULT_TLS_PORT = 5061
+UDP = "udp"
+TCP = "tcp"
+TLS = "tls"
+TRANSPORTS = (UDP, TCP, TLS)
+
+
+class Lookup(StrEnum):
+    """What is asked about a name (RFC 3263 section 4)."""
+
+    ADDRESS = "address"  # transport and port are known
+    SERVICE = "service"  # the transport is
+    ANY = "any"  # neither; what the flow says of them is what is taken without an answer
+
+
+class Flow(msgspec.Struct, frozen=True, gc=False):
+    """A transport and a remote address. `connection` is the endpoint's number of a TCP or TLS connection.
+
+    0 means any connection to that address: the endpoint opens one if there is none. When the numbered
+    connection is gone, the endpoint falls back to the address (section 18.2.2). `name` is the domain whose
+    certificate must be shown over TLS (RFC 5922), where it is not `host`. `lookup` is for a `host` that is a name.
+    """
+
+    transport: str
+    host: str
+    port: int
+    connection: int = 0
+    name: str = ""
+    lookup: Lookup = Lookup.ADDRESS
+
+    @property
+    def reliable(self) -> bool:
+        return self.transport != UDP
+
+
+def flow_to(uri: SipUri) -> Flow:
+    """Where a request to `uri` goes: its host and port as they stand, and what is still to be looked up."""
+    asked = transport_of(uri)
+    transport = asked or (TLS if uri.scheme == "sips" else UDP)
+    host = uri.parameter("maddr") or uri.host
+    name = uri.host if transport == TLS and host != uri.host else ""
+    lookup = Lookup.ADDRESS
+    if uri.port is None and not is_numeric(host):
+        lookup = Lookup.SERVICE if asked else Lookup.ANY
+    return Flow(transport, host, uri.port or default_port(transport), name=name, lookup=lookup)
+
+
+def is_numeric(host: str) -> bool:
+    """An address, not a name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def is_available(uri: SipUri) -> bool:
+    """Whether there is a transport for `uri` here; a sips URI needs one that is encrypted (section 26.2.2)."""
+    transport = flow_to(uri).transport
+    return transport == TLS if uri.scheme == "sips" else transport in TRANSPORTS
+
+
+def transport_of(uri: SipUri) -> str:
+    """The transport a URI asks for, "" if it leaves it open. `sips` over TCP is TLS (section 26.2.2)."""
+    transport = (uri.parameter("transport") or "").lower()
+    return TLS if uri.scheme == "sips" and transport == TCP else transport
+
+
+def default_port(transport: str) -> int:
+    return DEFAULT_TLS_PORT if transport == TLS else DEFAULT_PORT

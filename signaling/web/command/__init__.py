@@ -1,0 +1,1 @@
+"""From a parsed command to the switchboard's method; websocket and REST both come here."""

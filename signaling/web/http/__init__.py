@@ -1,0 +1,1 @@
+"""What every HTTP exchange has: its bounds, its errors, its figures."""

@@ -1,0 +1,116 @@
+"""What was told lately, kept for desktops whose socket dropped: each gets what it missed, once."""
+
+from collections import deque
+from typing import NamedTuple
+
+import msgspec
+
+from bridge.switchboard.doors import Audience
+from bridge.switchboard.event import DesktopEvent, InteractionUpdated, OfferMade, OfferUpdated
+from signaling.web.protocol.event import serialize_event
+
+EVENTS_MAX = 10_000  # minutes of a busy desk
+CHARACTERS_MAX = 32 * 1024 * 1024
+USUAL_CHARACTERS = 2_000  # of an event beside the attributes it carries, which may be much more
+RESUME_MAX_EVENTS = 500  # half of a session's queue; who missed more reads the lists anew
+
+
+class Place(NamedTuple):
+    """Where an event stands: its journal number, and which of the events with that number it is."""
+
+    number: int
+    part: int
+
+
+# Ten thousand of them stay for minutes: the collector need not look at what can be in no circle.
+class Told(msgspec.Struct, gc=False):
+    """One event, and who could see it. Most are nobody's to miss: the text is written when it is asked for.
+
+    `written` is the text if there is one already.
+    """
+
+    place: Place
+    event: DesktopEvent
+    audience: Audience
+    written: str = ""
+    characters: int = 0
+
+    def __post_init__(self) -> None:
+        self.characters = len(self.written) or _expected_characters(self.event)
+
+    @property
+    def text(self) -> str:
+        self.written = self.written or serialize_event(self.event, self.place.part)
+        return self.written
+
+
+class Numbering:
+    """Tells events of one journal number apart, in the order in which they are told."""
+
+    __slots__ = ("_last",)
+
+    def __init__(self) -> None:
+        self._last = Place(0, 0)
+
+    def place(self, number: int) -> Place:
+        part = self._last.part + 1 if number == self._last.number else 0
+        self._last = Place(number, part)
+        return self._last
+
+
+class History:
+    """The newest events of one boot, bounded by count and size; `dropped` counts those that gave way."""
+
+    __slots__ = ("_characters", "_floor", "_newest", "_told", "boot_id", "dropped")
+
+    def __init__(self, boot_id: str = "") -> None:
+        self.boot_id = boot_id
+        self._told: deque[Told] = deque()
+        self._characters = 0
+        self._floor: Place | None = None  # everything after it is here
+        self._newest = Place(0, 0)
+        self.dropped = 0
+
+    @property
+    def newest(self) -> Place:
+        """Of what was told so far, by this process or the one before."""
+        return self._newest
+
+    def begin(self, last_number: int) -> None:
+        """An earlier process told events up to `last_number`; they are not here."""
+        if self._floor is None:
+            # Whatever its parts were: numbers of this process are higher.
+            self._floor = self._newest = Place(last_number, 0)
+
+    def add(self, told: Told) -> None:
+        if self._floor is None:
+            self.begin(told.place.number - 1)
+        self._told.append(told)
+        self._newest = told.place
+        self._characters += told.characters
+        while len(self._told) > EVENTS_MAX or self._characters > CHARACTERS_MAX:
+            oldest = self._told.popleft()
+            self._characters -= oldest.characters
+            self._floor = oldest.place
+            self.dropped += 1
+
+    def since(self, place: Place) -> tuple[Told, ...] | None:
+        """What was told after `place`; None if that cannot be said completely."""
+        if self._floor is None or place.number < self._floor.number or place > self._newest:
+            return None
+        if place.number == self._floor.number and place < self._floor:
+            return None
+        missed: list[Told] = []
+        for told in reversed(self._told):
+            if told.place <= place:
+                break
+            missed.append(told)
+        return tuple(reversed(missed))
+
+
+def _expected_characters(event: DesktopEvent) -> int:
+    if isinstance(event, InteractionUpdated):
+        return USUAL_CHARACTERS + sum(map(len, event.interaction.attributes.values()))
+    if isinstance(event, OfferMade | OfferUpdated):
+        return USUAL_CHARACTERS + sum(map(len, event.offer.attributes.values()))
+    return USUAL_CHARACTERS
