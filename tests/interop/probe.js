@@ -42,6 +42,26 @@
     return [bytes[0], (bytes[1] << 8) | bytes[2]];
   }
 
+  // Draws what a camera shows: picture id and counter above, below a grey that moves, so that the encoder has work.
+  probe.compose = (canvas, pictureId, counter) => {
+    const context = canvas.getContext("2d");
+    const bytes = [pictureId, counter >> 8, counter & 0xff];
+    bytes.push(crc8(bytes));
+    const [width, height] = [canvas.width / COLUMNS, canvas.height / 2 / ROWS];
+    const fill = (level, x, y) => {
+      // Luma is limited to 16-235 in a film, RGB is not.
+      const full = Math.round(((level - 16) * 255) / 219);
+      context.fillStyle = `rgb(${full}, ${full}, ${full})`;
+      context.fillRect(Math.round(x * width), Math.round(y * height), Math.ceil(width), Math.ceil(height));
+    };
+    for (let row = 0; row < ROWS; row++) {
+      for (let column = 0; column < COLUMNS; column++) {
+        fill((bytes[row] >> (7 - column)) & 1 ? BRIGHT : DARK, column, row);
+        fill(60 + ((16 * (row + column) + 3 * counter) % 128), column, row + ROWS);
+      }
+    }
+  };
+
   async function watch(track) {
     const canvas = new OffscreenCanvas(320, 240);
     const context = canvas.getContext("2d", { willReadFrequently: true });

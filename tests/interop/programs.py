@@ -16,6 +16,7 @@ DEBIAN_PACKAGES = {
     "sipp": "sip-tester",
     "kamailio": "kamailio",
     "chromium": "chromium",
+    "firefox-esr": "firefox-esr",
     "exim4": "exim4-daemon-light",
     "ffmpeg": "ffmpeg",
     "systemd-analyze": "systemd",
