@@ -1,7 +1,7 @@
 """The desk: one writer over interactions, offers and experts together, in synchronous steps."""
 
 import heapq
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -26,6 +26,7 @@ from bridge.desk import (
 )
 from bridge.desk.account import Account, Registration, Standing
 from bridge.desk.call_failure import failure_of
+from bridge.desk.deadline import deadlines_of
 from bridge.desk.expert import Expert
 from bridge.desk.fact import apply
 from bridge.desk.figures import QueueFigures
@@ -38,7 +39,6 @@ from bridge.desk.participant import ParticipantState
 from bridge.desk.policy import DeskPolicy
 from bridge.desk.queue import Profile, Queue, default_queue
 from bridge.desk.restart import restart
-from bridge.desk.seat import SeatState
 from bridge.desk.seating import miss
 from bridge.desk.settlement import settle
 from bridge.desk.snapshot import DeskSnapshot
@@ -59,7 +59,7 @@ class Desk:
     of a command, and what follows from it, at once. `timer` says when `ExpireDeadlines` is due next.
     """
 
-    __slots__ = ("_deadlines", "_ids", "_policy", "_state")
+    __slots__ = ("_deadlines", "_ids", "_policy", "_rang_for", "_state")
 
     def __init__(self, policy: DeskPolicy, ids: IdSource) -> None:
         self._policy = policy
@@ -67,6 +67,7 @@ class Desk:
         self._state = DeskState(policy.ended_kept)
         self._declare_configured()
         self._deadlines: list[float] = []
+        self._rang_for: Mapping[OfferId, UserId] = {}
 
     def step(self, command: commands.DeskCommand, now: float) -> tuple[events.DeskEvent, ...]:
         """Carries out `command`. A refusal raises a BridgeError and has changed nothing."""
@@ -77,6 +78,7 @@ class Desk:
         run_flows(step)
         match_waiting(step)
         self._note_deadlines(step.events)
+        self._rang_for = step.rang_for
         for at in step.wakes:
             heapq.heappush(self._deadlines, at)
         return tuple(step.events)
@@ -133,6 +135,10 @@ class Desk:
     def offer_to(self, user_id: UserId) -> Offer | None:
         """The live offer that rings for `user_id`."""
         return self._state.offer_to(user_id)
+
+    def rang_for(self, offer_id: OfferId) -> UserId | None:
+        """Whom an offer rang for that ended in the last step."""
+        return self._rang_for.get(offer_id)
 
     def offers(self) -> tuple[Offer, ...]:
         """All live offers."""
@@ -225,7 +231,7 @@ class Desk:
 
     def _note_deadlines(self, recorded: Iterable[events.DeskEvent]) -> None:
         for event in recorded:
-            for at in _deadlines_of(event, self._policy, self._state):
+            for at in deadlines_of(event, self._policy, self._state):
                 heapq.heappush(self._deadlines, at)
 
 
@@ -258,57 +264,6 @@ def _expire_connections(step: Step) -> None:
                 miss(step, participant.user_id, MEDIA_MISSING)
         if overdue:
             settle(step, interaction_id)
-
-
-def _deadlines_of(event: events.DeskEvent, policy: DeskPolicy, state: DeskState) -> Iterator[float]:
-    match event:
-        case events.SeatOpened() | events.SeatQueued() | events.PositionAnnounced() | events.SeatRanked():
-            yield from _deadlines_in_queue(event, state)
-        case events.CallbackMoved() if event.dial_by is not None:
-            yield event.dial_by
-        case events.FlowWaits() if event.due_at is not None:
-            yield event.due_at
-        case events.ParticipantMoved():
-            yield from (at for at in (event.connect_by, event.wrap_up_by) if at is not None)
-        case events.PresenceChanged() | events.ProfileSet() | events.QueueDeclared():
-            yield event.at  # a queue may have lost the last who serves it, or changed its limits
-        case (
-            events.OfferMade()
-            | events.CompanionLinkCreated()
-            | events.TransferStarted()
-            | events.TransferMoved()
-        ):
-            yield event.expires_at
-        case events.DesktopLost():
-            yield event.at + policy.reconnect_grace_s
-        case events.SeatMoved() if event.state is SeatState.OPEN:
-            yield event.at  # a limit may have been met while it rang
-            if event.declined_by is not None:
-                yield event.at + policy.decline_rest_s  # then the seat may ring there again
-        case _:
-            return
-
-
-def _deadlines_in_queue(
-    event: events.SeatOpened | events.SeatQueued | events.PositionAnnounced | events.SeatRanked,
-    state: DeskState,
-) -> Iterator[float]:
-    if isinstance(event, events.SeatRanked):
-        yield event.not_before
-        return
-    queue = state.queues.get(event.queue_id) if event.queue_id is not None else None
-    if queue is None:
-        return
-    if queue.announce_every_s > 0:
-        yield event.at + queue.announce_every_s
-    if isinstance(event, events.PositionAnnounced):
-        return
-    if queue.leave_when_empty and not queue.join_empty:
-        yield event.at  # who came by overflow was not stopped at the door
-    for wait_s in queue.longest_wait_s():
-        yield event.at + wait_s
-    if isinstance(event, events.SeatOpened) and event.not_before > event.at:
-        yield event.not_before
 
 
 # The annotation is wide because each step takes its own command; the keys keep them apart.

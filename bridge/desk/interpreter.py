@@ -31,6 +31,9 @@ MOVES_MAX = 100  # steps of one run at one instant; the check at load makes sure
 CALLED_BACK = "the customer is called back"
 MET = "somebody is with the caller"
 
+# What can mean something to a run as it is; a callback ends it at whatever is told next.
+_HEARD = frozenset({events.ParticipantMoved, *(event_type for _, event_type in RECEIVE)})
+
 
 def begin_run(
     step: Step, interaction_id: InteractionId, flow: Flow, by: str, trigger: FlowTrigger
@@ -51,8 +54,11 @@ def run_flows(step: Step) -> None:
         event: Any = step.events[told]
         told += 1
         interaction_id = getattr(event, "interaction_id", None)
-        if interaction_id in step.state.flowing:
-            for run in step.interaction(event.interaction_id).flows:
+        if interaction_id not in step.state.flowing:
+            continue
+        interaction = step.interaction(event.interaction_id)
+        if type(event) in _HEARD or interaction.live_callback is not None:
+            for run in interaction.flows:
                 _receive(step, event.interaction_id, run, event)
 
 

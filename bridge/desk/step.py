@@ -10,7 +10,7 @@ from bridge.desk.participant import MediaType, Participant, ParticipantRole, Par
 from bridge.desk.policy import DeskPolicy
 from bridge.desk.seat import Seat, SeatState, SeatTrigger
 from bridge.desk.state import DeskState
-from bridge.ids import IdSource, InteractionId, ParticipantId, QueueId, SeatId, UserId
+from bridge.ids import IdSource, InteractionId, OfferId, ParticipantId, QueueId, SeatId, UserId
 
 SYSTEM = "system"  # `by` of what no user asked for
 
@@ -30,7 +30,7 @@ class Step:
     A step first checks everything that may refuse it and only then records: a refusal changes nothing.
     """
 
-    __slots__ = ("events", "ids", "now", "policy", "state", "wakes")
+    __slots__ = ("events", "ids", "now", "policy", "rang_for", "state", "wakes")
 
     def __init__(self, state: DeskState, ids: IdSource, policy: DeskPolicy, now: float) -> None:
         self.state = state
@@ -39,6 +39,7 @@ class Step:
         self.now = now
         self.events: list[events.DeskEvent] = []
         self.wakes: list[float] = []
+        self.rang_for: dict[OfferId, UserId] = {}  # the offers that ended
 
     def record(self, event: events.DeskEvent) -> None:
         apply(self.state, event)
@@ -106,6 +107,7 @@ class Step:
 
     def end_offer(self, offer: Offer, trigger: OfferTrigger, reason: str, *, missed: bool = False) -> None:
         state = offer.next_state(trigger)
+        self.rang_for[offer.offer_id] = offer.user_id
         self.record(events.OfferEnded(self.now, offer.interaction_id, offer.offer_id, state, reason, missed))
 
     def offer_for(self, seat_id: SeatId) -> Offer | None:

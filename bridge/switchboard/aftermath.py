@@ -1,7 +1,7 @@
 """What a step is followed by: rows in its commit, then performance, the parts it concerns, and the desktops."""
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Collection, Sequence
+from typing import ClassVar, Protocol
 
 import structlog
 
@@ -21,8 +21,10 @@ log = structlog.get_logger()
 class Follower(Protocol):
     """A part that does more about some events than performing the interaction's state."""
 
+    concerns: ClassVar[Collection[type[DeskEvent]]]  # the types of events that `receive` is told of
+
     def receive(self, event: DeskEvent, interaction: Interaction) -> None:
-        """`event` is committed, and `interaction` as it is after its step. Most events are none of its."""
+        """`event` is committed, and `interaction` as it is after its step."""
         ...
 
 
@@ -38,13 +40,15 @@ class Aftermath:
         self._conductor = conductor
         self._announcer = announcer
         self._snapshots = snapshots
-        self._followers: Sequence[Follower] = ()
+        self._followers: dict[type[DeskEvent], list[Follower]] = {}
         self._outbox: Outbox | None = None
         self._notices: NoticeOutbox | None = None
 
     def follow(self, *followers: Follower) -> None:
         """Called once, before the first step: the followers need the ledger first."""
-        self._followers = followers
+        for follower in followers:
+            for event_type in follower.concerns:
+                self._followers.setdefault(event_type, []).append(follower)
 
     def attach(self, outbox: Outbox | None, notices: NoticeOutbox | None) -> None:
         self._outbox = outbox
@@ -66,9 +70,12 @@ class Aftermath:
         for interaction in committed.interactions.values():
             self._conductor.touch(interaction)
         for event in committed.events:
+            followers = self._followers.get(type(event))
+            if followers is None:
+                continue  # most are nobody's business
             interaction_id = interaction_of(event)
             if interaction_id is not None:
-                for follower in self._followers:
+                for follower in followers:
                     follower.receive(event, committed.interactions[interaction_id])
         try:
             self._announcer.announce()

@@ -1,8 +1,10 @@
 """Callbacks: asked for by users, called in by the desk, made through the SIP door and told back to the desk."""
 
 import asyncio
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import ClassVar
 
 import structlog
 
@@ -39,6 +41,8 @@ class Callbacks:
 
     A callback that is canceled, or whose time is over, cancels its call.
     """
+
+    concerns: ClassVar[Collection[type[DeskEvent]]] = (CallbackMoved,)
 
     __slots__ = ("_calls", "_desktops", "_dialer", "_due", "_made_for", "_wake", "_wiring")
 

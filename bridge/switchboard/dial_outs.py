@@ -1,7 +1,9 @@
 """Participants on phones: their calls are made through the SIP door and told back to the desk."""
 
 import asyncio
+from collections.abc import Collection
 from contextlib import suppress
+from typing import ClassVar
 
 import structlog
 
@@ -25,6 +27,8 @@ class DialOuts:
 
     A participant that is taken out, or whose interaction ends, takes its call along: no phone rings for nobody.
     """
+
+    concerns: ClassVar[Collection[type[DeskEvent]]] = (events.ParticipantDialed, events.ParticipantMoved)
 
     __slots__ = ("_calls", "_dialer", "_due", "_outcomes", "_wake", "_wiring")
 

@@ -1,8 +1,9 @@
 """Use cases of flows: started and stopped by users and by digits; their prompts are played, and reported back."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import ClassVar
 
 from bridge.desk import commands, events
 from bridge.desk.flow import Flow, FlowKind
@@ -31,7 +32,9 @@ class Started:
 
 
 class Flows:
-    """`receive` is told of every committed event; prompts the desk asks for are played and told to it."""
+    """`receive` is told of committed events; prompts the desk asks for are played and told to it."""
+
+    concerns: ClassVar[Collection[type[events.DeskEvent]]] = (events.PromptStarted, events.PromptStopped)
 
     __slots__ = ("_desktops", "_dialed", "_wiring")
 

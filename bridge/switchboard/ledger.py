@@ -1,8 +1,9 @@
 """From a command to its effects: one desk step, the journal, and only then what others get to see."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, get_args
 
 from bridge.clock import Clock
 from bridge.desk import events
@@ -12,11 +13,27 @@ from bridge.desk.desk import Desk
 from bridge.desk.events import DeskEvent
 from bridge.desk.expert import Expert
 from bridge.desk.interaction import Interaction
-from bridge.ids import InteractionId, OfferId, UserId
+from bridge.ids import InteractionId, UserId
 from bridge.journal.journal import Journal
 from bridge.journal.record import interaction_of
 from bridge.journal.schema import Write
 from bridge.switchboard.receipt import current_receipt
+
+# Of every event of a call it is asked whom it concerns: a set says so at once, type after type does not.
+_ABOUT_AN_ACCOUNT = frozenset(get_args(events.AccountEvent))
+_ABOUT_A_PARTICIPANT = frozenset(
+    {events.ParticipantAdded, events.ParticipantMoved, events.ParticipantAssigned}
+)
+_ABOUT_A_USER = frozenset(
+    {
+        events.OfferMade,
+        events.PresenceChanged,
+        events.DesktopLost,
+        events.DesktopReturned,
+        events.ReadinessChanged,
+        events.ProfileSet,
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -61,14 +78,13 @@ class Ledger:
         self, command: DeskCommand, beside: Sequence[Write] = ()
     ) -> tuple[tuple[DeskEvent, ...], "asyncio.Future[None] | None"]:
         """Raises what the desk raises; then nothing has changed. `beside` goes into the step's commit."""
-        ringing = {offer.offer_id: offer.user_id for offer in self._desk.offers()}
         happened = self._desk.step(command, self._clock.now())
         self._on_stepped()
         receipt = current_receipt()
         answer = receipt.writes(changed=bool(happened)) if receipt is not None else ()
         if not happened:
             return (), self._journal.append((), _nothing, lambda _numbers: answer) if answer else None
-        committed = self._snapshot(happened, ringing)
+        committed = self._snapshot(happened)
         durable = self._journal.append(
             happened,
             lambda numbers: self._on_committed(committed(numbers)),
@@ -98,51 +114,39 @@ class Ledger:
         else:
             await asyncio.shield(durable)
 
-    def _snapshot(
-        self, happened: tuple[DeskEvent, ...], ringing: Mapping[OfferId, UserId]
-    ) -> Callable[[tuple[int, ...]], Committed]:
+    def _snapshot(self, happened: tuple[DeskEvent, ...]) -> Callable[[tuple[int, ...]], Committed]:
+        desk = self._desk
         touched = {interaction_of(event) for event in happened}
-        interactions = {id_: self._desk.interaction(id_) for id_ in touched if id_ is not None}
-        known = self._desk.expert_or_none
-        users = {user_id for event in happened for user_id in _users_of(event, interactions, ringing)}
-        experts = {user_id: expert for user_id in users if (expert := known(user_id)) is not None}
-        busy = frozenset(user_id for user_id in experts if self._desk.is_busy(user_id))
-        wrapping_up = frozenset(user_id for user_id in experts if self._desk.is_wrapping_up(user_id))
+        interactions = {id_: desk.interaction(id_) for id_ in touched if id_ is not None}
+        users = {self._user_of(event, interactions) for event in happened}
+        experts = {
+            user_id: expert
+            for user_id in users
+            if user_id is not None and (expert := desk.expert_or_none(user_id)) is not None
+        }
+        busy = frozenset(user_id for user_id in experts if desk.is_busy(user_id))
+        wrapping_up = frozenset(user_id for user_id in experts if desk.is_wrapping_up(user_id))
         registrations = {
-            event.user_id: self._desk.registration(event.user_id)
+            event.user_id: desk.registration(event.user_id)
             for event in happened
-            if isinstance(event, events.AccountEvent)
+            if type(event) in _ABOUT_AN_ACCOUNT and isinstance(event, events.AccountEvent)
         }
         return lambda numbers: Committed(
             numbers, happened, interactions, experts, busy, wrapping_up, registrations
         )
 
+    def _user_of(self, event: Any, interactions: Mapping[InteractionId, Interaction]) -> UserId | None:
+        """Whose view as a user may have changed."""
+        kind = type(event)
+        user_id: UserId | None = None
+        if kind in _ABOUT_A_PARTICIPANT:
+            user_id = interactions[event.interaction_id].participant(event.participant_id).user_id
+        elif kind in _ABOUT_A_USER:
+            user_id = event.user_id
+        elif kind is events.OfferEnded:
+            user_id = self._desk.rang_for(event.offer_id)
+        return user_id
+
 
 def _nothing(_numbers: tuple[int, ...]) -> None:
     """A step without events has nobody to tell."""
-
-
-def _users_of(
-    event: DeskEvent,
-    interactions: Mapping[InteractionId, Interaction],
-    ringing: Mapping[OfferId, UserId],
-) -> Iterator[UserId]:
-    """Whose view as a user may have changed."""
-    match event:
-        case (
-            events.OfferMade()
-            | events.PresenceChanged()
-            | events.DesktopLost()
-            | events.DesktopReturned()
-            | events.ReadinessChanged()
-            | events.ProfileSet()
-        ):
-            yield event.user_id
-        case events.OfferEnded() if event.offer_id in ringing:
-            yield ringing[event.offer_id]
-        case events.ParticipantAdded() | events.ParticipantMoved() | events.ParticipantAssigned():
-            participant = interactions[event.interaction_id].participant(event.participant_id)
-            if participant.user_id is not None:
-                yield participant.user_id
-        case _:
-            return

@@ -1,5 +1,8 @@
 """Use cases of prompts: played when somebody asks or the queue has its turn, and told of when they end."""
 
+from collections.abc import Collection
+from typing import ClassVar
+
 from bridge.desk import events
 from bridge.desk.events import DeskEvent
 from bridge.desk.interaction import Interaction
@@ -18,7 +21,9 @@ from bridge.switchboard.wiring import Wiring
 
 
 class Prompts:
-    """`receive` is told of every committed event, `ended` of every end of a playback. Flows play theirs alone."""
+    """`receive` is told of committed events, `ended` of every end of a playback. Flows play theirs alone."""
+
+    concerns: ClassVar[Collection[type[DeskEvent]]] = (events.PositionAnnounced, events.ParticipantMoved)
 
     __slots__ = ("_desktops", "_flows", "_wiring")
 

@@ -1,0 +1,102 @@
+"""The instants that an event makes the desk look again at: `DEADLINES` says which, by the type of the event."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from bridge.desk import events
+from bridge.desk.policy import DeskPolicy
+from bridge.desk.seat import SeatState
+from bridge.desk.state import DeskState
+
+
+def deadlines_of(event: events.DeskEvent, policy: DeskPolicy, state: DeskState) -> Iterable[float]:
+    """Early ones are harmless; most events have none."""
+    find = DEADLINES.get(type(event))
+    return find(event, policy, state) if find is not None else ()
+
+
+def _in_queue(
+    event: events.SeatOpened | events.SeatQueued | events.PositionAnnounced,
+    _policy: DeskPolicy,
+    state: DeskState,
+) -> Iterator[float]:
+    queue = state.queues.get(event.queue_id) if event.queue_id is not None else None
+    if queue is None:
+        return
+    if queue.announce_every_s > 0:
+        yield event.at + queue.announce_every_s
+    if isinstance(event, events.PositionAnnounced):
+        return
+    if queue.leave_when_empty and not queue.join_empty:
+        yield event.at  # who came by overflow was not stopped at the door
+    for wait_s in queue.longest_wait_s():
+        yield event.at + wait_s
+    if isinstance(event, events.SeatOpened) and event.not_before > event.at:
+        yield event.not_before
+
+
+def _seat_moved(event: events.SeatMoved, policy: DeskPolicy, _state: DeskState) -> Iterator[float]:
+    if event.state is SeatState.OPEN:
+        yield event.at  # a limit may have been met while it rang
+        if event.declined_by is not None:
+            yield event.at + policy.decline_rest_s  # then the seat may ring there again
+
+
+def _participant_moved(
+    event: events.ParticipantMoved, _policy: DeskPolicy, _state: DeskState
+) -> Iterable[float]:
+    return [at for at in (event.connect_by, event.wrap_up_by) if at is not None]
+
+
+def _seat_ranked(event: events.SeatRanked, _policy: DeskPolicy, _state: DeskState) -> Iterable[float]:
+    return (event.not_before,)
+
+
+def _callback_moved(event: events.CallbackMoved, _policy: DeskPolicy, _state: DeskState) -> Iterable[float]:
+    return () if event.dial_by is None else (event.dial_by,)
+
+
+def _flow_waits(event: events.FlowWaits, _policy: DeskPolicy, _state: DeskState) -> Iterable[float]:
+    return () if event.due_at is None else (event.due_at,)
+
+
+def _desktop_lost(event: events.DesktopLost, policy: DeskPolicy, _state: DeskState) -> Iterable[float]:
+    return (event.at + policy.reconnect_grace_s,)
+
+
+def _at_once(
+    event: events.PresenceChanged | events.ProfileSet | events.QueueDeclared,
+    _policy: DeskPolicy,
+    _state: DeskState,
+) -> Iterable[float]:
+    """A queue may have lost the last who serves it, or changed its limits."""
+    return (event.at,)
+
+
+def _expires(
+    event: events.OfferMade | events.CompanionLinkCreated | events.TransferStarted | events.TransferMoved,
+    _policy: DeskPolicy,
+    _state: DeskState,
+) -> Iterable[float]:
+    return (event.expires_at,)
+
+
+# The annotation is wide because each function takes its own events; the keys keep them apart.
+DEADLINES: dict[type, Callable[[Any, DeskPolicy, DeskState], Iterable[float]]] = {
+    events.SeatOpened: _in_queue,
+    events.SeatQueued: _in_queue,
+    events.PositionAnnounced: _in_queue,
+    events.SeatRanked: _seat_ranked,
+    events.SeatMoved: _seat_moved,
+    events.ParticipantMoved: _participant_moved,
+    events.CallbackMoved: _callback_moved,
+    events.FlowWaits: _flow_waits,
+    events.DesktopLost: _desktop_lost,
+    events.PresenceChanged: _at_once,
+    events.ProfileSet: _at_once,
+    events.QueueDeclared: _at_once,
+    events.OfferMade: _expires,
+    events.CompanionLinkCreated: _expires,
+    events.TransferStarted: _expires,
+    events.TransferMoved: _expires,
+}
