@@ -54,8 +54,14 @@ class Browsers:
             raise PlaneLostError("the media worker is not ready; try again in a moment")
         ready = self._ready
         fingerprint = f"{ready.fingerprint.algorithm} {ready.fingerprint.value}"
-        every_s = self._wiring.policy.prove_every_s
-        return MediaProbe(ready.ice_candidates, ready.probe.ufrag, ready.probe.pwd, fingerprint, every_s)
+        return MediaProbe(
+            ready.ice_candidates,
+            ready.probe.ufrag,
+            ready.probe.pwd,
+            fingerprint,
+            self._wiring.policy.prove_every_s,
+            self._wiring.desk.asks_for_proofs,
+        )
 
     # --- offer and answer ---------------------------------------------------------------------------------
 

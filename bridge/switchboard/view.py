@@ -301,7 +301,7 @@ class TimelineView:
 class MediaProbe:
     """A peer at the bridge's media port that answers connectivity checks (RFC 8445) and carries nothing.
 
-    `prove_every_s` is how often to check, and to prove oneself.
+    `prove_every_s` is how often to check, and to prove oneself; `proof_required`, whether who fails is offered nothing.
     """
 
     candidates: tuple[str, ...]
@@ -309,6 +309,7 @@ class MediaProbe:
     ice_pwd: str
     fingerprint: str
     prove_every_s: float
+    proof_required: bool
 
 
 @dataclass(frozen=True)

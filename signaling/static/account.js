@@ -2,7 +2,7 @@
 
 import { attempt, may, socket } from "./bridge.js";
 import { build, element, keep, showBadge, showPressed } from "./part.js";
-import { changed, state, watch } from "./state.js";
+import { changed, state, watch, whenForgotten } from "./state.js";
 
 const ROLES = { agent: "agent", sme: "expert", supervisor: "supervisor", administrator: "administrator" };
 const PAGE = 200;
@@ -45,8 +45,7 @@ class AccountRow {
 }
 
 function showAccounts() {
-  if ($("accounts").hidden) return;
-  const ids = [...state.accounts.keys()].sort();
+  const ids = $("accounts").hidden ? [] : [...state.accounts.keys()].sort();
   keep($("account-rows"), rows, ids, (id) => new AccountRow(id));
   for (const id of ids) rows.get(id).show(state.accounts.get(id));
   $("new-account").hidden = !may("user:write");
@@ -90,10 +89,16 @@ function showStanding(account) {
 /** Closes the form, says what was done, and puts the focus where it came from. */
 function closeForm(said = "") {
   const { userId } = chosen ?? {};
-  $("account-editor").hidden = true;
+  putAway();
   $("accounts-said").textContent = said;
   (rows.get(userId)?.change ?? $("new-account")).focus();
+}
+
+function putAway() {
   chosen = null;
+  $("account-editor").hidden = true;
+  $("account-title").textContent = $("accounts-said").textContent = "";
+  for (const form of [$("account-form"), $("account-password-form")]) form.reset();
 }
 
 /** "Billing 5, Video_Escalation 3" as {name: level}; null if it is no such list. */
@@ -182,3 +187,4 @@ $("account-password-form").addEventListener("submit", (event) => {
   setPassword();
 });
 watch(showAccounts);
+whenForgotten(putAway);

@@ -7,7 +7,7 @@ import { clearNotices, notify } from "./notice.js";
 import { readiness } from "./presence.js";
 import { loadSidebar } from "./sidebar.js";
 import { SignIn } from "./signin.js";
-import { changed, state } from "./state.js";
+import { changed, forget, state } from "./state.js";
 
 // Longer than the bridge waits for a lost desktop: by then a call of somebody who was signed out is handed over.
 const LINGER_MS = 15_000;
@@ -50,9 +50,12 @@ async function signedOut(reason) {
     await enter(token);
     return;
   }
+  clearNotices();
   notify("error", `Signed out: ${reason}. Sign in again.`);
   setTimeout(() => {
-    if (!socket.identity) dropLegs();
+    if (socket.identity) return;
+    forgetPerson();
+    changed();
   }, LINGER_MS);
 }
 
@@ -74,6 +77,8 @@ export function signOut() {
 
 function leave() {
   session.forget();
+  clearNotices();
+  $("user").value = "";
   forgetPerson();
   readiness.want(false);
   socket.close();
@@ -81,9 +86,9 @@ function leave() {
 }
 
 function forgetPerson() {
+  person = null;
   dropLegs();
-  state.presence = { presence: "offline", role: "agent" };
-  for (const map of [state.offers, state.interactions, state.wrapUps, state.users, state.accounts, state.queues, state.flows, state.calls]) map.clear();
+  forget();
 }
 
 /** After signing in or coming back. With its place in the events kept, what was missed comes by itself. */

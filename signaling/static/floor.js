@@ -78,14 +78,13 @@ export function noteCall(interaction) {
 }
 
 function showFloor() {
-  if (socket.identity === null) return;
   $("queues").hidden = state.queues.size === 0;
   keep($("queue-rows"), queueRows, [...state.queues.keys()], () => new QueueRow());
   for (const [id, row] of queueRows) row.show(state.queues.get(id));
   $("all-calls").hidden = !may("interaction:supervise");
-  if ($("all-calls").hidden) return;
-  $("no-calls").hidden = state.calls.size > 0;
-  keep($("call-rows"), callRows, [...state.calls.keys()], (id) => new CallRow(id));
+  const calls = $("all-calls").hidden ? [] : [...state.calls.keys()];
+  $("no-calls").hidden = calls.length > 0;
+  keep($("call-rows"), callRows, calls, (id) => new CallRow(id));
   for (const [id, row] of callRows) row.show(state.calls.get(id));
 }
 

@@ -65,8 +65,12 @@ export class Handover {
     parts.flow.hidden = flows.length === 0 || run !== null || interaction.transfer !== null;
     parts.running.hidden = run === null;
     if (run) parts.runningText.textContent = `${state.flows.get(run.flowId)?.name ?? run.flowId} is at “${run.step}”.`;
-    if (parts.flowId.children.length === flows.length) return;
+    const shown = JSON.stringify(flows);
+    if (parts.flowId.dataset.shown === shown) return;
+    parts.flowId.dataset.shown = shown;
+    const { value } = parts.flowId;
     parts.flowId.replaceChildren(...flows.map(({ flowId, name }) => Object.assign(element("option", name), { value: flowId })));
+    if (flows.some(({ flowId }) => flowId === value)) parts.flowId.value = value;
   }
 }
 

@@ -4,11 +4,13 @@ import { element } from "./part.js";
 import { state } from "./state.js";
 
 const SHOWN = 4;
+const KEPT = 100;
 const list = document.getElementById("notices");
 
 /** `about` is what the notice is about, for `settled`. */
 export function notify(kind, text, about = "") {
   state.notices.push({ kind, text });
+  if (state.notices.length > KEPT) state.notices.shift();
   if ([...list.children].some((shown) => shown.firstChild.textContent === text)) return;
   const notice = element("div");
   notice.className = "notice";

@@ -48,13 +48,24 @@ const BROKEN = "The connection to the bridge broke and is tried again every few 
 
 /** What keeps offers away although one is ready, with what to do about it. */
 export function showReadiness() {
-  const { microphone, camera, path } = readiness.troubles ?? {};
-  const stops = [microphone, path].filter(Boolean);
   const broken = socket.identity !== null && state.connection !== "online";
-  const text = socket.identity === null ? "" : broken ? BROKEN : stops.length ? `You are offered nothing: ${stops.join(" ")}` : camera ? `You are offered no video: ${camera}` : "";
-  $("readiness").dataset.stops = broken || stops.length ? "yes" : "";
+  const text = socket.identity === null ? "" : broken ? BROKEN : troubleText();
+  $("readiness").dataset.stops = broken || stops().length ? "yes" : "";
   $("readiness").hidden = !text;
   if ($("readiness").textContent !== text) $("readiness").textContent = text;
+}
+
+/** What keeps every offer away. */
+function stops() {
+  const { microphone, path } = readiness.troubles ?? {};
+  return readiness.required ? [microphone, path].filter(Boolean) : [];
+}
+
+function troubleText() {
+  const troubles = Object.values(readiness.troubles ?? {}).filter(Boolean);
+  if (!troubles.length) return "";
+  if (!readiness.required) return `Offers ring here, but a call would lack something: ${troubles.join(" ")}`;
+  return stops().length ? `You are offered nothing: ${stops().join(" ")}` : `You are offered no video: ${troubles.join(" ")}`;
 }
 
 export function idleText() {

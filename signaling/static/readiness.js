@@ -17,6 +17,8 @@ export class Readiness extends EventTarget {
   wanted = false;
   /** What the last proof said is wrong, by what it is wrong with; null before the bridge has the first. */
   troubles = null;
+  /** Whether the bridge offers nothing where the proof fails. */
+  required = true;
 
   /** `hasMedia` says whether a call is connected: that proves the way better than any check. */
   constructor(socket, hasMedia) {
@@ -84,6 +86,7 @@ export class Readiness extends EventTarget {
     } catch (error) {
       return `The bridge cannot take media now: ${error.message}`;
     }
+    this.required = probe.proofRequired;
     if (probe.proveEveryS !== this.#everyS) {
       this.#everyS = probe.proveEveryS;
       this.#beat();

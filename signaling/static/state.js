@@ -16,11 +16,12 @@ export const state = {
   view: "calls",
   bootId: null, // of the bridge that the media connections were made with
   events: [],
-  notices: [],
+  notices: [], // what was told of late
 };
 export const options = { processing: true, codec: "" };
 
 const watchers = [];
+const forgetters = [];
 
 /** `watcher` is called after every change. */
 export function watch(watcher) {
@@ -30,4 +31,20 @@ export function watch(watcher) {
 /** Something in `state` is different now. */
 export function changed() {
   for (const watcher of watchers) watcher();
+}
+
+/** `forgetter` is called when nothing of the person at this desktop may stay. */
+export function whenForgotten(forgetter) {
+  forgetters.push(forgetter);
+}
+
+/** Somebody else may sit here next. */
+export function forget() {
+  for (const kept of Object.values(state)) {
+    if (kept instanceof Map) kept.clear();
+    if (Array.isArray(kept)) kept.length = 0;
+  }
+  state.presence = { presence: "offline", role: "agent" };
+  state.view = "calls";
+  for (const forgetter of forgetters) forgetter();
 }

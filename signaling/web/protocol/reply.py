@@ -117,6 +117,7 @@ class MediaProbeResult(WireModel):
     ice_pwd: str
     fingerprint: str
     prove_every_s: float
+    proof_required: bool
 
 
 class CallbackResult(WireModel):
