@@ -44,14 +44,17 @@ def cancel_callback(step: Step, command: commands.CancelCallback) -> None:
     end(step, command.interaction_id, command.by, command.reason or "callback canceled")
 
 
-def answer_callback(step: Step, command: commands.AnswerCallback) -> None:
-    """The customer is on the line: with whoever is there, or waiting for the next in the old place."""
-    id_ = command.interaction_id
+def answer_callback(step: Step, command: commands.AnswerCallback, by: LegId | None = None) -> None:
+    """The customer is on the line: with whoever is there, or waiting for the next in the old place.
+
+    `by` is the leg of another phone that took the call from the one that rang.
+    """
+    id_, leg_id = command.interaction_id, by or command.leg_id
     interaction = _live(step, id_)
     _dialed(interaction, command.leg_id)
-    move_callback(step, id_, CallbackTrigger.ANSWER, leg_id=command.leg_id)
+    move_callback(step, id_, CallbackTrigger.ANSWER, leg_id=leg_id)
     for customer in tuple(interaction.customers()):
-        step.record(events.LegAttached(step.now, id_, customer.participant_id, command.leg_id))
+        step.record(events.LegAttached(step.now, id_, customer.participant_id, leg_id))
         if customer.state is ParticipantState.ALERTING:
             step.move(id_, customer.participant_id, ParticipantTrigger.JOIN, reason="answered the callback")
     settle(step, id_)

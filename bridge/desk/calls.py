@@ -2,10 +2,18 @@
 
 from bridge.desk import commands, events
 from bridge.desk.attributes import merged_attributes
+from bridge.desk.calling_back import answer_callback
+from bridge.desk.dialing_out import answer_dial
 from bridge.desk.equipment import keep_capabilities
 from bridge.desk.flowing import lead_call
 from bridge.desk.handover import is_held_for_transfer
-from bridge.desk.participant import MediaType, Participant, ParticipantRole, ParticipantTrigger
+from bridge.desk.participant import (
+    MediaType,
+    Participant,
+    ParticipantRole,
+    ParticipantState,
+    ParticipantTrigger,
+)
 from bridge.desk.queueing import rank_again
 from bridge.desk.settlement import end, fill_seat, settle
 from bridge.desk.step import SYSTEM, Step
@@ -43,9 +51,15 @@ def disconnect_participant(step: Step, command: commands.DisconnectParticipant) 
 
 
 def replace_leg(step: Step, command: commands.ReplaceLeg) -> None:
-    """The participant stays who and where it is."""
+    """The participant stays who and where it is; of one that was called, somebody is on the line by it."""
     id_, participant_id = command.interaction_id, command.participant_id
     participant = _live_participant(step, id_, participant_id)
+    if participant.state is ParticipantState.ALERTING:
+        if participant.is_customer:
+            answer_callback(step, commands.AnswerCallback(id_, command.leg_id), by=command.by_leg_id)
+        else:
+            answer_dial(step, commands.AnswerDial(id_, command.leg_id), by=command.by_leg_id)
+        return
     if command.leg_id not in participant.leg_ids:
         raise NotAllowedError(f"leg {command.leg_id} is no call of participant {participant_id}")
     step.record(events.LegAttached(step.now, id_, participant_id, command.by_leg_id))

@@ -176,7 +176,7 @@ class FailDial:
 
 @dataclass(frozen=True)
 class ReplaceLeg:
-    """Another call of the same participant takes the place of the one there is."""
+    """Another call of the same participant takes the place of the one there is, or of the one that rings."""
 
     interaction_id: InteractionId
     participant_id: ParticipantId
@@ -206,22 +206,8 @@ class QueueInteraction:
 
 
 @dataclass(frozen=True)
-class StartConsult:
-    """Seeks a user, or whoever a queue sends, to talk with while the customers hear music."""
-
-    interaction_id: InteractionId
-    by: str
-    user_id: UserId | None = None
-    queue_id: QueueId | None = None
-    role: ParticipantRole = ParticipantRole.SME
-    type: MediaType = MediaType.VIDEO
-    attributes: Mapping[str, str] = field(default_factory=dict)
-    second_expert: bool = False
-
-
-@dataclass(frozen=True)
-class TransferBlind:
-    """Hands the customer to a user or a queue without asking first."""
+class Handover:
+    """To whom a customer is handed over, asked first or not: a user, or whoever a queue sends."""
 
     interaction_id: InteractionId
     by: str
@@ -231,6 +217,19 @@ class TransferBlind:
     type: MediaType = MediaType.VOICE
     attributes: Mapping[str, str] = field(default_factory=dict)
     second_expert: bool = False
+
+
+@dataclass(frozen=True)
+class StartConsult(Handover):
+    """Seeks a user, or whoever a queue sends, to talk with while the customers hear music."""
+
+    role: ParticipantRole = ParticipantRole.SME
+    type: MediaType = MediaType.VIDEO
+
+
+@dataclass(frozen=True)
+class TransferBlind(Handover):
+    """Hands the customer to a user or a queue without asking first."""
 
 
 @dataclass(frozen=True)

@@ -40,11 +40,11 @@ def dial_participant(step: Step, command: commands.DialParticipant) -> None:
     )
 
 
-def answer_dial(step: Step, command: commands.AnswerDial) -> None:
-    """Whoever was called is on the line."""
+def answer_dial(step: Step, command: commands.AnswerDial, by: LegId | None = None) -> None:
+    """Whoever was called is on the line, `by` another phone that took the call from the one that rang."""
     id_ = command.interaction_id
     participant = _ringing(step, id_, command.leg_id)
-    step.record(events.LegAttached(step.now, id_, participant.participant_id, command.leg_id))
+    step.record(events.LegAttached(step.now, id_, participant.participant_id, by or command.leg_id))
     step.move(id_, participant.participant_id, ParticipantTrigger.JOIN, reason="answered")
     settle(step, id_)
 

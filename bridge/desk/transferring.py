@@ -96,7 +96,7 @@ def _check_start(
 def _start(
     step: Step,
     interaction: Interaction,
-    command: commands.StartConsult | commands.TransferBlind,
+    command: commands.Handover,
     kind: TransferKind,
     lasts_s: float,
 ) -> None:
@@ -129,7 +129,7 @@ def _start(
     )
 
 
-def _seek(step: Step, command: commands.StartConsult | commands.TransferBlind) -> None:
+def _seek(step: Step, command: commands.Handover) -> None:
     """As any other participant is sought, by name or in a queue."""
     id_, kind, by = command.interaction_id, command.type, command.by
     attributes, second = command.attributes, command.second_expert

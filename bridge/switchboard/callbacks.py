@@ -151,12 +151,12 @@ class Callbacks:
         status, pause_s = 0, 0
         if isinstance(error, CallFailedError):
             status, pause_s = error.status, error.retry_after_s
-        log.info("x callback", interaction=interaction_id, reason=error.reason, status=status)
         if leg is not None:
             await self._dialer.drop(leg, OVER)
         failed = commands.FailCallback(interaction_id, leg_id, error.reason, status, pause_s)
-        with suppress(BridgeError):  # it was canceled meanwhile
+        with suppress(BridgeError):  # it was canceled meanwhile, or picked up by another phone
             await self._wiring.ledger.carry_out(failed)
+            log.info("x callback", interaction=interaction_id, reason=error.reason, status=status)
 
 
 def _place(interaction: Interaction) -> Place:

@@ -66,6 +66,8 @@ class DialOuts:
         if isinstance(event, events.ParticipantDialed):
             self._due[event.participant_id] = (event.leg_id, interaction)
             self._wake.set()
+        elif isinstance(event, events.ParticipantMoved) and event.state is ParticipantState.IN_SESSION:
+            self._tell(event.participant_id, 200)
         elif isinstance(event, events.ParticipantMoved) and event.state is ParticipantState.DISCONNECTED:
             if self._due.pop(event.participant_id, None) is not None:
                 self._tell(event.participant_id, 487)
@@ -91,7 +93,6 @@ class DialOuts:
             place = Place(interaction.interaction_id, participant_id, interaction.room_id)
             leg = await self._dialer.call(leg_id, place, address, OVER)
             await self._dialer.commit(leg, commands.AnswerDial(leg.interaction_id, leg.leg_id))
-            self._tell(participant_id, 200)
         except BridgeError as error:
             self._calls.pop(participant_id, None)  # what the desk says of it now is no reason to cancel this
             await self._fail(interaction, leg_id, leg, error)
@@ -108,9 +109,9 @@ class DialOuts:
         self, interaction: Interaction, leg_id: LegId, leg: PhoneLeg | None, error: BridgeError
     ) -> None:
         status = error.status if isinstance(error, CallFailedError) else 0
-        log.info("x dial", interaction=interaction.interaction_id, reason=error.reason, status=status)
         if leg is not None:
             await self._dialer.drop(leg, OVER)
         failed = commands.FailDial(interaction.interaction_id, leg_id, error.reason, status)
-        with suppress(BridgeError):  # it was taken back meanwhile
+        with suppress(BridgeError):  # it was taken back meanwhile, or picked up by another phone
             await self._wiring.ledger.carry_out(failed)
+            log.info("x dial", interaction=interaction.interaction_id, reason=error.reason, status=status)

@@ -1,6 +1,6 @@
 """The doors: what each asks of the switchboard, and what the switchboard asks of each."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -92,8 +92,8 @@ class Corridor(Protocol):
         """The phone asks by SIP INFO for a key frame of what it is shown."""
         ...
 
-    async def refer(self, leg_id: LegId, target: str, accepted: Callable[[], None]) -> int:
-        """The phone sends the others to `target`, a number or SIP URI; `accepted` is called once that is tried.
+    async def refer(self, leg_id: LegId, target: str, referrer: "Referrer") -> int:
+        """The phone sends the others to `target`, a number or SIP URI; `referrer` is told once that is tried.
 
         Returns the SIP status of the call that was made for it, 200 for answered. ForbiddenError (603) for who
         may not, as customers.
@@ -106,6 +106,18 @@ class Corridor(Protocol):
 
     def expects(self, leg_id: LegId) -> bool:
         """Whether the call of a leg from before a restart is to go on; otherwise the door ends it."""
+        ...
+
+
+class Referrer(Protocol):
+    """A phone's wish to send the others elsewhere, while that is tried."""
+
+    def dials(self, leg_id: LegId) -> None:
+        """This leg will be dialed for it."""
+        ...
+
+    def accepted(self) -> None:
+        """It is tried, whatever happens now."""
         ...
 
 

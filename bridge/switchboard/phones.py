@@ -48,7 +48,7 @@ class Phones:
             return await self._answer_again(known, call)
         if call.replaces is None:  # otherwise one comes for one that goes
             self._wiring.overload.check()
-        replaced = self._leg(call.replaces) if call.replaces is not None else None
+        replaced = self._replaced(call.replaces) if call.replaces is not None else None
         leg = self._new_leg(call, replaced)
         if call.offer:
             leg.session.receive_offer(call.offer)
@@ -262,6 +262,13 @@ class Phones:
         with suppress(NotAllowedError, NotFoundError):
             await self._wiring.ledger.carry_out(command)
         await self._equipment.note(leg)
+
+    def _replaced(self, leg_id: LegId) -> PhoneLeg:
+        """The call that another may take the place of: one that is up, or one of ours that rings."""
+        leg = self._wiring.legs.get(leg_id)
+        if isinstance(leg, PhoneLeg) and leg.ringing is not None and not leg.closing:
+            return leg
+        return self._leg(leg_id)
 
     def _leg(self, leg_id: LegId) -> PhoneLeg:
         leg = self._wiring.legs.get(leg_id)

@@ -1,16 +1,16 @@
 """Phones of ours that send the others elsewhere (SIP REFER): the customer's leg stays, somebody else is called."""
 
-from collections.abc import Callable
 from contextlib import suppress
 
 import structlog
 
 from bridge.desk import commands
-from bridge.desk.dialing_out import dialed_to
+from bridge.desk.events import ParticipantDialed
 from bridge.errors import ConflictError, ForbiddenError, NotAllowedError, NotFoundError
 from bridge.ids import LegId
 from bridge.switchboard.dial_outs import DialOuts
 from bridge.switchboard.dialer import Dialer
+from bridge.switchboard.doors import Referrer
 from bridge.switchboard.leg import PhoneLeg
 from bridge.switchboard.wiring import Wiring
 
@@ -30,7 +30,7 @@ class Referrals:
         self._dialer = dialer
         self._dial_outs = dial_outs
 
-    async def refer(self, leg_id: LegId, target: str, accepted: Callable[[], None]) -> int:
+    async def refer(self, leg_id: LegId, target: str, referrer: Referrer) -> int:
         leg = self._wiring.legs.get(leg_id)
         if not isinstance(leg, PhoneLeg) or not leg.committed or leg.closing:
             raise NotFoundError(f"no call on leg {leg_id}")
@@ -42,11 +42,14 @@ class Referrals:
         wish = commands.DialParticipant(
             id_, target, asking.role, asking_id, _name_of(target), second_expert=True
         )
-        if not await self._wiring.ledger.carry_out(wish):
+        happened, durable = self._wiring.ledger.begin(wish)
+        dialed = next((event for event in happened if isinstance(event, ParticipantDialed)), None)
+        if dialed is None:
             raise ConflictError(f"{target} takes part or is called already")
-        accepted()
-        called = dialed_to(self._wiring.desk.interaction(id_), target)
-        status = 480 if called is None else await self._dial_outs.outcome(id_, called.participant_id)
+        referrer.dials(dialed.leg_id)
+        await self._wiring.ledger.finish(durable)
+        referrer.accepted()
+        status = await self._dial_outs.outcome(id_, dialed.participant_id)
         log.info("= referred", interaction=id_, leg=leg_id, status=status)
         if status == ANSWERED:
             reason = f"transferred to {_name_of(target)}"

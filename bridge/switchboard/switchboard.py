@@ -37,6 +37,7 @@ from bridge.switchboard.doors import (
     Outbox,
     PhoneDoor,
     Plane,
+    Referrer,
 )
 from bridge.switchboard.flows import Flows
 from bridge.switchboard.intake import Intake
@@ -254,8 +255,8 @@ class Switchboard:
     def picture_wanted(self, leg_id: LegId) -> None:
         self._phones.picture_wanted(leg_id)
 
-    async def refer(self, leg_id: LegId, target: str, accepted: Callable[[], None]) -> int:
-        return await self._referrals.refer(leg_id, target, accepted)
+    async def refer(self, leg_id: LegId, target: str, referrer: Referrer) -> int:
+        return await self._referrals.refer(leg_id, target, referrer)
 
     async def hung_up(self, leg_id: LegId, reason: str) -> None:
         await self._phones.hung_up(leg_id, reason)

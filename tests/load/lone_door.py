@@ -10,7 +10,7 @@ import json
 import secrets
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from bridge.configured.sip import configured_endpoint
 from bridge.ids import IdSource, LegId
 from bridge.logs import configure_logs
 from bridge.settings.settings import Settings
-from bridge.switchboard.doors import ArrivingCall
+from bridge.switchboard.doors import ArrivingCall, Referrer
 from signaling.sip.door.call import SipDoor
 
 ANSWER = (
@@ -52,7 +52,7 @@ class AnsweringCorridor:
 
     def picture_wanted(self, _leg_id: LegId) -> None: ...
 
-    async def refer(self, _leg_id: LegId, _target: str, _accepted: Callable[[], None]) -> int:
+    async def refer(self, _leg_id: LegId, _target: str, _referrer: Referrer) -> int:
         return 603
 
     async def hung_up(self, _leg_id: LegId, _reason: str) -> None: ...

@@ -8,11 +8,13 @@ from bridge.errors import ParseError
 from signaling.sip.session.dialog import DialogKey
 from signaling.sip.session.invite_session import CallState, InviteSession
 from signaling.sip.session.registry import CallRegistry
-from signaling.sip.trunk.trunk import Trunk
+from signaling.sip.trunk.trunk import Trunk, Trunks
 from signaling.sip.wire.message import Headers, Request
 from signaling.sip.wire.uri import find_parameter, parse_parameters, parse_uri
 
 MAX_CHARS = 512
+_ANSWERED = frozenset({CallState.ANSWERED, CallState.CONFIRMED})
+_RINGING = frozenset({CallState.CALLING, CallState.PROCEEDING})  # at somebody our INVITE went to
 
 
 class Replaces(msgspec.Struct, frozen=True):
@@ -37,7 +39,7 @@ def parse_replaces(text: str) -> Replaces | None:
 
 
 def find_replaced(
-    request: Request, trunk: Trunk | None, registry: CallRegistry
+    request: Request, trunk: Trunk | None, registry: CallRegistry, trunks: Trunks
 ) -> InviteSession | int | None:
     """The call whose place an INVITE asks for (section 3), or the status that refuses it."""
     values = request.every("Replaces")
@@ -47,11 +49,21 @@ def find_replaced(
     if wanted is None:
         return 400
     session = registry.find(wanted.dialog)
-    if session is None or session.state is not CallState.CONFIRMED:
-        return 481
-    if session.trunk is not trunk:
+    if session is None or session.state is CallState.ARRIVING:
+        return 481  # nobody takes over what rings here
+    if session.state not in _ANSWERED | _RINGING:
+        return 603  # it is about to end
+    if _trunk_with(session, wanted.dialog, trunks) is not trunk:
         return 403  # only who could have been in the call itself may take it
-    return 486 if wanted.early_only else session
+    return 486 if wanted.early_only and session.state in _ANSWERED else session
+
+
+def _trunk_with(session: InviteSession, key: DialogKey, trunks: Trunks) -> Trunk | None:
+    """The trunk of the phone in the dialog: a call to a SIP URI goes by none, but its phone may be of one."""
+    dialog = session.dialog_with(key[2])
+    if session.trunk is not None or dialog is None:
+        return session.trunk
+    return trunks.of(dialog.flow.host)
 
 
 def replacing_headers(target: str) -> Headers:

@@ -159,7 +159,7 @@ class UserAgentServer:
         except ParseError:
             self._respond(arrived, 400, now)
             return
-        replaced = find_replaced(request, trunk, self._registry)
+        replaced = find_replaced(request, trunk, self._registry, self._trunks)
         if isinstance(replaced, int):
             self._respond(arrived, replaced, now)
             return

@@ -104,6 +104,8 @@ class Attendance:
             async with asyncio.timeout(CORRIDOR_TIMEOUT_S), self._lobby.turn:
                 if not agent.is_arriving(leg.call):
                     return True  # canceled while it waited: CallEnded is in the inbox
+                if replaces is None and arrived.replaces is not None:
+                    raise NotFoundError("the call to be replaced is over")
                 answer = await self._corridor.arrive(call)
         except TimeoutError:
             self._lobby.refused.count("late")
@@ -111,8 +113,9 @@ class Attendance:
             await self._tell_hung_up("not answered in time")
             return False
         except BridgeError as error:
+            gone = arrived.replaces is not None and isinstance(error, NotFoundError | NotAllowedError)
             self._lobby.refused.count(reason_of(error))
-            self._reject(status_of(error), error.reason)
+            self._reject(481 if gone else status_of(error), error.reason)  # RFC 3891 section 3
             return False
         try:
             # On disk before it is on the wire: whoever was answered is answered again by the next process.

@@ -193,7 +193,7 @@ class SipDoor:
         if self._legs.get(leg_id) is not None:
             raise ConflictError(f"leg {leg_id} has a call already")
         agent = self._endpoint.agent
-        headers = self._referrers.headers(route.target)
+        headers = self._referrers.headers(leg_id)
         now = self._endpoint.now()
         call = agent.invite(route.target, offer, now, headers=headers, trunk_id=route.trunk_id)
         leg = self._enter(leg_id, call, agent.call_id(call))
@@ -382,11 +382,8 @@ class SipDoor:
             self._legs.forget(leg)
 
     def _begin_refer(self, leg: CallLeg, target: str, referrer: str) -> None:
-        self._run(self._refer(leg, dialed_target(target, self._own_hosts, self.port), referrer))
-
-    async def _refer(self, leg: CallLeg, target: str, referrer: str) -> None:
-        with self._referrers.naming((route.target for route in self.routes(target)), referrer):
-            await Referring(self._endpoint, leg).run(self._through(), target)
+        referring = Referring(self._endpoint, leg, self._referrers, referrer)
+        self._run(referring.run(self._through(), dialed_target(target, self._own_hosts, self.port)))
 
     # --- over a restart -----------------------------------------------------------------------------------
 

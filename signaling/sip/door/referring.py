@@ -1,9 +1,10 @@
 """What becomes of a phone's REFER: the switchboard is asked, the phone is told."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
+from contextlib import suppress
 
 from bridge.errors import BridgeError, NotAllowedError, NotFoundError, ParseError
+from bridge.ids import LegId
 from bridge.switchboard.doors import Corridor
 from signaling.sip.door.call_leg import CallLeg
 from signaling.sip.shell.endpoint import SipEndpoint
@@ -14,47 +15,52 @@ from signaling.sip.wire.uri import parse_uri, unescape
 
 
 class Referrers:
-    """Who sent whom where, while that is tried: what the INVITE to them says of it (RFC 3892)."""
+    """Who sent the calls that are being made for them: what their INVITEs say of it (RFC 3892)."""
 
-    __slots__ = ("_by_target",)
+    __slots__ = ("_by_leg",)
 
     def __init__(self) -> None:
-        self._by_target: dict[str, list[str]] = {}  # as many as REFERs are tried, of which each call has one
+        self._by_leg: dict[LegId, str] = {}  # as many as REFERs are tried, of which each call has one
 
-    @contextmanager
-    def naming(self, targets: Iterable[str], referrer: str) -> Iterator[None]:
-        """Within it calls to `targets` are known to be sent by `referrer`, "" if that is not to be told."""
-        known = tuple(dict.fromkeys(targets))
-        for target in known:
-            self._by_target.setdefault(target, []).append(referrer)
-        try:
-            yield
-        finally:
-            for target in known:
-                self._by_target[target].remove(referrer)
-                if not self._by_target[target]:
-                    del self._by_target[target]
+    def name(self, leg_id: LegId, referrer: str) -> None:
+        """This leg is dialed for `referrer`, "" if that is not to be told."""
+        self._by_leg[leg_id] = referrer
 
-    def headers(self, target: str) -> Headers:
-        """For an INVITE to `target`; two who send different people there at once are both left out."""
-        names = set(self._by_target.get(target, ()))
-        (name,) = names if len(names) == 1 else ("",)
+    def forget(self, leg_id: LegId) -> None:
+        self._by_leg.pop(leg_id, None)
+
+    def headers(self, leg_id: LegId) -> Headers:
+        """For the INVITE of a leg, whichever way it goes."""
+        name = self._by_leg.get(leg_id, "")
         return (("Referred-By", f"<{name}>"),) if name else ()
 
 
 class Referring:
-    """One REFER of one call. `run` goes on when the call ends: most phones hang up once they hear 202."""
+    """One REFER of one call. `run` goes on when the call ends: most phones hang up once they hear 202.
 
-    __slots__ = ("_accepted", "_endpoint", "_leg")
+    `referrer` is who may be told to have sent it, "" for nobody.
+    """
 
-    def __init__(self, endpoint: SipEndpoint, leg: CallLeg) -> None:
+    __slots__ = ("_accepted", "_dialed", "_endpoint", "_leg", "_referrer", "_referrers")
+
+    def __init__(self, endpoint: SipEndpoint, leg: CallLeg, referrers: Referrers, referrer: str) -> None:
         self._endpoint = endpoint
         self._leg = leg
+        self._referrers = referrers
+        self._referrer = referrer
+        self._dialed: LegId | None = None
         self._accepted = False
 
     async def run(self, corridor: Corridor, target: str) -> None:
         try:
-            status = await corridor.refer(self._leg.leg_id, target, self._accept)
+            await self._run(corridor, target)
+        finally:
+            if self._dialed is not None:
+                self._referrers.forget(self._dialed)
+
+    async def _run(self, corridor: Corridor, target: str) -> None:
+        try:
+            status = await corridor.refer(self._leg.leg_id, target, self)
         except BridgeError as error:
             status = status_of(error)
             self._leg.log.info("x refer", reason=error.reason)
@@ -63,7 +69,11 @@ class Referring:
             self._leg.log.exception("! refer failed")
         self._tell(status)
 
-    def _accept(self) -> None:
+    def dials(self, leg_id: LegId) -> None:
+        self._dialed = leg_id
+        self._referrers.name(leg_id, self._referrer)
+
+    def accepted(self) -> None:
         self._accepted = True
         with suppress(NotFoundError, NotAllowedError):
             self._endpoint.agent.accept_referral(self._leg.call, self._endpoint.now())

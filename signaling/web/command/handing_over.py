@@ -39,9 +39,7 @@ async def carry_out_handing_over(
             assert_never(command)
 
 
-def _wish(
-    board: Switchboard, command: transfer_message.ConsultParticipant | transfer_message.TransferBlind
-) -> TransferWish:
+def _wish(board: Switchboard, command: transfer_message.Handover) -> TransferWish:
     return TransferWish(
         user_id=board.users.named(command.user_id) if command.user_id else None,
         queue_id=QueueId(command.queue_id) if command.queue_id else None,

@@ -17,32 +17,31 @@ from signaling.web.protocol.wire import (
 SupervisionMode = Literal["monitor", "whisper", "coach"]
 
 
-class ConsultParticipant(WireModel):
+class Handover(WireModel):
+    """To whom a customer is handed over, asked first or not: a user, or whoever a queue sends."""
+
+    id: CommandId
+    interaction_id: Identifier
+    user_id: Identifier | None = None
+    queue_id: Identifier | None = None
+    type: MediaType = "voice"
+    role: UserRole
+    properties: Attributes = Field(default_factory=dict)
+    second_expert: bool = False
+
+
+class ConsultParticipant(Handover):
     """Seeks a user, or whoever a queue sends, to talk with alone; the customer hears music meanwhile."""
 
     command: Literal["consultParticipant"]
-    id: CommandId
-    interaction_id: Identifier
-    user_id: Identifier | None = None
-    queue_id: Identifier | None = None
-    type: MediaType = "voice"
     role: UserRole = "sme"
-    properties: Attributes = Field(default_factory=dict)
-    second_expert: bool = False
 
 
-class TransferBlind(WireModel):
+class TransferBlind(Handover):
     """Hands the customer to a user or a queue without talking to anybody first."""
 
     command: Literal["transferBlind"]
-    id: CommandId
-    interaction_id: Identifier
-    user_id: Identifier | None = None
-    queue_id: Identifier | None = None
-    type: MediaType = "voice"
     role: UserRole = "agent"
-    properties: Attributes = Field(default_factory=dict)
-    second_expert: bool = False
 
 
 class CompleteTransfer(WireModel):

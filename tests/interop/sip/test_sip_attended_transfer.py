@@ -14,13 +14,10 @@ from bridge.peers.signaling_client import has_ended
 from bridge.peers.tone import level_db
 from bridge.peers.verdict import HEARD_DB
 from signaling.sip.wire.flow import DEFAULT_PORT
-from tests.interop.desktop import AGENT_HZ, CUSTOMER_HZ, EXPERT_HZ, TONES_HZ, desktop, hears
+from tests.interop.desktop import AGENT_HZ, CUSTOMER_HZ, EXPERT_HZ, desktop, hears
 from tests.interop.linphone import Linphone, linphone
-from tests.interop.programs import eventually
-from tests.interop.sip.test_sip_outbound import OTHER_HZ, caller_hears, joined
+from tests.interop.sip.called_in import OTHER_HZ, TONES, called_in, handed_over
 from tests.interop.test_phone import the_customer
-
-TONES = {**TONES_HZ, "other": OTHER_HZ}
 
 
 def own_address() -> str:
@@ -54,19 +51,14 @@ async def test_an_expert_asks_somebody_and_hands_over_to_them(daemon: DaemonProc
         synthetic_caller((CUSTOMER_HZ,), TONES) as caller,
         desktop(daemon) as agent,
     ):
-        await caller.call(daemon.sip_uri())
-        about = {"interactionId": await agent.accept_offer()}
         address = f"sip:lin@127.0.0.1:{expert.sip_port}"
-        await agent.client.command("addParticipant", **about, address=address)
-        await hears(agent, "customer", "expert")
+        about = await called_in(daemon, caller, agent, address)
         await expert.command("pause")
         await expert.says("is now paused")
         await expert.command(f"call {other_uri}")
         await expert.says(f"Call 2 with {other_uri} connected")
         await expert.command("transfer 1 --to-call 2")
-        left = joined(about["interactionId"], address)
-        await agent.client.wait_for(lambda event: left(event).startswith("disconnected"), 20)
-        await eventually("the caller hears both", lambda: caller_hears(caller) == {"agent", "other"}, 20)
+        await handed_over(caller, agent, about, address)
         assert heard_of(other, "Replaces: "), "the other phone was asked to replace its call"
         assert heard_of(other, "Referred-By: <sip:lin@127.0.0.1"), "it was told by whom (RFC 3892)"
         await agent.client.command("endInteraction", **about)

@@ -5,7 +5,7 @@ import contextlib
 import re
 import secrets
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -25,7 +25,7 @@ from bridge.errors import (
 )
 from bridge.ids import NO_TRUNK, IdSource, LegId, TrunkId
 from bridge.peers.caller import CallerSettings, SyntheticCaller, synthetic_caller
-from bridge.switchboard.doors import ArrivingCall, Route
+from bridge.switchboard.doors import ArrivingCall, Referrer, Route
 from signaling.sip.agent.settings import AgentSettings
 from signaling.sip.door.call import SipDoor
 from signaling.sip.shell.settings import EndpointSettings
@@ -96,11 +96,12 @@ class Hall:
     def picture_wanted(self, leg_id: LegId) -> None:
         self.pictures_wanted += 1
 
-    async def refer(self, leg_id: LegId, target: str, accepted: Callable[[], None]) -> int:
+    async def refer(self, leg_id: LegId, target: str, referrer: Referrer) -> int:
         self.referred.append(target)
         if target == "nobody":
             raise ForbiddenError("not you")
-        accepted()
+        referrer.dials(LegId("leg_referred"))
+        referrer.accepted()
         await asyncio.sleep(0.1)
         return 200
 

@@ -1,23 +1,21 @@
 """Calls of the bridge's own to real programs: heard before the answer, refused, sent elsewhere."""
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from bridge.codec.g711 import PCMU
-from bridge.peers.caller import SyntheticCaller, synthetic_caller
+from bridge.peers.caller import synthetic_caller
 from bridge.peers.daemon_process import DaemonProcess
 from bridge.peers.signaling_client import Event
 from tests.interop.baresip import baresip
-from tests.interop.desktop import CUSTOMER_HZ, EXPERT_HZ, TONES_HZ, desktop, heard_in, hears
+from tests.interop.desktop import CUSTOMER_HZ, EXPERT_HZ, TONES_HZ, desktop, hears
 from tests.interop.linphone import linphone
 from tests.interop.programs import eventually
+from tests.interop.sip.called_in import OTHER_HZ, TONES, called_in, caller_hears, handed_over, joined
 from tests.interop.sipp import sipp_phone
-
-OTHER_HZ = 1900.0
 
 
 def write_tone(directory: Path, frequency_hz: float = CUSTOMER_HZ, seconds: int = 20) -> None:
@@ -62,18 +60,6 @@ async def test_whoever_waits_hears_a_phone_that_sounds_before_it_answers(
         await phone.went_well()
 
 
-def joined(interaction_id: str, address: str) -> Callable[[Event], str]:
-    """The state, and the reason behind it, of whoever was called at `address`, as told last."""
-
-    def state_of(event: Event) -> str:
-        if event["event"] != "interactionUpdated" or event["interaction"]["interactionId"] != interaction_id:
-            return ""
-        called = [p for p in event["interaction"]["participants"] if p["address"] == address]
-        return f"{called[-1]['state']} {called[-1]['disconnectReason']}" if called else ""
-
-    return state_of
-
-
 @pytest.mark.peer("sipp", "outbound: an expert on a phone")
 async def test_an_expert_on_a_phone_is_called_into_the_conversation(
     daemon: DaemonProcess, tmp_path: Path
@@ -98,11 +84,6 @@ async def test_an_expert_on_a_phone_is_called_into_the_conversation(
         await agent.client.command("removeParticipant", **about, participantId=participant_id)
         await phone.went_well()
         await hears(agent, "customer")
-
-
-def caller_hears(caller: SyntheticCaller) -> set[str]:
-    seconds = list(caller.hearing.seconds)
-    return heard_in(seconds[-1]) if seconds else set()
 
 
 @pytest.mark.peer("sipp", "outbound: busy, CANCEL while it rings")
@@ -139,25 +120,19 @@ async def test_an_expert_hands_over_with_the_transfer_key_of_the_phone(
 ) -> None:
     """baresip, called in as an expert, sends REFER: the next phone takes its place, the customer stays."""
     write_tone(tmp_path, OTHER_HZ)
-    tones = {**TONES_HZ, "other": OTHER_HZ}
     async with (
         sipp_phone(tmp_path, "early_sound.xml") as other,
         baresip(tmp_path / "expert", EXPERT_HZ, name="expert") as expert,
-        synthetic_caller((CUSTOMER_HZ,), tones) as caller,
+        synthetic_caller((CUSTOMER_HZ,), TONES) as caller,
         desktop(daemon) as agent,
     ):
-        await caller.call(daemon.sip_uri())
-        about = {"interactionId": await agent.accept_offer()}
         address = f"sip:expert@127.0.0.1:{expert.sip_port}"
-        await agent.client.command("addParticipant", **about, address=address)
-        await hears(agent, "customer", "expert")
+        about = await called_in(daemon, caller, agent, address)
         await expert.command("transfer", other.uri)
         state = joined(about["interactionId"], other.uri)
         await agent.client.wait_for(lambda event: state(event).startswith("in-session"), 15)
         await expert.happens("CALL_CLOSED")
-        left = joined(about["interactionId"], address)
-        await agent.client.wait_for(lambda event: left(event).startswith("disconnected"), 10)
-        await eventually("the caller hears both", lambda: caller_hears(caller) == {"agent", "other"}, 10)
+        await handed_over(caller, agent, about, address)
         await agent.client.command("endInteraction", **about)
         await other.went_well()
 
@@ -165,24 +140,18 @@ async def test_an_expert_hands_over_with_the_transfer_key_of_the_phone(
 @pytest.mark.peer("linphone", "REFER by an expert: handed over")
 async def test_an_expert_hands_over_with_linphone(daemon: DaemonProcess, tmp_path: Path) -> None:
     write_tone(tmp_path, OTHER_HZ)
-    tones = {**TONES_HZ, "other": OTHER_HZ}
     async with (
         sipp_phone(tmp_path, "early_sound.xml") as other,
         linphone(tmp_path / "expert", EXPERT_HZ, answers=True) as expert,
-        synthetic_caller((CUSTOMER_HZ,), tones) as caller,
+        synthetic_caller((CUSTOMER_HZ,), TONES) as caller,
         desktop(daemon) as agent,
     ):
-        await caller.call(daemon.sip_uri())
-        about = {"interactionId": await agent.accept_offer()}
         address = f"sip:lin@127.0.0.1:{expert.sip_port}"
-        await agent.client.command("addParticipant", **about, address=address)
-        await hears(agent, "customer", "expert")
+        about = await called_in(daemon, caller, agent, address)
         await expert.command(f"transfer {other.uri}")
         state = joined(about["interactionId"], other.uri)
         await agent.client.wait_for(lambda event: state(event).startswith("in-session"), 15)
-        left = joined(about["interactionId"], address)
-        await agent.client.wait_for(lambda event: left(event).startswith("disconnected"), 10)
-        await eventually("the caller hears both", lambda: caller_hears(caller) == {"agent", "other"}, 10)
+        await handed_over(caller, agent, about, address)
         await agent.client.command("endInteraction", **about)
         await other.went_well()
 

@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, cast
 
+import msgspec
 import pytest
 from structlog.testing import capture_logs
 
@@ -16,11 +17,12 @@ from bridge.errors import (
     ForbiddenError,
     GlareError,
     NegotiationError,
+    NotAllowedError,
     NotFoundError,
     PlaneLostError,
 )
 from bridge.ids import LegId
-from bridge.switchboard.doors import ArrivingCall
+from bridge.switchboard.doors import ArrivingCall, Referrer
 from signaling.sip.door import attendance
 from signaling.sip.door.attendance import Attendance, Lobby
 from signaling.sip.door.call_leg import CallLeg
@@ -45,7 +47,7 @@ from tests.unit.sip.test_sip_calls import TARGET
 if TYPE_CHECKING:
     from signaling.sip.shell.endpoint import SipEndpoint
 
-LEG = LegId("leg_1")
+LEG, OTHER = LegId("leg_1"), LegId("leg_2")
 NEW_OFFER, NEW_ANSWER = "v=0\r\no=new offer\r\n", "v=0\r\no=new answer\r\n"
 Told = tuple[str | int, ...]
 
@@ -110,7 +112,7 @@ class Switchboard:
     def picture_wanted(self, leg_id: LegId) -> None:
         self.told.append(("picture wanted", leg_id))
 
-    async def refer(self, leg_id: LegId, target: str, accepted: Callable[[], None]) -> int:
+    async def refer(self, leg_id: LegId, target: str, referrer: Referrer) -> int:
         raise AssertionError("the attendance hands a referral to who was given to it")
 
     def expects(self, leg_id: LegId) -> bool:
@@ -239,6 +241,26 @@ async def test_a_refusal_reaches_the_phone_with_its_status_and_is_counted_by_its
 
 
 @pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize(
+    ("error", "replaced"),
+    [
+        (NotFoundError("it is over"), OTHER),
+        (NotAllowedError("it rings no more"), OTHER),
+        (None, None),  # no leg has the call any more: never another interaction
+    ],
+)
+async def test_a_call_that_would_replace_what_is_over_is_told_so(
+    stage: Stage, error: Exception | None, replaced: LegId | None
+) -> None:
+    stage.switchboard.error = error
+    arrived = msgspec.structs.replace(stage.arrived, replaces=CallKey(77))
+    await stage.attendance.run(arrived, replaced)
+    (refused,) = stage.line.take(ALICE)
+    assert isinstance(refused, CallRefused)
+    assert refused.status == 481
+    assert len(stage.switchboard.told) == (0 if error is None else 1)
+
+
 async def test_a_switchboard_that_does_not_answer_refuses_the_call_and_hears_so(stage: Stage) -> None:
     stage.switchboard.thinks = never
     await stage.run()

@@ -11,6 +11,7 @@ from signaling.sip.session.event import CallArrived, CallEnded, CallKey, Referra
 from signaling.sip.trunk.trunk import Trunk, Trunks
 from signaling.sip.wire.flow import Flow
 from signaling.sip.wire.message import Request, Response, parse_message
+from signaling.sip.wire.response import make_response
 from tests.unit.sip.line import ALICE, ANSWER, BOB, OFFER, RawPhone, make_agent, names, tag_of
 
 TO_CAROL = "Refer-To: <sip:carol@192.0.2.30>\r\n"
@@ -244,6 +245,99 @@ def test_a_call_of_another_trunk_cannot_be_taken() -> None:
     assert names(invite_in_place(phone, f"call-1;to-tag={tag_of(ok)};from-tag=alice", thief)) == [
         "403 INVITE"
     ]
+
+
+class Ringing:
+    """A call of the agent's that rings at two phones, as a proxy may arrange; their tags are r1 and r2."""
+
+    def __init__(self, settings: AgentSettings | None = None) -> None:
+        self.raw = RawPhone(make_agent(BOB, settings))
+        self.call = self.raw.agent.invite("sip:team@192.0.2.1", OFFER, 0.0)
+        (invite,) = self.raw.heard()
+        assert isinstance(invite, Request)
+        self.invite = invite
+        for tag in ("r1", "r2"):
+            self.answer(180, tag)
+        self.raw.agent.events()
+
+    def answer(self, status: int, tag: str) -> None:
+        headers = (("Contact", "<sip:phone@192.0.2.1>"),)
+        data = make_response(self.invite, status, to_tag=tag, headers=headers)
+        self.raw.agent.receive_message(data, self.raw.flow, 0.0)
+
+    def pick_up(self, tag: str, more: str = "", number: int = 1) -> list[Request | Response]:
+        from_tag = tag_of_sender(self.invite)
+        wanted = f"{self.invite.first('Call-ID')};to-tag={from_tag};from-tag={tag}{more}"
+        extra = f"Require: replaces\r\nReplaces: {wanted}\r\n"
+        return self.raw.send("INVITE", 1, call_id=f"other-{number}", body=OFFER, extra=extra)
+
+
+def tag_of_sender(message: Request) -> str:
+    return message.first("From").partition("tag=")[2]
+
+
+@pytest.mark.parametrize("tag", ["r1", "r2"])
+@pytest.mark.parametrize("more", ["", ";early-only"])
+def test_a_call_of_ours_that_rings_may_be_picked_up_and_is_canceled_then(tag: str, more: str) -> None:
+    phones = Ringing()
+    assert phones.pick_up(tag, more) == []
+    (event,) = phones.raw.agent.events()
+    assert isinstance(event, CallArrived)
+    assert event.replaces == phones.call
+    phones.raw.agent.accept(event.call, ANSWER, 0.0)
+    phones.raw.agent.hang_up(phones.call, "picked up elsewhere", 0.0)
+    ok, cancel = phones.raw.heard()
+    assert names([ok, cancel]) == ["200 INVITE", "CANCEL"]
+    assert 'text="picked up elsewhere"' in cancel.first("Reason")
+    assert names(phones.pick_up(tag, more, 2)) == ["603 INVITE"]  # it is about to end
+    phones.answer(487, "r1")
+    assert names(phones.pick_up(tag, more, 3)) == ["ACK", "481 INVITE"]
+
+
+@pytest.mark.parametrize(("host", "heard"), [(ALICE, []), ("198.51.100.7", ["403 INVITE"])])
+def test_a_call_to_a_uri_is_picked_up_by_phones_of_the_trunk_it_rings_at(host: str, heard: list[str]) -> None:
+    """It goes by no trunk, but from there it could have been answered."""
+    phones = Ringing(AgentSettings(trunks=Trunks((Trunk(TrunkId("phones"), ("192.0.2.0/24",)),))))
+    phones.raw.flow = Flow("udp", host, 5060)
+    assert names(phones.pick_up("r1")) == heard
+
+
+def test_who_names_a_phone_that_does_not_ring_picks_up_nothing() -> None:
+    phones = Ringing()
+    assert names(phones.pick_up("r3")) == ["481 INVITE"]
+
+
+def test_what_rings_here_is_not_taken_from_us() -> None:
+    """RFC 3891 section 3: of early dialogs only those that we began."""
+    raw = RawPhone(make_agent(BOB))
+    raw.send("INVITE", 1, body=OFFER)
+    (event,) = raw.agent.events()
+    assert isinstance(event, CallArrived)
+    raw.agent.ring(event.call, 0.0)
+    (ringing,) = raw.heard()
+    replaces = f"Replaces: call-1;to-tag={tag_of(ringing)};from-tag=alice\r\n"
+    assert names(raw.send("INVITE", 1, call_id="call-2", body=OFFER, extra=replaces)) == ["481 INVITE"]
+
+
+def test_a_call_that_was_answered_a_moment_ago_may_be_taken_over_before_its_ack() -> None:
+    raw = RawPhone(make_agent(BOB))
+    raw.send("INVITE", 1, body=OFFER)
+    (event,) = raw.agent.events()
+    assert isinstance(event, CallArrived)
+    raw.agent.accept(event.call, ANSWER, 0.0)
+    (ok,) = raw.heard()
+    replaces = f"Replaces: call-1;to-tag={tag_of(ok)};from-tag=alice\r\n"
+    assert raw.send("INVITE", 1, call_id="call-2", body=OFFER, extra=replaces) == []
+    (other,) = raw.agent.events()
+    assert isinstance(other, CallArrived)
+    assert other.replaces == event.call
+
+
+def test_a_call_that_is_about_to_end_is_declined() -> None:
+    phone = InCall()
+    phone.raw.agent.hang_up(phone.call, "", 0.0)
+    assert names(phone.raw.heard()) == ["BYE"]
+    assert names(invite_in_place(phone, f"call-1;to-tag={phone.tag};from-tag=alice")) == ["603 INVITE"]
 
 
 def test_our_invite_to_a_reference_asks_to_take_its_place() -> None:

@@ -1,6 +1,6 @@
 """Where a phone's REFER leads, and what the phone is told of it."""
 
-from collections.abc import Callable
+import asyncio
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -8,6 +8,7 @@ from structlog.testing import capture_logs
 
 from bridge.errors import CallFailedError, ForbiddenError
 from bridge.ids import LegId
+from bridge.switchboard.doors import Referrer
 from signaling.sip.door.call_leg import CallLeg
 from signaling.sip.door.referring import Referrers, Referring, dialed_target
 from signaling.sip.wire.message import Request, Response
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from bridge.switchboard.doors import Corridor
     from signaling.sip.shell.endpoint import SipEndpoint
 
-CAROL, BOB = "sip:carol@192.0.2.30", "sip:bob@192.0.2.2"
+BOB, CALLED = "sip:bob@192.0.2.2", LegId("leg_called")
 
 
 @pytest.mark.parametrize(
@@ -49,10 +50,11 @@ class Asked:
         self.accepts = accepts
         self.asked: list[tuple[LegId, str]] = []
 
-    async def refer(self, leg_id: LegId, target: str, accepted: Callable[[], None]) -> int:
+    async def refer(self, leg_id: LegId, target: str, referrer: Referrer) -> int:
         self.asked.append((leg_id, target))
         if self.accepts:
-            accepted()
+            referrer.dials(CALLED)
+            referrer.accepted()
         if isinstance(self.end, Exception):
             raise self.end
         return self.end
@@ -81,7 +83,8 @@ async def refer(phone: InCall, corridor: Asked) -> list[Request | Response]:
     phone.refer()
     shell = Shell(phone)
     leg = CallLeg(LegId("leg_1"), phone.call, "call-1")
-    await Referring(cast("SipEndpoint", shell), leg).run(cast("Corridor", corridor), "carol")
+    referring = Referring(cast("SipEndpoint", shell), leg, Referrers(), BOB)
+    await referring.run(cast("Corridor", corridor), "carol")
     assert corridor.asked == [("leg_1", "carol")]
     return shell.read
 
@@ -114,24 +117,41 @@ async def test_the_end_of_a_referral_of_a_call_that_is_over_is_nobodys(accepts: 
     phone.send("BYE", 3)
     shell = Shell(phone)
     leg = CallLeg(LegId("leg_1"), phone.call, "call-1")
-    await Referring(cast("SipEndpoint", shell), leg).run(
-        cast("Corridor", Asked(200, accepts=accepts)), "carol"
-    )
+    referring = Referring(cast("SipEndpoint", shell), leg, Referrers(), BOB)
+    await referring.run(cast("Corridor", Asked(200, accepts=accepts)), "carol")
     assert [message for message in shell.read if isinstance(message, Request)] == []
 
 
 def test_whoever_is_called_is_told_who_sent_the_call_as_long_as_that_is_tried() -> None:
     referrers = Referrers()
-    with referrers.naming((CAROL, CAROL), BOB):
-        assert referrers.headers(CAROL) == (("Referred-By", f"<{BOB}>"),)
-        assert referrers.headers(BOB) == ()
-    assert referrers.headers(CAROL) == ()
+    referrers.name(CALLED, BOB)
+    assert referrers.headers(CALLED) == (("Referred-By", f"<{BOB}>"),)
+    assert referrers.headers(LegId("leg_other")) == ()
+    referrers.name(CALLED, "")
+    assert referrers.headers(CALLED) == ()
+    for _ in range(2):
+        referrers.forget(CALLED)
 
 
-@pytest.mark.parametrize("other", ["sip:dan@192.0.2.4", ""])
-def test_two_who_send_calls_to_the_same_place_at_once_are_both_left_out(other: str) -> None:
-    referrers = Referrers()
-    with referrers.naming((CAROL,), BOB):
-        with referrers.naming((CAROL,), other):
-            assert referrers.headers(CAROL) == ()
-        assert referrers.headers(CAROL) == (("Referred-By", f"<{BOB}>"),)
+async def test_two_who_send_calls_to_the_same_place_at_once_are_told_apart() -> None:
+    """Each call is one leg, whose INVITE names who sent it; nothing of it stays."""
+    referrers, said = Referrers(), []
+
+    class Exchange(Asked):
+        """Calls carol for each of them, and does so while both wait."""
+
+        async def refer(self, leg_id: LegId, target: str, referrer: Referrer) -> int:
+            called = LegId(f"{leg_id}_to_{target}")
+            referrer.dials(called)
+            await asyncio.sleep(0)
+            said.append(referrers.headers(called))
+            return 200
+
+    async with asyncio.TaskGroup() as tasks:
+        for number, name in enumerate((BOB, "sip:dan@192.0.2.4", "")):
+            phone = InCall()
+            leg = CallLeg(LegId(f"leg_{number}"), phone.call, "call-1")
+            referring = Referring(cast("SipEndpoint", Shell(phone)), leg, referrers, name)
+            tasks.create_task(referring.run(cast("Corridor", Exchange(200)), "carol"))
+    assert said == [(("Referred-By", f"<{BOB}>"),), (("Referred-By", "<sip:dan@192.0.2.4>"),), ()]
+    assert [referrers.headers(LegId(f"leg_{number}_to_carol")) for number in range(3)] == [()] * 3

@@ -15,6 +15,24 @@ EXPERT = DialOut("+491", name="Expert")
 TARGET = "+492"
 
 
+class Phone:
+    """Whoever sent the REFER, and what it was told."""
+
+    def __init__(self, stage: Theatre) -> None:
+        self.told: list[str] = []
+        self.dialed: list[LegId] = []
+        self._stage = stage
+
+    def dials(self, leg_id: LegId) -> None:
+        """Before it is dialed: its INVITE says who sent it."""
+        assert leg_id not in [leg for leg, _ in self._stage.doors.dialed]
+        self.told.append("dials")
+        self.dialed.append(leg_id)
+
+    def accepted(self) -> None:
+        self.told.append("accepted")
+
+
 async def expert_on_a_phone(stage: Theatre) -> tuple[InteractionId, LegId]:
     id_ = await stage.answered_call()
     stage.doors.dial_outcomes = [PHONE_OFFER]
@@ -32,10 +50,11 @@ async def test_an_expert_hands_over_by_the_phone_and_the_customer_stays() -> Non
     async with theatre() as stage:
         id_, leg_id = await expert_on_a_phone(stage)
         stage.doors.dial_outcomes = [PHONE_OFFER]
-        accepted = asyncio.Event()
-        assert await stage.board.refer(leg_id, TARGET, accepted.set) == 200
+        phone = Phone(stage)
+        assert await stage.board.refer(leg_id, TARGET, phone) == 200
         await eventually(stage, "handed over")
-        assert accepted.is_set()
+        assert phone.told == ["dials", "accepted"]
+        assert phone.dialed == [leg for leg, _ in stage.doors.dialed[-1:]]
         now = await states(stage, id_)
         assert (now[EXPERT.address], now[TARGET], now["+4930123"]) == (
             "disconnected",
@@ -49,7 +68,7 @@ async def test_a_refusal_leaves_all_as_it_was_and_is_told() -> None:
     async with theatre() as stage:
         id_, leg_id = await expert_on_a_phone(stage)
         stage.doors.dial_outcomes = [CallFailedError("486 Busy Here", 486)]
-        assert await stage.board.refer(leg_id, TARGET, lambda: None) == 486
+        assert await stage.board.refer(leg_id, TARGET, Phone(stage)) == 486
         now = await states(stage, id_)
         assert (now[EXPERT.address], now[TARGET]) == ("in-session", "disconnected")
 
@@ -58,7 +77,7 @@ async def test_a_phone_that_hangs_up_at_once_still_hands_over() -> None:
     async with theatre() as stage:
         id_, leg_id = await expert_on_a_phone(stage)
         async with asyncio.TaskGroup() as tasks:
-            referred = tasks.create_task(stage.board.refer(leg_id, TARGET, lambda: None))
+            referred = tasks.create_task(stage.board.refer(leg_id, TARGET, Phone(stage)))
             await eventually(stage, "it rings")
             await stage.board.hung_up(leg_id, "hung up")
             now = await states(stage, id_)
@@ -73,18 +92,18 @@ async def test_customers_cannot_send_the_call_elsewhere() -> None:
     async with theatre() as stage:
         id_ = await stage.answered_call()
         with pytest.raises(ForbiddenError):
-            await stage.board.refer(LegId("leg_phone"), TARGET, lambda: None)
+            await stage.board.refer(LegId("leg_phone"), TARGET, Phone(stage))
         assert (await states(stage, id_))["+4930123"] == "in-session"
         assert stage.doors.dialed == []
         with pytest.raises(NotFoundError):
-            await stage.board.refer(LegId("leg_x"), TARGET, lambda: None)
+            await stage.board.refer(LegId("leg_x"), TARGET, Phone(stage))
 
 
 async def test_who_is_called_already_is_not_called_twice() -> None:
     async with theatre() as stage:
         _, leg_id = await expert_on_a_phone(stage)
         with pytest.raises(ConflictError):
-            await stage.board.refer(leg_id, EXPERT.address, lambda: None)
+            await stage.board.refer(leg_id, EXPERT.address, Phone(stage))
 
 
 async def test_another_call_of_the_same_participant_takes_its_place() -> None:

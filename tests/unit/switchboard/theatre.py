@@ -13,7 +13,7 @@ from pathlib import Path
 from bridge.clock import ManualClock
 from bridge.desk.desk import Desk
 from bridge.desk.policy import DeskPolicy
-from bridge.errors import BridgeError
+from bridge.errors import BridgeError, CallFailedError
 from bridge.ids import IdSource, InteractionId, LegId, ParticipantId, TrunkId, UserId
 from bridge.journal.journal import Journal
 from bridge.plane import messages
@@ -116,6 +116,8 @@ class WrittenDoors:
         self.dialed: list[tuple[LegId, str]] = []
         self.dial_offers: list[str] = []
         self.dial_outcomes: list[str | BridgeError] = []
+        self.ringing: dict[LegId, asyncio.Future[str]] = {}  # those without an outcome, for a test to decide
+        self.answers_cancel = True
         self.events: list[tuple[DesktopEvent, Audience]] = []
 
     def signals(self, leg_id: LegId) -> tuple[Signal, ...]:
@@ -123,6 +125,8 @@ class WrittenDoors:
 
     async def hang_up(self, leg_id: LegId, reason: str) -> None:
         self.hung_up.append((leg_id, reason))
+        if self.answers_cancel and leg_id in self.ringing and not self.ringing[leg_id].done():
+            self.ringing[leg_id].set_exception(CallFailedError("canceled", 487))
 
     def routes(self, number: str) -> Sequence[Route]:
         target = number if number.startswith("sip:") else f"sip:{number}@trunk.example"
@@ -137,7 +141,8 @@ class WrittenDoors:
         self.dial_offers.append(offer)
         outcome = self.dial_outcomes.pop(0) if self.dial_outcomes else None
         if outcome is None:
-            await asyncio.Event().wait()  # it rings and rings
+            self.ringing[leg_id] = asyncio.get_running_loop().create_future()
+            return await self.ringing[leg_id]
         if isinstance(outcome, BridgeError):
             raise outcome
         return outcome or ""

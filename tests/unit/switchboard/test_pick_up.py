@@ -1,0 +1,127 @@
+"""A phone rings by a call of ours, and another one takes the call from it (RFC 3891, RFC 5359 section 2.16)."""
+
+import asyncio
+
+import pytest
+
+from bridge.errors import BridgeError, CallFailedError
+from bridge.ids import InteractionId, LegId
+from bridge.switchboard.doors import ArrivingCall
+from tests.unit.switchboard.test_dial_outs import BANK, ringing
+from tests.unit.switchboard.test_referrals import TARGET, Phone, expert_on_a_phone
+from tests.unit.switchboard.test_switchboard_queues import POLICY, called_back, eventually
+from tests.unit.switchboard.theatre import ALICE, PHONE_OFFER, Theatre, theatre
+
+OTHER = LegId("leg_other")
+
+
+def picking_up(rings: LegId, leg_id: LegId = OTHER, offer: str = PHONE_OFFER) -> ArrivingCall:
+    return ArrivingCall(leg_id, "+49", "sip:desk", offer, replaces=rings)
+
+
+async def bank_rings(stage: Theatre) -> tuple[InteractionId, LegId]:
+    id_ = await stage.answered_call()
+    await stage.board.participants.dial(ALICE, id_, BANK)
+    return id_, await ringing(stage)
+
+
+@pytest.mark.parametrize("answers_cancel", [True, False])
+async def test_whoever_picks_up_is_who_was_called_and_the_other_phone_rings_no_more(
+    answers_cancel: bool,
+) -> None:
+    async with theatre() as stage:
+        stage.doors.answers_cancel = answers_cancel
+        id_, rings = await bank_rings(stage)
+        assert "m=audio" in await stage.board.arrive(picking_up(rings))
+        await stage.board.settled() if answers_cancel else None
+        bank = await stage.participant(id_, "sme")
+        assert (bank.state, bank.leg_ids, bank.address) == ("in-session", (OTHER,), BANK.address)
+        assert rings in [leg_id for leg_id, _ in stage.doors.hung_up]
+        assert (rings in stage.plane.legs, OTHER in stage.plane.legs) == (False, True)
+        everybody = {p.participant_id for p in (await stage.view(id_)).participants}
+        assert stage.hears(id_)[bank.participant_id] == everybody - {bank.participant_id}
+        stage.doors.ringing[rings].cancel() if not answers_cancel else None
+        await stage.board.hung_up(OTHER, "hung up")
+        await stage.board.settled()
+        assert (await stage.participant(id_, "sme")).state == "disconnected"
+        assert (await stage.participant(id_, "customer")).state == "in-session"
+
+
+async def test_the_phone_that_rang_may_answer_at_the_same_moment() -> None:
+    """Whichever is first has the call; the other one is hung up."""
+    async with theatre() as stage:
+        stage.doors.answers_cancel = False
+        id_, rings = await bank_rings(stage)
+        await stage.board.arrive(picking_up(rings))
+        stage.doors.ringing[rings].set_result(PHONE_OFFER)
+        await eventually(stage, "both are heard")
+        assert (await stage.participant(id_, "sme")).leg_ids == (OTHER,)
+        assert set(stage.plane.legs) >= {OTHER}
+        assert rings not in stage.plane.legs
+
+
+async def test_of_two_who_pick_up_one_has_the_call() -> None:
+    async with theatre() as stage:
+        id_, rings = await bank_rings(stage)
+        first, second = LegId("leg_first"), LegId("leg_second")
+        outcomes = await asyncio.gather(
+            *(stage.board.arrive(picking_up(rings, leg_id)) for leg_id in (first, second)),
+            return_exceptions=True,
+        )
+        await stage.board.settled()
+        assert [isinstance(outcome, BridgeError) for outcome in outcomes] == [False, True]
+        assert (await stage.participant(id_, "sme")).leg_ids == (first,)
+        assert second not in stage.plane.legs
+
+
+async def test_a_call_without_an_offer_may_pick_up_as_well() -> None:
+    async with theatre() as stage:
+        id_, rings = await bank_rings(stage)
+        assert "m=audio" in await stage.board.arrive(picking_up(rings, offer=""))
+        await stage.board.late_answer(OTHER, PHONE_OFFER)
+        await stage.board.settled()
+        assert (await stage.participant(id_, "sme")).leg_ids == (OTHER,)
+
+
+async def test_a_callback_is_answered_by_another_phone_of_the_customer() -> None:
+    async with theatre(POLICY) as stage:
+        id_ = await called_back(stage)
+        rings = stage.doors.dialed[0][0]
+        await stage.board.arrive(picking_up(rings))
+        await stage.board.settled()
+        customer = await stage.participant(id_, "customer")
+        assert (customer.state, customer.leg_ids) == ("in-session", (OTHER,))
+        callback = (await stage.view(id_)).callback
+        assert callback is not None
+        assert callback.state == "answered"
+        assert len(stage.doors.dialed) == 1
+        await stage.board.hung_up(OTHER, "hung up")
+        await stage.board.settled()
+        assert (await stage.view(id_)).state == "ended"
+
+
+async def test_who_sent_the_call_there_hears_at_once_that_somebody_has_it() -> None:
+    async with theatre() as stage:
+        stage.doors.answers_cancel = False
+        id_, expert = await expert_on_a_phone(stage)
+        async with asyncio.TaskGroup() as tasks:
+            referred = tasks.create_task(stage.board.refer(expert, TARGET, Phone(stage)))
+            await eventually(stage, "it rings")
+            rings = stage.doors.dialed[-1][0]
+            await stage.board.arrive(picking_up(rings))
+        assert referred.result() == 200
+        stage.doors.ringing[rings].set_exception(CallFailedError("canceled", 487))
+        await eventually(stage, "handed over")
+        states = {p.address: p.state for p in (await stage.view(id_)).participants if p.role == "sme"}
+        assert states == {"+491": "disconnected", TARGET: "in-session"}
+
+
+async def test_what_rings_no_more_cannot_be_picked_up() -> None:
+    async with theatre() as stage:
+        id_, rings = await bank_rings(stage)
+        bank = await stage.participant(id_, "sme")
+        await stage.board.participants.remove(ALICE, id_, bank.participant_id)
+        await eventually(stage, "taken back")
+        with pytest.raises(BridgeError):
+            await stage.board.arrive(picking_up(rings))
+        assert OTHER not in stage.plane.legs
