@@ -1,9 +1,8 @@
-"""The bridge and three phones on a wire that does something to one of its messages, in virtual time.
+"""The bridge and three phones on a troubled wire.
 
 What the phones of RFC 5359 do and the bridge never does, REFER and 3xx, is written here by its own transactions.
 """
 
-import heapq
 from collections.abc import Callable
 from urllib.parse import quote
 
@@ -15,28 +14,26 @@ from signaling.sip.session.event import (
     AgentEvent,
     CallAnswered,
     CallArrived,
-    CallEnded,
     CallKey,
     CallRefused,
     CallReoffered,
     ReferralArrived,
 )
 from signaling.sip.session.memory import parse_memory
-from signaling.sip.transaction.outcome import RequestArrived
+from signaling.sip.transaction.outcome import RequestArrived, ResponseArrived
 from signaling.sip.transaction.transaction import Timing
 from signaling.sip.transaction.transaction_layer import TransactionLayer
 from signaling.sip.trunk.authorizer import Authorizer
 from signaling.sip.trunk.trunk import Trunks
 from signaling.sip.wire.flow import Flow
 from signaling.sip.wire.identity import LocalIdentity
-from signaling.sip.wire.message import Response, parse_essentials, parse_message
+from signaling.sip.wire.message import Headers, Request, Response, parse_essentials, parse_message
 from signaling.sip.wire.response import make_response
-from tests.sim.sip.flow_wire import Treatment, untouched
-from tests.unit.sip.line import counting_hex, name_of
+from tests.sim.sip.troubled_wire import Treatment, TroubledWire, WireParty, untouched
+from tests.unit.sip.line import counting_hex
 
 HOSTS = {"bridge": "192.0.2.1", "alice": "192.0.2.2", "carol": "192.0.2.3", "dave": "192.0.2.4"}
 TEAM = "192.0.2.9"  # a proxy that forks: whoever calls it calls carol and dave
-MEMBERS = ("carol", "dave")
 _MANY = 1000  # the CSeq of a REFER, above every number that the phone's own agent uses
 
 
@@ -44,17 +41,17 @@ def uri_of(name: str) -> str:
     return f"sip:{name}@{HOSTS.get(name, TEAM)}"
 
 
-class Party:
+class Party(WireParty):
     """One user agent, and who is in a call with it: by name, as the other side calls itself or was called."""
 
-    def __init__(self, name: str, wire: "ServiceWire") -> None:
-        self.name = name
-        self.wire = wire
+    def __init__(self, name: str, wire: "ServiceWire", settings: AgentSettings | None = None) -> None:
         identity = LocalIdentity(HOSTS[name], 5060, counting_hex(name[0]), name)
-        self.agent = UserAgent(AgentSettings(), identity)
+        super().__init__(name, HOSTS[name], UserAgent(settings or AgentSettings(), identity))
+        self.wire = wire
+        self.status = 200  # how it answers calls
         self.calls: dict[str, CallKey] = {}
-        self.events: list[AgentEvent] = []
         self.layer = TransactionLayer(Timing())
+        self._identity = identity
         self._requester = Requester(identity, self.layer, Authorizer(identity, Trunks()), ("udp",))
 
     def dial(self, name: str, target: str = "") -> CallKey:
@@ -76,11 +73,8 @@ class Party:
 
     # --- what comes ---------------------------------------------------------------------------------------
 
-    def receive(self, data: bytes, flow: Flow) -> None:
-        self.agent.receive_message(data, flow, self.wire.now)
-
     def take(self, event: AgentEvent) -> None:
-        self.events.append(event)
+        super().take(event)
         if isinstance(event, CallReoffered):
             self.agent.answer_reinvite(event.call, f"answer to {event.offer}", self.wire.now)
         elif isinstance(event, CallArrived):
@@ -88,6 +82,9 @@ class Party:
 
     def _arrived(self, event: CallArrived) -> None:
         """Whoever asks for the place of another gets it, and the other one goes (RFC 3891 section 3)."""
+        if self.status != 200:
+            self.agent.reject(event.call, self.status, self.wire.now)
+            return
         self.calls[event.caller] = event.call
         self.agent.accept(event.call, "answer", self.wire.now)
         if event.replaces is not None:
@@ -106,16 +103,16 @@ class Party:
     def messages(self) -> list[tuple[bytes, Flow]]:
         return self.agent.messages_to_send() + self.layer.take_messages()
 
-    def left(self) -> tuple[int, int, int, float | None]:
-        transactions = self.agent.counters()["sip_transactions"]
-        return len(self.agent.calls()), transactions, len(self.layer), self.timer()
+    def left(self) -> tuple[int, int, float | None]:
+        calls, transactions, timer = super().left()
+        return calls, transactions + len(self.layer), timer
 
 
 class Bridge(Party):
     """Does with a REFER what the SIP door and the switchboard do with it."""
 
     def __init__(self, wire: "ServiceWire") -> None:
-        super().__init__("bridge", wire)
+        super().__init__("bridge", wire, AgentSettings(destinations=("bridge",)))
         self._referrers: dict[CallKey, CallKey] = {}
 
     def take(self, event: AgentEvent) -> None:
@@ -147,9 +144,10 @@ class Phone(Party):
 
     def __init__(self, name: str, wire: "ServiceWire") -> None:
         super().__init__(name, wire)
-        self.status = 200  # how it answers calls
+        self.answers = True  # or rings only
         self.moved_to = ""  # whom a 302 names
-        self.told: list[str] = []
+        self.notified: list[str] = []
+        self.heard: list[int] = []  # what became of its requests outside of calls
         self._newest = 0  # NOTIFY
         self.told_by: list[str] = []
 
@@ -167,29 +165,53 @@ class Phone(Party):
         )
         self._requester.send_within(within, "REFER", self.wire.now, ignore, headers)
 
-    def pick_up(self, name: str, dialog: Dialog) -> None:
+    def ask(self, method: str, name: str, headers: Headers) -> None:
+        """A request that belongs to no call."""
+        identity, branch = self._identity, self._identity.new_branch()
+        general: Headers = (
+            ("Via", identity.via("udp", branch)),
+            ("Max-Forwards", "70"),
+            ("From", f"<{uri_of(self.name)}>;tag={identity.new_tag()}"),
+            ("To", f"<{uri_of(name)}>"),
+            ("Call-ID", identity.new_call_id()),
+            ("CSeq", f"1 {method}"),
+            ("Contact", f"<{uri_of(self.name)}>"),
+        )
+        request = Request(method=method, uri=uri_of(name), headers=(*general, *headers))
+        flow = Flow("udp", HOSTS[name], 5060)
+        self._requester.send(
+            request, branch, flow, self.wire.now, lambda reply, _: self.heard.append(reply.status)
+        )
+
+    def ring(self, name: str) -> None:
+        """Once more: what may be lost is said again (RFC 3261 section 13.3.1.1)."""
+        self.agent.ring(self.calls[name], self.wire.now)
+
+    def pick_up(self, name: str, dialog: Dialog, more: str = "") -> None:
         """Calls whoever has `dialog`, to take its place."""
-        what = f"{dialog.call_id};to-tag={dialog.remote_tag};from-tag={dialog.local_tag}"
+        what = f"{dialog.call_id};to-tag={dialog.remote_tag};from-tag={dialog.local_tag}{more}"
         self.dial(name, f"{uri_of(name)}?Replaces={quote(what, safe='')}")
 
-    def receive(self, data: bytes, flow: Flow) -> None:
+    def receive(self, data: bytes, flow: Flow, now: float) -> None:
         message = parse_message(data)
         essentials = parse_essentials(message)
         if isinstance(message, Response):
-            if essentials.cseq_method == "REFER":
-                self.layer.receive_response(message, essentials, flow, self.wire.now)
+            if essentials.cseq_method in ("REFER", "SUBSCRIBE"):
+                for outcome in self.layer.receive_response(message, essentials, flow, now):
+                    if isinstance(outcome, ResponseArrived):
+                        self._requester.receive_response(outcome, now)
             else:
-                super().receive(data, flow)
+                super().receive(data, flow, now)
         elif (
             message.method == "NOTIFY"
             or (self.moved_to and not essentials.to_tag)
             or self.layer.knows(message, essentials)
         ):
-            for arrived in self.layer.receive_request(message, essentials, flow, self.wire.now):
+            for arrived in self.layer.receive_request(message, essentials, flow, now):
                 if isinstance(arrived, RequestArrived):
                     self._respond(arrived)
         else:
-            super().receive(data, flow)
+            super().receive(data, flow, now)
 
     def _respond(self, arrived: RequestArrived) -> None:
         """200 to a NOTIFY, 500 to one that comes behind a newer one, 302 to an INVITE."""
@@ -197,7 +219,7 @@ class Phone(Party):
             status = 200 if arrived.essentials.cseq_number > self._newest else 500  # RFC 3261 section 12.2.2
             if status == 200:
                 self._newest = arrived.essentials.cseq_number
-                self.told.append(arrived.request.body.decode().split()[1])
+                self.notified.append(arrived.request.body.decode().split()[1])
             self.layer.respond(arrived.key, status, make_response(arrived.request, status), self.wire.now)
             return
         headers = (("Contact", f"<{uri_of(self.moved_to)}>"),)
@@ -206,75 +228,23 @@ class Phone(Party):
 
     def _arrived(self, event: CallArrived) -> None:
         self.told_by += [value for name, value in event.ways if name == "sip_referred_by"]
-        if self.status != 200:
-            self.agent.reject(event.call, self.status, self.wire.now)
-        else:
+        if self.status == 200:
             self.agent.ring(event.call, self.wire.now)
+        if self.answers:
             super()._arrived(event)
+        else:
+            self.calls[event.caller] = event.call
 
 
-class ServiceWire:
-    """`sent` is what went over the wire, by whom, copies not counted."""
-
+class ServiceWire(TroubledWire):
     def __init__(self, treatment: Treatment = untouched) -> None:
-        self.now = 0.0
-        self.sent: list[str] = []
         self.bridge = Bridge(self)
         self.alice, self.carol, self.dave = (Phone(name, self) for name in ("alice", "carol", "dave"))
-        self._parties: tuple[Party, ...] = (self.bridge, self.alice, self.carol, self.dave)
-        self._by_host: dict[str, tuple[Party, ...]] = {HOSTS[party.name]: (party,) for party in self._parties}
-        self._by_host[TEAM] = tuple(party for party in self._parties if party.name in MEMBERS)
-        self._treatment = treatment
-        self._wire: list[tuple[float, int, str, str, bytes]] = []
-        self._serial = 0
+        super().__init__(
+            (self.bridge, self.alice, self.carol, self.dave), treatment, {TEAM: (self.carol, self.dave)}
+        )
 
     def do(self, act: Callable[[], object], then_s: float = 4.0) -> None:
         """Somebody does something, and time passes: enough for what is lost to be said again."""
-        act()
-        self._flush()
+        self.act(act)
         self.run(then_s)
-
-    def run(self, seconds: float) -> None:
-        until = self.now + seconds
-        while True:
-            times = [party.timer() for party in self._parties]
-            times.append(self._wire[0][0] if self._wire else None)
-            at = min((at for at in times if at is not None), default=until)
-            if at >= until:
-                break
-            self.now = max(self.now, at)
-            self._deliver()
-            for party in self._parties:
-                party.handle_timer(self.now)
-            self._flush()
-        self.now = until
-
-    def _deliver(self) -> None:
-        while self._wire and self._wire[0][0] <= self.now:
-            _, _, source, target, data = heapq.heappop(self._wire)
-            for party in self._by_host[target]:
-                party.receive(data, Flow("udp", source, 5060))
-
-    def _flush(self) -> None:
-        while any([self._flush_one(party) for party in self._parties]):
-            pass
-
-    def _flush_one(self, party: Party) -> bool:
-        events, messages = party.agent.events(), party.messages()
-        for event in events:
-            party.take(event)
-        for data, flow in messages:
-            for delay_s in self._treatment(len(self.sent)):
-                self._serial += 1
-                entry = (self.now + delay_s, self._serial, HOSTS[party.name], flow.host, data)
-                heapq.heappush(self._wire, entry)
-            self.sent.append(f"{party.name} {name_of(parse_message(data))}")
-        return bool(events or messages)
-
-    def ended(self, party: Party) -> list[str]:
-        return [event.by for event in party.events if isinstance(event, CallEnded)]
-
-    def leftovers(self) -> dict[str, tuple[int, int, int, float | None]]:
-        """Calls, transactions and timers of each, once everything is over."""
-        self.run(300)
-        return {party.name: party.left() for party in self._parties}
