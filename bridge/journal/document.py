@@ -26,13 +26,15 @@ delivery, a task of the outbox, what a door must know of a leg), are one transac
   called `wall` are what the wall clock showed.
 - Rows older than `journal.retention_days` are taken out, but never events after the newest snapshot nor those of
   open interactions.
-- `body` of an event is a JSON object with its fields. An event whose name the bridge does not know stops the start.
+- `body` of a row of events is a JSON array of pairs: an event's name, and an object with its fields. An event whose
+  name the bridge does not know stops the start.
 """
 
 TABLES = {
     "boots": "One row for each start. `boot_id` is also what `authenticate` tells a desktop.",
-    "events": "What happened, in order. `number` counts on over all starts; `interaction_id` is null for what is about"
-    " users or queues.",
+    "events": "What happened, in order. Events are numbered on over all starts; a row holds those of one step in a row"
+    " that are about the same interaction, the first of them `number`, `event_count` in all. `interaction_id` is null"
+    " for what is about users or queues.",
     "snapshots": "The desk's whole state after event `number`, as JSON. One every 20,000 events; the newest two stay.",
     "leg_memories": "What `owner` must know of a leg to take it up again: `sip` the dialog, and the 200 until its ACK;"
     " `switchboard` what was agreed in SDP. Written before the 200 leaves, when the ACK came and at each re-INVITE;"

@@ -1,9 +1,10 @@
 """The desk's events on disk, before anybody sees them. Append-only; one writer; commits in groups."""
 
 import asyncio
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -13,13 +14,8 @@ from bridge.clock import Clock
 from bridge.desk.events import DeskEvent
 from bridge.ids import InteractionId
 from bridge.journal.database import Database, JournalError
-from bridge.journal.record import (
-    JournalEntry,
-    event_name,
-    interaction_of,
-    parse_event,
-    serialize_event,
-)
+from bridge.journal.record import JournalEntry, interaction_of, parse_events, serialize_events
+from bridge.journal.rows import RowStatement, inserting
 from bridge.journal.schema import BOOTS, EVENTS, Write
 from bridge.journal.writer import Statement, Writer
 
@@ -27,6 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 log = structlog.get_logger()
+
+_INSERT = inserting(EVENTS)
+_E = EVENTS.c
 
 MAX_PENDING_BATCHES = 10_000  # more waiting steps than that: the disk has stopped, and so must we
 
@@ -64,7 +63,6 @@ class Journal:
         self._pending: list[Batch] = []
         self._wake = asyncio.Event()
         self._failed: JournalError | None = None
-        self._insert = insert(EVENTS)
         self._writer: Writer | None = None
         # In memory all connections are one: a reader that gives it back would roll the writer back.
         self._only_connection = asyncio.Lock() if self._database.is_in_memory else None
@@ -93,8 +91,8 @@ class Journal:
     async def open(self) -> None:
         """Brings the tables to the newest schema and notes this boot. Raises JournalError."""
         await self._database.open()
-        last = await self.read_rows(select(func.max(EVENTS.c.number)))
-        self._next_number = (last[0][0] or 0) + 1
+        last = await self.read_rows(select(_E.number + _E.event_count).order_by(_E.number.desc()).limit(1))
+        self._next_number = last[0][0] if last else 1
         async with self._database.translated("the journal cannot be opened"):
             await self._commit_rows(
                 [], [Write(insert(BOOTS), {"boot_id": self._boot_id, "wall": self._clock.wall()})]
@@ -119,7 +117,7 @@ class Journal:
         first, wall = self._next_number, self._clock.wall()
         numbers = tuple(range(first, first + len(events)))
         self._next_number += len(events)
-        rows = tuple(self._row(number, wall, event) for number, event in zip(numbers, events, strict=True))
+        rows = tuple(self._rows(first, wall, events))
         durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         beside = tuple(writes(numbers))
         self._pending.append(
@@ -167,13 +165,15 @@ class Journal:
         self, after: int = 0, interaction_id: InteractionId | None = None, limit: int = 1000
     ) -> tuple[JournalEntry, ...]:
         """Entries with a number above `after`, in order, at most `limit`."""
-        query = select(EVENTS).where(EVENTS.c.number > after).order_by(EVENTS.c.number).limit(limit)
+        # The row that `after` is in may hold some behind it.
+        begin = select(func.coalesce(func.max(_E.number), 0)).where(_E.number <= after).scalar_subquery()
+        behind = (_E.number >= begin) & (_E.number + _E.event_count > after + 1)
+        query = select(EVENTS).where(behind).order_by(_E.number).limit(limit)
         if interaction_id is not None:
-            query = query.where(EVENTS.c.interaction_id == interaction_id)
-        return tuple(
-            JournalEntry(row.number, row.boot_id, row.wall, parse_event(row.name, row.body))
-            for row in await self.read_rows(query)
-        )
+            query = query.where(_E.interaction_id == interaction_id)
+        rows = await self.read_rows(query)
+        entries = (entry for row in rows for entry in _entries(row) if entry.number > after)
+        return tuple(islice(entries, limit))
 
     async def read_rows(self, query: Select[Any]) -> Sequence[Row[Any]]:
         """Rows of any table of the schema."""
@@ -211,7 +211,7 @@ class Journal:
             self._fail(error)
             raise
         self.commits += 1
-        self.written += len(rows)
+        self.written += sum(len(batch.events) for batch in group)
         del self._pending[: len(group)]
         for batch in group:
             batch.on_durable()
@@ -222,8 +222,7 @@ class Journal:
         async with self._connection_in_turn(), self._database.translated("the journal cannot be written"):
             if self._writer is None:
                 self._writer = self._database.writer()
-            inserted: list[Statement] = [(self._insert, rows)] if rows else []
-            await self._writer.commit([*inserted, *_statements(writes)])
+            await self._writer.commit([(_INSERT, rows), *_statements(writes)])
 
     @asynccontextmanager
     async def _connection_in_turn(self) -> "AsyncIterator[None]":
@@ -242,26 +241,41 @@ class Journal:
                 batch.durable.set_exception(error)
                 batch.durable.exception()  # retrieved here: a caller that was cancelled cannot
 
-    def _row(self, number: int, wall: float, event: DeskEvent) -> dict[str, Any]:
-        return {
-            "number": number,
-            "boot_id": self._boot_id,
-            "interaction_id": interaction_of(event),
-            "wall": wall,
-            "name": event_name(event),
-            "body": serialize_event(event),
-        }
+    def _rows(self, number: int, wall: float, events: Sequence[DeskEvent]) -> Iterator[dict[str, Any]]:
+        for interaction_id, together in groupby(events, interaction_of):
+            run = tuple(together)
+            yield {
+                "number": number,
+                "event_count": len(run),
+                "boot_id": self._boot_id,
+                "interaction_id": interaction_id,
+                "wall": wall,
+                "body": serialize_events(run),
+            }
+            number += len(run)
+
+
+def _entries(row: Row[Any]) -> Iterator[JournalEntry]:
+    for number, event in enumerate(parse_events(row.body), row.number):
+        yield JournalEntry(number, row.boot_id, row.wall, event)
 
 
 def _statements(writes: Sequence[Write]) -> Iterator[Statement]:
     """What is to be carried out, the same statement once for many rows: each costs its way to the database."""
-    keyed: dict[Hashable, Write] = {}
-    for write in writes:
-        if write.key is None:
-            yield write.statement, dict(write.parameters) or None
-        else:
-            keyed[write.key] = write
-    rows: dict[Executable, list[dict[str, Any]]] = {}
+    yield from _together(write for write in writes if write.key is None)
+    keyed = {write.key: write for write in writes if write.key is not None}
+    by_statement: dict[Executable | RowStatement, list[Write]] = {}
     for write in keyed.values():
-        rows.setdefault(write.statement, []).append(dict(write.parameters))
-    yield from rows.items()
+        by_statement.setdefault(write.statement, []).append(write)
+    for same in by_statement.values():
+        yield from _together(same)
+
+
+def _together(writes: Iterable[Write]) -> Iterator[Statement]:
+    """In their order."""
+    for statement, same in groupby(writes, lambda write: write.statement):
+        if isinstance(statement, RowStatement):
+            yield statement, [write.parameters for write in same]
+        else:
+            for write in same:
+                yield statement, (write.parameters,) if write.parameters else ()

@@ -1,11 +1,11 @@
 """What an owner must know of a leg to take it up after a restart: bytes of the owner's own making, by leg id."""
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import select
 
 from bridge.ids import LegId
 from bridge.journal.journal import Journal
+from bridge.journal.rows import deleting, upserting
 from bridge.journal.schema import LEG_MEMORIES, Write
-from bridge.journal.upsert import upsert
 
 _M = LEG_MEMORIES.c
 
@@ -16,10 +16,8 @@ class LegMemory:
     def __init__(self, journal: Journal, owner: str) -> None:
         self._journal = journal
         self._owner = owner
-        self._upsert = upsert(LEG_MEMORIES, journal.dialect)
-        self._delete = delete(LEG_MEMORIES).where(
-            _M.owner == bindparam("its_owner"), _M.leg_id == bindparam("its_leg")
-        )
+        self._upsert = upserting(LEG_MEMORIES, journal.dialect)
+        self._delete = deleting(LEG_MEMORIES)
 
     def keeping(self, leg_id: LegId, body: bytes) -> Write:
         """The write that keeps it, to go into the commit of a step."""
@@ -27,7 +25,7 @@ class LegMemory:
         return Write(self._upsert, row, (self._owner, leg_id))
 
     def forgetting(self, leg_id: LegId) -> Write:
-        row = {"its_owner": self._owner, "its_leg": leg_id}
+        row = {"owner": self._owner, "leg_id": leg_id}
         return Write(self._delete, row, (self._owner, leg_id))
 
     async def keep(self, leg_id: LegId, body: bytes) -> None:

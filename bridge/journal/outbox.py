@@ -16,13 +16,15 @@ import contextlib
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, delete, exists, func, insert, select, update
+from sqlalchemy import Row, Select, and_, delete, exists, func, select, update
 
 from bridge.clock import Clock
 from bridge.journal.journal import Journal
+from bridge.journal.rows import inserting
 from bridge.journal.schema import OUTBOX, Write
 
 _O = OUTBOX.c
+_INSERT = inserting(OUTBOX)
 REASON_MAX_CHARACTERS = 512
 
 
@@ -68,7 +70,7 @@ class Outbox:
             "wall": self._clock.wall(),
             "body": body,
         }
-        return Write(insert(OUTBOX), row)
+        return Write(_INSERT, row)
 
     async def claim(self, kind: str, now: float, limit: int = 16) -> tuple[Task, ...]:
         """The oldest tasks that are due, each to one claimer only, and of each lane only the first."""

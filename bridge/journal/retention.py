@@ -13,6 +13,8 @@ from bridge.journal.schema import BOOTS, EVENTS, IDEMPOTENCY_ANSWERS, OUTBOX, SN
 
 log = structlog.get_logger()
 
+_E = EVENTS.c
+
 EVERY_S = 3600.0
 CHUNK = 1000  # rows of one commit: few milliseconds in which nothing else is written
 
@@ -50,18 +52,21 @@ class Retention:
             log.info("= journal swept", events=removed)
 
     async def _sweep_events(self, before: float) -> int:
+        """From the oldest on, up to where a whole chunk is too young: the wall clock goes on with the numbers,
+        but for what somebody sets it back.
+        """
         newest = (await self._journal.read_rows(select(func.max(SNAPSHOTS.c.number))))[0][0] or 0
-        columns, removed, after = EVENTS.c, 0, 0
+        removed, after, columns = 0, 0, (_E.number, _E.event_count, _E.interaction_id, _E.wall)
         while True:
-            query = select(columns.number, columns.interaction_id).where(
-                columns.number > after, columns.number <= newest, columns.wall < before
-            )
-            rows = await self._journal.read_rows(query.order_by(columns.number).limit(CHUNK))
-            if not rows:
+            query = select(*columns).where(_E.number > after, _E.number <= newest)
+            rows = await self._journal.read_rows(query.order_by(_E.number).limit(CHUNK))
+            old = [row for row in rows if row.wall < before]
+            if not old:
                 return removed
             after = rows[-1].number
             living = self._living()
-            numbers = [row.number for row in rows if row.interaction_id not in living]
-            if numbers:
-                await self._journal.write(Write(delete(EVENTS).where(columns.number.in_(numbers))))
-            removed += len(numbers)
+            going = [row for row in old if row.interaction_id not in living]
+            if going:
+                numbers = [row.number for row in going]
+                await self._journal.write(Write(delete(EVENTS).where(_E.number.in_(numbers))))
+            removed += sum(row.event_count for row in going)

@@ -11,6 +11,8 @@ from typing import Any
 from sqlalchemy import BigInteger, Column, Float, Index, Integer, LargeBinary, MetaData, String, Table
 from sqlalchemy.sql import Executable
 
+from bridge.journal.rows import RowStatement
+
 METADATA = MetaData()
 _COUNTER = BigInteger().with_variant(Integer, "sqlite")  # SQLite's INTEGER has 64 bits, PostgreSQL's 32
 
@@ -20,14 +22,18 @@ BOOTS = Table(
     Column("boot_id", String(64), primary_key=True),
     Column("wall", Float, nullable=False),
 )
+
+# The events of one step in a row that are about one interaction, or about none: a row each costs more than the event.
 EVENTS = Table(
     "events",
     METADATA,
-    Column("number", _COUNTER, primary_key=True, autoincrement=False),
+    Column(
+        "number", _COUNTER, primary_key=True, autoincrement=False
+    ),  # of the first: two writers use it twice
+    Column("event_count", Integer, nullable=False),
     Column("boot_id", String(64), nullable=False),
     Column("interaction_id", String(64), nullable=True, index=True),
-    Column("wall", Float, nullable=False, index=True),
-    Column("name", String(64), nullable=False),
+    Column("wall", Float, nullable=False),
     Column("body", LargeBinary, nullable=False),
 )
 
@@ -93,8 +99,9 @@ class Write:
 
     Of several writes with the same `key` in one commit only the last is carried out, whenever it suits: each
     says all there is to know of its row. Those without a key are carried out in their order.
+    `parameters` are the row if the statement is one of rows.
     """
 
-    statement: Executable
+    statement: Executable | RowStatement
     parameters: Mapping[str, Any] = field(default_factory=dict)
     key: Hashable = None

@@ -10,6 +10,7 @@ from bridge.desk.desk import Desk
 from bridge.desk.snapshot import DeskSnapshot
 from bridge.journal.database import JournalError
 from bridge.journal.journal import Journal
+from bridge.journal.record import last_instant
 from bridge.journal.schema import EVENTS, SNAPSHOTS, Write
 
 EVERY = 20_000  # events; replaying so many takes about half a second
@@ -70,11 +71,7 @@ class Snapshots:
     async def _last_instant(self) -> float:
         query = select(EVENTS.c.body).order_by(EVENTS.c.number.desc()).limit(1)
         rows = await self._journal.read_rows(query)
-        return msgspec.json.decode(rows[0].body, type=_Stamp).at if rows else 0.0
-
-
-class _Stamp(msgspec.Struct):
-    at: float
+        return last_instant(rows[0].body) if rows else 0.0
 
 
 def serialize_snapshot(snapshot: DeskSnapshot) -> bytes:

@@ -1,19 +1,20 @@
 """Insert or replace, as each of the two databases writes it."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Table
-from sqlalchemy.sql import Executable
+from sqlalchemy.sql.dml import UpdateBase
 
 
-def upsert(table: Table, dialect: str) -> Executable:
-    """An INSERT of all columns that replaces the row with the same primary key."""
-    insert: Any = _inserts(dialect)(table)
+def upsert(table: Table, dialect: str, rows: Sequence[Mapping[str, Any]]) -> UpdateBase:
+    """An INSERT of all columns that replaces the rows with the same primary keys."""
+    insert: Any = _inserts(dialect)(table).values(rows)
     keys = [column.name for column in table.primary_key]
     changed = {
         column.name: insert.excluded[column.name] for column in table.columns if column.name not in keys
     }
-    statement: Executable = insert.on_conflict_do_update(index_elements=keys, set_=changed)
+    statement: UpdateBase = insert.on_conflict_do_update(index_elements=keys, set_=changed)
     return statement
 
 

@@ -8,7 +8,10 @@ from typing import Any, Protocol
 from sqlalchemy import Connection, Engine, Executable
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-Statement = tuple[Executable, Mapping[str, Any] | Sequence[Mapping[str, Any]] | None]
+from bridge.journal.rows import RowStatement
+
+# What is done, and the parameters of each time it is: none for a statement that has none.
+Statement = tuple[Executable | RowStatement, Sequence[Mapping[str, Any]]]
 
 
 class Writer(Protocol):
@@ -44,9 +47,14 @@ class ThreadWriter:
     def _commit(self, statements: Iterable[Statement]) -> None:
         if self._connection is None:
             self._connection = self._engine.connect()
-        with self._connection.begin():
+        connection = self._connection
+        with connection.begin():
             for statement, parameters in statements:
-                self._connection.execute(statement, parameters)
+                if not isinstance(statement, RowStatement):
+                    connection.execute(statement, parameters or None)
+                    continue
+                for text, values in statement.say(parameters, connection.dialect):
+                    connection.exec_driver_sql(text, values)
 
     def _close(self) -> None:
         if self._connection is not None:
@@ -65,9 +73,14 @@ class ConnectionWriter:
         if self._connection is None:
             # Taking it from the pool and giving it back costs as much as the commit.
             self._connection = await self._connect()
-        async with self._connection.begin():
+        connection = self._connection
+        async with connection.begin():
             for statement, parameters in statements:
-                await self._connection.execute(statement, parameters)
+                if not isinstance(statement, RowStatement):
+                    await connection.execute(statement, parameters or None)
+                    continue
+                for text, values in statement.say(parameters, connection.dialect):
+                    await connection.exec_driver_sql(text, values)
 
     async def aclose(self) -> None:
         connection, self._connection = self._connection, None

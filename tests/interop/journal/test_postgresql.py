@@ -13,6 +13,7 @@ from bridge.journal.journal import Journal, JournalError
 from tests.interop.journal.postgres import cluster
 from tests.load.crash import crash
 from tests.unit.journal.contract import CHECKS
+from tests.unit.journal.migration import check_migration, check_restoring_a_migrated_journal
 
 pytestmark = pytest.mark.xdist_group("postgresql")
 
@@ -36,7 +37,7 @@ async def database(server: str) -> str:
     return f"{server}/{name}"
 
 
-@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("check", [*CHECKS, check_migration, check_restoring_a_migrated_journal])
 async def test_contract(check: Callable[[str], Awaitable[None]], database: str) -> None:
     await check(database)
 

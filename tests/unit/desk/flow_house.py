@@ -6,7 +6,7 @@ from bridge.desk.participant import ParticipantRole
 from bridge.desk.policy import DeskPolicy
 from bridge.desk.queue import Queue, default_queue
 from bridge.ids import FlowId, InteractionId, QueueId
-from bridge.journal.record import event_name, parse_event, serialize_event
+from bridge.journal.record import parse_events, serialize_events
 from tests.unit.desk.house import House
 
 VIDEO_SME, VOICE_SME, SALES = QueueId("video-sme"), QueueId("voice-sme"), QueueId("sales")
@@ -50,7 +50,7 @@ class FlowHouse(House):
     def check_replay(self) -> None:
         """The journal gives the state back, on disk and off it."""
         again = FlowHouse(policy=self.policy)
-        again.desk.replay(parse_event(event_name(event), serialize_event(event)) for event in self.journal)
+        again.desk.replay(parse_events(serialize_events(self.journal)))
         assert again.desk.interactions() == self.desk.interactions()
 
     def last_prompt(self) -> events.PromptStarted:

@@ -11,13 +11,13 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from bridge.clock import ManualClock
 from bridge.desk.desk import Desk
-from bridge.desk.events import InteractionEnded, LegAttached
+from bridge.desk.events import DeskEvent, DesktopLost, InteractionEnded, LegAttached
 from bridge.desk.policy import DeskPolicy
 from bridge.ids import IdSource, InteractionId, LegId, ParticipantId
 from bridge.journal.journal import Journal
 from bridge.journal.leg_memory import LegMemory
 from bridge.journal.outbox import Outbox
-from bridge.journal.retention import Retention
+from bridge.journal.retention import CHUNK, Retention
 from bridge.journal.schema import EVENTS, METADATA, SNAPSHOTS
 from bridge.journal.snapshots import Snapshots
 from tests.unit.desk.house import EVE, House
@@ -80,6 +80,63 @@ async def check_events(url: str) -> None:
             (4, "boot_2"),
         ]
         assert [e.event for e in await journal.read(interaction_id=InteractionId("int_2"))] == [other]
+
+
+async def check_rows_of_several_events(url: str) -> None:
+    """What shares a row is read event by event: from the middle of a row, up to the middle, by interaction."""
+    a, b = InteractionId("int_a"), InteractionId("int_b")
+    nobody = DesktopLost(5.0, EVE)
+    events: list[DeskEvent] = [
+        attached(1, a),
+        attached(2, a),
+        attached(3, b),
+        attached(4, a),
+        nobody,
+        nobody,
+        attached(7, b),
+    ]
+    async with running(url) as journal:
+        await journal.append(events, lambda _: None)
+        await journal.append([attached(8, b), attached(9, b)], lambda _: None)
+        rows = await journal.read_rows(
+            select(EVENTS.c.number, EVENTS.c.event_count, EVENTS.c.interaction_id).order_by(EVENTS.c.number)
+        )
+        assert [tuple(row) for row in rows] == [
+            (1, 2, a),
+            (3, 1, b),
+            (4, 1, a),
+            (5, 2, None),
+            (7, 1, b),
+            (8, 2, b),
+        ]
+        everything = [
+            (number, event) for number, event in enumerate([*events, attached(8, b), attached(9, b)], 1)
+        ]
+        for after in range(11):
+            for limit in (1, 2, 3, 20):
+                entries = await journal.read(after, limit=limit)
+                assert [(e.number, e.event) for e in entries] == everything[after : after + limit]
+        of_b = [number for number, event in everything if getattr(event, "interaction_id", None) == b]
+        for after in range(11):
+            entries = await journal.read(after, b, limit=2)
+            assert [e.number for e in entries] == [number for number in of_b if number > after][:2]
+    async with running(url, "boot_2") as journal:
+        assert journal.last_number == 9
+        seen: list[tuple[int, ...]] = []
+        await journal.append([attached(10)], seen.append)
+        assert seen == [(10,)]
+
+
+async def check_many_rows_of_one_commit(url: str) -> None:
+    """More than one statement takes, in every number that makes a different set of statements."""
+    async with running(url) as journal:
+        for count in (1, 2, 3, 63, 64, 65, 200):
+            for n in range(count):
+                journal.append([attached(n), attached(n)], lambda _: None)
+            await journal.settled()
+        entries = await journal.read(limit=10_000)
+        assert [entry.number for entry in entries] == list(range(1, journal.last_number + 1))
+        assert journal.last_number == 2 * (1 + 2 + 3 + 63 + 64 + 65 + 200)
 
 
 async def check_cancelled_commits(url: str) -> None:
@@ -217,11 +274,11 @@ async def check_retention(url: str) -> None:
     """Old events go; those of living interactions and those after the snapshot stay."""
     clock = ManualClock()
     async with running(url, clock=clock) as journal:
-        snapshots = Snapshots(journal, new_desk(), clock, every=3)
+        snapshots = Snapshots(journal, new_desk(), clock, every=6)
         for n in range(1, 4):
             id_ = InteractionId("int_living" if n == 2 else "int_over")
             await journal.append(
-                [attached(n, id_)], lambda _: None, lambda numbers: snapshots.writes(numbers[-1])
+                [attached(n, id_)] * 2, lambda _: None, lambda numbers: snapshots.writes(numbers[-1])
             )
         await journal.append([attached(4)], lambda _: None)
         retention = Retention(journal, clock, 10.0, lambda: {InteractionId("int_living")})
@@ -229,18 +286,37 @@ async def check_retention(url: str) -> None:
         assert retention.removed == 0
         clock.advance(11.0)
         await retention.sweep()
-        assert retention.removed == 2
-        numbers = await journal.read_rows(select(EVENTS.c.number).order_by(EVENTS.c.number))
-        assert [row.number for row in numbers] == [2, 4]
+        assert retention.removed == 4
+        assert [entry.number for entry in await journal.read()] == [3, 4, 7]
+        assert [entry.number for entry in await journal.read(after=3)] == [4, 7]
+
+
+async def check_retention_by_age(url: str) -> None:
+    """Only what is too old goes, though more of one row is there than of one chunk."""
+    clock = ManualClock()
+    async with running(url, clock=clock) as journal:
+        snapshots = Snapshots(journal, new_desk(), clock, every=1)
+        for _ in range(CHUNK + 10):
+            journal.append([attached(1), attached(2)], lambda _: None)
+        clock.advance(100.0)
+        journal.append([attached(3)], lambda _: None)
+        await journal.append([attached(4)], lambda _: None, lambda numbers: snapshots.writes(numbers[-1]))
+        retention = Retention(journal, clock, 50.0, frozenset)
+        await retention.sweep()
+        assert retention.removed == 2 * (CHUNK + 10)
+        assert [entry.event for entry in await journal.read()] == [attached(3), attached(4)]
 
 
 CHECKS: tuple[Callable[[str], Awaitable[None]], ...] = (
     check_schema,
     check_events,
+    check_rows_of_several_events,
+    check_many_rows_of_one_commit,
     check_cancelled_commits,
     check_leg_memory,
     check_leg_memories_of_one_commit,
     check_outbox,
     check_restoring,
     check_retention,
+    check_retention_by_age,
 )

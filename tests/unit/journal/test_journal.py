@@ -2,19 +2,27 @@
 
 import asyncio
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from bridge.clock import ManualClock
 from bridge.desk.desk import Desk
-from bridge.desk.events import DeskEvent, FlowStarted, InteractionEnded, LegAttached
+from bridge.desk.events import (
+    DeskEvent,
+    DesktopLost,
+    FlowStarted,
+    InteractionEnded,
+    InteractionEvent,
+    LegAttached,
+)
 from bridge.desk.flow import Flow, FlowKind, FlowStep, Outcome, StepKind
 from bridge.desk.participant import MediaType
 from bridge.desk.policy import DeskPolicy
 from bridge.errors import ParseError
 from bridge.ids import FlowId, IdSource, InteractionId, LegId, ParticipantId, QueueId
 from bridge.journal.journal import Journal, JournalError
-from bridge.journal.record import event_name, parse_event, serialize_event
+from bridge.journal.record import event_types, interaction_of, parse_events, serialize_events
 from tests.unit.desk.house import EVE, House
 from tests.unit.journal.contract import running
 
@@ -107,8 +115,14 @@ async def test_a_failed_commit_fails_the_writer_and_every_waiting_step(tmp_path:
 
 
 def test_every_event_of_a_whole_story_survives_the_row() -> None:
-    for event in story():
-        assert parse_event(event_name(event), serialize_event(event)) == event
+    assert list(parse_events(serialize_events(story()))) == story()
+
+
+def test_what_names_an_interaction_is_about_it() -> None:
+    about = {event_type for event_type in event_types() if "interaction_id" in event_type.__annotations__}
+    assert about == set(get_args(InteractionEvent))
+    assert interaction_of(attached(1)) == ID
+    assert interaction_of(DesktopLost(1.0, EVE)) is None
 
 
 def test_a_flow_that_was_written_with_every_field_is_read() -> None:
@@ -122,7 +136,7 @@ def test_a_flow_that_was_written_with_every_field_is_read() -> None:
         '{"at":1.0,"interaction_id":"int_1","flow_run_id":"flow_1","flow":{"flow_id":"vip","name":"VIP",'
         f'"kind":"inbound","start":"ask","steps":[{step}],"digits":""}},"by":"system","trigger":"call"}}'
     )
-    event = parse_event("FlowStarted", body.encode())
+    (event,) = parse_events(f'[["FlowStarted",{body}]]'.encode())
     assert isinstance(event, FlowStarted)
     ask = FlowStep(
         "ask",
@@ -134,17 +148,16 @@ def test_a_flow_that_was_written_with_every_field_is_read() -> None:
         media=MediaType.VIDEO,
     )
     assert event.flow == Flow(FlowId("vip"), "VIP", FlowKind.INBOUND, "ask", (ask,))
-    written = serialize_event(event)
+    written = serialize_events([event])
     assert len(written) < len(body)
-    assert parse_event("FlowStarted", written) == event
+    assert list(parse_events(written)) == [event]
 
 
 def test_replaying_the_story_gives_the_state_back() -> None:
     house = House()
     fill(house)
     again = Desk(DeskPolicy(), IdSource(lambda size: "0" * size))
-    rows = [(event_name(event), serialize_event(event)) for event in house.journal]
-    again.replay([parse_event(name, body) for name, body in rows])
+    again.replay(parse_events(serialize_events(house.journal)))
     assert again.interactions() == house.desk.interactions()
     assert again.experts() == house.desk.experts()
     assert again.offers() == house.desk.offers()
@@ -152,9 +165,11 @@ def test_replaying_the_story_gives_the_state_back() -> None:
 
 def test_unknown_and_broken_rows_are_named() -> None:
     with pytest.raises(ParseError, match="Flown"):
-        parse_event("Flown", b"{}")
+        list(parse_events(b'[["Flown",{}]]'))
     with pytest.raises(ParseError, match="LegAttached"):
-        parse_event("LegAttached", b'{"at": "now"}')
+        list(parse_events(b'[["LegAttached",{"at": "now"}]]'))
+    with pytest.raises(ParseError, match="a row"):
+        list(parse_events(b'{"at": 1.0}'))
 
 
 def story() -> list[DeskEvent]:

@@ -1,5 +1,6 @@
 """The journal's contract on SQLite; tests/interop/journal proves it on PostgreSQL."""
 
+import sqlite3
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -14,9 +15,15 @@ from bridge.journal.database import HEAD
 from bridge.journal.journal import Journal, JournalError
 from bridge.journal.snapshots import Snapshots, parse_snapshot
 from tests.unit.journal.contract import CHECKS, check_schema, new_desk, running
+from tests.unit.journal.migration import (
+    check_migration,
+    check_restoring_a_migrated_journal,
+    old_rows,
+    write_old_journal,
+)
 
 
-@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("check", [*CHECKS, check_migration, check_restoring_a_migrated_journal])
 async def test_contract(check: Callable[[str], Awaitable[None]], tmp_path: Path) -> None:
     await check(f"sqlite+aiosqlite:///{tmp_path / 'journal.db'}")
 
@@ -44,6 +51,28 @@ async def test_a_journal_from_before_the_migrations_is_taken_over_as_history(tmp
         await snapshots.restore()
         assert snapshots.replayed == 0
         assert journal.last_number == 7
+
+
+async def test_a_migration_that_fails_leaves_everything_as_it_was(tmp_path: Path) -> None:
+    """As does one that is killed: it is one transaction, which SQLite's driver begins for no table."""
+    path = tmp_path / "journal.db"
+    url = f"sqlite+aiosqlite:///{path}"
+    await write_old_journal(url)
+    database = sqlite3.connect(path)
+    schema = database.execute("SELECT name, sql FROM sqlite_master ORDER BY name").fetchall()
+    database.execute("CREATE TABLE events_one_by_one (number)")  # where the old rows are put meanwhile
+    database.commit()
+    journal = Journal(url, ManualClock(), "boot_2")
+    with pytest.raises(JournalError):
+        await journal.open()
+    await journal.aclose()
+    database.execute("DROP TABLE events_one_by_one")
+    database.commit()
+    assert database.execute("SELECT name, sql FROM sqlite_master ORDER BY name").fetchall() == schema
+    assert database.execute("SELECT count(*) FROM events").fetchone() == (len(old_rows()),)
+    database.close()
+    async with running(url, "boot_3") as again:
+        assert len(await again.read()) == len(old_rows())
 
 
 async def test_a_journal_of_a_newer_bridge_is_refused(tmp_path: Path) -> None:
