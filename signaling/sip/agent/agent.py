@@ -39,6 +39,7 @@ from signaling.sip.session.memory import (
 )
 from signaling.sip.session.registry import CallRegistry
 from signaling.sip.session.session_timer import Due
+from signaling.sip.transaction.deadlines import earliest
 from signaling.sip.transaction.outcome import (
     AckArrived,
     Outcome,
@@ -134,8 +135,7 @@ class UserAgent:
 
     def timer(self) -> float | None:
         """When `handle_timer` must be called next."""
-        timers = (self._layer.timer(), self._registry.timer(), self._pinger.timer())
-        return min((at for at in timers if at is not None), default=None)
+        return earliest(self._layer.timer(), self._registry.timer(), self._pinger.timer())
 
     def handle_timer(self, now: float) -> None:
         self._take(self._layer.handle_timer(now), now)
@@ -259,7 +259,7 @@ class UserAgent:
         """The same for the moment after `accept` with this `sdp`, which is still to be called."""
         session = self._registry.get(call)
         pending = session.pending
-        success = b"" if pending is None else self._server.make_success(session, pending.request, sdp)
+        success = b"" if pending is None else self._server.make_success(session, pending, sdp)
         memory = remember_answer(session, success)
         return b"" if memory is None else serialize_memory(memory)
 

@@ -17,9 +17,8 @@ class Screen:
 
     def __init__(self, scanners: Sequence[str] = (), destinations: Sequence[str] = ()) -> None:
         self._scanners = tuple(scanner.lower() for scanner in scanners)
-        self._destinations = re.compile(
-            "|".join(translate(pattern) for pattern in destinations) or r"(?s:.*)\Z"
-        )
+        allowed = "|".join(translate(pattern) for pattern in destinations)
+        self._destinations = re.compile(allowed) if allowed else None
         self.screened = 0
 
     def objects_to(self, request: Request, essentials: Essentials) -> bool:
@@ -36,4 +35,6 @@ class Screen:
 
     def _is_destination(self, uri: str) -> bool:
         user = display_user(uri)
-        return len(user) <= MAX_USER_CHARACTERS and self._destinations.match(user) is not None
+        if len(user) > MAX_USER_CHARACTERS:
+            return False
+        return self._destinations is None or self._destinations.match(user) is not None

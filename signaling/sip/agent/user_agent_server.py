@@ -354,14 +354,21 @@ class UserAgentServer:
             raise NotAllowedError("no INVITE waits for an answer")
         session.step_exchange(ExchangeEvent.ACCEPT)
         self._invites.pop(pending.key, None)
-        data = self.make_success(session, pending.request, sdp)
+        data = self.make_success(session, pending, sdp)
+        session.prepared = None
         flow = self._layer.respond(pending.key, 200, data, now)
         session.await_ack(data, flow, now)
         session.expiry.start(agree(pending.request, wanted_s(session)), now)
         self._registry.settle(session)
 
-    def make_success(self, session: InviteSession, invite: Request, sdp: str) -> bytes:
-        """Our 200 to an INVITE, always the same for the same call."""
+    def make_success(self, session: InviteSession, pending: RequestArrived, sdp: str) -> bytes:
+        """Our 200 to an INVITE, always the same for the same call: it is on disk before it leaves."""
+        prepared = session.prepared
+        if prepared is None or prepared[0] is not pending or prepared[1] != sdp:
+            prepared = session.prepared = (pending, sdp, self._make_success(session, pending.request, sdp))
+        return prepared[2]
+
+    def _make_success(self, session: InviteSession, invite: Request, sdp: str) -> bytes:
         headers = (
             *self._contact(invite, session),
             *response_headers(agree(invite, wanted_s(session))),

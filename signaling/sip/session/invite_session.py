@@ -12,6 +12,7 @@ from bridge.errors import NotAllowedError
 from bridge.ids import NO_TRUNK, TrunkId
 from signaling.sip.session.event import CallKey
 from signaling.sip.session.session_timer import SessionTimer
+from signaling.sip.transaction.deadlines import earliest
 from signaling.sip.transaction.transaction import Timing
 from signaling.sip.wire.flow import Flow
 
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
     from signaling.sip.trunk.trunk import Trunk
 
 
+# The tables are asked with each message: identity hashes faster than a name (see transaction.py).
 class CallState(Enum):
+    __hash__ = object.__hash__
+
     ARRIVING = auto()  # an INVITE waits for our answer
     ANSWERED = auto()  # our 200 waits for its ACK
     CALLING = auto()  # our INVITE waits for any response
@@ -36,6 +40,8 @@ class CallState(Enum):
 
 
 class CallEvent(Enum):
+    __hash__ = object.__hash__
+
     ACCEPT = auto()
     REJECT = auto()
     HANG_UP = auto()
@@ -108,6 +114,8 @@ OUR_CALL_EVENTS = frozenset({_E.ACCEPT, _E.REJECT, _E.HANG_UP})
 
 
 class ExchangeState(Enum):
+    __hash__ = object.__hash__
+
     IDLE = auto()
     OURS = auto()  # our (re-)INVITE waits for its final response
     THEIRS = auto()  # their (re-)INVITE waits for our final response
@@ -115,6 +123,8 @@ class ExchangeState(Enum):
 
 
 class ExchangeEvent(Enum):
+    __hash__ = object.__hash__
+
     OFFER = auto()  # we send a re-INVITE
     REMOTE_OFFER = auto()
     ACCEPT = auto()
@@ -170,6 +180,7 @@ class InviteSession:
         "outbound",
         "overdue",
         "pending",
+        "prepared",
         "referral",
         "retracted",
         "rseq",
@@ -192,6 +203,9 @@ class InviteSession:
         self.early: dict[str, EarlyDialog] = {}  # by To tag: where our INVITE rings
         self.told = ""  # To tag of the phone whose binding early answer was told last
         self.pending: RequestArrived | None = None  # their INVITE, until its ACK or its refusal
+        self.prepared: tuple[RequestArrived, str, bytes] | None = (
+            None  # our 200 to it with this SDP, on disk first
+        )
         self.rseq = 0  # the number of our latest reliable 18x
         self.deferred: str | None = None  # the answer that waits for the PRACK of it
         self.update: RequestArrived | None = None  # their UPDATE with an offer, until its answer
@@ -282,8 +296,7 @@ class InviteSession:
     def timer(self) -> float | None:
         resend_at = self._resending.timer() if self._resending is not None else None
         referral_at = self.referral.ends_at or None if self.referral is not None else None
-        times = (resend_at, self._final_overdue_at, self.expiry.timer(), referral_at)
-        return min((at for at in times if at is not None), default=None)
+        return earliest(resend_at, self._final_overdue_at, self.expiry.timer(), referral_at)
 
     def take_due(self, now: float) -> tuple[CallEvent | None, tuple[bytes, Flow] | None]:
         """What is overdue at `now`, and the response that is to be sent again."""

@@ -4,6 +4,7 @@ from enum import Enum, auto
 
 import msgspec
 
+from signaling.sip.transaction.deadlines import earliest
 from signaling.sip.wire.message import Headers, Request, Response
 
 TAG = "timer"
@@ -51,7 +52,7 @@ class SessionTimer:
             self._expires_at = now + interval.seconds - min(32.0, interval.seconds / 3)
 
     def timer(self) -> float | None:
-        return min((at for at in (self._refresh_at, self._expires_at) if at is not None), default=None)
+        return earliest(self._refresh_at, self._expires_at)
 
     def take_due(self, now: float) -> Due | None:
         if self._expires_at is not None and self._expires_at <= now:
@@ -148,6 +149,8 @@ def min_se_headers() -> Headers:
 
 def parse_session_expires(text: str) -> tuple[int, str] | None:
     """Seconds and refresher ("" if not said); None without the header or without sense."""
+    if not text:
+        return None  # nearly always
     seconds_text, _, parameters = text.partition(";")
     seconds = parse_delta(seconds_text)
     if seconds is None:

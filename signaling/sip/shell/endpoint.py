@@ -168,8 +168,9 @@ class SipEndpoint:
                     break
                 for flow in lookups:
                     self._locator.seek(flow)
+                now = self._clock.now()
                 for data, flow in messages:
-                    self._note(data, flow, self._clock.now(), received=False)
+                    self._note(data, flow, now, received=False)
                     self._courier.send(data, flow)
                 for event in events:
                     self._on_event(event)
@@ -197,15 +198,16 @@ class SipEndpoint:
     def _receive_datagram(self, data: bytes, host: str, port: int) -> None:
         if self._agent is None:
             return  # while the other transport opens; whoever sent it sends it again
-        if len(data) < 12 or not self._admission.takes(host, self._clock.now()):
+        now = self._clock.now()
+        if len(data) < 12 or not self._admission.takes(host, now):
             return  # a keep-alive (RFC 5626 section 3.5.2) or a flood
-        self._receive(data, Flow(UDP, host, port))
+        self._receive(data, Flow(UDP, host, port), now)
 
-    def _receive(self, data: bytes, flow: Flow) -> None:
-        if self._trunks.of(flow.host) is None and not self._strangers.takes(flow.host, self._clock.now()):
+    def _receive(self, data: bytes, flow: Flow, now: float) -> None:
+        is_stranger = self._trunks.of(flow.host) is None
+        if is_stranger and not self._strangers.takes(flow.host, now):
             return
-        if self._is_welcome(flow.host):
-            now = self._clock.now()
+        if not is_stranger or self._trunks.welcome_strangers:
             self._note(data, flow, now, received=True)
             self.agent.receive_message(data, flow, now)
             return
@@ -239,7 +241,7 @@ class SipEndpoint:
         now, flow = self._clock.now(), connection.flow
         for message in messages:
             if self._admission.takes(connection.host, now):
-                self._receive(message, flow)
+                self._receive(message, flow, now)
         self.flush()
         if not self._is_welcome(connection.host):
             connection.close()  # it has its 403

@@ -9,6 +9,15 @@ K = TypeVar("K", bound=Hashable)
 _SLACK = 64  # outdated entries are swept when they outnumber the living by this many
 
 
+def earliest(*times: float | None) -> float | None:
+    """Of those that there are; None without any."""
+    first = None
+    for at in times:
+        if at is not None and (first is None or at < first):
+            first = at
+    return first
+
+
 class Deadlines(Generic[K]):
     """At most one deadline a key. Setting one again replaces it."""
 

@@ -12,7 +12,10 @@ import msgspec
 from bridge.errors import NotAllowedError
 
 
+# Each member is one object, and its identity hashes faster than its name, which Python would take.
 class State(Enum):
+    __hash__ = object.__hash__
+
     CALLING = auto()
     TRYING = auto()
     PROCEEDING = auto()
@@ -23,6 +26,8 @@ class State(Enum):
 
 
 class Event(Enum):
+    __hash__ = object.__hash__
+
     # What the peer sent.
     REQUEST = auto()
     ACK = auto()
@@ -260,7 +265,7 @@ class Transaction:
 
     def timer(self) -> float | None:
         """When `handle_timer` must be called next."""
-        return min(self._deadlines.values(), default=None)
+        return min(self._deadlines.values()) if self._deadlines else None
 
     def handle_timer(self, now: float) -> tuple[Action, ...]:
         """Lets all timers due at `now` fire, each once."""

@@ -141,8 +141,8 @@ class TransactionLayer:
             self.overflowed += 1
             self.send(make_response(request, 503, headers=retry_after(5)), back)
             return []
-        merge_key = _merge_key(request, essentials)
         if not essentials.to_tag:
+            merge_key = _merge_key(request, essentials)
             if merge_key in self._merges:
                 self.send(make_response(request, 482), back)
                 return []

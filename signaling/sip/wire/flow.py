@@ -2,6 +2,7 @@
 
 import ipaddress
 from enum import StrEnum
+from functools import lru_cache
 
 import msgspec
 
@@ -13,6 +14,7 @@ UDP = "udp"
 TCP = "tcp"
 TLS = "tls"
 TRANSPORTS = (UDP, TCP, TLS)
+MAX_NUMERIC_CHARS = 64  # the longest IPv6 address has 45, and a zone behind it
 
 
 class Lookup(StrEnum):
@@ -57,6 +59,11 @@ def flow_to(uri: SipUri) -> Flow:
 
 def is_numeric(host: str) -> bool:
     """An address, not a name."""
+    return len(host) <= MAX_NUMERIC_CHARS and _is_numeric(host)
+
+
+@lru_cache(1024)
+def _is_numeric(host: str) -> bool:
     try:
         ipaddress.ip_address(host)
     except ValueError:

@@ -91,6 +91,7 @@ _NAMES = (
     "Warning",
 )
 _CANONICAL = {name.lower(): name for name in _NAMES} | _COMPACT
+_AS_WRITTEN = {name: name for name in _NAMES} | _CANONICAL  # by far the most headers are found here
 # A second value of one of these says that two elements may read two different messages out of one.
 _ONCE = frozenset({"From", "To", "Call-ID", "CSeq", "Content-Length", "Max-Forwards", "Content-Type"})
 
@@ -154,14 +155,8 @@ class Essentials(msgspec.Struct, frozen=True, gc=False):
     to_address: NameAddress
     cseq_number: int
     cseq_method: str
-
-    @property
-    def from_tag(self) -> str:
-        return self.from_address.parameter("tag") or ""
-
-    @property
-    def to_tag(self) -> str:
-        return self.to_address.parameter("tag") or ""
+    from_tag: str
+    to_tag: str
 
 
 def split_commas(value: str) -> list[str]:
@@ -189,6 +184,8 @@ def split_commas(value: str) -> list[str]:
 
 def readable(text: str) -> str:
     """`text` of a peer fit for logs, screens and databases: valid, without characters that control, bounded."""
+    if text.isascii() and text.isprintable():
+        return text[:MAX_READABLE_CHARS]
     text = text[:MAX_READABLE_CHARS].encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     return _CONTROL.sub("\ufffd", text)
 
@@ -202,7 +199,7 @@ def parse_message(data: bytes) -> Request | Response:
         raise SipParseError("message too large", 513)
     lines, rest = _head_lines(data)
     start_line = lines[0]
-    headers = tuple(_parse_header(line) for line in lines[1:])
+    headers = tuple([_parse_header(line) for line in lines[1:]])
     body = _take_body(headers, rest)
     if start_line[:4].upper() == "SIP/":
         status, reason = _parse_status_line(start_line)
@@ -231,6 +228,9 @@ def _head_lines(data: bytes) -> tuple[list[str], bytes]:
 
 
 def _parse_header(line: str) -> tuple[str, str]:
+    written, colon, rest = line.partition(":")
+    if colon and written in _AS_WRITTEN:
+        return _AS_WRITTEN[written], rest.strip(" \t")
     match = _HEADER.match(line)
     if match is None:
         raise SipParseError("a line that is no header")
@@ -299,9 +299,9 @@ def parse_essentials(message: Request | Response) -> Essentials:
     if not call_id or " " in call_id:
         raise SipParseError("Call-ID breaks its grammar")
     via = parse_via(split_commas(via_text)[0] if "," in via_text else via_text)
-    return Essentials(
-        via, call_id, parse_name_address(from_text), parse_name_address(to_text), number, method
-    )
+    sender, receiver = parse_name_address(from_text), parse_name_address(to_text)
+    tags = sender.parameter("tag") or "", receiver.parameter("tag") or ""
+    return Essentials(via, call_id, sender, receiver, number, method, *tags)
 
 
 def _parse_cseq(text: str) -> tuple[int, str]:

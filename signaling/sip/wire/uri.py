@@ -1,12 +1,17 @@
 """SIP URIs and name-addresses: text to values (RFC 3261 sections 19.1, 20.10, 25.1)."""
 
 import re
+from functools import lru_cache
 
 import msgspec
 
 from bridge.errors import ParseError
 
 MAX_PORT = 65_535
+# A phone says its own address in each message, and a trunk the same few in each call: what was understood once is
+# taken from here. It holds the newest, none of them long.
+_KNOWN = 1024
+_KNOWN_CHARS = 256
 
 # RFC 3261 section 25.1. Two repetitions that could share characters never stand side by side, so that no
 # text makes these expressions go over it more than a few times (tests/unit/sip/test_sip_uri.py).
@@ -17,7 +22,7 @@ LWS = r"[ \t]*"
 
 _SIP_URI = re.compile(
     r"(sips?):"
-    r"(?:((?:[A-Za-z0-9\-_.!~*'()&=+$,;?/:]|%[0-9A-Fa-f]{2})+)@)?"
+    r"(?:((?:[A-Za-z0-9\-_.!~*'()&=+$,;?/:]++|%[0-9A-Fa-f]{2})++)@)?"
     rf"({HOST})"
     r"(?::([0-9]{1,5}))?"
     r"((?:;[^;?\s<>\"]+)*)"
@@ -33,6 +38,7 @@ _NAME_ADDRESS = re.compile(
     rf"(?:({QUOTED}){LWS}|([A-Za-z0-9\-.!%*_+`'~ \t\x80-\U0010ffff]*))<([^<>]*)>{LWS}(.*)\Z",
     re.DOTALL,
 )
+_PLAIN_PARAMETERS = re.compile(rf"(?:;{TOKEN}(?:=[^\s;,\"<>]+)?)+\Z", re.ASCII)
 _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPE = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 
@@ -76,6 +82,9 @@ def find_parameter(parameters: Parameters, name: str) -> str | None:
 
 def parse_parameters(text: str) -> Parameters:
     """`;name=value;flag` to pairs, names in lower case, values as written. Raises ParseError."""
+    if _PLAIN_PARAMETERS.match(text):
+        plain = [part.partition("=") for part in text[1:].split(";")]
+        return tuple([(name.lower(), value) for name, _, value in plain])
     pairs = []
     position = 0
     while position < len(text):
@@ -89,6 +98,10 @@ def parse_parameters(text: str) -> Parameters:
 
 def parse_uri(text: str) -> SipUri:
     """Raises ParseError for anything but a sip: or sips: URI."""
+    return _known_uri(text) if len(text) <= _KNOWN_CHARS else _parse_uri(text)
+
+
+def _parse_uri(text: str) -> SipUri:
     match = _SIP_URI.match(text)
     if match is None:
         raise ParseError("not a SIP URI")
@@ -98,6 +111,9 @@ def parse_uri(text: str) -> SipUri:
         raise ParseError("URI port out of range")
     parameters = tuple(_uri_parameter(part) for part in parameter_text.split(";")[1:])
     return SipUri(scheme.lower(), user or "", host.strip("[]"), port, parameters, headers or "")
+
+
+_known_uri = lru_cache(_KNOWN)(_parse_uri)
 
 
 def _uri_parameter(part: str) -> tuple[str, str]:
@@ -116,6 +132,10 @@ def check_uri(text: str) -> None:
 
 def parse_name_address(text: str) -> NameAddress:
     """`"Name" <uri>;parameters` or `uri;parameters`. Raises ParseError."""
+    return _known_name_address(text) if len(text) <= _KNOWN_CHARS else _parse_name_address(text)
+
+
+def _parse_name_address(text: str) -> NameAddress:
     match = _NAME_ADDRESS.match(text.strip(" \t"))
     if match is None:
         return _parse_address(text)
@@ -123,6 +143,9 @@ def parse_name_address(text: str) -> NameAddress:
     check_uri(uri)
     name = _QUOTED_PAIR.sub(r"\1", quoted[1:-1]) if quoted else tokens.strip()
     return NameAddress(uri, name, parse_parameters(rest) if rest else ())
+
+
+_known_name_address = lru_cache(_KNOWN)(_parse_name_address)
 
 
 def _parse_address(text: str) -> NameAddress:

@@ -32,10 +32,7 @@ class Via(msgspec.Struct, frozen=True, gc=False):
     host: str
     port: int | None
     parameters: Parameters
-
-    @property
-    def branch(self) -> str:
-        return find_parameter(self.parameters, "branch") or ""
+    branch: str
 
     def parameter(self, name: str) -> str | None:
         """The value of a parameter; "" if it has none, None if it is absent."""
@@ -56,7 +53,9 @@ def parse_via(text: str) -> Via:
     port = int(port_text) if port_text else None
     if port is not None and port > MAX_PORT:
         raise ParseError("Via port out of range")
-    return Via(transport.upper(), host.strip("[]"), port, parse_parameters(rest) if rest else ())
+    parameters = parse_parameters(rest) if rest else ()
+    branch = find_parameter(parameters, "branch") or ""
+    return Via(transport.upper(), host.strip("[]"), port, parameters, branch)
 
 
 def annotate_via(via: Via, flow: Flow) -> str | None:

@@ -78,6 +78,15 @@ def test_what_is_written_is_read_back(headers: list[tuple[str, str]], body: byte
     assert again.headers[:-1] == message.headers
 
 
+@pytest.mark.parametrize("name", ["Via", "via", "VIA", "v", "V", "cAll-ID", "X-Own", "x"])
+@pytest.mark.parametrize("value", ["", "a", "a: b", " \t a \t "])
+def test_a_name_means_the_same_however_it_is_written(name: str, value: str) -> None:
+    def read(line: str) -> tuple[tuple[str, str], ...]:
+        return parse_message(f"OPTIONS sip:b@c SIP/2.0\r\n{line}\r\n\r\n".encode()).headers
+
+    assert read(f"{name}:{value}") == read(f"{name} \t: {value}")
+
+
 @given(st.binary(max_size=300))
 @example(b"")
 @example(b"SIP/2.0 200 OK\r\n\r\n")

@@ -73,6 +73,30 @@ def test_noise_raises_nothing_but_parse_errors(text: str) -> None:
             continue
 
 
+@given(st.lists(st.text(alphabet='aT.1=<>,[]:%"ü', max_size=8), max_size=5))
+@settings(max_examples=300)
+def test_parameters_mean_the_same_with_white_space_between_them(parts: list[str]) -> None:
+    def understood(text: str) -> object:
+        with contextlib.suppress(ParseError):
+            return parse_parameters(text)
+        return "refused"
+
+    plain, spaced = "".join(f";{part}" for part in parts), "".join(f" ; {part}" for part in parts)
+    assert understood(plain) == understood(spaced)
+
+
+def test_what_is_asked_for_again_is_the_same_and_what_is_wrong_stays_wrong() -> None:
+    text = "sip:again@192.0.2.1"
+    assert parse_uri(text) is parse_uri(text)
+    assert parse_name_address(f"<{text}>;tag=1") == parse_name_address(f"<{text}>;tag=1")
+    for _ in range(2):
+        with pytest.raises(ParseError):
+            parse_uri("sip:again@")
+    long = "sip:" + "a" * 1000 + "@192.0.2.1"
+    assert parse_uri(long) == parse_uri(long)
+    assert parse_uri(long) is not parse_uri(long), "what is long is not kept"
+
+
 @pytest.mark.parametrize(
     "text",
     [
