@@ -49,16 +49,19 @@ _SENT = {1: Event.SEND_PROVISIONAL, 2: Event.SEND_SUCCESS, 3: Event.SEND_FAILURE
 
 
 class _ServerExchange:
-    __slots__ = ("essentials", "flow", "key", "request", "response", "transaction")
+    """`request` is there until its final response, which is remembered for much longer."""
+
+    __slots__ = ("call_id", "flow", "key", "merge_key", "request", "response", "transaction")
 
     def __init__(
-        self, key: TransactionKey, transaction: Transaction, arrived: RequestArrived, flow: Flow
+        self, arrived: RequestArrived, transaction: Transaction, flow: Flow, merge_key: TransactionKey | None
     ) -> None:
-        self.key = key
+        self.key = arrived.key
         self.transaction = transaction
-        self.request = arrived.request
-        self.essentials = arrived.essentials
+        self.request: Request | None = arrived.request
+        self.call_id = arrived.essentials.call_id
         self.flow = flow
+        self.merge_key = merge_key
         self.response = b""
 
 
@@ -141,8 +144,8 @@ class TransactionLayer:
             self.overflowed += 1
             self.send(make_response(request, 503, headers=retry_after(5)), back)
             return []
-        if not essentials.to_tag:
-            merge_key = _merge_key(request, essentials)
+        merge_key = None if essentials.to_tag else _merge_key(request, essentials)
+        if merge_key is not None:
             if merge_key in self._merges:
                 self.send(make_response(request, 482), back)
                 return []
@@ -150,7 +153,7 @@ class TransactionLayer:
         machine = INVITE_SERVER if request.method == "INVITE" else NON_INVITE_SERVER
         transaction = Transaction(machine, self._timing, now, reliable=flow.reliable)
         arrived = RequestArrived(key, request, essentials, flow)
-        self._servers[key] = _ServerExchange(key, transaction, arrived, back)
+        self._servers[key] = _ServerExchange(arrived, transaction, back, merge_key)
         self._of_calls[essentials.call_id] = self._of_calls.get(essentials.call_id, 0) + 1
         self._deadlines.set(key, transaction.timer())
         return [arrived]
@@ -251,6 +254,8 @@ class TransactionLayer:
             raise NotFoundError("the SIP transaction is over")
         actions = exchange.transaction.handle(_SENT[min(status // 100, 3)], now)
         exchange.response = data
+        if status >= 200:
+            exchange.request = None
         self._perform_server(exchange, actions)
         return exchange.flow
 
@@ -284,7 +289,7 @@ class TransactionLayer:
 
     def _perform_server(self, exchange: _ServerExchange, actions: tuple[Action, ...]) -> None:
         for action in actions:
-            if action is Action.SEND_TRYING:
+            if action is Action.SEND_TRYING and exchange.request is not None:
                 exchange.response = make_response(exchange.request, 100)
                 self.send(exchange.response, exchange.flow)
             elif action is Action.SEND:
@@ -292,8 +297,9 @@ class TransactionLayer:
         self._settle(exchange.key, exchange.transaction)
         if exchange.transaction.state is State.TERMINATED:
             del self._servers[exchange.key]
-            self._merges.pop(_merge_key(exchange.request, exchange.essentials), None)
-            self._leave_call(exchange.essentials.call_id)
+            if exchange.merge_key is not None:
+                self._merges.pop(exchange.merge_key, None)
+            self._leave_call(exchange.call_id)
 
     def _perform_client(self, exchange: _ClientExchange, actions: tuple[Action, ...]) -> list[Outcome]:
         outcomes: list[Outcome] = []
