@@ -1,10 +1,12 @@
 """An account: that a user may sign in, how, and with which rights; and the directory of all of them."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 
+import msgspec
+
 from bridge.desk.queue import Profile
+from bridge.desk.value import repr_without
 from bridge.errors import NotFoundError
 from bridge.ids import UserId
 
@@ -18,8 +20,7 @@ class AccountRole(StrEnum):
     ADMINISTRATOR = "administrator"
 
 
-@dataclass(frozen=True)
-class Account:
+class Account(msgspec.Struct, frozen=True, gc=False):
     """`permissions` are scopes beyond those of the roles. Without a password only an issuer signs the user in."""
 
     user_id: UserId
@@ -27,11 +28,13 @@ class Account:
     roles: tuple[AccountRole, ...] = (AccountRole.AGENT,)
     permissions: tuple[str, ...] = ()
     email: str = ""
-    password_hash: str = field(default="", repr=False)
+    password_hash: str = ""
+
+    def __repr__(self) -> str:
+        return repr_without(self, "password_hash")
 
 
-@dataclass(frozen=True)
-class Standing:
+class Standing(msgspec.Struct, frozen=True, gc=False):
     """What became of an account. Tokens issued before `tokens_from` (wall time) are void; `version` counts changes."""
 
     user_id: UserId
@@ -40,8 +43,7 @@ class Standing:
     version: int = 0
 
 
-@dataclass(frozen=True)
-class Registration:
+class Registration(msgspec.Struct, frozen=True, gc=False):
     """All that is known of one user's account. One of the configuration is changed there and not by the API."""
 
     account: Account

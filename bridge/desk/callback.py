@@ -1,7 +1,8 @@
 """A callback: the caller hangs up and is rung later, in the place and with the clock of the call."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 from bridge.errors import NotAllowedError
 from bridge.ids import CallbackId, LegId
@@ -36,8 +37,7 @@ TRANSITIONS: dict[tuple[CallbackState, CallbackTrigger], CallbackState] = {
 }
 
 
-@dataclass(frozen=True)
-class Callback:
+class Callback(msgspec.Struct, frozen=True, gc=False):
     """`leg_id` is the call that is being made, `dial_by` its deadline; `not_before` the earliest next one."""
 
     callback_id: CallbackId

@@ -1,10 +1,9 @@
 """What a participant can do now, found out from the legs: hear, speak, see, show, share a screen."""
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True)
-class Ability:
+class Ability(msgspec.Struct, frozen=True, gc=False):
     """One medium. Directions are the participant's: `send` is endpoint to bridge."""
 
     send: bool = False
@@ -19,8 +18,7 @@ class Ability:
         return "+".join(words) or "none"
 
 
-@dataclass(frozen=True)
-class Capabilities:
+class Capabilities(msgspec.Struct, frozen=True, gc=False):
     """Of one leg, or of all legs of a participant together.
 
     `no_video` says why there is no picture of it, `not_shown` why it is shown none of those there are; or "".

@@ -1,7 +1,8 @@
 """A companion link: a phone caller opens it in a browser, which becomes a second leg of the same participant."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 from bridge.errors import NotAllowedError
 from bridge.ids import LinkId
@@ -31,8 +32,7 @@ TRANSITIONS: dict[tuple[LinkState, LinkTrigger], LinkState] = {
 }
 
 
-@dataclass(frozen=True)
-class Companion:
+class Companion(msgspec.Struct, frozen=True, gc=False):
     """One link. `binding` is the hash of the secret that the browser which used it keeps."""
 
     link_id: LinkId

@@ -1,7 +1,8 @@
 """What happened: journaled before anybody sees it; replayed, the events give the state back."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from bridge.desk.account import Account
 from bridge.desk.callback import CallbackState
@@ -15,6 +16,7 @@ from bridge.desk.queue import Profile, Queue
 from bridge.desk.seat import SeatState
 from bridge.desk.supervision import SupervisionMode
 from bridge.desk.transfer import TransferKind, TransferState
+from bridge.desk.value import repr_without
 from bridge.ids import (
     CallbackId,
     FlowRunId,
@@ -31,8 +33,7 @@ from bridge.ids import (
 )
 
 
-@dataclass(frozen=True)
-class InteractionOpened:
+class InteractionOpened(msgspec.Struct, frozen=True, gc=False):
     at: float
     interaction_id: InteractionId
     room_id: RoomId
@@ -41,16 +42,14 @@ class InteractionOpened:
     attributes: Mapping[str, str]
 
 
-@dataclass(frozen=True)
-class InteractionEnded:
+class InteractionEnded(msgspec.Struct, frozen=True, gc=False):
     at: float
     interaction_id: InteractionId
     reason: str
     by: str
 
 
-@dataclass(frozen=True)
-class AttributesSet:
+class AttributesSet(msgspec.Struct, frozen=True, gc=False):
     """`attributes` are the changed ones only."""
 
     at: float
@@ -59,8 +58,7 @@ class AttributesSet:
     by: str
 
 
-@dataclass(frozen=True)
-class ParticipantAdded:
+class ParticipantAdded(msgspec.Struct, frozen=True, gc=False):
     at: float
     interaction_id: InteractionId
     participant_id: ParticipantId
@@ -73,8 +71,7 @@ class ParticipantAdded:
     queue_id: QueueId | None = None
 
 
-@dataclass(frozen=True)
-class ParticipantDialed:
+class ParticipantDialed(msgspec.Struct, frozen=True, gc=False):
     """The phone of a participant is to ring: `leg_id` is the call that is made for it."""
 
     at: float
@@ -84,8 +81,7 @@ class ParticipantDialed:
     by: str
 
 
-@dataclass(frozen=True)
-class ParticipantMoved:
+class ParticipantMoved(msgspec.Struct, frozen=True, gc=False):
     """A participant took a transition of its table. `connect_by` is the deadline for missing media,
     `wrap_up_by` the one for the work after the call."""
 
@@ -99,8 +95,7 @@ class ParticipantMoved:
     wrap_up_by: float | None = None
 
 
-@dataclass(frozen=True)
-class ParticipantAssigned:
+class ParticipantAssigned(msgspec.Struct, frozen=True, gc=False):
     """Somebody who was sought in a queue has a name now."""
 
     at: float
@@ -110,8 +105,7 @@ class ParticipantAssigned:
     name: str
 
 
-@dataclass(frozen=True)
-class WrapUpCompleted:
+class WrapUpCompleted(msgspec.Struct, frozen=True, gc=False):
     at: float
     interaction_id: InteractionId
     participant_id: ParticipantId
@@ -120,32 +114,28 @@ class WrapUpCompleted:
     by: str
 
 
-@dataclass(frozen=True)
-class ParticipantMuted:
+class ParticipantMuted(msgspec.Struct, frozen=True, gc=False):
     at: float
     interaction_id: InteractionId
     participant_id: ParticipantId
     by: str
 
 
-@dataclass(frozen=True)
-class ParticipantUnmuted:
+class ParticipantUnmuted(msgspec.Struct, frozen=True, gc=False):
     at: float
     interaction_id: InteractionId
     participant_id: ParticipantId
     by: str
 
 
-@dataclass(frozen=True)
-class RemoteHoldChanged:
+class RemoteHoldChanged(msgspec.Struct, frozen=True, gc=False):
     at: float
     interaction_id: InteractionId
     participant_id: ParticipantId
     held: bool
 
 
-@dataclass(frozen=True)
-class VideoChanged:
+class VideoChanged(msgspec.Struct, frozen=True, gc=False):
     """The participant began or ceased to send video."""
 
     at: float
@@ -154,16 +144,14 @@ class VideoChanged:
     sends_video: bool
 
 
-@dataclass(frozen=True)
-class LegAttached:
+class LegAttached(msgspec.Struct, frozen=True, gc=False):
     at: float
     interaction_id: InteractionId
     participant_id: ParticipantId
     leg_id: LegId
 
 
-@dataclass(frozen=True)
-class LegDetached:
+class LegDetached(msgspec.Struct, frozen=True, gc=False):
     at: float
     interaction_id: InteractionId
     participant_id: ParticipantId
@@ -171,8 +159,7 @@ class LegDetached:
     reason: str
 
 
-@dataclass(frozen=True)
-class CapabilitiesChanged:
+class CapabilitiesChanged(msgspec.Struct, frozen=True, gc=False):
     """What one leg of the participant can from now on."""
 
     at: float
@@ -182,8 +169,7 @@ class CapabilitiesChanged:
     capabilities: Capabilities
 
 
-@dataclass(frozen=True)
-class TransferStarted:
+class TransferStarted(msgspec.Struct, frozen=True, gc=False):
     """`participant_id` is who is sought. `held` are the customers who hear music for it."""
 
     at: float
@@ -198,8 +184,7 @@ class TransferStarted:
     expires_at: float
 
 
-@dataclass(frozen=True)
-class TransferMoved:
+class TransferMoved(msgspec.Struct, frozen=True, gc=False):
     """The transfer took a transition of its table, or another one is sought for the same seat."""
 
     at: float
@@ -211,8 +196,7 @@ class TransferMoved:
     expires_at: float
 
 
-@dataclass(frozen=True)
-class SupervisionSet:
+class SupervisionSet(msgspec.Struct, frozen=True, gc=False):
     """How a supervisor listens in. `coached_id` is who hears a whisper."""
 
     at: float
@@ -223,8 +207,7 @@ class SupervisionSet:
     by: str
 
 
-@dataclass(frozen=True)
-class CompanionLinkCreated:
+class CompanionLinkCreated(msgspec.Struct, frozen=True, gc=False):
     at: float
     interaction_id: InteractionId
     participant_id: ParticipantId
@@ -233,8 +216,7 @@ class CompanionLinkCreated:
     by: str
 
 
-@dataclass(frozen=True)
-class CompanionLinkMoved:
+class CompanionLinkMoved(msgspec.Struct, frozen=True, gc=False):
     """`binding` is the hash of the secret of the browser that used the link."""
 
     at: float
@@ -247,8 +229,7 @@ class CompanionLinkMoved:
     binding: str = ""
 
 
-@dataclass(frozen=True)
-class SeatOpened:
+class SeatOpened(msgspec.Struct, frozen=True, gc=False):
     """A seat of a queue has its `queue_id` and stands at the place that `queued_at` and `head_start_s` give."""
 
     at: float
@@ -269,8 +250,7 @@ class SeatOpened:
     reason: str = ""
 
 
-@dataclass(frozen=True)
-class SeatQueued:
+class SeatQueued(msgspec.Struct, frozen=True, gc=False):
     """The seat went on to another queue, with the clock it had. `overflowed`: a limit of the last decided it."""
 
     at: float
@@ -283,8 +263,7 @@ class SeatQueued:
     reason: str
 
 
-@dataclass(frozen=True)
-class SeatRanked:
+class SeatRanked(msgspec.Struct, frozen=True, gc=False):
     """Priority or schedule changed: the seat has another place, or another time."""
 
     at: float
@@ -294,8 +273,7 @@ class SeatRanked:
     not_before: float
 
 
-@dataclass(frozen=True)
-class VideoDowngraded:
+class VideoDowngraded(msgspec.Struct, frozen=True, gc=False):
     """Video was asked for and will be voice; `reason` says why. Shown to whoever is asked and whoever asked."""
 
     at: float
@@ -306,8 +284,7 @@ class VideoDowngraded:
     reason: str
 
 
-@dataclass(frozen=True)
-class PositionAnnounced:
+class PositionAnnounced(msgspec.Struct, frozen=True, gc=False):
     """A waiting customer is told the place and, where it can be guessed, the wait. `prompt` is to be played."""
 
     at: float
@@ -320,8 +297,7 @@ class PositionAnnounced:
     prompt: str
 
 
-@dataclass(frozen=True)
-class CallbackRequested:
+class CallbackRequested(msgspec.Struct, frozen=True, gc=False):
     """The customer's call is to end, and to be made again from here; place and clock stay."""
 
     at: float
@@ -334,8 +310,7 @@ class CallbackRequested:
     reason: str
 
 
-@dataclass(frozen=True)
-class CallbackMoved:
+class CallbackMoved(msgspec.Struct, frozen=True, gc=False):
     """A callback took a transition of its table, or was scheduled anew."""
 
     at: float
@@ -351,8 +326,7 @@ class CallbackMoved:
     failure: str = ""  # the code of `call_failure`, when a call of ours came to nothing
 
 
-@dataclass(frozen=True)
-class SeatMoved:
+class SeatMoved(msgspec.Struct, frozen=True, gc=False):
     """`declined_by` is who turned it down when it returned to open."""
 
     at: float
@@ -366,8 +340,7 @@ class SeatMoved:
     expired: bool = False  # closed because a limit of its queue was met
 
 
-@dataclass(frozen=True)
-class OfferMade:
+class OfferMade(msgspec.Struct, frozen=True, gc=False):
     at: float
     interaction_id: InteractionId
     offer_id: OfferId
@@ -376,8 +349,7 @@ class OfferMade:
     expires_at: float
 
 
-@dataclass(frozen=True)
-class OfferEnded:
+class OfferEnded(msgspec.Struct, frozen=True, gc=False):
     at: float
     interaction_id: InteractionId
     offer_id: OfferId
@@ -386,8 +358,7 @@ class OfferEnded:
     missed: bool = False  # rang out before somebody who could have answered
 
 
-@dataclass(frozen=True)
-class PresenceChanged:
+class PresenceChanged(msgspec.Struct, frozen=True, gc=False):
     at: float
     user_id: UserId
     name: str
@@ -396,22 +367,19 @@ class PresenceChanged:
     reason: str
 
 
-@dataclass(frozen=True)
-class DesktopLost:
+class DesktopLost(msgspec.Struct, frozen=True, gc=False):
     """The user's last connection closed; the grace period runs."""
 
     at: float
     user_id: UserId
 
 
-@dataclass(frozen=True)
-class DesktopReturned:
+class DesktopReturned(msgspec.Struct, frozen=True, gc=False):
     at: float
     user_id: UserId
 
 
-@dataclass(frozen=True)
-class ReadinessChanged:
+class ReadinessChanged(msgspec.Struct, frozen=True, gc=False):
     """A desktop proved that it can take work, or failed to. Between the two, its proofs are not journaled."""
 
     at: float
@@ -420,16 +388,14 @@ class ReadinessChanged:
     reason: str
 
 
-@dataclass(frozen=True)
-class ProfileSet:
+class ProfileSet(msgspec.Struct, frozen=True, gc=False):
     at: float
     user_id: UserId
     profile: Profile
     by: str
 
 
-@dataclass(frozen=True)
-class AccountSet:
+class AccountSet(msgspec.Struct, frozen=True, gc=False):
     """An account was made or changed by the API."""
 
     at: float
@@ -438,19 +404,20 @@ class AccountSet:
     by: str
 
 
-@dataclass(frozen=True)
-class PasswordSet:
+class PasswordSet(msgspec.Struct, frozen=True, gc=False):
     """`password_hash` is argon2id; tokens issued before `wall` are void."""
 
     at: float
     user_id: UserId
-    password_hash: str = field(repr=False)
+    password_hash: str
     wall: float
     by: str
 
+    def __repr__(self) -> str:
+        return repr_without(self, "password_hash")
 
-@dataclass(frozen=True)
-class AccountDisabled:
+
+class AccountDisabled(msgspec.Struct, frozen=True, gc=False):
     """Nobody signs in as this user any more; tokens issued before `wall` are void for ever."""
 
     at: float
@@ -459,30 +426,26 @@ class AccountDisabled:
     by: str
 
 
-@dataclass(frozen=True)
-class AccountEnabled:
+class AccountEnabled(msgspec.Struct, frozen=True, gc=False):
     at: float
     user_id: UserId
     by: str
 
 
-@dataclass(frozen=True)
-class QueueDeclared:
+class QueueDeclared(msgspec.Struct, frozen=True, gc=False):
     at: float
     queue_id: QueueId
     queue: Queue
     by: str
 
 
-@dataclass(frozen=True)
-class QueueRemoved:
+class QueueRemoved(msgspec.Struct, frozen=True, gc=False):
     at: float
     queue_id: QueueId
     by: str
 
 
-@dataclass(frozen=True)
-class QueueDepthExceeded:
+class QueueDepthExceeded(msgspec.Struct, frozen=True, gc=False):
     """More wait than `notify_depth`; said at most once in `notify_every_s`, and written to the groups in `notify`."""
 
     at: float
@@ -494,8 +457,7 @@ class QueueDepthExceeded:
     text: str = ""
 
 
-@dataclass(frozen=True)
-class FlowStarted:
+class FlowStarted(msgspec.Struct, frozen=True, gc=False):
     """The run keeps to `flow` as it was now, whatever the configuration says later."""
 
     at: float
@@ -506,8 +468,7 @@ class FlowStarted:
     trigger: FlowTrigger
 
 
-@dataclass(frozen=True)
-class FlowMoved:
+class FlowMoved(msgspec.Struct, frozen=True, gc=False):
     """A run entered `step`. `left` is the step it came from, "" at first, by the branch `outcome`."""
 
     at: float
@@ -519,8 +480,7 @@ class FlowMoved:
     reason: str = ""
 
 
-@dataclass(frozen=True)
-class FlowWaits:
+class FlowWaits(msgspec.Struct, frozen=True, gc=False):
     """The step that was entered is not through: it waits for `subject`, a seat or a prompt, until `due_at`."""
 
     at: float
@@ -530,8 +490,7 @@ class FlowWaits:
     due_at: float | None
 
 
-@dataclass(frozen=True)
-class NotificationAsked:
+class NotificationAsked(msgspec.Struct, frozen=True, gc=False):
     """A run has somebody written to: everybody in `group`. It waits for no answer."""
 
     at: float
@@ -542,8 +501,7 @@ class NotificationAsked:
     text: str
 
 
-@dataclass(frozen=True)
-class FlowVariablesSet:
+class FlowVariablesSet(msgspec.Struct, frozen=True, gc=False):
     """`variables` are the changed ones only."""
 
     at: float
@@ -552,8 +510,7 @@ class FlowVariablesSet:
     variables: Mapping[str, str]
 
 
-@dataclass(frozen=True)
-class FlowEnded:
+class FlowEnded(msgspec.Struct, frozen=True, gc=False):
     """`left` is the step the run ended in, `outcome` the branch that led out, if one did."""
 
     at: float
@@ -566,8 +523,7 @@ class FlowEnded:
     by: str
 
 
-@dataclass(frozen=True)
-class PromptStarted:
+class PromptStarted(msgspec.Struct, frozen=True, gc=False):
     """`prompt` is to be played to one participant, or to everybody; its end is told by `FinishPrompt`."""
 
     at: float
@@ -577,8 +533,7 @@ class PromptStarted:
     prompt: str
 
 
-@dataclass(frozen=True)
-class PromptStopped:
+class PromptStopped(msgspec.Struct, frozen=True, gc=False):
     """Nobody waits for its end any more: what still plays of it is to cease."""
 
     at: float

@@ -1,8 +1,9 @@
 """A user who can be offered work: agent or subject-matter expert, and whether to ring."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+import msgspec
 
 from bridge.desk.participant import ParticipantRole
 from bridge.errors import NotAllowedError
@@ -37,16 +38,14 @@ TRANSITIONS: dict[tuple[Presence, PresenceTrigger], Presence] = {
 }
 
 
-@dataclass(frozen=True)
-class Proof:
+class Proof(msgspec.Struct, frozen=True, gc=False):
     """A desktop showed that it works: microphone and media path, and the camera if there is one."""
 
     expires_at: float
     camera: bool
 
 
-@dataclass(frozen=True)
-class Expert:
+class Expert(msgspec.Struct, frozen=True, gc=False):
     """`idle_since` orders the longest-idle routing; `lost_at` is set while no desktop is connected.
 
     `missed` counts the offers let ring out since the last answer, `handled` the interactions taken part in.
@@ -65,7 +64,7 @@ class Expert:
     handled: int = 0
     proved: bool = False
     fault: str = ""
-    served_until: Mapping[ParticipantRole, float] = field(default_factory=dict)
+    served_until: Mapping[ParticipantRole, float] = {}
 
     @property
     def takes_offers(self) -> bool:

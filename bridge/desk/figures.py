@@ -1,10 +1,9 @@
 """The figures of a queue, added up from the events: what a service level is measured by."""
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True)
-class QueueFigures:
+class QueueFigures(msgspec.Struct, frozen=True, gc=False):
     """Counts since the journal began. Sums are in seconds; an average is the sum over its count.
 
     `entered` counts waits, `offered` the offers that rang, `answered` those who met somebody,

@@ -1,7 +1,6 @@
 """A flow: named steps with branches, as values. `interpreter` says what a step does, `flow_check` what is wrong."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 
 import msgspec
@@ -115,8 +114,7 @@ class Flow(msgspec.Struct, frozen=True, omit_defaults=True):
         return any(step.kind is StepKind.QUEUE and step.media is MediaType.VIDEO for step in self.steps)
 
 
-@dataclass(frozen=True)
-class FlowRun:
+class FlowRun(msgspec.Struct, frozen=True, gc=False):
     """A flow on its way through one interaction, by the definition it began with.
 
     `subject` is the id of what the step waits for (a seat, a prompt), `due_at` when it waits no longer.
@@ -131,7 +129,7 @@ class FlowRun:
     entered_at: float
     subject: str = ""
     due_at: float | None = None
-    variables: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = {}
 
     @property
     def current(self) -> FlowStep | None:
@@ -139,8 +137,7 @@ class FlowRun:
         return self.flow.step(self.step)
 
 
-@dataclass(frozen=True)
-class StepRule:
+class StepRule(msgspec.Struct, frozen=True, gc=False):
     """`required` and `optional` are names of fields of FlowStep."""
 
     outcomes: frozenset[Outcome]

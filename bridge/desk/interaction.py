@@ -1,8 +1,9 @@
 """One object over all legs, from the first ring to the end. Its id never changes, whoever comes and goes."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+import msgspec
 
 from bridge.desk.callback import Callback
 from bridge.desk.companion import LinkState
@@ -24,8 +25,7 @@ class InteractionState(StrEnum):
     ENDED = "ended"
 
 
-@dataclass(frozen=True)
-class Interaction:
+class Interaction(msgspec.Struct, frozen=True, gc=False):
     """`created_at` is also the queue clock: whoever returns to the waiting list gets the old place back.
 
     `seats` holds the live ones only; the journal keeps the rest.
@@ -36,7 +36,7 @@ class Interaction:
     caller: str
     called: str
     created_at: float
-    attributes: Mapping[str, str] = field(default_factory=dict)
+    attributes: Mapping[str, str] = {}
     participants: tuple[Participant, ...] = ()
     seats: tuple[Seat, ...] = ()
     ended_at: float | None = None

@@ -2,15 +2,15 @@
 
 from bisect import bisect_left, insort
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from bridge.desk.interaction import Interaction
 from bridge.desk.seat import SeatState
 from bridge.ids import InteractionId, QueueId, SeatId
 
 
-@dataclass(frozen=True, order=True)
-class Place:
+class Place(msgspec.Struct, frozen=True, order=True, gc=False):
     """`rank` orders a line: the clock of the interaction less the head start of its priority."""
 
     rank: float

@@ -1,7 +1,8 @@
 """An offer: the lease on one expert for one seat. It expires by itself, so nobody stays reserved."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 from bridge.errors import NotAllowedError
 from bridge.ids import InteractionId, OfferId, SeatId, UserId
@@ -36,8 +37,7 @@ TRANSITIONS: dict[tuple[OfferState, OfferTrigger], OfferState] = {
 }
 
 
-@dataclass(frozen=True)
-class Offer:
+class Offer(msgspec.Struct, frozen=True, gc=False):
     offer_id: OfferId
     interaction_id: InteractionId
     seat_id: SeatId

@@ -1,7 +1,8 @@
 """One party of an interaction: its role, its state, its legs."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 from bridge.desk.capability import Capabilities
 from bridge.desk.companion import Companion
@@ -84,8 +85,7 @@ TRANSITIONS: dict[tuple[ParticipantState, ParticipantTrigger], ParticipantState]
 PRESENT = frozenset({_S.CONNECTING, _S.IN_SESSION, _S.HELD})
 
 
-@dataclass(frozen=True)
-class Participant:
+class Participant(msgspec.Struct, frozen=True, gc=False):
     """`user_id` is None for a customer, and for whoever is still sought in a queue.
 
     `connect_by` is the deadline for media that is missing, `wrap_up_by` the one for the work after the call.

@@ -1,7 +1,6 @@
 """What the events of transfers, supervisors, capabilities and companion links do to the state."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from bridge.desk import events
@@ -9,6 +8,7 @@ from bridge.desk.companion import Companion
 from bridge.desk.state import DeskState
 from bridge.desk.supervision import Supervision
 from bridge.desk.transfer import LIVE, Transfer
+from bridge.desk.value import replace
 
 
 def _transfer_started(state: DeskState, event: events.TransferStarted) -> None:

@@ -1,6 +1,6 @@
 """The durations and bounds of the desk, handed down from the settings."""
 
-from dataclasses import dataclass, field
+import msgspec
 
 from bridge.desk.account import Account
 from bridge.desk.flow import Flow
@@ -8,8 +8,7 @@ from bridge.desk.queue import Profile, Queue, default_queue
 from bridge.ids import FlowId
 
 
-@dataclass(frozen=True)
-class DeskPolicy:
+class DeskPolicy(msgspec.Struct, frozen=True, gc=False):
     """Seconds, unless the name says otherwise."""
 
     offer_s: float = 20.0
@@ -30,7 +29,7 @@ class DeskPolicy:
     dial_s: float = 40.0  # how long a callback rings
     callback_attempts: int = 3
     callback_retry_s: float = 300.0
-    queues: tuple[Queue, ...] = field(default_factory=lambda: (default_queue(),))
+    queues: tuple[Queue, ...] = msgspec.field(default_factory=lambda: (default_queue(),))
     accounts: tuple[tuple[Account, Profile], ...] = ()  # the configured ones
     accounts_max: int = 10_000  # made by the API
     flows: tuple[Flow, ...] = ()

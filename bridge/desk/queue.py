@@ -1,8 +1,9 @@
 """A queue: who serves it, in which order, for how long one waits, and what happens when that is too long."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+import msgspec
 
 from bridge.desk.notice import DEPTH_SUBJECT, DEPTH_TEXT
 from bridge.desk.participant import ParticipantRole
@@ -32,8 +33,7 @@ class OverflowTo(StrEnum):
     CALLBACK = "callback"
 
 
-@dataclass(frozen=True)
-class Overflow:
+class Overflow(msgspec.Struct, frozen=True, gc=False):
     """Where to when more than `depth` wait, or one waits longer than `wait_s`, or the queue's time is up."""
 
     to: OverflowTo
@@ -42,12 +42,11 @@ class Overflow:
     queue_id: QueueId | None = None  # for `QUEUE`
 
 
-@dataclass(frozen=True)
-class Profile:
+class Profile(msgspec.Struct, frozen=True, gc=False):
     """What is known of a user beyond presence: set by configuration or API, never by the user."""
 
     user_id: UserId
-    skills: Mapping[str, int] = field(default_factory=dict)  # name -> proficiency, 1 to 5
+    skills: Mapping[str, int] = {}  # name -> proficiency, 1 to 5
     video: bool = True  # the licence to join, or to ask for, video
     capacity: int = 1  # interactions at once
     external_ids: tuple[str, ...] = ()  # what other systems call the user
@@ -60,8 +59,7 @@ class Profile:
         return sum(self.skills.get(name, 0) for name in skills)
 
 
-@dataclass(frozen=True)
-class Queue:
+class Queue(msgspec.Struct, frozen=True, gc=False):
     """Seconds, unless the name says otherwise. None is no limit, 0 for a period means never.
 
     The first of its limits (depth, wait, time) that is met decides where a waiting one goes, once.
@@ -70,11 +68,11 @@ class Queue:
     queue_id: QueueId
     name: str
     role: ParticipantRole = ParticipantRole.AGENT  # who serves it
-    skills: Mapping[str, int] = field(default_factory=dict)
+    skills: Mapping[str, int] = {}
     skill_match: SkillMatch = SkillMatch.ALL
     video_enabled: bool = True
     strategy: Strategy = Strategy.LONGEST_IDLE
-    priorities: Mapping[str, float] = field(
+    priorities: Mapping[str, float] = msgspec.field(
         default_factory=lambda: {"High": 300.0, "Normal": 0.0, "Low": -300.0}
     )
     max_depth: int | None = None

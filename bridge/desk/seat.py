@@ -1,7 +1,8 @@
 """A seat: the wish for one more participant, alive until somebody sits or it is given up."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 from bridge.desk.participant import MediaType, ParticipantRole
 from bridge.errors import NotAllowedError
@@ -39,8 +40,7 @@ TRANSITIONS: dict[tuple[SeatState, SeatTrigger], SeatState] = {
 }
 
 
-@dataclass(frozen=True)
-class Seat:
+class Seat(msgspec.Struct, frozen=True, gc=False):
     """`user_id` names the one it is for; None means a queue: the longest idle of those who serve it.
 
     A seat of a queue is either the one a waiting customer waits for, or an `escalation`: one more participant

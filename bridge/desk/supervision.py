@@ -1,7 +1,8 @@
 """Supervisors: they hear a conversation, and are heard by nobody or by one of ours, never by the customer."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 from bridge.ids import ParticipantId
 
@@ -12,8 +13,7 @@ class SupervisionMode(StrEnum):
     COACH = "coach"  # heard and seen by the coached one only
 
 
-@dataclass(frozen=True)
-class Supervision:
+class Supervision(msgspec.Struct, frozen=True, gc=False):
     """`coached_id` is who hears a whisper; if that one leaves, nobody does."""
 
     mode: SupervisionMode

@@ -1,7 +1,8 @@
 """A transfer: somebody of ours hands the customer on, or asks an expert first. A passing state with a deadline."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 from bridge.errors import NotAllowedError
 from bridge.ids import ParticipantId, SeatId
@@ -44,8 +45,7 @@ TRANSITIONS: dict[tuple[TransferState, TransferTrigger], TransferState] = {
 LIVE = frozenset({_S.SEEKING, _S.CONSULTING, _S.TRANSFERRING})
 
 
-@dataclass(frozen=True)
-class Transfer:
+class Transfer(msgspec.Struct, frozen=True, gc=False):
     """`initiator_id` hands over to `target_id`, or asks them. An interaction has at most one at a time.
 
     `held` are the customers whom the transfer put on hold: in the old place they are not. `seat_id` is what

@@ -3,7 +3,6 @@
 A test keeps the file equal to what this writes, so an event that is added is documented or the test fails.
 """
 
-import dataclasses
 import inspect
 import re
 from collections.abc import Iterator
@@ -71,15 +70,13 @@ def _events() -> Iterator[str]:
     yield "| event | fields | |"
     yield "|---|---|---|"
     for event_type in event_types():
-        fields = ", ".join(f"`{field.name}`" for field in dataclasses.fields(event_type))
+        fields = ", ".join(f"`{name}`" for name in event_type.__struct_fields__)
         yield f"| `{event_type.__name__}` | {fields} | {_said(event_type)} |"
 
 
 def _said(event_type: type) -> str:
-    """The docstring in one line; dataclasses without one have their signature there, which says nothing."""
-    text = inspect.getdoc(event_type) or ""
-    if text.startswith(f"{event_type.__name__}("):
-        return ""
+    """The docstring in one line."""
+    text = inspect.cleandoc(event_type.__doc__ or "")
     return re.sub(r"\s+", " ", text).replace("|", "\\|")
 
 

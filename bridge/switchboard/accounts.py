@@ -1,9 +1,11 @@
 """Accounts: administered by whoever has the scope for it, looked at by whoever lets people in."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
+
+from msgspec.structs import replace
 
 from bridge.desk import commands
 from bridge.desk.account import Account, Registration

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import msgspec
+
 from bridge.desk.events import DeskEvent
 from bridge.ids import NO_TRUNK, InteractionId, LegId, LinkId, ParticipantId, TrunkId, UserId
 from bridge.journal.schema import Write
@@ -171,8 +173,7 @@ class PhoneDoor(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Audience:
+class Audience(msgspec.Struct, frozen=True, gc=False):
     """Who may see an event: any connection of `users`, one of `connections`, any holder of `scope`."""
 
     users: frozenset[UserId] = frozenset()

@@ -1,6 +1,6 @@
 """Events to desktops. Those with a `number` are journaled: the number is the journal's sequence number."""
 
-from dataclasses import dataclass
+import msgspec
 
 from bridge.ids import InteractionId, LegId, ParticipantId, QueueId
 from bridge.switchboard.view import (
@@ -13,8 +13,7 @@ from bridge.switchboard.view import (
 )
 
 
-@dataclass(frozen=True)
-class InteractionUpdated:
+class InteractionUpdated(msgspec.Struct, frozen=True, gc=False):
     """Something happened in an interaction.
 
     `change` names the journaled event in snake_case (`interaction_opened`, `participant_added`,
@@ -31,8 +30,7 @@ class InteractionUpdated:
     interaction: InteractionView
 
 
-@dataclass(frozen=True)
-class OfferMade:
+class OfferMade(msgspec.Struct, frozen=True, gc=False):
     """To the user it is offered to, and nobody else."""
 
     number: int
@@ -40,8 +38,7 @@ class OfferMade:
     offer: OfferView
 
 
-@dataclass(frozen=True)
-class OfferUpdated:
+class OfferUpdated(msgspec.Struct, frozen=True, gc=False):
     """To the user it rings for: what is known of the interaction changed, the customer's video among it."""
 
     number: int
@@ -49,8 +46,7 @@ class OfferUpdated:
     offer: OfferView
 
 
-@dataclass(frozen=True)
-class OfferEnded:
+class OfferEnded(msgspec.Struct, frozen=True, gc=False):
     """To the user it was offered to: stop ringing. `offer.state` says how it ended."""
 
     number: int
@@ -59,24 +55,21 @@ class OfferEnded:
     reason: str
 
 
-@dataclass(frozen=True)
-class UserUpdated:
+class UserUpdated(msgspec.Struct, frozen=True, gc=False):
     """Presence or role of a user changed; to every holder of interaction:read."""
 
     number: int
     user: UserView
 
 
-@dataclass(frozen=True)
-class AccountUpdated:
+class AccountUpdated(msgspec.Struct, frozen=True, gc=False):
     """An account was made, changed, disabled or enabled; to its user and every holder of user:read."""
 
     number: int
     account: AccountView
 
 
-@dataclass(frozen=True)
-class MediaOffered:
+class MediaOffered(msgspec.Struct, frozen=True, gc=False):
     """The bridge's SDP offer to the connection that owns the leg; answer with `media.answer`."""
 
     interaction_id: InteractionId
@@ -84,8 +77,7 @@ class MediaOffered:
     sdp: str
 
 
-@dataclass(frozen=True)
-class MediaConnected:
+class MediaConnected(msgspec.Struct, frozen=True, gc=False):
     """ICE and DTLS are up (browser), or the first packet came (phone)."""
 
     interaction_id: InteractionId
@@ -93,8 +85,7 @@ class MediaConnected:
     leg_id: LegId
 
 
-@dataclass(frozen=True)
-class MediaEnded:
+class MediaEnded(msgspec.Struct, frozen=True, gc=False):
     """The leg is gone. `rejoin` asks the browser for a new connection (a new `media.offer`).
 
     `code`: consent_lost, dtls_failed, rtp_timeout, internal_error (as the plane says), plane_lost,
@@ -109,8 +100,7 @@ class MediaEnded:
     rejoin: bool
 
 
-@dataclass(frozen=True)
-class VideoPathChosen:
+class VideoPathChosen(msgspec.Struct, frozen=True, gc=False):
     """How a down track's video is made: `path` is forward or none; `reason` says why."""
 
     interaction_id: InteractionId
@@ -120,8 +110,7 @@ class VideoPathChosen:
     reason: str
 
 
-@dataclass(frozen=True)
-class LegDiagnosed:
+class LegDiagnosed(msgspec.Struct, frozen=True, gc=False):
     """Why a leg is silent or black, as it stands now; nothing in `diagnoses`: it is well again.
 
     To those inside. Told once it lasts, never journaled: it is found anew after a restart.
@@ -133,8 +122,7 @@ class LegDiagnosed:
     diagnoses: tuple[DiagnosisView, ...]
 
 
-@dataclass(frozen=True)
-class DigitReceived:
+class DigitReceived(msgspec.Struct, frozen=True, gc=False):
     """A key on somebody's phone. Never logged, never journaled."""
 
     interaction_id: InteractionId
@@ -143,8 +131,7 @@ class DigitReceived:
     duration_ms: int
 
 
-@dataclass(frozen=True)
-class PromptEnded:
+class PromptEnded(msgspec.Struct, frozen=True, gc=False):
     """A prompt asked for by `prompts.play` is through; `error` says why it could not be played."""
 
     interaction_id: InteractionId
@@ -153,8 +140,7 @@ class PromptEnded:
     error: str
 
 
-@dataclass(frozen=True)
-class QueueDepthExceeded:
+class QueueDepthExceeded(msgspec.Struct, frozen=True, gc=False):
     """A line is long; said at most once in the queue's `notify_every_s`. To every holder of interaction:read."""
 
     number: int
@@ -163,8 +149,7 @@ class QueueDepthExceeded:
     threshold: int
 
 
-@dataclass(frozen=True)
-class PositionAnnounced:
+class PositionAnnounced(msgspec.Struct, frozen=True, gc=False):
     """A waiting customer's place, and the wait to be expected where it can be guessed."""
 
     number: int
@@ -175,8 +160,7 @@ class PositionAnnounced:
     wait_s: float | None
 
 
-@dataclass(frozen=True)
-class TrunkUpdated:
+class TrunkUpdated(msgspec.Struct, frozen=True, gc=False):
     """A trunk answers again, or does so no longer; `reason` is what it said last. To every holder of trunk:admin."""
 
     trunk: TrunkView

@@ -1,7 +1,8 @@
 """Which videos there are in an interaction, and the one a phone is shown."""
 
 from collections.abc import Iterable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from bridge.desk.interaction import Interaction
 from bridge.desk.participant import MediaType, Participant, ParticipantRole, ParticipantState

@@ -1,7 +1,6 @@
 """Views of the desk's values: monotonic instants become wall time, nothing inner shows."""
 
 from collections.abc import Iterable
-from dataclasses import fields
 from functools import cache
 
 from bridge.clock import Clock
@@ -253,7 +252,7 @@ def _snake_case(name: str) -> str:
 
 
 def _facts(event: DeskEvent) -> dict[str, str]:
-    pairs = ((field.name, getattr(event, field.name)) for field in fields(event))
+    pairs = ((name, getattr(event, name)) for name in event.__struct_fields__)
     return {name: _text(value) for name, value in pairs if name not in _LEFT_OUT and value is not None}
 
 

@@ -1,7 +1,8 @@
 """What desktops see of the desk: values with wall-clock times, nothing that must stay inside."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from bridge.ids import (
     CallbackId,
@@ -18,16 +19,14 @@ from bridge.ids import (
 )
 
 
-@dataclass(frozen=True)
-class AbilityView:
+class AbilityView(msgspec.Struct, frozen=True, gc=False):
     """One medium. `send` is endpoint to bridge."""
 
     send: bool = False
     receive: bool = False
 
 
-@dataclass(frozen=True)
-class CapabilitiesView:
+class CapabilitiesView(msgspec.Struct, frozen=True, gc=False):
     """What a participant can now, with all legs together.
 
     `no_video` says why there is no picture of it, `not_shown` why it is shown none of those there are; or "".
@@ -40,8 +39,7 @@ class CapabilitiesView:
     not_shown: str = ""
 
 
-@dataclass(frozen=True)
-class DiagnosisView:
+class DiagnosisView(msgspec.Struct, frozen=True, gc=False):
     """Why one medium of a leg is silent or black, one way: `code` for programs, `text` for people.
 
     `direction`: up is what the endpoint sends, down what it gets. The codes are those of `diagnosis.Cause`.
@@ -54,8 +52,7 @@ class DiagnosisView:
     text: str
 
 
-@dataclass(frozen=True)
-class SignalView:
+class SignalView(msgspec.Struct, frozen=True, gc=False):
     """One message on the wire of a leg's call; `text` is masked."""
 
     at: float
@@ -67,16 +64,14 @@ class SignalView:
     text: str
 
 
-@dataclass(frozen=True)
-class SupervisionView:
+class SupervisionView(msgspec.Struct, frozen=True, gc=False):
     """How a supervisor listens in."""
 
     mode: str  # monitor | whisper | coach
     coached_id: ParticipantId | None
 
 
-@dataclass(frozen=True)
-class TransferView:
+class TransferView(msgspec.Struct, frozen=True, gc=False):
     """The transfer under way. `expires_at` is when all is as before, if nothing is decided."""
 
     kind: str  # consult | blind
@@ -88,8 +83,7 @@ class TransferView:
     expires_at: float
 
 
-@dataclass(frozen=True)
-class CompanionLinkView:
+class CompanionLinkView(msgspec.Struct, frozen=True, gc=False):
     """To be sent to the customer; nobody else is shown the token. Used up by pressing join, not by opening."""
 
     link_id: LinkId
@@ -100,8 +94,7 @@ class CompanionLinkView:
     expires_at: float
 
 
-@dataclass(frozen=True)
-class ParticipantView:
+class ParticipantView(msgspec.Struct, frozen=True, gc=False):
     """`state` is one of the eight of the architecture, "in-session" for one who hears and is heard."""
 
     participant_id: ParticipantId
@@ -129,8 +122,7 @@ class ParticipantView:
     diagnoses: tuple[DiagnosisView, ...] = ()  # of all legs, as told last
 
 
-@dataclass(frozen=True)
-class QueuePlaceView:
+class QueuePlaceView(msgspec.Struct, frozen=True, gc=False):
     """Where the customer, or the wish for one more participant, waits."""
 
     queue_id: QueueId
@@ -141,8 +133,7 @@ class QueuePlaceView:
     downgrade_reason: str = ""
 
 
-@dataclass(frozen=True)
-class CallbackView:
+class CallbackView(msgspec.Struct, frozen=True, gc=False):
     callback_id: CallbackId
     interaction_id: InteractionId
     queue_id: QueueId
@@ -155,8 +146,7 @@ class CallbackView:
     failure: str = ""
 
 
-@dataclass(frozen=True)
-class QueueView:
+class QueueView(msgspec.Struct, frozen=True, gc=False):
     """A queue and its figures: counts since the journal began, seconds where the name says so."""
 
     queue_id: QueueId
@@ -183,8 +173,7 @@ class QueueView:
     average_wrap_up_s: float | None
 
 
-@dataclass(frozen=True)
-class FlowView:
+class FlowView(msgspec.Struct, frozen=True, gc=False):
     """A flow that can be run."""
 
     flow_id: FlowId
@@ -194,8 +183,7 @@ class FlowView:
     asks_for_video: bool
 
 
-@dataclass(frozen=True)
-class FlowRunView:
+class FlowRunView(msgspec.Struct, frozen=True, gc=False):
     """A flow on its way through an interaction; `step` is "" once it is through."""
 
     flow_run_id: FlowRunId
@@ -208,8 +196,7 @@ class FlowRunView:
     waits_until: float | None
 
 
-@dataclass(frozen=True)
-class InteractionView:
+class InteractionView(msgspec.Struct, frozen=True, gc=False):
     """One interaction from first ring to the end; its id never changes."""
 
     interaction_id: InteractionId
@@ -231,8 +218,7 @@ class InteractionView:
     version: int = 0  # grows with every change, so that a writer can say which state it has seen
 
 
-@dataclass(frozen=True)
-class OfferView:
+class OfferView(msgspec.Struct, frozen=True, gc=False):
     """What an expert sees before answering."""
 
     offer_id: OfferId
@@ -252,8 +238,7 @@ class OfferView:
     customer: CapabilitiesView = CapabilitiesView()  # what the customer can now
 
 
-@dataclass(frozen=True)
-class AccountView:
+class AccountView(msgspec.Struct, frozen=True, gc=False):
     """`scopes` is what a token of this user allows: by roles, permissions and the video licence."""
 
     user_id: UserId
@@ -272,8 +257,7 @@ class AccountView:
     version: int
 
 
-@dataclass(frozen=True)
-class UserView:
+class UserView(msgspec.Struct, frozen=True, gc=False):
     """A user who showed up. `busy` is derived: a live offer or a live part in an interaction."""
 
     user_id: UserId
@@ -287,8 +271,7 @@ class UserView:
     fault: str = ""  # what it lacks
 
 
-@dataclass(frozen=True)
-class TimelineView:
+class TimelineView(msgspec.Struct, frozen=True, gc=False):
     """One entry of an interaction's audit trail: the journaled event by name and its fields as text."""
 
     number: int
@@ -297,8 +280,7 @@ class TimelineView:
     facts: Mapping[str, str]
 
 
-@dataclass(frozen=True)
-class MediaProbe:
+class MediaProbe(msgspec.Struct, frozen=True, gc=False):
     """A peer at the bridge's media port that answers connectivity checks (RFC 8445) and carries nothing.
 
     `prove_every_s` is how often to check, and to prove oneself; `proof_required`, whether who fails is offered nothing.
@@ -312,16 +294,14 @@ class MediaProbe:
     proof_required: bool
 
 
-@dataclass(frozen=True)
-class MediaAnswer:
+class MediaAnswer(msgspec.Struct, frozen=True, gc=False):
     """Reply to `media.offer`."""
 
     leg_id: LegId
     sdp: str
 
 
-@dataclass(frozen=True)
-class TrunkView:
+class TrunkView(msgspec.Struct, frozen=True, gc=False):
     """`state` is up, down or unknown (nobody asks it); `max_calls` 0 is no bound of its own."""
 
     trunk_id: TrunkId

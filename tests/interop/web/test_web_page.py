@@ -7,10 +7,10 @@ pictures move is proved with the whole daemon.
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Any
 
 import pytest_asyncio
+from msgspec.structs import replace
 from playwright.async_api import Browser, Page, async_playwright
 
 from bridge.desk.queue import default_queue

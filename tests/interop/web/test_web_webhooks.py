@@ -6,11 +6,11 @@ import json
 import secrets
 from collections import Counter
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest_asyncio
+from msgspec.structs import replace
 
 from bridge.clock import SystemClock
 from bridge.ids import TrunkId

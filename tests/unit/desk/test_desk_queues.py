@@ -1,8 +1,7 @@
 """Queues at the desk: who is rung, when a wait is too long, what is said, the work after a call."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from bridge.desk import commands, events
 from bridge.desk.expert import Presence

@@ -1,10 +1,10 @@
 """Every table over its whole State x Trigger product: what is not written raises, the rest leads on."""
 
 import itertools
-from dataclasses import replace
 from enum import StrEnum
 
 import pytest
+from msgspec.structs import replace
 
 from bridge.desk import expert, offer, participant, seat
 from bridge.errors import NotAllowedError

@@ -1,9 +1,9 @@
 """Consultations, warm and blind transfers: each passes, and the customer is never lost on the way."""
 
 import itertools
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from bridge.desk import commands, events, transfer
 from bridge.desk.participant import MediaType, ParticipantConflictError, ParticipantRole, ParticipantState

@@ -1,9 +1,9 @@
 """Queues, callbacks, wrap-up and readiness through the switchboard: what desktops and phones get to know."""
 
 import asyncio
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from bridge.desk.policy import DeskPolicy
 from bridge.desk.queue import Profile, Queue, default_queue

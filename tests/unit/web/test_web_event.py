@@ -1,11 +1,11 @@
 """What the bridge says: the switchboard's views and events, name for name."""
 
 import json
-from dataclasses import fields, replace
 from types import MappingProxyType
 from typing import get_args
 
 import pytest
+from msgspec.structs import fields, replace
 
 from bridge.desk.participant import ParticipantRole
 from bridge.ids import InteractionId, LegId, ParticipantId, UserId
