@@ -100,9 +100,7 @@ class Daemon:
         sign_in = SignIn(settings.sign_in, self._switchboard.accounts, signer, self._clock, passwords, issuer)
         parts = WebParts(
             switchboard=self._switchboard,
-            verifier=Verifier(
-                secret, configured_issuer(settings, self._clock), self._switchboard.accounts.why_void
-            ),
+            verifier=Verifier(secret, configured_issuer(settings, self._clock), self._switchboard.accounts),
             metrics=self._metrics,
             clock=self._clock,
             token_hex=secrets.token_hex,

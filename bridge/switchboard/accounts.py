@@ -9,16 +9,26 @@ from msgspec.structs import replace
 
 from bridge.desk import commands
 from bridge.desk.account import Account, Registration
+from bridge.desk.participant import ParticipantRole
 from bridge.desk.queue import Profile
 from bridge.errors import ForbiddenError, NotAllowedError, NotFoundError
 from bridge.ids import UserId
 from bridge.switchboard.cursor import make_cursor, parse_cursor
 from bridge.switchboard.desktops import Desktops
 from bridge.switchboard.entitlement import account_view, scopes_of
-from bridge.switchboard.principal import EVERY_SCOPE, USER_READ, USER_WRITE, Principal
+from bridge.switchboard.principal import (
+    EVERY_SCOPE,
+    INTERACTION_SUPERVISE,
+    USER_READ,
+    USER_WRITE,
+    Principal,
+    allows,
+)
 from bridge.switchboard.search import PAGE_MAX
 from bridge.switchboard.view import AccountView
 from bridge.switchboard.wiring import Wiring
+
+NO_SUPERVISOR = "may not supervise any more"
 
 
 class TokenKind(Enum):
@@ -69,7 +79,19 @@ class Accounts:
         _check_scopes(principal, becomes, set(account.permissions) - set(was.account.permissions))
         command = commands.ChangeAccount(user_id, account_changes, profile_changes, principal.user_id)
         await self._carry_out(command)
+        if not allows(self.entitlement(user_id), INTERACTION_SUPERVISE):
+            await self._end_listening(user_id, principal.user_id)
         return self.snapshot(user_id)
+
+    async def _end_listening(self, user_id: UserId, by: str) -> None:
+        """Who may not supervise any more hears no more of what goes on at this moment."""
+        for interaction in self._wiring.desk.live_interactions():
+            for party in interaction.staff():
+                if party.user_id == user_id and party.role is ParticipantRole.SUPERVISOR and party.is_live:
+                    command = commands.DisconnectParticipant(
+                        interaction.interaction_id, party.participant_id, by, NO_SUPERVISOR
+                    )
+                    await self._wiring.do(interaction.interaction_id, command)
 
     async def set_password(self, principal: Principal, user_id: UserId, password_hash: str) -> None:
         self.administered(principal, user_id)
@@ -161,8 +183,15 @@ class Accounts:
         if standing.disabled:
             return "the account is disabled"
         if issued_at < standing.tokens_from:
-            return "the token was issued before the account's rights or password changed: sign in again"
+            return (
+                "the token was issued before the account was disabled or its password changed: sign in again"
+            )
         return ""
+
+    def entitlement(self, user_id: UserId) -> frozenset[str]:
+        """What the account gives a right to, at this very moment."""
+        registration = self.registration(user_id)
+        return scopes_of(registration) if registration is not None else frozenset()
 
     async def _carry_out(self, command: commands.DeskCommand) -> None:
         await self._wiring.ledger.carry_out(command)

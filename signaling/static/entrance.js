@@ -59,6 +59,18 @@ async function signedOut(reason) {
   }, LINGER_MS);
 }
 
+/** The same person goes on. With other rights they see more or less than before. */
+async function renewed(token) {
+  const before = socket.identity?.scopes.join();
+  await socket.renew(token);
+  if (socket.identity?.scopes.join() === before) return;
+  const listed = await attempt("listInteractions");
+  state.calls.clear();
+  for (const interaction of listed?.interactions ?? []) noteCall(interaction);
+  await loadFloor();
+  changed();
+}
+
 /** Shows what this bridge offers; a pasted token always works. */
 export async function showWays() {
   const ways = await session.ways().catch(() => ({ password: false }));
@@ -153,7 +165,7 @@ tabs.addEventListener("message", ({ data }) => {
   leave();
   notify("info", "You signed out in another tab.");
 });
-session.addEventListener("renewed", ({ detail }) => socket.renew(detail.token).catch(() => {}));
+session.addEventListener("renewed", ({ detail }) => renewed(detail.token).catch(() => {}));
 session.addEventListener("ended", ({ detail }) => {
   if (!socket.identity) return; // the socket tells it
   socket.close();

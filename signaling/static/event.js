@@ -45,6 +45,10 @@ const onEvent = {
   promptEnded({ prompt, error }) {
     if (error) notify("warning", `The prompt ${prompt} was not played: ${error}`);
   },
+  accountUpdated({ account }) {
+    // What was taken away is gone already; what was added comes with a fresh token.
+    if (account.userId === ownUserId() && !account.disabled && session.renewable) session.renewNow();
+  },
   tokenExpiring() {
     if (session.renewable) return; // a fresh one is on its way
     notify("warning", "Your access token ends in a minute. Sign out and in with a fresh one.");

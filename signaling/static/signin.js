@@ -113,15 +113,17 @@ export class SignIn extends EventTarget {
 
   #watch({ renewAt }) {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#renewInTime(), Math.max(0, renewAt - Date.now()));
+    this.#timer = setTimeout(() => this.renewNow(), Math.max(0, renewAt - Date.now()));
   }
 
-  async #renewInTime() {
+  /** Tells `renewed` or `ended`; while the bridge is away it is tried again. */
+  async renewNow() {
+    clearTimeout(this.#timer);
     try {
       const token = await this.renew();
       if (token) this.dispatchEvent(new CustomEvent("renewed", { detail: { token } }));
     } catch {
-      this.#timer = setTimeout(() => this.#renewInTime(), RETRY_MS); // the bridge is away for a moment
+      this.#timer = setTimeout(() => this.renewNow(), RETRY_MS); // the bridge is away for a moment
     }
   }
 

@@ -18,7 +18,6 @@ from starlette.staticfiles import StaticFiles
 import signaling
 from bridge.clock import Clock
 from bridge.errors import ForbiddenError, SettingsError, UnauthorizedError
-from bridge.ids import UserId
 from bridge.journal.answer import IdempotencyMemory
 from bridge.notification.notifications import Notifications
 from bridge.settings.web import Http
@@ -115,14 +114,10 @@ class WebDoor:
             self._history.add(Told(place, event, audience, text))
         for connection in viewers:
             connection.push(text)
-        if isinstance(event, AccountUpdated) and event.account.disabled:
-            self._sign_out(event.account.user_id)
-
-    def _sign_out(self, user_id: UserId) -> None:
-        for connection in self._sockets.values():
-            identity = connection.session.identity
-            if identity is not None and identity.user_id == user_id:
-                connection.shut(CloseCode.UNAUTHORIZED, "the account is disabled")
+        if isinstance(event, AccountUpdated):
+            # All of them: by a foreign issuer's token one goes by another name than the account's.
+            for connection in self._sockets.values():
+                connection.judge()
 
     # --- the daemon's side --------------------------------------------------------------------------------
 

@@ -228,6 +228,15 @@ class Session:
         if self._state is State.OPEN:
             self._put(text)
 
+    def judge(self) -> None:
+        """An account has changed. If it is this one, less may be left of its rights, or nothing."""
+        if self.identity is None or self._state is not State.OPEN:
+            return
+        try:
+            self.identity = self._verifier.judged(self.identity)
+        except UnauthorizedError as error:
+            self._unauthorized(error.reason)
+
     def shut(self, code: int, reason: str) -> None:
         """Ends the conversation from our side after what is queued. The first reason stands."""
         if self._state in (State.CLOSING, State.CLOSED):

@@ -85,6 +85,10 @@ class Socket:
         self.session.push(text)
         self._wake.set()
 
+    def judge(self) -> None:
+        self.session.judge()
+        self._wake.set()
+
     def shut(self, code: int, reason: str) -> None:
         self.session.shut(code, reason)
         self._wake.set()

@@ -56,13 +56,18 @@ _OURS = "warmbridge"  # issuer and audience: a token of another system under the
 
 @dataclass(frozen=True)
 class Identity:
-    """Who a token speaks for, and until when by the wall clock."""
+    """Who a token speaks for, and until when by the wall clock.
+
+    `scopes` are what it may do now, `granted` what it says: of a person's token, the account may have lost some since.
+    """
 
     user_id: UserId
     name: str
     scopes: frozenset[str]
     expires_at: float
     issued_at: float = 0.0
+    kind: TokenKind = TokenKind.OURS
+    granted: frozenset[str] = frozenset()
 
     def principal(self, connection_id: str = "") -> Principal:
         return Principal(self.user_id, self.name, self.scopes, connection_id)
@@ -164,26 +169,28 @@ class CompanionSigner:
         return SignedLink(f"{self._public_url}/companion#{token}", token)
 
 
-class WhyVoid(Protocol):
-    def __call__(self, user_id: UserId, issued_at: float, kind: TokenKind) -> str: ...
+class Register(Protocol):
+    """Knows what has become of a token's user since it was issued."""
 
+    def why_void(self, user_id: UserId, issued_at: float, kind: TokenKind) -> str:
+        """ "" lets it pass."""
 
-def _never_void(user_id: UserId, issued_at: float, kind: TokenKind) -> str:  # noqa: ARG001
-    return ""
+    def entitlement(self, user_id: UserId) -> frozenset[str]:
+        """What the account gives a right to now."""
 
 
 class Verifier:
     """Tells who a token speaks for."""
 
-    __slots__ = ("_foreign", "_secret", "_why_void")
+    __slots__ = ("_foreign", "_register", "_secret")
 
     def __init__(
-        self, secret: bytes, foreign: ForeignIssuer | None = None, why_void: WhyVoid = _never_void
+        self, secret: bytes, foreign: ForeignIssuer | None = None, register: Register | None = None
     ) -> None:
-        """`why_void` is asked of each token's user and when it was issued: "" lets it pass."""
+        """Without a `register` every token is worth what it says."""
         self._secret = secret
         self._foreign = foreign
-        self._why_void = why_void
+        self._register = register
 
     def verify(self, token: str, wall: float) -> Identity:
         """Raises UnauthorizedError; the reason never quotes the token."""
@@ -192,15 +199,22 @@ class Verifier:
         # never checked against a public key, which everybody has.
         if self._foreign is not None and header.get("alg") != ALGORITHM:
             identity = self._verify_foreign(self._foreign, token, header, wall)
-            kind = TokenKind.FOREIGN
         else:
             claims = read_claims(token, self._secret, ALGORITHM, audience=_OURS, issuer=_OURS)
-            identity = _identity(claims, wall)
             kind = TokenKind.PERSONAL if claims.get("personal") is True else TokenKind.OURS
-        reason = self._why_void(identity.user_id, identity.issued_at, kind)
+            identity = _identity(claims, wall, kind)
+        return self.judged(identity)
+
+    def judged(self, identity: Identity) -> Identity:
+        """With the rights of now. Raises UnauthorizedError if nothing is left of them."""
+        if self._register is None:
+            return identity
+        reason = self._register.why_void(identity.user_id, identity.issued_at, identity.kind)
         if reason:
             raise UnauthorizedError(reason)
-        return identity
+        if identity.kind is not TokenKind.PERSONAL:
+            return identity
+        return replace(identity, scopes=identity.granted & self._register.entitlement(identity.user_id))
 
     def verify_companion(self, token: str) -> Ticket:
         """Whose link it is. Whether it can still be used the desk knows: a bound browser may come back later.
@@ -238,18 +252,19 @@ class Verifier:
         scope = claims.get("scope", claims.get("scp", ""))
         if isinstance(scope, list) and all(isinstance(one, str) for one in scope):
             scope = " ".join(scope)
-        identity = _identity({**claims, "scope": scope}, wall)
+        identity = _identity({**claims, "scope": scope}, wall, TokenKind.FOREIGN)
         if not settings.scopes:
             return identity
-        return replace(identity, scopes=identity.scopes & frozenset(settings.scopes))
+        scopes = identity.scopes & frozenset(settings.scopes)
+        return replace(identity, scopes=scopes, granted=scopes)
 
 
-def _identity(claims: dict[str, Any], wall: float) -> Identity:
+def _identity(claims: dict[str, Any], wall: float, kind: TokenKind = TokenKind.OURS) -> Identity:
     expires_at = check_times(claims, wall)
     subject, name, scope = claims["sub"], claims.get("name") or claims["sub"], claims.get("scope", "")
     if not isinstance(subject, str) or not 0 < len(subject) <= 128 or not subject.isprintable():
         raise UnauthorizedError("the token's subject must be a user id of 1 to 128 printable characters")
     if not isinstance(name, str) or not isinstance(scope, str):
         raise UnauthorizedError("the token's name and scope must be text")
-    issued_at = seconds(claims.get("iat", 0))
-    return Identity(UserId(subject), name[:256], frozenset(scope.split()), expires_at, issued_at)
+    issued_at, granted = seconds(claims.get("iat", 0)), frozenset(scope.split())
+    return Identity(UserId(subject), name[:256], granted, expires_at, issued_at, kind, granted)

@@ -183,7 +183,7 @@ async def front_desk(
         )
         parts = WebParts(
             switchboard=stage.board,
-            verifier=Verifier(SECRET, foreign, stage.board.accounts.why_void),
+            verifier=Verifier(SECRET, foreign, stage.board.accounts),
             metrics=Metrics(),
             clock=SystemClock(),
             token_hex=secrets.token_hex,

@@ -13,6 +13,7 @@ from tests.interop.web.front_desk import FrontDesk, front_desk, token
 from tests.interop.web.test_web_page import agent_in_call, chromium, complaints, open_desktop, until
 
 USERS = (User(id="eve", name="Eve Example", email="eve@example.org"),)
+PASSWORD = "correct horse battery"
 NARROW: ViewportSize = {"width": 400, "height": 800}
 
 
@@ -118,3 +119,28 @@ async def test_colleagues_see_who_is_still_checked_and_who_cannot(browser: Brows
         await eve.get_by_text("unable").wait_for()
         assert "no media path" in str(await eve.get_attribute("title"))
         await expert.locator("#readiness").get_by_text("You are offered nothing").wait_for()
+
+
+async def test_the_page_goes_with_the_rights_of_its_person(browser: Browser, desk: FrontDesk) -> None:
+    async with desk.crm(token("admin", *EVERY_SCOPE)) as admin:
+        ann = "/api/v2/accounts/ann"
+        await admin.post("/api/v2/accounts", json={"userId": "ann", "name": "Ann", "roles": ["supervisor"]})
+        await admin.put(f"{ann}/password", json={"password": PASSWORD})
+        await desk.stage.call()
+        page = await (await browser.new_context(permissions=["camera", "microphone"])).new_page()
+        await page.goto(desk.url)
+        await page.fill("#user", "ann")
+        await page.fill("#password", PASSWORD)
+        await page.press("#password", "Enter")
+        listed = page.locator('#call-rows tr:has-text("+4930123")')
+        await listed.wait_for()
+        connection = await page.evaluate("warmbridge.socket.identity.connectionId")
+        await admin.patch(ann, json={"roles": ["agent"]})
+        await listed.wait_for(state="detached")
+        await page.locator("#all-calls").wait_for(state="hidden")
+        await admin.patch(ann, json={"roles": ["administrator"]})
+        await listed.wait_for()
+        await page.click("#views >> text=Accounts")
+        await page.wait_for_selector('tr:has-text("Eve Example")')
+        assert await page.evaluate("warmbridge.socket.identity.connectionId") == connection
+        assert await complaints(page) == []

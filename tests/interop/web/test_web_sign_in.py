@@ -211,3 +211,50 @@ async def test_the_ways_to_sign_in_are_told(person: httpx.AsyncClient) -> None:
     document = (await person.get("/openapi.json")).json()
     assert "post" in document["paths"][SIGN_IN]
     assert "security" not in document["paths"][SIGN_IN]["post"]
+
+
+async def test_rights_that_are_taken_away_are_gone_at_once(
+    desk: FrontDesk, person: httpx.AsyncClient
+) -> None:
+    async with desk.crm(token("admin", *EVERY_SCOPE)) as admin:
+        await admin.post(
+            "/api/v2/accounts", json={"userId": "ann", "name": "Ann", "roles": ["administrator"]}
+        )
+        await admin.put("/api/v2/accounts/ann/password", json={"password": PASSWORD})
+        granted = (await sign_in(person, "ann", PASSWORD)).json()
+        async with desk.stranger() as desktop, desk.crm(granted["accessToken"]) as rest:
+            assert (await desktop.say("authenticate", token=granted["accessToken"]))["ok"]
+            assert (await desktop.say("listAccounts"))["ok"]
+            assert (await rest.get("/api/v2/accounts")).status_code == 200
+            await admin.patch("/api/v2/accounts/ann", json={"roles": ["agent"]})
+            refused = await desktop.say("listAccounts")
+            assert refused["error"]["code"] == "forbidden"
+            assert (await rest.get("/api/v2/accounts")).status_code == 403
+            told = await desktop.event("accountUpdated")
+            assert "user:read" not in told["account"]["scopes"]
+            await admin.post("/api/v2/accounts", json={"userId": "zoe", "name": "Zoe"})
+            await desktop.say("ping")
+            assert not [one for one in desktop.events if one["event"] == "accountUpdated"]
+            await admin.patch("/api/v2/accounts/ann", json={"roles": ["administrator"]})
+            assert (await desktop.say("listAccounts"))["ok"]
+
+
+async def test_a_new_password_closes_what_the_old_one_opened(
+    desk: FrontDesk, person: httpx.AsyncClient
+) -> None:
+    async with desk.crm(token("admin", *EVERY_SCOPE)) as admin:
+        for user in ("ann", "ben"):
+            await admin.post("/api/v2/accounts", json={"userId": user, "name": user})
+            await admin.put(f"/api/v2/accounts/{user}/password", json={"password": PASSWORD})
+        async with desk.stranger() as ann, desk.stranger() as ben:
+            for user, desktop in (("ann", ann), ("ben", ben)):
+                granted = (await sign_in(person, user, PASSWORD)).json()
+                assert (await desktop.say("authenticate", token=granted["accessToken"]))["ok"]
+            # The desk's time stands still here, and is not that of the tokens.
+            desk.stage.clock.advance(SystemClock().wall() - desk.stage.clock.wall())
+            answer = await admin.put(
+                "/api/v2/accounts/ann/password", json={"password": "another horse battery"}
+            )
+            assert answer.status_code == 204, answer.text
+            assert await ann.closed() == 4401
+            assert (await ben.say("ping"))["ok"]

@@ -46,6 +46,32 @@ async def test_accounts_and_who_is_disabled_survive_a_restart(tmp_path: Path) ->
         assert found.account.password_hash == "$argon2id$x"
 
 
+async def test_a_supervisor_no_more_listens_no_more() -> None:
+    async with theatre() as stage:
+        sue = Account(UserId("sue"), "Sue", (AccountRole.SUPERVISOR,))
+        await stage.board.accounts.create(ADMIN, sue, Profile(sue.user_id))
+        id_ = await stage.answered_call()
+        principal = who("sue", scopes=ROLE_SCOPES[AccountRole.SUPERVISOR])
+        heard = (await stage.board.transfers.supervise(principal, id_, "monitor")).participant_id
+        await stage.join(principal, id_)
+        await stage.board.accounts.change(ADMIN, sue.user_id, {"name": "Susan"}, {})
+        assert heard in stage.hears(id_)
+        await stage.board.accounts.change(ADMIN, sue.user_id, {"roles": (AccountRole.AGENT,)}, {})
+        assert heard not in stage.hears(id_)
+        gone = await stage.participant(id_, "supervisor")
+        assert (gone.state, gone.disconnect_reason) == ("disconnected", "may not supervise any more")
+        assert (await stage.participant(id_, "agent")).state == "in-session"
+
+
+async def test_an_account_entitles_to_its_scopes_of_now_and_nobody_without_one_to_any() -> None:
+    async with theatre() as stage:
+        await stage.board.accounts.create(ADMIN, EVE_ACCOUNT, Profile(EVE_ID))
+        assert stage.board.accounts.entitlement(EVE_ID) == ALL_SCOPES
+        await stage.board.accounts.change(ADMIN, EVE_ID, {}, {"video": False})
+        assert stage.board.accounts.entitlement(EVE_ID) == ALL_SCOPES - {VIDEO_USE}
+        assert stage.board.accounts.entitlement(UserId("nobody")) == frozenset()
+
+
 async def test_without_the_licence_there_is_no_scope_for_video() -> None:
     async with theatre() as stage:
         view = await stage.board.accounts.create(ADMIN, EVE_ACCOUNT, Profile(EVE_ID, video=False))

@@ -11,6 +11,8 @@ import pytest
 import signaling
 from bridge.clock import ManualClock
 from bridge.errors import SettingsError, UnauthorizedError
+from bridge.ids import UserId
+from bridge.switchboard.accounts import TokenKind
 from bridge.switchboard.principal import INCLUDED_IN
 from signaling.web.access.auth import SCOPES, Signer, Verifier, read_secret
 from signaling.web.access.claims import LEEWAY_S
@@ -104,3 +106,40 @@ def test_the_page_knows_which_scope_includes_which() -> None:
     script = (Path(signaling.__path__[0]) / "static" / "bridge.js").read_text(encoding="utf-8")
     (table,) = re.findall(r"INCLUDED_IN = ({.*})", script)
     assert json.loads(table) == INCLUDED_IN
+
+
+class Book:
+    """An account whose rights are as the test wants them."""
+
+    def __init__(self, *scopes: str) -> None:
+        self.scopes = frozenset(scopes)
+        self.void = ""
+
+    def why_void(self, user_id: UserId, issued_at: float, kind: TokenKind) -> str:
+        return self.void
+
+    def entitlement(self, user_id: UserId) -> frozenset[str]:
+        return self.scopes
+
+
+def test_a_persons_token_is_worth_what_the_account_still_has() -> None:
+    book = Book("routing:write", "user:read")
+    verifier = Verifier(SECRET, register=book)
+    signer = Signer(SECRET, ManualClock(wall=WALL))
+    personal = signer.issue_personal("alice", ["routing:write", "user:write"], 60.0, "Alice")
+    identity = verifier.verify(personal, WALL)
+    assert identity.scopes == {
+        "routing:write"
+    }  # neither more than the token says nor more than the account has
+    book.scopes = frozenset()
+    taken = verifier.judged(identity)
+    assert taken.scopes == frozenset()
+    book.scopes = frozenset({"routing:write", "user:write"})
+    assert verifier.judged(taken).scopes == {"routing:write", "user:write"}
+    book.void = "the account is disabled"
+    with pytest.raises(UnauthorizedError, match="the account is disabled"):
+        verifier.judged(taken)
+
+
+def test_a_token_of_the_command_line_is_worth_what_it_says() -> None:
+    assert Verifier(SECRET, register=Book()).verify(issue(), WALL).scopes == {"routing:write"}
