@@ -59,7 +59,7 @@ class RtpLeg:
         self._connected = False
         self._failed = False
         self._closed = False
-        self._listening_since = now
+        self._heard_at = now  # the phone, by whatever it sends; before that when we began to listen
         self.malformed_rtcp = 0
         try:
             self.update(spec, now)
@@ -115,7 +115,7 @@ class RtpLeg:
         audio = spec.audio
         if audio == before:
             return
-        self._listening_since = now
+        self._heard_at = now
         if audio is None:
             self._up = self._down = None
             return
@@ -142,6 +142,8 @@ class RtpLeg:
             self._up = AudioUpTrack(
                 MID, wanted, dtmf_payload_type=audio.dtmf_payload_type, on_digit=self._on_digit
             )
+        else:
+            self._up.dtmf_payload_type = audio.dtmf_payload_type
 
     def _adopt_down(self, audio: RtpAudio, before: RtpAudio | None) -> None:
         down = self._down
@@ -176,10 +178,9 @@ class RtpLeg:
             self._video.tick(now)
         if self._up is None or self._failed:
             return
-        heard_at = self._up.last_packet_at or self._listening_since
-        if now - max(heard_at, self._listening_since) > self._sockets.timeout_s:
+        if now - self._heard_at > self._sockets.timeout_s:
             self._failed = True
-            reason = f"no RTP from the phone for {self._sockets.timeout_s:.0f} s"
+            reason = f"no packet from the phone for {self._sockets.timeout_s:.0f} s"
             self._shell.emit(messages.LegFailed(self.leg_id, "rtp_timeout", reason))
 
     def _report(self, now: float) -> list[RtcpPacket]:
@@ -219,6 +220,7 @@ class RtpLeg:
         self._log.info("x rtp leg closed", **self.counters())
 
     def _on_rtp(self, packet: bytes, now: float) -> None:
+        self._heard_at = now
         if self._up is None:
             return
         self._up.receive(packet, now)
@@ -228,6 +230,7 @@ class RtpLeg:
             self._shell.emit(messages.LegConnected(self.leg_id))
 
     def _on_rtcp(self, packet: bytes, now: float) -> None:
+        self._heard_at = now  # a phone that sends no silence, and is muted, reports all the same
         try:
             packets = parse_rtcp(packet)
         except ParseError:

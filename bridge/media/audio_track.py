@@ -32,14 +32,13 @@ class AudioUpTrack:
         "_changes",
         "_changes_since",
         "_digits",
-        "_dtmf_payload_type",
         "_level_extension",
         "_newest",
         "_receiver",
         "_resting",
         "codec",
+        "dtmf_payload_type",
         "foreign",
-        "last_packet_at",
         "malformed",
         "mid",
     )
@@ -57,8 +56,7 @@ class AudioUpTrack:
         self.codec = codec
         self.foreign = 0  # payload types nobody negotiated, streams that change too often
         self.malformed = 0
-        self.last_packet_at: float | None = None
-        self._dtmf_payload_type = dtmf_payload_type
+        self.dtmf_payload_type = dtmf_payload_type
         self._level_extension = level_extension
         self._digits = DigitReader(codec.clock_rate_hz, on_digit) if on_digit else None
         self._receiver: StreamReceiver | None = None
@@ -84,7 +82,7 @@ class AudioUpTrack:
         except ParseError:
             self.malformed += 1
             return
-        is_event = packet.payload_type == self._dtmf_payload_type
+        is_event = packet.payload_type == self.dtmf_payload_type
         payload = self._audio(packet)
         if not is_event and payload is None:
             self.foreign += 1
@@ -96,7 +94,6 @@ class AudioUpTrack:
         received = receiver.receive(packet.sequence_number, packet.timestamp, len(packet.payload), now)
         if received is None:
             return
-        self.last_packet_at = now
         if received.restarted:
             buffer.clear()
         if is_event or payload is None:

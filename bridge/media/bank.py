@@ -46,9 +46,6 @@ class Bank:
     def write(self, slot: int, samples: Samples) -> None:
         self._rows[slot, self.history :] = samples
 
-    def write_many(self, slots: Sequence[int], rows: Rows) -> None:
-        self._rows[slots, self.history :] = rows
-
     def powers(self) -> list[float]:
         """The mean square of each row."""
         frames = self._rows[:, self.history :]

@@ -51,9 +51,12 @@ class UpTrack:
         """Takes a renegotiated description of the same medium."""
         self.spec = spec
         self._nack.set_repairs(possible=spec.repairs)
-        self._codecs = {codec.payload_type: codec for codec in spec.codecs}
+        # A format that is described again is the same object: what is known of its stream holds on.
+        known = {codec: codec for codec in self._codecs.values()}
+        codecs = tuple(known.get(codec, codec) for codec in spec.codecs)
+        self._codecs = {codec.payload_type: codec for codec in codecs}
         self._rtx_codecs = {
-            codec.rtx_payload_type: codec for codec in spec.codecs if codec.rtx_payload_type is not None
+            codec.rtx_payload_type: codec for codec in codecs if codec.rtx_payload_type is not None
         }
 
     def expect_another_stream(self) -> None:

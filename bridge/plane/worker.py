@@ -29,6 +29,7 @@ from bridge.plane import messages
 from bridge.transport.batch import packet_io
 from bridge.transport.driver import Driver
 from bridge.transport.dtls import DtlsIdentity
+from bridge.transport.ice_lite import host_candidates
 from bridge.transport.ice_probe import IceProbe
 from bridge.transport.mux import MuxEndpoint, UdpMux, open_udp_socket
 from bridge.transport.pinned_io import io_for
@@ -38,9 +39,6 @@ from bridge.transport.srtp_library import default_backend
 log = structlog.get_logger()
 
 STATISTICS_S = 1.0  # the control plane takes a worker that says nothing for long for hanging
-HOST_CANDIDATE_PRIORITY = (
-    2130706431  # RFC 8445 section 5.1.2.1: type 126, local preference 65535, component 1
-)
 
 
 class Worker:
@@ -91,11 +89,10 @@ class Worker:
         self._driver = Driver(loop, self._beat, clock)
         self._driver.rearm()
         host, port = mux.local_address
-        address = config.ice_advertised_address or host
-        candidate = f"1 1 udp {HOST_CANDIDATE_PRIORITY} {address} {port} typ host"
+        candidates = host_candidates([config.ice_advertised_address or host], port)
         probe = messages.IceCredentials(secrets.token_hex(8), secrets.token_hex(16))
         mux.register(probe.ufrag, IceProbe(probe, mux.send))
-        self._emit(messages.WorkerReady(identity.fingerprint, (candidate,), default_backend().name, probe))
+        self._emit(messages.WorkerReady(identity.fingerprint, candidates, default_backend().name, probe))
 
     def close(self) -> None:
         """Says goodbye on every leg and closes the ports; twice is fine."""

@@ -4,6 +4,7 @@ import msgspec
 
 REORDER_WAIT_S = 0.01  # a packet that is only out of order arrives within this on any path we saw
 MIN_RETRY_S = 0.02
+MAX_RETRY_S = 0.5  # twice within MAX_AGE_S: a phone that does not say how late it reports seems seconds away
 DEFAULT_ROUND_TRIP_S = 0.1  # until a report tells
 MAX_RETRIES = 10
 MAX_AGE_S = 1.0  # later the picture has been frozen so long that a key frame is the better answer
@@ -83,7 +84,7 @@ class NackGenerator:
             return ()
         due: list[int] = []
         hopeless: list[int] = []
-        retry_s = max(MIN_RETRY_S, self.round_trip_s)
+        retry_s = min(max(MIN_RETRY_S, self.round_trip_s), MAX_RETRY_S)
         for index, missing in self._missing.items():
             if missing.due_at > now:
                 continue

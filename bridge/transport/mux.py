@@ -258,7 +258,8 @@ class UdpMux:
                 known.remove(address)
                 if self._by_source.get(address) is endpoint:
                     del self._by_source[address]
-        known.append(source)
+        if source not in known:  # another leg may have had it in between
+            known.append(source)
         self._by_source[source] = endpoint
 
     def close(self) -> None:

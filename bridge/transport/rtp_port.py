@@ -208,8 +208,8 @@ class RtpPort:
             kind = classify(packet)
             if kind is Kind.RTP:
                 self._receive_rtp(packet, source, now)
-            elif kind is Kind.RTCP and source == self._rtp_latch.locked:
-                self._deliver_rtcp(packet, now)
+            elif kind is Kind.RTCP and source == self._rtp_latch.destination:
+                self._deliver_rtcp(packet, now)  # also of a phone that sends no RTP, as one that only looks
             else:
                 self.malformed += 1
 
@@ -240,11 +240,11 @@ class RtpPort:
         now = self._clock.now()
         for packet, source in self._io.receive(self._pair.rtcp):
             self.received += 1
-            rtp_source = self._rtp_latch.locked
+            phone = self._rtp_latch.destination
             if classify(packet) is not Kind.RTCP:
                 self.malformed += 1
-            elif rtp_source is not None and rtp_source[0] != source[0]:
-                self.strangers += 1  # one phone, one host: RTP has proved which
+            elif phone is None or phone[0] != source[0]:
+                self._count_unknown(self._rtp_latch)  # one phone, one host: RTP proves which
             elif self._rtcp_latch.accepts(source, now):
                 self._deliver_rtcp(packet, now)
             else:

@@ -14,8 +14,8 @@ SPS = 7
 PPS = 8
 STAP_A = 24  # RFC 6184 section 5.2
 FU_A = 28
+_INTERLEAVED = frozenset({25, 26, 27, 29})  # STAP-B, MTAP16, MTAP24, FU-B
 _FU_START, _FU_END = 0x80, 0x40
-_MAX_SINGLE_TYPE = 23
 
 
 class PayloadLook(enum.IntFlag):
@@ -60,13 +60,16 @@ def starts_key_frame(payload: bytes) -> bool:
 
 
 def packetization_mode_of(payload: bytes) -> int:
-    """The lowest packetization-mode that allows this payload (RFC 6184 section 6): 0, 1 or 2."""
+    """The lowest packetization-mode that allows this payload (RFC 6184 table 3): 0, 1 or 2.
+
+    0 also for the reserved types, which every receiver ignores; phones with scalable video send type 30.
+    """
     if not payload:
         raise ParseError("H.264 payload is empty")
     kind = payload[0] & NAL_TYPE_MASK
-    if 1 <= kind <= _MAX_SINGLE_TYPE:
-        return 0
-    return 1 if kind in (STAP_A, FU_A) else 2
+    if kind in _INTERLEAVED:
+        return 2
+    return 1 if kind in (STAP_A, FU_A) else 0
 
 
 def iterate_nal_units(payload: bytes) -> Iterator[bytes]:

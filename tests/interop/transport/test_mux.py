@@ -11,7 +11,7 @@ from bridge.plane.messages import IceCredentials
 from bridge.transport.address import Address
 from bridge.transport.batch import BATCH, packet_io
 from bridge.transport.driver import Driver
-from bridge.transport.ice_lite import MAX_GENERATIONS
+from bridge.transport.ice_lite import MAX_GENERATIONS, MAX_SOURCES
 from bridge.transport.mux import MAX_QUEUED, STUN_PER_SECOND, MuxEndpoint, UdpMux, open_udp_socket
 from tests.unit.transport.browser import check, rtp_packet
 
@@ -23,6 +23,7 @@ class Endpoint:
         self.datagrams: list[bytes] = []
         self.sources: set[Address] = set()
         self.broken = broken
+        self.asked = 0
 
     def receive_datagram(self, datagram: bytes, source: Address, now: float) -> None:
         if self.broken:
@@ -32,6 +33,7 @@ class Endpoint:
             self.sources.add(source)
 
     def accepts(self, source: Address) -> bool:
+        self.asked += 1
         return source in self.sources
 
 
@@ -114,6 +116,18 @@ async def test_an_address_taken_over_by_another_leg_follows_it(rig: Rig) -> None
     rig.mux.unregister(old)
     await rig.says(0, rtp_packet(2))
     assert new.datagrams[-1] == rtp_packet(2)
+
+
+async def test_an_address_that_two_legs_share_is_remembered_once_by_each(rig: Rig) -> None:
+    one, other = Endpoint(), Endpoint()
+    rig.mux.register("one", one)
+    rig.mux.register("other", other)
+    await rig.says(0, check_for("one"), check_for("other"))
+    for _ in range(2 * MAX_SOURCES):
+        await rig.says(0, check_for("one"), check_for("other"))
+    assert (
+        one.asked == other.asked == 2 * MAX_SOURCES + 1
+    )  # no memory of it that would have to be gone through
 
 
 async def test_an_unregistered_leg_is_gone_with_all_its_routes(rig: Rig) -> None:

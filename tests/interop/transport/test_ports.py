@@ -208,6 +208,33 @@ async def test_rtcp_goes_beside_the_rtp_where_that_was_agreed(pair: PortPair) ->
     phone.close()
 
 
+async def test_a_phone_that_only_looks_is_heard_beside_the_rtp_it_does_not_send(pair: PortPair) -> None:
+    phone = Phone(pair, ManualClock())
+    phone.port.declare(section(address(phone.one), address(phone.one), rtcp_mux=True), 0.0)
+    await phone.says(phone.one, receiver_report())
+    await phone.says(phone.other, receiver_report())
+    assert phone.rtcp == [receiver_report()]
+    assert phone.port.remote is None
+    phone.close()
+
+
+async def test_no_other_host_takes_the_place_of_a_phones_reports(pair: PortPair) -> None:
+    clock = ManualClock()
+    phone = Phone(pair, clock)
+    phone.port.declare(section(address(phone.one), address(phone.other)), clock.now())
+    with open_udp_socket("127.0.0.9", 0) as stranger:
+        for _ in range(3):  # before the phone has said anything
+            await phone.says(stranger, receiver_report(), port_offset=1)
+            clock.advance(PATIENCE_S)
+        await phone.says(phone.one, rtp_packet(1))
+        await phone.says(phone.other, receiver_report(), port_offset=1)
+        phone.port.send_rtcp(receiver_report())
+    assert phone.rtcp == [receiver_report()]
+    assert phone.other.recv(100) == receiver_report()
+    assert phone.port.counters()["unlatched"] == 3
+    phone.close()
+
+
 async def test_a_new_call_on_a_port_does_not_hear_the_old_calls_phone() -> None:
     """The old phone does not notice the BYE and sends on, into its port's next call."""
     pool = RtpPortPool(PORT_MIN, PORT_MIN + 2, "127.0.0.1", drain_s=5.0)

@@ -29,7 +29,14 @@ def after(declared: Codec, *payloads: bytes) -> h264.H264Parameters:
 
 @pytest.mark.parametrize(
     ("payload", "mode", "level"),
-    [(SPS, 0, 13), (STAP_A, 1, 13), (FU_A, 1, 31), (b"\x41\x9a", 0, 31), (b"\x79\x00\x00", 2, 31)],
+    [
+        (SPS, 0, 13),
+        (STAP_A, 1, 13),
+        (FU_A, 1, 31),
+        (b"\x41\x9a", 0, 31),
+        (b"\x79\x00\x00", 2, 31),
+        (b"\x7e\x80\x00", 0, 31),
+    ],
 )
 def test_profile_and_mode_are_read_from_the_packets(payload: bytes, mode: int, level: int) -> None:
     found = after(MODE_0, payload)

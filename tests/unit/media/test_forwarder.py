@@ -1,5 +1,6 @@
 """Forwarding from one camera: what each viewer gets, and what the camera is asked."""
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -137,6 +138,17 @@ def test_a_renegotiated_viewer_keeps_its_picture() -> None:
     up_track.add(viewer.track)
     feed(up_track, camera.frame())
     assert len(viewer.packets) == 6
+
+
+def test_a_renegotiated_camera_keeps_its_viewers_picture() -> None:
+    """Whoever adds a shared screen describes the camera once more: its H.264 is what it was."""
+    declared = msgspec.structs.replace(H264, fmtp=f"level-asymmetry-allowed=1;{H264.fmtp}")
+    up_track, viewer, camera = UpTrack(up_spec(declared), FEEDBACK_SSRC), Viewer(), Camera(codec=declared)
+    up_track.add(viewer.track)
+    feed(up_track, camera.frame(key=True))
+    up_track.update(up_spec(msgspec.structs.replace(declared)))
+    feed(up_track, camera.frame())
+    assert [frame for frame, _ in viewer.seen] == [0, 0, 0, 1, 1, 1]
 
 
 def test_a_camera_that_starts_anew_is_followed_from_its_key_frame() -> None:

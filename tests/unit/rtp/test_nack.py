@@ -1,6 +1,6 @@
 """Asking for lost packets (RFC 4585 section 6.2.1)."""
 
-from bridge.rtp.nack import MAX_AGE_S, MAX_MISSING, MAX_RETRIES, REORDER_WAIT_S, NackGenerator
+from bridge.rtp.nack import MAX_AGE_S, MAX_MISSING, MAX_RETRIES, MAX_RETRY_S, REORDER_WAIT_S, NackGenerator
 
 
 def after(*indexes: int) -> NackGenerator:
@@ -28,6 +28,14 @@ def test_it_is_asked_for_again_after_a_round_trip() -> None:
     nack.receive(11, 0.08)
     assert nack.timer() is None
     assert nack.take_due(1.0) == ()
+
+
+def test_a_round_trip_that_cannot_be_is_not_waited_for() -> None:
+    """A phone that leaves the delay since our report out of its own seems a report interval away."""
+    nack = after(10, 12)
+    nack.round_trip_s = 5.0
+    assert nack.take_due(0.02) == (11,)
+    assert nack.take_due(0.02 + MAX_RETRY_S) == (11,)
 
 
 def test_what_never_comes_is_given_up_for_a_key_frame() -> None:

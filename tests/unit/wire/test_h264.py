@@ -39,6 +39,8 @@ STAP_A = b"\x78" + len(SPS).to_bytes(2, "big") + SPS + len(PPS).to_bytes(2, "big
         pytest.param(b"\x7c\x05\x88", PayloadLook.NOTHING, 1, id="FU-A in the middle of an IDR"),
         pytest.param(b"\x7c\x81\x88", PayloadLook.NOTHING, 1, id="FU-A that starts a slice"),
         pytest.param(b"\x7d\x85\x88", PayloadLook.NOTHING, 2, id="FU-B"),
+        pytest.param(b"\x7e\x80\x00", PayloadLook.NOTHING, 0, id="PACSI of scalable video (RFC 6190)"),
+        pytest.param(b"\x7f\x00", PayloadLook.NOTHING, 0, id="reserved"),
     ],
 )
 def test_what_begins_in_a_payload(payload: bytes, found: PayloadLook, mode: int) -> None:

@@ -1,0 +1,127 @@
+"""A phone's leg: what counts as hearing from the phone, and what another description changes."""
+
+import asyncio
+import itertools
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import msgspec
+import pytest
+
+from bridge.clock import ManualClock
+from bridge.ids import LegId, ParticipantId, RoomId
+from bridge.legs.leg import LegShell
+from bridge.legs.rtp_leg import RtpLeg
+from bridge.legs.rtp_sockets import RtpSockets
+from bridge.media.routes import VideoRoutes
+from bridge.plane import messages
+from bridge.plane.messages import Codec, DtmfReceived, LegFailed, RtpAudio, RtpLegSpec
+from bridge.transport.batch import packet_io
+from bridge.transport.ports import RtpPortPool
+from bridge.wire.dtmf import TelephoneEvent, serialize_telephone_event
+from bridge.wire.rtcp import ReceiverReport, serialize_rtcp
+from bridge.wire.rtp import RtpPacket, serialize_rtp
+
+TIMEOUT_S = 30.0
+PORTS = (41_200, 41_299)
+
+
+@dataclass
+class Stage:
+    """The leg, and a phone's two sockets."""
+
+    leg: RtpLeg
+    clock: ManualClock
+    rtp: socket.socket
+    rtcp: socket.socket
+    events: list[messages.Event]
+
+    async def says(self, *, payload_type: int = 0, payload: bytes = b"\x10" * 160, number: int = 1) -> None:
+        packet = RtpPacket(payload_type, number, 160 * number, 7, payload)
+        self.rtp.sendto(serialize_rtp(packet), ("127.0.0.1", self.leg.port))
+        await self._settle()
+
+    async def reports(self) -> None:
+        self.rtcp.sendto(serialize_rtcp([ReceiverReport(7)]), ("127.0.0.1", self.leg.port + 1))
+        await self._settle()
+
+    async def presses(self, key: int, payload_type: int, number: int) -> None:
+        payload = serialize_telephone_event(TelephoneEvent(key, True, 10, 800))
+        await self.says(payload_type=payload_type, payload=payload, number=number)
+
+    async def _settle(self) -> None:
+        for _ in range(3):
+            await asyncio.sleep(0)
+
+    def after(self, seconds: float) -> list[LegFailed]:
+        self.clock.advance(seconds)
+        self.leg.tick(self.clock.now())
+        return [event for event in self.events if isinstance(event, LegFailed)]
+
+    def describe(self, **changes: object) -> None:
+        audio = self.leg.spec.audio
+        assert audio is not None
+        audio = msgspec.structs.replace(audio, exchange=audio.exchange + 1, **changes)
+        self.leg.update(msgspec.structs.replace(self.leg.spec, audio=audio), self.clock.now())
+
+    @property
+    def digits(self) -> list[str]:
+        return [event.digit for event in self.events if isinstance(event, DtmfReceived)]
+
+
+def bound() -> socket.socket:
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.setblocking(False)
+    sock.bind(("127.0.0.1", 0))
+    return sock
+
+
+@pytest.fixture
+async def stage() -> AsyncIterator[Stage]:
+    clock, events, rtp, rtcp = ManualClock(1000.0), list[messages.Event](), bound(), bound()
+    pool = RtpPortPool(*PORTS, "127.0.0.1", 0.0)
+    sockets = RtpSockets(asyncio.get_running_loop(), clock, pool, packet_io(), TIMEOUT_S)
+    drawn = itertools.count()
+    shell = LegShell(events.append, lambda bits: (1 << (bits - 2)) + next(drawn), lambda: 4e9)
+    audio = RtpAudio("127.0.0.1", rtp.getsockname()[1], rtcp.getsockname()[1], Codec("PCMU", 0, 8000), 101)
+    spec = RtpLegSpec(LegId("leg_1"), ParticipantId("prt_1"), RoomId("room_1"), audio)
+    leg = RtpLeg(spec, sockets, VideoRoutes(events.append), shell, clock.now())
+    yield Stage(leg, clock, rtp, rtcp, events)
+    leg.close(clock.now())
+    assert pool.lent == 0
+    rtp.close()
+    rtcp.close()
+
+
+async def test_a_phone_that_falls_silent_for_good_is_given_up_once(stage: Stage) -> None:
+    await stage.says()
+    assert stage.after(TIMEOUT_S) == []
+    (failed,) = stage.after(1.0)
+    assert failed.code == "rtp_timeout"
+    assert stage.after(1.0) == [failed]
+
+
+async def test_a_muted_phone_that_sends_no_silence_is_there_while_it_reports(stage: Stage) -> None:
+    await stage.says()
+    for _ in range(3):
+        assert stage.after(TIMEOUT_S - 1) == []
+        await stage.reports()
+    assert stage.after(TIMEOUT_S + 1) != []
+
+
+async def test_a_phone_that_sends_what_nobody_agreed_on_is_there_all_the_same(stage: Stage) -> None:
+    for number in range(3):
+        await stage.says(payload_type=8, number=number)
+        assert stage.after(TIMEOUT_S - 1) == []
+
+
+async def test_keys_are_understood_by_the_number_of_the_newest_description(stage: Stage) -> None:
+    """As when the trunk hands the call to another phone behind it."""
+    await stage.presses(1, 101, number=1)
+    up = stage.leg.audio_up
+    stage.describe(dtmf_payload_type=96)
+    await stage.presses(2, 96, number=2)
+    await stage.presses(3, 101, number=3)
+    assert stage.digits == ["1", "2"]
+    assert stage.leg.audio_up is up  # its sound goes on undisturbed
