@@ -63,9 +63,40 @@ async def test_a_video_phone_and_a_browser_see_each_other(
         tallies = await agent.look()
         assert set(tallies) == {PHONE_PICTURE}, "the customer's picture, and no other"
         assert tallies[PHONE_PICTURE].missing_ratio < 0.1
+        if codecs == "h264":  # cut into packets as it is encoded: nothing else suits the phone
+            formats = {entry.get("sdpFmtpLine", "") for entry in await agent.statistics("codec")}
+            assert any("packetization-mode=0" in line for line in formats)
+            assert not any("packetization-mode=1" in line for line in formats)
         await phone.hang_up()
         await agent.eventually("warmbridge.state.interactions.size === 0")
         assert agent.complaints == []
+
+
+@pytest.mark.peer("baresip", "H.264 mode 0 and a sender that cannot: voice, and the reason")
+async def test_who_cannot_film_for_a_phone_of_mode_0_is_told_why(
+    daemon: DaemonProcess, tmp_path: Path
+) -> None:
+    """The agent's camera makes VP8 only; the phone's own picture is shown all the same."""
+    async with (
+        desktop(daemon, picture_id=AGENT_PICTURE) as agent,
+        baresip(tmp_path / "phone", CUSTOMER_HZ, video=PhoneVideo(PHONE_PICTURE, "h264")) as phone,
+    ):
+        await phone.dial(daemon.sip_uri())
+        interaction_id = await agent.accept_offer()
+        told = await agent.client.wait_for(
+            lambda event: event["event"] == "videoPathChosen" and event["path"] == "none", PATIENCE_S
+        )
+        assert "the source sends VP8, the receiver takes H264" in told["reason"]
+        known = await agent.client.command("getInteraction", interactionId=interaction_id)
+        people = {person["role"]: person["capabilities"] for person in known["interaction"]["participants"]}
+        assert people["customer"]["notShown"] == told["reason"]
+        assert people["agent"]["noVideo"] == told["reason"]
+        await eventually(
+            "the phone's picture", lambda: seen_now(agent.tallies, PHONE_PICTURE) >= FRAMES, 20.0
+        )
+        await hears(agent, "customer")
+        assert await phone.sees() is None
+        await phone.hang_up()
 
 
 H264_TRUNK = """\
