@@ -27,6 +27,7 @@ log = structlog.get_logger()
 _INSERT = inserting(EVENTS)
 _E = EVENTS.c
 
+ALONG_S = 0.02  # a row waits no longer for somebody else's commit: at load there is one every few ms
 MAX_PENDING_BATCHES = 10_000  # more waiting steps than that: the disk has stopped, and so must we
 
 __all__ = ["Journal", "JournalError"]
@@ -61,6 +62,8 @@ class Journal:
         self._boot_id = boot_id
         self._next_number = 1
         self._pending: list[Batch] = []
+        self._along: list[Write] = []
+        self._along_timer: asyncio.TimerHandle | None = None
         self._wake = asyncio.Event()
         self._failed: JournalError | None = None
         self._writer: Writer | None = None
@@ -119,7 +122,7 @@ class Journal:
         self._next_number += len(events)
         rows = tuple(self._rows(first, wall, events))
         durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        beside = tuple(writes(numbers))
+        beside = (*self._take_along(), *writes(numbers))  # what came before this step is older
         self._pending.append(
             Batch(numbers, tuple(events), rows, beside, lambda: on_durable(numbers), durable)
         )
@@ -133,6 +136,15 @@ class Journal:
     async def write(self, *writes: Write) -> None:
         """Commits rows that belong to no step; returns when they are on disk."""
         await asyncio.shield(self.begin_write(*writes))
+
+    def take_along(self, write: Write) -> None:
+        """A row that nobody waits for: it goes with the next commit, or in one of its own after ALONG_S."""
+        if self._failed is not None:
+            raise self._failed
+        self._along.append(write)
+        if self._along_timer is None:
+            loop = asyncio.get_running_loop()
+            self._along_timer = loop.call_later(ALONG_S, self._send_along)
 
     async def settled(self) -> None:
         """Returns when all that was appended before is on disk: what a reader sees is then durable."""
@@ -152,6 +164,7 @@ class Journal:
         """Writes what is left and closes the file. `run` has ended before."""
         try:
             if self._failed is None:
+                self._send_along()
                 await self._write_pending()
         finally:
             writer, self._writer = self._writer, None
@@ -205,8 +218,9 @@ class Journal:
         """One transaction for everything that came while the last one was at the disk."""
         group = tuple(self._pending)
         rows = [row for batch in group for row in batch.rows]
+        writes = [*(write for batch in group for write in batch.writes), *self._take_along()]
         try:
-            await self._commit_rows(rows, [write for batch in group for write in batch.writes])
+            await self._commit_rows(rows, writes)
         except JournalError as error:
             self._fail(error)
             raise
@@ -217,6 +231,17 @@ class Journal:
             batch.on_durable()
             if not batch.durable.done():
                 batch.durable.set_result(None)
+
+    def _send_along(self) -> None:
+        if self._along and self._failed is None:
+            self.begin_write()
+
+    def _take_along(self) -> Sequence[Write]:
+        taken, self._along = self._along, []
+        if self._along_timer is not None:
+            self._along_timer.cancel()
+            self._along_timer = None
+        return taken
 
     async def _commit_rows(self, rows: Sequence[dict[str, Any]], writes: Sequence[Write]) -> None:
         async with self._connection_in_turn(), self._database.translated("the journal cannot be written"):

@@ -19,26 +19,28 @@ class LegMemory:
         self._upsert = upserting(LEG_MEMORIES, journal.dialect)
         self._delete = deleting(LEG_MEMORIES)
 
-    def keeping(self, leg_id: LegId, body: bytes) -> Write:
-        """The write that keeps it, to go into the commit of a step."""
+    def keeping(self, leg_id: LegId, body: bytes) -> tuple[Write, ...]:
+        """What keeps it, to go into the commit of a step."""
         row = {"owner": self._owner, "leg_id": leg_id, "body": body}
-        return Write(self._upsert, row, (self._owner, leg_id))
-
-    def forgetting(self, leg_id: LegId) -> Write:
-        row = {"owner": self._owner, "leg_id": leg_id}
-        return Write(self._delete, row, (self._owner, leg_id))
+        return (Write(self._upsert, row, (self._owner, leg_id)),)
 
     async def keep(self, leg_id: LegId, body: bytes) -> None:
         """Returns when it is on disk. Raises JournalError."""
-        await self._journal.write(self.keeping(leg_id, body))
+        await self._journal.write(*self.keeping(leg_id, body))
 
     def begin_keep(self, leg_id: LegId, body: bytes) -> None:
-        """Keeps it with one of the next commits, which nobody waits for."""
-        self._journal.begin_write(self.keeping(leg_id, body))
+        """Keeps it with the next commit, which nobody waits for."""
+        self._journal.begin_write(*self.keeping(leg_id, body))
+
+    def keep_along(self, leg_id: LegId, body: bytes) -> None:
+        """Keeps it with the next commit of somebody else, or a moment later."""
+        for write in self.keeping(leg_id, body):
+            self._journal.take_along(write)
 
     def forget(self, leg_id: LegId) -> None:
-        """The leg is over. Twice is fine."""
-        self._journal.begin_write(self.forgetting(leg_id))
+        """The leg is over. Twice is fine. It goes along, as does what is forgotten with it before it was on disk."""
+        row = {"owner": self._owner, "leg_id": leg_id}
+        self._journal.take_along(Write(self._delete, row, (self._owner, leg_id)))
 
     async def recall(self) -> dict[LegId, bytes]:
         """All there is, from this process or an earlier one."""

@@ -67,7 +67,7 @@ class Dialer:
 
     async def commit(self, leg: PhoneLeg, answered: commands.AnswerDial | commands.AnswerCallback) -> None:
         """The desk has the leg from here on, and what it can; returns when it is on disk."""
-        _, durable = self._wiring.ledger.begin(answered, (self._wiring.phone_memory.keeping(leg),))
+        _, durable = self._wiring.ledger.begin(answered, self._wiring.phone_memory.keeping(leg))
         leg.committed = True
         await self._wiring.ledger.finish(durable)
         await self._equipment.note(leg)

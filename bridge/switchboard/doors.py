@@ -1,6 +1,6 @@
 """The doors: what each asks of the switchboard, and what the switchboard asks of each."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -15,11 +15,17 @@ from bridge.switchboard.principal import allows
 from bridge.switchboard.view import TrunkView
 
 
+def _nothing(_answer: str) -> Sequence[Write]:
+    return ()
+
+
 @dataclass(frozen=True)
 class ArrivingCall:
     """An INVITE outside a dialog. `offer` is "" when it carried no SDP; the SIP door chose `leg_id`.
 
     `claims_video`: the phone says of itself that it does video, whatever is left of that in the offer.
+    `beside` is asked, where the call has a commit before its answer, what the door wants in there for the answer with
+    this SDP; where nobody asks, the door sees to it by itself.
     """
 
     leg_id: LegId
@@ -31,6 +37,7 @@ class ArrivingCall:
     ways: tuple[tuple[str, str], ...] = ()  # interaction data: by which ways the call came
     replaces: LegId | None = None  # the leg whose place it takes: the call of the same participant
     claims_video: bool = False
+    beside: Callable[[str], Sequence[Write]] = _nothing
 
 
 @dataclass(frozen=True)
@@ -130,12 +137,20 @@ class LegKeeper(Protocol):
         """Returns when it is on disk, in the place of what was kept before."""
         ...
 
+    def keeping(self, leg_id: LegId, body: bytes) -> Sequence[Write]:
+        """What keeps it, for a commit that somebody waits for."""
+        ...
+
     def begin_keep(self, leg_id: LegId, body: bytes) -> None:
         """The same without waiting; what is kept later is on disk later."""
         ...
 
+    def keep_along(self, leg_id: LegId, body: bytes) -> None:
+        """The same, where a moment does not matter."""
+        ...
+
     def forget(self, leg_id: LegId) -> None:
-        """Twice is fine."""
+        """Twice is fine, and a moment later too."""
         ...
 
 

@@ -1,6 +1,6 @@
 """What the switchboard must know of a phone leg to take it up after a restart: what was agreed with it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 import msgspec
@@ -30,7 +30,7 @@ class PhoneMemory:
     def __init__(self, journal: Journal) -> None:
         self._memory = LegMemory(journal, OWNER)
 
-    def keeping(self, leg: PhoneLeg) -> Write:
+    def keeping(self, leg: PhoneLeg) -> Sequence[Write]:
         """For the commit that opens the leg's interaction."""
         return self._memory.keeping(leg.leg_id, _remember(leg))
 

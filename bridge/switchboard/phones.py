@@ -181,7 +181,7 @@ class Phones:
             dict(call.ways),
             capabilities=phone_capabilities(leg),
         )
-        keeping = (wiring.phone_memory.keeping(leg),)
+        keeping = (*wiring.phone_memory.keeping(leg), *call.beside(text))
         try:
             _, durable = wiring.ledger.begin(opening, keeping)
         except AttributeLimitError:  # no call is refused for what it says of its way
@@ -200,7 +200,7 @@ class Phones:
             text = leg.session.answer() if call.offer else leg.session.offer()
         self._check_still_there(leg)
         taking = commands.ReplaceLeg(leg.interaction_id, leg.participant_id, replaced.leg_id, leg.leg_id)
-        _, durable = wiring.ledger.begin(taking, (wiring.phone_memory.keeping(leg),))
+        _, durable = wiring.ledger.begin(taking, wiring.phone_memory.keeping(leg))
         leg.committed = True
         await wiring.ledger.finish(durable)
         log.info("= call replaced", interaction=leg.interaction_id, leg=leg.leg_id, replaced=replaced.leg_id)

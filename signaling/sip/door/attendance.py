@@ -1,7 +1,7 @@
 """The task of one call: its events in order, between the agent and the corridor, inside a guard of its own."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Sequence
 from typing import assert_never
 
 from bridge.errors import (
@@ -13,8 +13,10 @@ from bridge.errors import (
     NotFoundError,
 )
 from bridge.ids import LegId
+from bridge.journal.schema import Write
 from bridge.switchboard.doors import ArrivingCall, Corridor
-from signaling.sip.door.call_leg import CallLeg
+from signaling.sip.agent.agent import UserAgent
+from signaling.sip.door.call_leg import CallLeg, CallLegs
 from signaling.sip.session.event import (
     CallAcknowledged,
     CallAnswered,
@@ -45,24 +47,51 @@ class Lobby:
         self.refused = refusals_of_the_bridge()
 
 
-class Attendance:
-    """`keep` puts what a restart needs on disk, `refer` sees to a REFER beside the call."""
+class _Answering:
+    """On disk before it is on the wire: whoever was answered is answered again by the next process.
 
-    __slots__ = ("_corridor", "_endpoint", "_keep", "_leg", "_lobby", "_refer")
+    In the commit of the switchboard if it asks, which saves one, and otherwise in one of its own.
+    """
+
+    __slots__ = ("_agent", "_asked", "_leg", "_legs")
+
+    def __init__(self, legs: CallLegs, leg: CallLeg, agent: UserAgent) -> None:
+        self._legs = legs
+        self._leg = leg
+        self._agent = agent
+        self._asked = False
+
+    def beside(self, answer: str) -> Sequence[Write]:
+        try:
+            memory = self._agent.remember_answer(self._leg.call, answer)
+        except NotFoundError:
+            return ()  # canceled meanwhile: CallEnded is in the inbox
+        self._asked = True
+        return self._legs.keeping(self._leg, memory)
+
+    async def keep(self, answer: str) -> None:
+        if not self._asked:
+            await self._legs.keep(self._leg, self._agent.remember_answer(self._leg.call, answer))
+
+
+class Attendance:
+    """`legs` put what a restart needs on disk, `refer` sees to a REFER beside the call."""
+
+    __slots__ = ("_corridor", "_endpoint", "_leg", "_legs", "_lobby", "_refer")
 
     def __init__(
         self,
         leg: CallLeg,
         endpoint: SipEndpoint,
         corridor: Corridor,
-        keep: Callable[[CallLeg, bytes], Awaitable[None]],
+        legs: CallLegs,
         refer: Callable[[CallLeg, str, str], None],
         lobby: Lobby,
     ) -> None:
         self._leg = leg
         self._endpoint = endpoint
         self._corridor = corridor
-        self._keep = keep
+        self._legs = legs
         self._refer = refer
         self._lobby = lobby
 
@@ -89,6 +118,7 @@ class Attendance:
     async def _take(self, arrived: CallArrived, replaces: LegId | None) -> bool:
         """Answers or refuses a new call; False if there is nothing more to attend to."""
         leg, agent = self._leg, self._endpoint.agent
+        answering = _Answering(self._legs, leg, agent)
         call = ArrivingCall(
             leg.leg_id,
             arrived.caller,
@@ -99,6 +129,7 @@ class Attendance:
             arrived.ways,
             replaces,
             claims_video=arrived.claims_video,
+            beside=answering.beside,
         )
         try:
             async with asyncio.timeout(CORRIDOR_TIMEOUT_S), self._lobby.turn:
@@ -118,8 +149,7 @@ class Attendance:
             self._reject(481 if gone else status_of(error), error.reason)  # RFC 3891 section 3
             return False
         try:
-            # On disk before it is on the wire: whoever was answered is answered again by the next process.
-            await self._keep(leg, agent.remember_answer(leg.call, answer))
+            await answering.keep(answer)
             agent.accept(leg.call, answer, self._endpoint.now())
         except (NotFoundError, NotAllowedError):
             return True  # canceled meanwhile: CallEnded is in the inbox

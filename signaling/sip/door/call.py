@@ -268,7 +268,7 @@ class SipDoor:
             case CallReoffered() | RefreshDue() | DigitPressed() | PictureWanted() | ReferralArrived():
                 self._put(leg, event)
             case CallAcknowledged():
-                self._legs.begin_keep(leg)
+                self._legs.keep_along(leg)
                 leg.acknowledged.set()
                 self._put(leg, event)
             case CallEnded():
@@ -328,7 +328,7 @@ class SipDoor:
         if again is not None:
             leg.acknowledged.clear()  # an offer of ours waits until this call is up
         leg.log.info("< call", again=again is not None)
-        self._legs.begin_keep(leg)
+        self._legs.keep_along(leg)
         self._spawn(leg, event)
 
     def _refused(self, leg: CallLeg, error: CallFailedError) -> None:
@@ -373,7 +373,7 @@ class SipDoor:
 
     async def _attend(self, leg: CallLeg, arrived: CallArrived | None) -> None:
         attendance = Attendance(
-            leg, self._endpoint, self._through(), self._legs.keep, self._begin_refer, self._lobby
+            leg, self._endpoint, self._through(), self._legs, self._begin_refer, self._lobby
         )
         replaced = self._legs.of(arrived.replaces) if arrived else None
         try:

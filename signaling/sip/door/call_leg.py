@@ -1,7 +1,7 @@
 """What the door knows of one call: who waits for it, and what keeps its memory when nobody does."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from bridge.ids import LegId
 from signaling.sip.session.event import AgentEvent, CallKey, ReofferAnswered, ReofferRefused
 
 if TYPE_CHECKING:
+    from bridge.journal.schema import Write
     from bridge.switchboard.doors import LegKeeper
 
 MAX_INBOX = 32  # the core lets one offer through at a time, so a call has few events but for keys
@@ -43,7 +44,12 @@ class Forgetful:
 
     async def keep(self, leg_id: LegId, body: bytes) -> None: ...
 
+    def keeping(self, _leg_id: LegId, _body: bytes, /) -> "Sequence[Write]":
+        return ()
+
     def begin_keep(self, leg_id: LegId, body: bytes) -> None: ...
+
+    def keep_along(self, leg_id: LegId, body: bytes) -> None: ...
 
     def forget(self, leg_id: LegId) -> None: ...
 
@@ -90,9 +96,20 @@ class CallLegs:
         if body:
             await self.keeper.keep(leg.leg_id, body)
 
+    def keeping(self, leg: CallLeg, body: bytes) -> "Sequence[Write]":
+        """For a commit that somebody waits for."""
+        return self.keeper.keeping(leg.leg_id, body) if body else ()
+
     def begin_keep(self, leg: CallLeg) -> None:
         """The call as it is now; nobody waits for it. One that is over, or a disk that is, keeps nothing."""
+        self._keep_by(self.keeper.begin_keep, leg)
+
+    def keep_along(self, leg: CallLeg) -> None:
+        """The same for what the peer would tell again, should it be forgotten by a kill in the next moment."""
+        self._keep_by(self.keeper.keep_along, leg)
+
+    def _keep_by(self, keep: Callable[[LegId, bytes], None], leg: CallLeg) -> None:
         with suppress(BridgeError):
             body = self._remember(leg.call)
             if body:
-                self.keeper.begin_keep(leg.leg_id, body)
+                keep(leg.leg_id, body)

@@ -3,12 +3,13 @@
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 import pytest
 
 from bridge.clock import SystemClock
 from bridge.ids import IdSource, LegId
+from bridge.journal.schema import Write
 from bridge.peers.caller import CallerSettings, SyntheticCaller, synthetic_caller
 from bridge.peers.ports import free_port
 from signaling.sip.door.call import SipDoor
@@ -34,6 +35,12 @@ class Notebook:
 
     def begin_keep(self, leg_id: LegId, body: bytes) -> None:
         self.kept[leg_id] = body
+
+    def keeping(self, leg_id: LegId, body: bytes) -> Sequence[Write]:
+        raise AssertionError("the hall has no commit of its own")
+
+    def keep_along(self, leg_id: LegId, body: bytes) -> None:
+        self.begin_keep(leg_id, body)
 
     def forget(self, leg_id: LegId) -> None:
         self.kept.pop(leg_id, None)

@@ -14,7 +14,7 @@ from bridge.desk.desk import Desk
 from bridge.desk.events import DeskEvent, DesktopLost, InteractionEnded, LegAttached
 from bridge.desk.policy import DeskPolicy
 from bridge.ids import IdSource, InteractionId, LegId, ParticipantId
-from bridge.journal.journal import Journal
+from bridge.journal.journal import ALONG_S, Journal
 from bridge.journal.leg_memory import LegMemory
 from bridge.journal.outbox import Outbox
 from bridge.journal.retention import CHUNK, Retention
@@ -189,6 +189,41 @@ async def check_leg_memories_of_one_commit(url: str) -> None:
         assert kept == {leg_id: b"last" for number, leg_id in enumerate(legs) if number % 3}
 
 
+async def check_rows_that_go_along(url: str) -> None:
+    """They cost no commit of their own while others come, are in no other order than they were given, and get one
+    when nobody comes.
+    """
+    async with running(url) as journal:
+        memory = LegMemory(journal, "sip")
+        commits = journal.commits
+        memory.keep_along(LegId("leg_1"), b"along")
+        memory.keep_along(LegId("leg_2"), b"along")
+        memory.forget(LegId("leg_2"))
+        assert (journal.commits, journal.pending) == (commits, 0)
+        await journal.append([attached(1)], lambda _: None)
+        assert journal.commits == commits + 1
+        assert await memory.recall() == {LegId("leg_1"): b"along"}
+        memory.keep_along(LegId("leg_1"), b"older than the step")
+        memory.keep_along(LegId("leg_2"), b"older than the step")
+        step = journal.append(
+            [attached(2)], lambda _: None, lambda _: memory.keeping(LegId("leg_1"), b"its step")
+        )
+        memory.keep_along(LegId("leg_2"), b"newer than the step")
+        await step
+        expected = {LegId("leg_1"): b"its step", LegId("leg_2"): b"newer than the step"}
+        assert await memory.recall() == expected
+        assert journal.commits == commits + 2
+        memory.forget(LegId("leg_1"))
+        while True:
+            await asyncio.sleep(ALONG_S)
+            if LegId("leg_1") not in await memory.recall():
+                break
+        assert journal.commits == commits + 3
+        memory.keep_along(LegId("leg_3"), b"at the end")
+    async with running(url, "boot_2") as journal:
+        assert set(await LegMemory(journal, "sip").recall()) == {LegId("leg_2"), LegId("leg_3")}
+
+
 async def check_outbox(url: str) -> None:
     clock = ManualClock(100.0)
     async with running(url, clock=clock) as journal:
@@ -315,6 +350,7 @@ CHECKS: tuple[Callable[[str], Awaitable[None]], ...] = (
     check_cancelled_commits,
     check_leg_memory,
     check_leg_memories_of_one_commit,
+    check_rows_that_go_along,
     check_outbox,
     check_restoring,
     check_retention,

@@ -22,6 +22,7 @@ from bridge.desk.policy import DeskPolicy
 from bridge.errors import ParseError
 from bridge.ids import FlowId, IdSource, InteractionId, LegId, ParticipantId, QueueId
 from bridge.journal.journal import Journal, JournalError
+from bridge.journal.leg_memory import LegMemory
 from bridge.journal.record import event_types, interaction_of, parse_events, serialize_events
 from tests.unit.desk.house import EVE, House
 from tests.unit.journal.contract import running
@@ -111,6 +112,8 @@ async def test_a_failed_commit_fails_the_writer_and_every_waiting_step(tmp_path:
         journal.append([attached(2)], visible.append)
     with pytest.raises(JournalError):
         await journal.settled()
+    with pytest.raises(JournalError):
+        LegMemory(journal, "sip").forget(LegId("leg_1"))
     await journal.aclose()
 
 

@@ -2,11 +2,12 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, cast
 
 import msgspec
 import pytest
+from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from bridge.errors import (
@@ -22,10 +23,11 @@ from bridge.errors import (
     PlaneLostError,
 )
 from bridge.ids import LegId
+from bridge.journal.schema import Write
 from bridge.switchboard.doors import ArrivingCall, Referrer
 from signaling.sip.door import attendance
 from signaling.sip.door.attendance import Attendance, Lobby
-from signaling.sip.door.call_leg import CallLeg
+from signaling.sip.door.call_leg import CallLeg, CallLegs
 from signaling.sip.session.event import (
     CallAcknowledged,
     CallAnswered,
@@ -41,10 +43,12 @@ from signaling.sip.session.event import (
     ReofferAnswered,
     ReofferRefused,
 )
+from signaling.sip.session.memory import Phase, parse_memory
 from tests.unit.sip.line import ALICE, ANSWER, BOB, OFFER, Line
 from tests.unit.sip.test_sip_calls import TARGET
 
 if TYPE_CHECKING:
+    from bridge.switchboard.doors import LegKeeper
     from signaling.sip.shell.endpoint import SipEndpoint
 
 LEG, OTHER = LegId("leg_1"), LegId("leg_2")
@@ -78,6 +82,8 @@ class Switchboard:
         self.error: Exception | None = None
         self.thinks: Callable[[], Awaitable[None]] | None = None
         self.error_at_the_end: Exception | None = None
+        self.has_commit = False  # before its answer, where the door may put something
+        self.committed: list[Write] = []
 
     async def _think(self) -> None:
         if self.thinks is not None:
@@ -88,6 +94,8 @@ class Switchboard:
     async def arrive(self, call: ArrivingCall) -> str:
         self.told.append(("arrive", call.leg_id, call.called, call.offer))
         await self._think()
+        if self.has_commit:
+            self.committed += call.beside(ANSWER)
         return ANSWER
 
     async def reoffer(self, leg_id: LegId, offer: str) -> str:
@@ -134,6 +142,8 @@ class Stage:
         self.lobby = Lobby(1)
         self.referred: list[tuple[str, str]] = []
         self.kept_before: list[list[str]] = []  # what was on the wire when the call was written down
+        legs = CallLegs(lambda _call: b"")
+        legs.keeper = cast("LegKeeper", self)
         self.ours = self.line.alice.invite(TARGET, offer, self.line.now)
         self.line.run(0.3)  # until 100 Trying: before that nobody may take a call back
         (arrived,) = self.line.take(BOB)
@@ -144,7 +154,7 @@ class Stage:
             self.leg,
             cast("SipEndpoint", self.shell),
             self.switchboard,
-            self._keep,
+            legs,
             lambda _leg, target, referrer: self.referred.append((target, referrer)),
             self.lobby,
         )
@@ -153,10 +163,13 @@ class Stage:
     def call(self) -> CallKey:
         return self.arrived.call
 
-    async def _keep(self, leg: CallLeg, body: bytes) -> None:
-        assert leg is self.leg
-        assert body
+    async def keep(self, leg_id: LegId, body: bytes) -> None:
+        """As the disk does for a switchboard that has no commit of its own."""
+        assert (leg_id, bool(body)) == (LEG, True)
         self.kept_before.append(self.line.take_log())
+
+    def keeping(self, leg_id: LegId, body: bytes) -> Sequence[Write]:
+        return (Write(text(""), {"leg_id": leg_id, "body": body}),)
 
     def refusals(self) -> dict[str, int]:
         return {reason: count for reason, count in self.lobby.refused.counters().items() if count}
@@ -214,6 +227,24 @@ async def test_a_call_is_written_down_before_its_200_leaves(stage: Stage) -> Non
         assert stage.kept_before == [["alice INVITE", "bob 100 INVITE"]]
         assert stage.leg.inbox.qsize() == 0, "the ACK was taken note of"
     assert stage.switchboard.told == [("hung up", LEG, "hung up")]
+
+
+async def test_what_a_restart_needs_of_the_answer_may_go_into_the_switchboards_commit(stage: Stage) -> None:
+    stage.switchboard.has_commit = True
+    async with stage.answered():
+        assert stage.kept_before == [], "no commit of the door's own"
+    (write,) = stage.switchboard.committed
+    assert write.parameters["leg_id"] == LEG
+    memory = parse_memory(write.parameters["body"])
+    assert (memory.phase, ANSWER.encode() in memory.success) == (Phase.ANSWERED, True)
+
+
+async def test_of_a_caller_who_gave_up_before_the_commit_nothing_goes_in(stage: Stage) -> None:
+    stage.switchboard.has_commit, stage.switchboard.thinks = True, stage.alice_gives_up
+    await stage.run()
+    assert stage.switchboard.committed == []
+    assert "bob 200 INVITE" not in stage.line.take_log()
+    assert [told[0] for told in stage.switchboard.told] == ["arrive", "hung up"]
 
 
 @pytest.mark.parametrize(

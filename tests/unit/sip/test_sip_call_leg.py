@@ -1,7 +1,12 @@
 """The calls of the SIP door: found by leg and by call, written down, and forgotten once."""
 
+from collections.abc import Sequence
+
+from sqlalchemy import text
+
 from bridge.errors import NotFoundError
 from bridge.ids import LegId
+from bridge.journal.schema import Write
 from signaling.sip.door.call_leg import CallLegs
 from signaling.sip.session.event import CallKey
 
@@ -22,6 +27,14 @@ class Notebook:
         if self.full:
             raise NotFoundError("the disk is gone")
         self.written.append(("begin", leg_id, body))
+
+    def keeping(self, leg_id: LegId, body: bytes) -> Sequence[Write]:
+        return (Write(text(""), {"leg_id": leg_id, "body": body}),)
+
+    def keep_along(self, leg_id: LegId, body: bytes) -> None:
+        if self.full:
+            raise NotFoundError("the disk is gone")
+        self.written.append(("along", leg_id, body))
 
     def forget(self, leg_id: LegId) -> None:
         self.written.append(("forget", leg_id, b""))
@@ -60,8 +73,22 @@ async def test_what_a_restart_needs_is_written_where_there_is_anything() -> None
     await legs.keep(leg, b"x")
     legs.begin_keep(leg)
     assert notebook.written == [("keep", LEG, b"x"), ("begin", LEG, b"memory")]
+    legs.keep_along(leg)
+    assert notebook.written[-1] == ("along", LEG, b"memory")
+    assert legs.keeping(leg, b"") == ()
+    (write,) = legs.keeping(leg, b"y")
+    assert write.parameters == {"leg_id": LEG, "body": b"y"}
     notebook.full = True
     legs.begin_keep(leg)  # a disk that is gone ends no call
+    legs.keep_along(leg)
     silent, other = make_legs(b"")
     silent.begin_keep(silent.enter(LEG, CALL, "c"))
+    silent.keep_along(silent.enter(LEG, CALL, "c"))
     assert other.written == []
+
+
+def test_a_door_without_a_keeper_keeps_nothing() -> None:
+    legs = CallLegs(lambda _call: b"memory")
+    leg = legs.enter(LEG, CALL, "c")
+    legs.keep_along(leg)
+    assert legs.keeping(leg, b"memory") == ()
