@@ -6,6 +6,8 @@ from bridge.rtp.unwrap import Unwrap
 from bridge.wire.rtcp import ReportBlock, SenderReport
 
 MAX_DROPOUT = 3000  # RFC 3550 appendix A.1
+MAX_MISORDER = 100  # the same; what is further back is a retransmission, or a sender that counts anew
+MAX_LATE_S = 10.0  # in media time, of a retransmission: no endpoint keeps packets half as long
 HISTORY_SIZE = 1024  # packets; older ones count as too old. Power of two, above any retransmission's age
 _WINDOW_MASK = HISTORY_SIZE - 1
 _JITTER_SHIFT = 16  # appendix A.8: gain 1/16
@@ -31,6 +33,7 @@ class StreamReceiver:
         "_highest",
         "_jitter",
         "_media_time",
+        "_newest_timestamp",
         "_received_prior",
         "_report_at",
         "_resync_at",
@@ -61,6 +64,7 @@ class StreamReceiver:
         self._media_time = Unwrap(32)
         self._seen = [-1] * HISTORY_SIZE
         self._highest: int | None = None
+        self._newest_timestamp = 0
         self._base_index = 0
         self._expected_before = 0
         self._expected_prior = 0
@@ -74,9 +78,9 @@ class StreamReceiver:
         """Counts a packet whose payload has `size` octets. None = duplicate, too old, or a lone jump."""
         highest = self._highest
         if highest is None:
-            return self._begin(sequence_number, timestamp, size, now)
+            return self._begin(self._sequence(sequence_number), timestamp, size, now)
         ahead = (sequence_number - highest) & _SEQUENCE_MASK
-        if MAX_DROPOUT <= ahead <= 0x10000 - HISTORY_SIZE:
+        if MAX_DROPOUT <= ahead < 0x10000 - MAX_MISORDER and self._jumps(ahead, timestamp):
             return self._jump(sequence_number, timestamp, size, now)
         index = self._sequence(sequence_number)
         slot = index & _WINDOW_MASK
@@ -85,7 +89,7 @@ class StreamReceiver:
             return None
         self._seen[slot] = index
         if index > highest:
-            self._highest = index
+            self._highest, self._newest_timestamp = index, timestamp
             self._resync_at = None
         self._count(timestamp, size, now)
         return Received(index, self._media_time(timestamp))
@@ -115,12 +119,21 @@ class StreamReceiver:
         index = highest + ((sequence_number - highest + 0x8000) & _SEQUENCE_MASK) - 0x8000
         return self._seen[index & _WINDOW_MASK] == index
 
-    def _begin(self, sequence_number: int, timestamp: int, size: int, now: float) -> Received:
-        index = self._sequence(sequence_number)
+    def _begin(
+        self, index: int, timestamp: int, size: int, now: float, *, restarted: bool = False
+    ) -> Received:
         self._highest = self._base_index = index
+        self._newest_timestamp = timestamp
         self._seen[index & _WINDOW_MASK] = index
         self._count(timestamp, size, now)
-        return Received(index, self._media_time(timestamp))
+        return Received(index, self._media_time(timestamp), restarted)
+
+    def _jumps(self, ahead: int, timestamp: int) -> bool:
+        """Out of what may be late: by its number, or because it is not of that time."""
+        if ahead <= 0x10000 - HISTORY_SIZE:
+            return True
+        age = (self._newest_timestamp - timestamp) & 0xFFFFFFFF
+        return age > MAX_LATE_S * self._clock_rate_hz
 
     def _jump(self, sequence_number: int, timestamp: int, size: int, now: float) -> Received | None:
         """RFC 3550 A.1: one packet far off is dropped, two in a row are a sender that started anew."""
@@ -132,11 +145,7 @@ class StreamReceiver:
         self.restarts += 1
         self._resync_at = None
         self._transit = None
-        index = self._sequence.restart(sequence_number)
-        self._highest = self._base_index = index
-        self._seen[index & _WINDOW_MASK] = index
-        self._count(timestamp, size, now)
-        return Received(index, self._media_time(timestamp), restarted=True)
+        return self._begin(self._sequence.restart(sequence_number), timestamp, size, now, restarted=True)
 
     def _count(self, timestamp: int, size: int, now: float) -> None:
         self.packets += 1

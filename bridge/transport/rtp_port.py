@@ -14,6 +14,7 @@ from bridge.transport.demux import Kind, classify
 from bridge.transport.latch import Latch
 from bridge.transport.ports import PortPair
 from bridge.transport.srtp import SrtpSession, suite_keys
+from bridge.wire.rtp import sequence_number_of, ssrc_of
 
 PacketCallback = Callable[[bytes, float], None]
 
@@ -223,7 +224,7 @@ class RtpPort:
         if plain is None:
             self.undecryptable += 1
             return
-        place = (int.from_bytes(packet[8:12], "big"), int.from_bytes(packet[2:4], "big"))
+        place = None if source == latch.locked else (ssrc_of(packet), sequence_number_of(packet))
         if latch.accepts(source, now, place, authentic=self._srtp is not None):
             self._deliver(self._callbacks.on_rtp, plain, now)
         else:

@@ -64,7 +64,8 @@ def is_dtx(payload: bytes) -> bool:
 
 
 def voice_activity(payload: bytes) -> bool | None:
-    """The encoder's own opinion: the SILK VAD flags (RFC 6716 section 4.2.3). None without a SILK layer."""
+    """The encoder's own opinion: the SILK VAD flags (RFC 6716 section 4.2.3). None without a SILK layer, and
+    where only the first of several frames is silent: the others' flags lie deeper."""
     if is_dtx(payload):
         return False
     toc = _TOCS[payload[0]]
@@ -72,13 +73,16 @@ def voice_activity(payload: bytes) -> bool | None:
         return None
     at = _first_frame_at(payload, toc)
     if at is None:
-        return False
+        return None
     frames = max(1, toc.frame_samples // 960)
     bits = payload[at]
     active = bits >> (8 - frames)
     if toc.stereo:  # the side channel's flags follow the mid channel's FEC flag
         active |= bits >> (7 - 2 * frames) & ((1 << frames) - 1)
-    return active != 0
+    if active:
+        return True
+    is_alone = toc.code == 0 or (toc.code == 3 and payload[1] & 0x3F == 1)
+    return False if is_alone else None
 
 
 def has_fec(payload: bytes) -> bool:

@@ -68,6 +68,30 @@ def test_a_restart_behind_the_old_place_still_lies_ahead() -> None:
     assert after.index > before.index
 
 
+@pytest.mark.parametrize("back", [150, 900])
+@pytest.mark.parametrize("timestamp", [160 * 2000, 0, 3_000_000_000], ids=["goes on", "anew", "random"])
+def test_a_stream_that_counts_anew_a_little_way_back_is_a_new_start_too(back: int, timestamp: int) -> None:
+    """A phone that keeps its SSRC and begins its count again, a few seconds into the call."""
+    receiver = StreamReceiver(1, 8000)
+    feed(receiver, list(range(1000, 2000)))
+    again = [
+        receiver.receive(2000 - back + number, timestamp + 160 * number, 160, 20 + 0.02 * number)
+        for number in range(3)
+    ]
+    assert [packet is not None for packet in again] == [False, True, True]
+    assert again[1] is not None
+    assert again[1].restarted
+    assert receiver.restarts == 1
+
+
+def test_packets_sent_again_long_after_are_no_new_start() -> None:
+    receiver = StreamReceiver(1, 90_000)
+    feed(receiver, [*range(1000, 1500), *range(1510, 2000)])
+    assert all(feed(receiver, list(range(1500, 1510))))
+    assert feed(receiver, list(range(1500, 1510))) == [None] * 10
+    assert (receiver.restarts, receiver.duplicates) == (0, 10)
+
+
 def test_a_packet_older_than_the_window_is_not_taken() -> None:
     receiver = StreamReceiver(1, 8000)
     feed(receiver, [0, 2000])

@@ -56,10 +56,12 @@ def test_any_payload_can_be_looked_at(payload: bytes) -> None:
         pytest.param(bytes((toc(9, 2), 252, 0)), 0b1000_0000, True, False, id="two frames, two octets"),
         pytest.param(bytes((toc(9, 3), 2)), 0b1000_0000, True, False, id="code 3, constant bitrate"),
         pytest.param(bytes((toc(9, 3), 0x83, 1, 1)), 0b1000_0000, True, False, id="code 3, variable"),
-        pytest.param(bytes((toc(9, 3), 0x42, 255, 3)), 0b0100_0000, False, True, id="code 3, padding"),
+        pytest.param(bytes((toc(9, 3), 0x41, 255, 3)), 0b0100_0000, False, True, id="code 3, padding"),
+        pytest.param(bytes((toc(9, 3), 2)), 0b0100_0000, None, True, id="code 3, a second frame to come"),
+        pytest.param(bytes((toc(9, 1),)), 0, None, False, id="two frames, the first silent"),
     ],
 )
-def test_flags_are_in_the_first_frame(head: bytes, first: int, active: bool, fec: bool) -> None:
+def test_flags_are_in_the_first_frame(head: bytes, first: int, active: bool | None, fec: bool) -> None:
     payload = head + bytes((first, 0, 0, 0))
     assert voice_activity(payload) is active
     assert has_fec(payload) is fec
@@ -79,5 +81,5 @@ def test_dtx_is_a_packet_of_one_or_two_octets() -> None:
 
 def test_an_empty_first_frame_says_nothing() -> None:
     for payload in (bytes((toc(9, 2), 0, 1, 1)), bytes((toc(9, 3), 0x82, 0, 1)), bytes((toc(9, 3), 0x42, 9))):
-        assert voice_activity(payload) is False
+        assert voice_activity(payload) is None
         assert not has_fec(payload)
