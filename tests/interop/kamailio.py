@@ -27,6 +27,8 @@ loadmodule "pv.so"
 loadmodule "maxfwd.so"
 loadmodule "siputils.so"
 loadmodule "textops.so"
+loadmodule "textopsx.so"
+loadmodule "sdpops.so"
 loadmodule "xlog.so"
 loadmodule "dispatcher.so"
 modparam("dispatcher", "list_file", "{directory}/dispatcher.list")
@@ -47,6 +49,7 @@ request_route {{
   }}
   if (is_method("OPTIONS")) {{ sl_send_reply("200", "OK"); exit; }}
   if (is_method("INVITE")) record_route();
+  {strips}
   if (!ds_select_dst("1", "4")) {{ sl_send_reply("503", "No bridge"); exit; }}
   t_relay();
 }}
@@ -75,6 +78,7 @@ private_key = {key}
 certificate = {certificate}
 ca_list = {authority}
 """
+STRIPS_VIDEO = 'if (has_body("application/sdp")) { sdp_remove_media("video"); msg_apply_changes(); }'
 AWAY = 9  # dispatcher flags: inactive, and asked by OPTIONS until it answers
 
 
@@ -113,8 +117,12 @@ async def kamailio(
     transport: str = "udp",
     port: int = 0,
     authority: Authority | None = None,
+    *,
+    strips_video: bool = False,
 ) -> AsyncIterator[Kamailio]:
     """Sends every call on to `target_port`, once what listens there has answered OPTIONS. `directory` must exist.
+
+    Who `strips_video` lets no video through, and says so to nobody.
 
     With an `authority` it speaks TLS as well, on a port of its own or, where `transport` is tls, on `port`.
     """
@@ -125,7 +133,14 @@ async def kamailio(
     config, log = directory / "kamailio.cfg", directory / "kamailio.log"
     listen, module = ("", "") if authority is None else _tls(directory, authority, tls_port)
     config.write_text(
-        CONFIG.format(port=port, modules=modules, directory=directory, tls_listen=listen, tls_module=module)
+        CONFIG.format(
+            port=port,
+            modules=modules,
+            directory=directory,
+            tls_listen=listen,
+            tls_module=module,
+            strips=STRIPS_VIDEO if strips_video else "",
+        )
     )
     target = f"sip:127.0.0.1:{target_port};transport={transport}"
     (directory / "dispatcher.list").write_text(f"1 {target} {AWAY}\n")

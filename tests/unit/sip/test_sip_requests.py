@@ -139,6 +139,8 @@ def test_the_same_call_by_two_ways_is_one_call() -> None:
     ("method", "extra", "uri", "answer"),
     [
         ("OPTIONS", "", "sip:bridge@192.0.2.2", "200 OPTIONS"),
+        # What a proxy would have to know is no reason for a phone to refuse (RFC 3261 section 20.29).
+        ("OPTIONS", "Proxy-Require: privacy\r\n", "sip:bridge@192.0.2.2", "200 OPTIONS"),
         ("INFO", "", "sip:bridge@192.0.2.2", "481 INFO"),
         ("REGISTER", "", "sip:192.0.2.2", "405 REGISTER"),
         ("DANCE", "", "sip:bridge@192.0.2.2", "501 DANCE"),
