@@ -96,6 +96,7 @@ def _phone_preferences(section: TrunkSection, srtp_keys: KeySource) -> PhonePref
         video_codecs=section.video_codecs,
         dtmf=section.dtmf != "inband",
         inband_dtmf=section.dtmf == "inband",
+        info_dtmf=section.dtmf == "info",
         srtp=section.srtp,
         srtp_suites=supported_suites(),
         srtp_keys=srtp_keys,

@@ -118,6 +118,11 @@ class PhoneSession:
         return self._agreement is not None and self._agreement.remote_has_video
 
     @property
+    def takes_keys_by_info(self) -> bool:
+        """Beside the media, as its trunk is set."""
+        return self._preferences.info_dtmf
+
+    @property
     def offer_pending(self) -> bool:
         """Our offer is out and not answered."""
         return self._offered is not None

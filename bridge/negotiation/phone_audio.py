@@ -36,6 +36,7 @@ class PhonePreferences(msgspec.Struct, frozen=True):
     codecs: tuple[str, ...] = ("OPUS", "G722", "PCMU", "PCMA")
     dtmf: bool = True
     inband_dtmf: bool = False
+    info_dtmf: bool = False  # keys go to the phone beside the media
     video_codecs: tuple[str, ...] = ("H264", "VP8")
     video_bps: int = 1_000_000
     srtp: SrtpUse = "off"

@@ -183,6 +183,10 @@ class PhoneDoor(Protocol):
         """Re-INVITE by us; returns the answer."""
         ...
 
+    def press(self, leg_id: LegId, keys: str) -> None:
+        """Keys for the phone by SIP INFO. Raises NotFoundError, NotAllowedError and CapacityError."""
+        ...
+
     def ask_for_picture(self, leg_id: LegId) -> None:
         """SIP INFO that asks the phone's camera for a key frame. An unknown leg is fine."""
         ...

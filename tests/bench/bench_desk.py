@@ -248,6 +248,8 @@ class _Doors:
     async def hang_up(self, leg_id: LegId, reason: str) -> None:
         """The call is over anyway."""
 
+    def press(self, leg_id: LegId, keys: str) -> None: ...
+
     def ask_for_picture(self, leg_id: LegId) -> None:
         pass
 

@@ -1,6 +1,7 @@
 """A real phone calls in: tones both ways, hold and resume, digits, hang-up from either side."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -174,6 +175,22 @@ async def test_digits_arrive_once_each_and_in_order(
 async def test_keys_of_the_agent_arrive_at_the_phone(
     bridge: DaemonProcess, tmp_path: Path, codec: str
 ) -> None:
+    await keys_arrive(bridge, tmp_path, codec)
+
+
+@pytest.mark.peer("baresip", "keys sent to it (INFO)")
+async def test_keys_of_the_agent_arrive_beside_the_media(tmp_path: Path) -> None:
+    """By a trunk that takes them so, and as they should: each once, in their order, in no log."""
+    folder = tmp_path / "daemon"
+    folder.mkdir()
+    trunk = '[[trunks]]\nid = "t"\nnetworks = ["127.0.0.0/8"]\ndtmf = "info"\n'
+    async with daemon_process(folder, config=trunk) as daemon:
+        await keys_arrive(daemon, tmp_path, "PCMU")
+        log = (tmp_path / "phone" / "baresip.log").read_text(errors="replace")
+        assert len(re.findall(r"^INFO sip:", log, re.M)) == 6
+
+
+async def keys_arrive(bridge: DaemonProcess, tmp_path: Path, codec: str) -> None:
     async with desktop(bridge) as agent, baresip(tmp_path / "phone", CUSTOMER_HZ, codec) as phone:
         await phone.dial(bridge.sip_uri())
         interaction_id = await agent.accept_offer()

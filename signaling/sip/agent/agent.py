@@ -11,6 +11,7 @@ from typing import assert_never
 from bridge.errors import NotFoundError, ParseError
 from bridge.ids import NO_TRUNK, TrunkId
 from signaling.sip.agent.information import Information, ask_for_picture
+from signaling.sip.agent.key_sender import KeySender
 from signaling.sip.agent.location import Location
 from signaling.sip.agent.pinger import Pinger
 from signaling.sip.agent.porter import Porter
@@ -72,6 +73,7 @@ class UserAgent:
     __slots__ = (
         "_authorizer",
         "_client",
+        "_key_sender",
         "_layer",
         "_pinger",
         "_porter",
@@ -96,6 +98,7 @@ class UserAgent:
         gate = Gate(settings.trunks, identity.token_hex)
         self._porter = Porter(settings, gate, self._layer, self._registry)
         self._client = UserAgentClient(settings, identity, self._registry, self._requester)
+        self._key_sender = KeySender(self._requester)
         self._references = References(identity, self._layer, self._registry, self._requester)
         self._updates = Updates(identity, self._layer, self._registry, self._requester, self._client)
         extensions = Extensions(self._updates, Information(self._layer, self._registry), self._references)
@@ -212,6 +215,10 @@ class UserAgent:
     def ask_for_picture(self, call: CallKey, now: float) -> None:
         """Asks for a key frame by INFO, for a phone that knows no RTCP feedback."""
         ask_for_picture(self._registry.get(call), self._requester, now)
+
+    def press(self, call: CallKey, keys: str, now: float) -> None:
+        """Keys by INFO, behind those on their way. Raises NotAllowedError and CapacityError."""
+        self._key_sender.send(self._registry.get(call), keys, now)
 
     def answer_reinvite(self, call: CallKey, sdp: str, now: float) -> None:
         self._server.answer_reinvite(self._registry.get(call), sdp, now)
@@ -333,6 +340,7 @@ class UserAgent:
             "sip_refused_credentials": self._authorizer.refused,
             "sip_stray_acks": self._server.stray_acks,
             "sip_ignored_answers": self._client.ignored,
+            "sip_refused_keys": self._key_sender.refused,
         }
 
     # --- inside -------------------------------------------------------------------------------------------

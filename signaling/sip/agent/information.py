@@ -24,9 +24,10 @@ RECEIVES_NONE = ("Recv-Info", "")  # RFC 6086 section 4.2.2: the packages we tak
 LONGEST_MS = 10_000
 USUAL_MS = 160  # of a key whose length is not said
 
+KEYPAD = "0123456789*#ABCD"
 # Some say RFC 4733's numbers for the two that are no digits. 16 is hook flash: no key.
 _KEYS = {
-    **{key: key for key in "0123456789*#ABCD"},
+    **{key: key for key in KEYPAD},
     "10": "*",
     "11": "#",
     "12": "A",

@@ -242,6 +242,13 @@ class SipDoor:
             raise GlareError("the phone offered at the same time: make a new offer")
         raise CallFailedError(f"the phone refused the change: {outcome.reason}", outcome.status)
 
+    def press(self, leg_id: LegId, keys: str) -> None:
+        leg = self._legs.get(leg_id)
+        if leg is None:
+            raise NotFoundError(f"leg {leg_id} has no SIP call")
+        self._endpoint.agent.press(leg.call, keys, self._endpoint.now())
+        self._endpoint.flush()
+
     def ask_for_picture(self, leg_id: LegId) -> None:
         leg = self._legs.get(leg_id)
         if leg is None:

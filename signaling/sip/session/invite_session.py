@@ -176,6 +176,7 @@ class InviteSession:
         "expiry",
         "ignored",
         "key",
+        "keys",
         "late_offer",
         "outbound",
         "overdue",
@@ -220,6 +221,7 @@ class InviteSession:
         self.ignored = 0  # what the peer sent out of turn
         self.expiry = SessionTimer()
         self.referral: Referral | None = None
+        self.keys = ""  # those that still go to the phone by INFO, the first one is on its way
         self._timing = timing
         self._resending: _Resending | None = None
         self._final_overdue_at: float | None = None

@@ -62,6 +62,6 @@ def test_phones_behind_each_trunk_are_offered_what_it_says() -> None:
     phones = configured_phones(with_trunk(dtmf="inband", codecs=["PCMU"], srtp="mandatory"), KEYS)
     (offered,) = phones.values()
     assert (offered.codecs, offered.srtp) == (("PCMU",), "mandatory")
-    assert (offered.dtmf, offered.inband_dtmf) == (False, True)
+    assert (offered.dtmf, offered.inband_dtmf, offered.info_dtmf) == (False, True, False)
     (offered,) = configured_phones(with_trunk(dtmf="info"), KEYS).values()
-    assert (offered.dtmf, offered.inband_dtmf) == (True, False)
+    assert (offered.dtmf, offered.inband_dtmf, offered.info_dtmf) == (True, False, True)

@@ -2,9 +2,10 @@
 
 from bridge.ids import LegId
 from bridge.plane import messages
+from bridge.switchboard.doors import ArrivingCall
 from bridge.switchboard.event import DigitReceived
 from bridge.switchboard.keypress import ECHO_S, Keypresses
-from tests.unit.switchboard.theatre import ALICE, PHONE_OFFER, PHONE_VIDEO, Theatre, theatre
+from tests.unit.switchboard.theatre import ALICE, INFO_TRUNK, PHONE_OFFER, PHONE_VIDEO, Theatre, theatre
 
 
 def new_ones(*presses: tuple[str, str, float]) -> str:
@@ -41,6 +42,19 @@ async def test_keys_by_info_are_told_as_those_by_rtp() -> None:
         stage.board.pressed(LegId("leg_of_nobody"), "7", 160)
         await stage.board.settled()
         assert digits_told(stage) == ["5", "6"]
+
+
+async def test_keys_go_by_info_to_a_phone_behind_a_trunk_that_takes_them_so() -> None:
+    async with theatre() as stage:
+        await stage.board.users.set_presence(ALICE, "ready", "agent")
+        call = ArrivingCall(LegId("leg_phone"), "+49", "sip:desk", PHONE_OFFER, trunk_id=INFO_TRUNK)
+        await stage.board.arrive(call)
+        await stage.board.settled()
+        id_ = (await stage.accept(ALICE)).interaction_id
+        customer = await stage.participant(id_, "customer")
+        await stage.board.participants.send_digits(ALICE, id_, customer.participant_id, "4711#")
+        assert stage.doors.pressed == [("leg_phone", "4711#")]
+        assert not any(isinstance(command, messages.SendDigits) for command in stage.plane.commands)
 
 
 async def test_a_phone_that_asks_for_a_picture_is_declared_with_one_more() -> None:

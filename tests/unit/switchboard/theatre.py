@@ -16,6 +16,7 @@ from bridge.desk.policy import DeskPolicy
 from bridge.errors import BridgeError, CallFailedError
 from bridge.ids import IdSource, InteractionId, LegId, ParticipantId, TrunkId, UserId
 from bridge.journal.journal import Journal
+from bridge.negotiation import PhonePreferences
 from bridge.plane import messages
 from bridge.switchboard.doors import ArrivingCall, Audience, Route, Signal, Sounds
 from bridge.switchboard.event import DesktopEvent, MediaOffered, OfferMade
@@ -33,6 +34,8 @@ SOUNDS = Sounds(
     "music.wav",
     {name: f"{name}.wav" for name in ("greeting", "place", "place-1", "place-2")},
 )
+INFO_TRUNK = TrunkId("keys by info")
+PHONES = {INFO_TRUNK: PhonePreferences(info_dtmf=True)}
 PHONE_OFFER = """v=0
 o=- 1 1 IN IP4 127.0.0.1
 s=-
@@ -108,6 +111,7 @@ class WrittenDoors:
         self.said: list[Signal] = []
         self.hung_up: list[tuple[LegId, str]] = []
         self.pictures_wanted: list[LegId] = []
+        self.pressed: list[tuple[LegId, str]] = []
         self.reoffers: list[tuple[LegId, str]] = []
         self.reoffer_outcomes: list[str | BridgeError] = []
         self.phones_answer = asyncio.Event()  # cleared: they think about every re-INVITE
@@ -146,6 +150,9 @@ class WrittenDoors:
         if isinstance(outcome, BridgeError):
             raise outcome
         return outcome or ""
+
+    def press(self, leg_id: LegId, keys: str) -> None:
+        self.pressed.append((leg_id, keys))
 
     def ask_for_picture(self, leg_id: LegId) -> None:
         self.pictures_wanted.append(leg_id)
@@ -304,7 +311,7 @@ async def theatre(
         plane,
         clock,
         token_hex,
-        SwitchboardPolicy(sounds=SOUNDS, answer_s=answer_s, sidebar=sidebar or Sidebar()),
+        SwitchboardPolicy(PHONES, sounds=SOUNDS, answer_s=answer_s, sidebar=sidebar or Sidebar()),
     )
     stage = Theatre(board, plane, clock, journal)
     await board.restore()
