@@ -55,12 +55,14 @@ def merged_attributes(
     present: Mapping[str, str], changes: Mapping[str, str], policy: DeskPolicy
 ) -> dict[str, str]:
     """`present` with `changes` over it. Raises the errors above; what was there stays as it was."""
+    if not changes and not present:
+        return {}
     for name, value in changes.items():
         _check_attribute(present, name, value, policy)
     merged = {**present, **changes}
-    if len(merged.keys() - OWN_ATTRIBUTES) > policy.attributes_max:
+    if len(merged) > policy.attributes_max and len(merged.keys() - OWN_ATTRIBUTES) > policy.attributes_max:
         raise TooManyAttributesError(f"{len(merged)} attributes, {policy.attributes_max} are allowed")
-    size_bytes = sum(len(name.encode()) + len(value.encode()) for name, value in merged.items())
+    size_bytes = len("".join((*merged.keys(), *merged.values())).encode())
     if size_bytes > policy.attributes_max_bytes:
         raise AttributesTooLargeError(size_bytes, policy.attributes_max_bytes)
     return merged

@@ -131,6 +131,8 @@ class Participant(msgspec.Struct, frozen=True, gc=False):
     @property
     def capabilities(self) -> Capabilities:
         """Of all legs together, now: what one leg cannot, another may."""
+        if len(self.leg_capabilities) == 1:  # as of almost everybody
+            return self.leg_capabilities[0][1]
         together = Capabilities()
         for _, capabilities in self.leg_capabilities:
             together |= capabilities

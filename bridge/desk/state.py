@@ -169,35 +169,24 @@ class DeskState:
         """The place where an interaction is replaced by what it has become."""
         id_ = interaction.interaction_id
         was = self.interactions.get(id_)
-        self._note_parties(was, interaction)
+        version = was.version + 1 if was is not None else max(1, interaction.version)
+        self.interactions[id_] = interaction = replace(interaction, version=version)
+        if was is None and interaction.ended_at is None:
+            self.live[id_] = None
+        # A value that did not change is the same object: most changes touch either parties, seats or flows.
+        if was is None or was.participants is not interaction.participants:
+            self._note_parties(was, interaction)
+            links = (link for p in interaction.participants for link in p.companions)
+            _index(self.linked, id_, listed=any(link.state is LinkState.OPEN for link in links))
         if was is None or was.seats is not interaction.seats:
             self.lines.move(was, interaction)
-        self.interactions[id_] = interaction = replace(
-            interaction, version=was.version + 1 if was else max(1, interaction.version)
-        )
-        if interaction.ended_at is None:
-            self.live[id_] = None
-        if interaction.seats:
-            self.seeking[id_] = None
-        else:
-            self.seeking.pop(id_, None)
-        if interaction.flows:
-            self.flowing[id_] = None
-        else:
-            self.flowing.pop(id_, None)
-        if interaction.transfer is not None:
-            self.transferring[id_] = None
-        else:
-            self.transferring.pop(id_, None)
-        if any(link.state is LinkState.OPEN for p in interaction.participants for link in p.companions):
-            self.linked[id_] = None
-        else:
-            self.linked.pop(id_, None)
+            _index(self.seeking, id_, listed=bool(interaction.seats))
+        if was is None or was.flows is not interaction.flows:
+            _index(self.flowing, id_, listed=bool(interaction.flows))
+        if was is None or was.transfer is not interaction.transfer:
+            _index(self.transferring, id_, listed=interaction.transfer is not None)
 
     def _note_parties(self, was: Interaction | None, now: Interaction) -> None:
-        # A value that did not change is the same object: most changes touch either parties or seats.
-        if was is not None and was.participants is now.participants:
-            return
         for participant in was.participants if was is not None else ():
             self._forget_work(participant, now.interaction_id)
         for participant in now.participants:
@@ -315,3 +304,10 @@ class DeskState:
         self.notified_at.update(snapshot.notified_at)
         self.noticed_at.update(snapshot.noticed_at)
         self.forgotten = snapshot.forgotten
+
+
+def _index(index: dict[InteractionId, None], interaction_id: InteractionId, *, listed: bool) -> None:
+    if listed:
+        index[interaction_id] = None
+    else:
+        index.pop(interaction_id, None)

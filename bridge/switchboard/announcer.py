@@ -2,12 +2,13 @@
 
 from collections import deque
 from collections.abc import Iterator
+from typing import get_args
 
 from msgspec.structs import replace
 
 from bridge.desk import events
 from bridge.desk.desk import Desk
-from bridge.desk.events import AccountEvent, DeskEvent, QueueEvent, UserEvent
+from bridge.desk.events import AccountEvent, DeskEvent, InteractionEvent, QueueEvent, UserEvent
 from bridge.desk.interaction import Interaction
 from bridge.ids import InteractionId, OfferId, UserId
 from bridge.switchboard.doors import Audience, DesktopDoor
@@ -33,6 +34,11 @@ from bridge.switchboard.principal import (
 )
 from bridge.switchboard.view import OfferView, UserView
 
+_ABOUT_NO_INTERACTION = frozenset({*get_args(UserEvent), *get_args(QueueEvent)})
+_CHANGE_WHAT_RINGS = frozenset(
+    {events.OfferMade, events.OfferEnded, events.AttributesSet, events.CapabilitiesChanged}
+)
+
 
 class Announcer:
     """Keeps what desktops were told last of live offers and of users, to tell the end and the changes.
@@ -46,7 +52,7 @@ class Announcer:
     def __init__(self, portraits: Portraits) -> None:
         self._portraits = portraits
         self._door: DesktopDoor | None = None
-        self._offers: dict[OfferId, OfferMade] = {}
+        self._offers: dict[InteractionId, dict[OfferId, OfferMade]] = {}
         self._users: dict[UserId, UserView] = {}
         self._inside: dict[InteractionId, frozenset[UserId]] = {}
         self._composed: deque[tuple[tuple[DesktopEvent, Audience], ...]] = deque()
@@ -63,11 +69,12 @@ class Announcer:
             id_, at = offer.interaction_id, offer.offered_at
             made = events.OfferMade(at, id_, offer.offer_id, offer.seat_id, offer.user_id, offer.expires_at)
             # Its number is of the process before; a restart ends offers, so nobody hears this one again.
-            self._offers[offer.offer_id] = OfferMade(0, id_, self._offer_view(made, desk.interaction(id_)))
+            view = self._offer_view(made, desk.interaction(id_))
+            self._offers.setdefault(id_, {})[offer.offer_id] = OfferMade(0, id_, view)
 
     def tell(self, event: DesktopEvent, audience: Audience) -> None:
         if self._door is not None:
-            self._door.on_event(event, audience)
+            self._door.on_events(((event, audience),))
 
     def tell_connection(self, event: DesktopEvent, connection_id: str) -> None:
         self.tell(event, Audience(connections=frozenset({connection_id})))
@@ -81,15 +88,21 @@ class Announcer:
 
         By the newest number: numbers grow at each desktop, and whoever resumes is told all that follow.
         """
-        for made in self._offers.values():
-            if made.offer.user_id == user_id:
-                self.tell_connection(replace(made, number=max(made.number, self._newest)), connection_id)
+        for ringing in self._offers.values():
+            for made in ringing.values():
+                if made.offer.user_id == user_id:
+                    again = replace(made, number=max(made.number, self._newest))
+                    self.tell_connection(again, connection_id)
 
     def announce(self) -> None:
         """Tells what was composed longest ago: commits come in the order of the steps."""
-        for event, audience in self._composed.popleft():
-            self._newest = getattr(event, "number", self._newest)
-            self.tell(event, audience)
+        told = self._composed.popleft()
+        if not told:
+            return
+        last, _ = told[-1]
+        self._newest = getattr(last, "number", self._newest)
+        if self._door is not None:
+            self._door.on_events(told)
 
     def compose(self, committed: Committed) -> tuple[tuple[DesktopEvent, Audience], ...]:
         """Everything about one step."""
@@ -102,29 +115,31 @@ class Announcer:
         # Each event of the step shows the state after it: one view does for all.
         views = {id_: self._portraits.interaction(i) for id_, i in committed.interactions.items()}
         for number, event in zip(committed.numbers, committed.events, strict=True):
-            if isinstance(event, QueueEvent):
-                yield from self._queue_told(number, event)
-            if isinstance(event, AccountEvent):
-                account = account_view(committed.registrations[event.user_id])
-                told = AccountUpdated(number, account)
-                yield told, Audience(frozenset({event.user_id}), scope=USER_READ)
-            if isinstance(event, UserEvent | QueueEvent):
+            kind = type(event)
+            if kind in _ABOUT_NO_INTERACTION:
+                yield from self._aside_told(number, event, committed)
                 continue
-            interaction = committed.interactions[event.interaction_id]
-            yield from self._offer_told(number, event, interaction)
-            if isinstance(event, events.PositionAnnounced):
-                yield _position_told(number, event), audiences[event.interaction_id]
-            yield (
-                InteractionUpdated(
-                    number,
-                    event.interaction_id,
-                    change_name(event),
-                    getattr(event, "participant_id", None),
-                    views[event.interaction_id],
-                ),
-                audiences[event.interaction_id],
-            )
+            about: InteractionEvent = event  # type: ignore[assignment]
+            id_ = about.interaction_id
+            if kind in _CHANGE_WHAT_RINGS:
+                yield from self._offer_told(number, about, committed.interactions[id_])
+            elif isinstance(about, events.PositionAnnounced):
+                yield _position_told(number, about), audiences[id_]
+            participant_id = getattr(about, "participant_id", None)
+            change = InteractionUpdated(number, id_, change_name(about), participant_id, views[id_])
+            yield change, audiences[id_]
         yield from self._users_told(committed)
+
+    def _aside_told(
+        self, number: int, event: DeskEvent, committed: Committed
+    ) -> Iterator[tuple[DesktopEvent, Audience]]:
+        """Of users nothing is told event by event."""
+        if isinstance(event, AccountEvent):
+            account = account_view(committed.registrations[event.user_id])
+            yield AccountUpdated(number, account), Audience(frozenset({event.user_id}), scope=USER_READ)
+        elif isinstance(event, events.QueueDepthExceeded):
+            told = QueueDepthExceeded(number, event.queue_id, event.depth, event.threshold)
+            yield told, Audience(scope=INTERACTION_READ)
 
     def _audience(self, interaction: Interaction) -> Audience:
         """Who was inside before the step or is after it: who just left learns that, and nothing later."""
@@ -137,35 +152,33 @@ class Announcer:
             self._inside.pop(id_, None)
         return Audience(before | after, scope=INTERACTION_SUPERVISE)
 
-    def _queue_told(self, number: int, event: QueueEvent) -> Iterator[tuple[DesktopEvent, Audience]]:
-        if isinstance(event, events.QueueDepthExceeded):
-            told = QueueDepthExceeded(number, event.queue_id, event.depth, event.threshold)
-            yield told, Audience(scope=INTERACTION_READ)
-
     def _offer_told(
-        self, number: int, event: DeskEvent, interaction: Interaction
+        self, number: int, event: InteractionEvent, interaction: Interaction
     ) -> Iterator[tuple[DesktopEvent, Audience]]:
+        id_ = interaction.interaction_id
+        ringing = self._offers.get(id_, {})
         if isinstance(event, events.OfferMade):
-            made = OfferMade(number, event.interaction_id, self._offer_view(event, interaction))
-            self._offers[event.offer_id] = made
+            made = OfferMade(number, id_, self._offer_view(event, interaction))
+            self._offers.setdefault(id_, {})[event.offer_id] = made
             yield made, Audience(frozenset({event.user_id}))
-        elif isinstance(event, events.OfferEnded) and event.offer_id in self._offers:
-            view = replace(self._offers.pop(event.offer_id).offer, state=event.state)
-            ended = OfferEnded(number, event.interaction_id, view, event.reason)
-            yield ended, Audience(frozenset({view.user_id}))
-        elif isinstance(event, events.AttributesSet | events.CapabilitiesChanged):
-            yield from self._ringing_told(number, interaction)
+        elif not isinstance(event, events.OfferEnded):
+            yield from self._ringing_told(number, interaction, ringing)
+        elif event.offer_id in ringing:
+            view = replace(ringing.pop(event.offer_id).offer, state=event.state)
+            if not ringing:
+                del self._offers[id_]
+            yield OfferEnded(number, id_, view, event.reason), Audience(frozenset({view.user_id}))
 
-    def _ringing_told(self, number: int, interaction: Interaction) -> Iterator[tuple[DesktopEvent, Audience]]:
+    def _ringing_told(
+        self, number: int, interaction: Interaction, ringing: dict[OfferId, OfferMade]
+    ) -> Iterator[tuple[DesktopEvent, Audience]]:
         """Whoever it rings for reads what is true now, before answering."""
-        for offer_id, made in self._offers.items():
+        for offer_id, made in ringing.items():
             was = made.offer
-            if was.interaction_id != interaction.interaction_id:
-                continue
             customer = customer_capabilities(interaction)
             view = replace(was, attributes=interaction.attributes, customer=customer)
             if view != was:
-                self._offers[offer_id] = replace(made, offer=view)
+                ringing[offer_id] = replace(made, offer=view)
                 updated = OfferUpdated(number, interaction.interaction_id, view)
                 yield updated, Audience(frozenset({view.user_id}))
 

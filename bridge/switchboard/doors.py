@@ -226,9 +226,12 @@ class CompanionDoor(Protocol):
 
 
 class DesktopDoor(Protocol):
-    """What the switchboard calls at the web door. Never blocks and never raises."""
+    """What the switchboard calls at the web door. Never blocks and never raises.
 
-    def on_event(self, event: DesktopEvent, audience: Audience) -> None: ...
+    What is told together, as the events of one step, mostly has one audience: the same object.
+    """
+
+    def on_events(self, told: Sequence[tuple[DesktopEvent, Audience]]) -> None: ...
 
 
 class Outbox(Protocol):

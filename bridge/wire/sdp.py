@@ -19,6 +19,7 @@ _LINE_END = re.compile(r"\r\n|\n|\r")  # not splitlines(): it also cuts at U+202
 _FORBIDDEN = re.compile(r"[\x00\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 _LINE = re.compile(r"[a-z]=")
 _LINE_ORDER = "iuepbrzk"  # RFC 8866 section 5, of the lines that are kept as read; others come last
+_PLACES = {letter: place for place, letter in enumerate(_LINE_ORDER)}
 _SESSION_ONLY = "vostr"
 
 
@@ -177,8 +178,9 @@ def _parse_media(lines: list[str]) -> MediaSection:
 
 
 def _in_order(lines: list[str]) -> tuple[str, ...]:
-    order = {letter: place for place, letter in enumerate(_LINE_ORDER)}
-    return tuple(sorted(lines, key=lambda line: order.get(line[0], len(order))))
+    if len(lines) > 1:
+        lines = sorted(lines, key=lambda line: _PLACES.get(line[0], len(_PLACES)))
+    return tuple(lines)
 
 
 def _parse_origin(text: str) -> Origin:

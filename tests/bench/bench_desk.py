@@ -11,7 +11,7 @@ import secrets
 import tempfile
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -266,7 +266,11 @@ class _Doors:
     async def dial(self, leg_id: LegId, route: Route, offer: str) -> str:
         return SDP
 
-    def on_event(self, event: DesktopEvent, audience: Audience) -> None:
+    def on_events(self, told: Sequence[tuple[DesktopEvent, Audience]]) -> None:
+        for event, _ in told:
+            self._on_event(event)
+
+    def _on_event(self, event: DesktopEvent) -> None:
         if isinstance(event, InteractionUpdated) and event.change == "interaction_opened":
             self.opened.append(event.interaction_id)
         if isinstance(event, OfferMade):

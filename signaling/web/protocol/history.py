@@ -1,7 +1,7 @@
 """What was told lately, kept for desktops whose socket dropped: each gets what it missed, once."""
 
 from collections import deque
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -9,13 +9,16 @@ from bridge.switchboard.doors import Audience
 from bridge.switchboard.event import DesktopEvent, InteractionUpdated, OfferMade, OfferUpdated
 from signaling.web.protocol.event import serialize_event
 
+if TYPE_CHECKING:
+    from bridge.switchboard.view import InteractionView
+
 EVENTS_MAX = 10_000  # minutes of a busy desk
 CHARACTERS_MAX = 32 * 1024 * 1024
 USUAL_CHARACTERS = 2_000  # of an event beside the attributes it carries, which may be much more
 RESUME_MAX_EVENTS = 500  # half of a session's queue; who missed more reads the lists anew
 
 
-class Place(NamedTuple):
+class Place(msgspec.Struct, frozen=True, order=True, gc=False):
     """Where an event stands: its journal number, and which of the events with that number it is."""
 
     number: int
@@ -34,9 +37,6 @@ class Told(msgspec.Struct, gc=False):
     audience: Audience
     written: str = ""
     characters: int = 0
-
-    def __post_init__(self) -> None:
-        self.characters = len(self.written) or _expected_characters(self.event)
 
     @property
     def text(self) -> str:
@@ -61,7 +61,7 @@ class Numbering:
 class History:
     """The newest events of one boot, bounded by count and size; `dropped` counts those that gave way."""
 
-    __slots__ = ("_characters", "_floor", "_newest", "_told", "boot_id", "dropped")
+    __slots__ = ("_characters", "_floor", "_newest", "_told", "_weighed", "_weight", "boot_id", "dropped")
 
     def __init__(self, boot_id: str = "") -> None:
         self.boot_id = boot_id
@@ -70,6 +70,8 @@ class History:
         self._floor: Place | None = None  # everything after it is here
         self._newest = Place(0, 0)
         self.dropped = 0
+        self._weighed: InteractionView | None = None  # the last one, which most events of a step share
+        self._weight = 0
 
     @property
     def newest(self) -> Place:
@@ -87,6 +89,7 @@ class History:
             self.begin(told.place.number - 1)
         self._told.append(told)
         self._newest = told.place
+        told.characters = len(told.written) or self._expected_characters(told.event)
         self._characters += told.characters
         while len(self._told) > EVENTS_MAX or self._characters > CHARACTERS_MAX:
             oldest = self._told.popleft()
@@ -107,10 +110,12 @@ class History:
             missed.append(told)
         return tuple(reversed(missed))
 
-
-def _expected_characters(event: DesktopEvent) -> int:
-    if isinstance(event, InteractionUpdated):
-        return USUAL_CHARACTERS + sum(map(len, event.interaction.attributes.values()))
-    if isinstance(event, OfferMade | OfferUpdated):
-        return USUAL_CHARACTERS + sum(map(len, event.offer.attributes.values()))
-    return USUAL_CHARACTERS
+    def _expected_characters(self, event: DesktopEvent) -> int:
+        if isinstance(event, InteractionUpdated):
+            view = event.interaction
+            if view is not self._weighed:
+                self._weighed, self._weight = view, sum(map(len, view.attributes.values()))
+            return USUAL_CHARACTERS + self._weight
+        if isinstance(event, OfferMade | OfferUpdated):
+            return USUAL_CHARACTERS + sum(map(len, event.offer.attributes.values()))
+        return USUAL_CHARACTERS

@@ -154,9 +154,9 @@ class _Both:
     def __init__(self, *doors: DesktopDoor) -> None:
         self._doors = doors
 
-    def on_event(self, event: DesktopEvent, audience: Audience) -> None:
+    def on_events(self, told: Sequence[tuple[DesktopEvent, Audience]]) -> None:
         for door in self._doors:
-            door.on_event(event, audience)
+            door.on_events(told)
 
 
 @asynccontextmanager

@@ -181,7 +181,7 @@ async def test_a_client_that_does_not_read_is_closed_and_counted(desk: FrontDesk
     async with desk.desktop("alice") as alice, desk.desktop("eve") as eve:
         alice.websocket.transport.pause_reading()
         for _ in range(200):
-            desk.door.on_event(event, Audience(users=frozenset({"alice"})))  # type: ignore[arg-type]
+            desk.door.on_events(((event, Audience(users=frozenset({"alice"}))),))  # type: ignore[arg-type]
             await asyncio.sleep(0)
         assert (await eve.say("ping"))["ok"]
         assert desk.troubles("slow_consumer") == 1

@@ -168,8 +168,8 @@ class WrittenDoors:
             raise outcome
         return outcome
 
-    def on_event(self, event: DesktopEvent, audience: Audience) -> None:
-        self.events.append((event, audience))
+    def on_events(self, told: Sequence[tuple[DesktopEvent, Audience]]) -> None:
+        self.events += told
 
     def seen_by(self, principal: Principal) -> list[DesktopEvent]:
         identity = (principal.user_id, principal.connection_id, principal.scopes)

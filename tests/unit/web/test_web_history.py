@@ -26,7 +26,7 @@ def test_whoever_has_a_place_gets_exactly_what_came_after_it(steps: list[int], d
     for step in steps:
         number += step or (1 if len(everything) == 1 else 0)
         everything.append(numbering.place(number))
-        history.add(told(*everything[-1]))
+        history.add(told(everything[-1].number, everything[-1].part))
     assert len(set(everything)) == len(everything)
     start = data.draw(st.integers(0, len(everything) - 1))
     assert places(history, everything[start]) == everything[start + 1 :]
