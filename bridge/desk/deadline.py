@@ -1,12 +1,69 @@
-"""The instants that an event makes the desk look again at: `DEADLINES` says which, by the type of the event."""
+"""When the desk wants to look at the clock again: `DEADLINES` says it of each event, by its type."""
 
-from collections.abc import Callable, Iterable, Iterator
+import heapq
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
 from bridge.desk import events
 from bridge.desk.policy import DeskPolicy
 from bridge.desk.seat import SeatState
 from bridge.desk.state import DeskState
+from bridge.ids import InteractionId
+
+SWEPT_FROM = 1024  # instants; below that those of calls that are over are nobody's burden
+
+
+class Agenda:
+    """The instants, the next one first. One that belongs to a call goes with it: `live` are those there are.
+
+    A caller who hangs up leaves two instants, five minutes away: at 1,000 calls a second that would be half a
+    million, each of which a look at everybody, and all of them in every snapshot.
+    """
+
+    __slots__ = ("_heap", "_live", "_sweep_at")
+
+    def __init__(self, live: Collection[InteractionId]) -> None:
+        self._live = live
+        self._heap: list[tuple[float, InteractionId | str]] = []
+        self._sweep_at = SWEPT_FROM
+
+    def __len__(self) -> int:
+        return len(self._heap)
+
+    def note(self, at: float, interaction_id: InteractionId | None = None) -> None:
+        """`interaction_id` is whose end makes it void, if any does."""
+        heapq.heappush(self._heap, (at, interaction_id or ""))
+        if len(self._heap) >= self._sweep_at:
+            self._heap = [entry for entry in self._heap if self._counts(entry)]
+            heapq.heapify(self._heap)
+            self._sweep_at = max(SWEPT_FROM, 2 * len(self._heap))
+
+    def next(self) -> float | None:
+        while self._heap and not self._counts(self._heap[0]):
+            heapq.heappop(self._heap)
+        return self._heap[0][0] if self._heap else None
+
+    def forget(self, now: float) -> None:
+        """Those up to `now` are met."""
+        while self._heap and self._heap[0][0] <= now:
+            heapq.heappop(self._heap)
+
+    def instants(self) -> tuple[float, ...]:
+        """All that count."""
+        return tuple(entry[0] for entry in self._heap if self._counts(entry))
+
+    def restore(self, instants: Iterable[float]) -> None:
+        """What `instants` gave, in an empty one."""
+        self._heap = [(at, "") for at in instants]
+        heapq.heapify(self._heap)
+
+    def _counts(self, entry: tuple[float, InteractionId | str]) -> bool:
+        return not entry[1] or entry[1] in self._live
+
+
+def note_deadlines(agenda: Agenda, event: events.DeskEvent, policy: DeskPolicy, state: DeskState) -> None:
+    for at in deadlines_of(event, policy, state):
+        agenda.note(at, event.interaction_id if isinstance(event, _OF_A_CALL) else None)
 
 
 def deadlines_of(event: events.DeskEvent, policy: DeskPolicy, state: DeskState) -> Iterable[float]:
@@ -100,3 +157,14 @@ DEADLINES: dict[type, Callable[[Any, DeskPolicy, DeskState], Iterable[float]]] =
     events.TransferStarted: _expires,
     events.TransferMoved: _expires,
 }
+
+# What waits for nothing any more once its interaction has ended; work after a call, and links, go on.
+_OF_A_CALL = (
+    events.SeatOpened,
+    events.SeatQueued,
+    events.SeatRanked,
+    events.SeatMoved,
+    events.PositionAnnounced,
+    events.FlowWaits,
+    events.OfferMade,
+)

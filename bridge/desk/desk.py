@@ -1,6 +1,5 @@
 """The desk: one writer over interactions, offers and experts together, in synchronous steps."""
 
-import heapq
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -26,7 +25,7 @@ from bridge.desk import (
 )
 from bridge.desk.account import Account, Registration, Standing
 from bridge.desk.call_failure import failure_of
-from bridge.desk.deadline import deadlines_of
+from bridge.desk.deadline import Agenda, note_deadlines
 from bridge.desk.expert import Expert
 from bridge.desk.fact import apply
 from bridge.desk.figures import QueueFigures
@@ -59,28 +58,28 @@ class Desk:
     of a command, and what follows from it, at once. `timer` says when `ExpireDeadlines` is due next.
     """
 
-    __slots__ = ("_deadlines", "_ids", "_policy", "_rang_for", "_state")
+    __slots__ = ("_agenda", "_ids", "_policy", "_rang_for", "_state")
 
     def __init__(self, policy: DeskPolicy, ids: IdSource) -> None:
         self._policy = policy
         self._ids = ids
         self._state = DeskState(policy.ended_kept)
         self._declare_configured()
-        self._deadlines: list[float] = []
+        self._agenda = Agenda(self._state.live)
         self._rang_for: Mapping[OfferId, UserId] = {}
 
     def step(self, command: commands.DeskCommand, now: float) -> tuple[events.DeskEvent, ...]:
         """Carries out `command`. A refusal raises a BridgeError and has changed nothing."""
         step = Step(self._state, self._ids, self._policy, now)
         if isinstance(command, commands.ExpireDeadlines):
-            self._forget_deadlines(now)
+            self._agenda.forget(now)
         _STEPS[type(command)](step, command)
         run_flows(step)
         match_waiting(step)
         self._note_deadlines(step.events)
         self._rang_for = step.rang_for
         for at in step.wakes:
-            heapq.heappush(self._deadlines, at)
+            self._agenda.note(at)
         return tuple(step.events)
 
     def replay(self, events_: Iterable[events.DeskEvent]) -> None:
@@ -91,16 +90,16 @@ class Desk:
 
     def snapshot(self) -> DeskSnapshot:
         """The state of this moment; `restore` in a new desk and `replay` of what followed give it back."""
-        return replace(self._state.snapshot(), deadlines=tuple(self._deadlines))
+        return replace(self._state.snapshot(), deadlines=self._agenda.instants())
 
     def restore(self, snapshot: DeskSnapshot) -> None:
         """Takes over a whole state. Only in a desk that has none."""
         self._state.restore(snapshot)
-        self._deadlines = list(snapshot.deadlines)  # a heap's order is a heap
+        self._agenda.restore(snapshot.deadlines)
 
     def timer(self) -> float | None:
         """The next deadline; early is harmless, for a deadline that was met is still noted."""
-        return self._deadlines[0] if self._deadlines else None
+        return self._agenda.next()
 
     # --- reading ------------------------------------------------------------------------------------------
 
@@ -225,14 +224,9 @@ class Desk:
     def asks_for_proofs(self) -> bool:
         return self._policy.proof_s > 0
 
-    def _forget_deadlines(self, now: float) -> None:
-        while self._deadlines and self._deadlines[0] <= now:
-            heapq.heappop(self._deadlines)
-
     def _note_deadlines(self, recorded: Iterable[events.DeskEvent]) -> None:
         for event in recorded:
-            for at in deadlines_of(event, self._policy, self._state):
-                heapq.heappush(self._deadlines, at)
+            note_deadlines(self._agenda, event, self._policy, self._state)
 
 
 def _expire_deadlines(step: Step, _command: commands.ExpireDeadlines) -> None:

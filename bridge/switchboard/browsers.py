@@ -199,10 +199,8 @@ class Browsers:
 
     def rebind(self, user_id: UserId, connection_id: str, open_connections: frozenset[str]) -> None:
         """A new connection inherits legs whose connection closed, and the offer that may have got lost."""
-        for leg in self._wiring.legs:
-            if not isinstance(leg, BrowserLeg) or leg.user_id != user_id:
-                continue
-            if leg.connection_id in open_connections:
+        for leg in self._wiring.legs.browsers():
+            if leg.user_id != user_id or leg.connection_id in open_connections:
                 continue
             leg.connection_id = connection_id
             if leg.session.offer_pending:
@@ -222,9 +220,7 @@ class Browsers:
                 self.end(leg, "no_answer", _REASONS["no_answer"])
 
     def _offered(self) -> list[BrowserLeg]:
-        return [
-            leg for leg in self._wiring.legs if isinstance(leg, BrowserLeg) and leg.offered_at is not None
-        ]
+        return [leg for leg in self._wiring.legs.browsers() if leg.offered_at is not None]
 
     def _detach(self, leg: BrowserLeg, reason: str) -> None:
         leg.offered_at = None

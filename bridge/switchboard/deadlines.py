@@ -1,6 +1,7 @@
 """Who of the switchboard waits for an instant, and the task that wakes them."""
 
 import asyncio
+import math
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Protocol
@@ -21,14 +22,21 @@ class Waiting(Protocol):
 
 
 class Deadlines:
-    """`wake` is set by whoever may have got an earlier deadline."""
+    """`notice` is called by whoever may have got an earlier deadline."""
 
-    __slots__ = ("_clock", "_parts", "_wake")
+    __slots__ = ("_clock", "_parts", "_sleeps_until", "_wake")
 
-    def __init__(self, clock: Clock, wake: asyncio.Event, parts: Sequence[Waiting]) -> None:
+    def __init__(self, clock: Clock, parts: Sequence[Waiting]) -> None:
         self._clock = clock
-        self._wake = wake
         self._parts = parts
+        self._wake = asyncio.Event()
+        self._sleeps_until = math.inf
+
+    def notice(self) -> None:
+        """Wakes the task if it would sleep too long: most steps of the desk have nothing for it."""
+        at = self.timer()
+        if at is not None and at < self._sleeps_until:
+            self._wake.set()
 
     def timer(self) -> float | None:
         return min((at for part in self._parts if (at := part.timer()) is not None), default=None)
@@ -41,6 +49,7 @@ class Deadlines:
         """Until cancelled."""
         while True:
             at = self.timer()
+            self._sleeps_until = math.inf if at is None else at
             delay_s = None if at is None else max(0.0, at - self._clock.now())
             with suppress(TimeoutError):
                 async with asyncio.timeout(delay_s):

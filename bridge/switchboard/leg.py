@@ -145,10 +145,11 @@ Leg = PhoneLeg | BrowserLeg
 class Legs:
     """All legs by id, and by interaction in the order they came."""
 
-    __slots__ = ("_by_id", "_by_interaction")
+    __slots__ = ("_browsers", "_by_id", "_by_interaction")
 
     def __init__(self) -> None:
         self._by_id: dict[LegId, Leg] = {}
+        self._browsers: dict[LegId, BrowserLeg] = {}
         self._by_interaction: dict[InteractionId, dict[LegId, Leg]] = {}
 
     def __len__(self) -> int:
@@ -159,11 +160,14 @@ class Legs:
 
     def add(self, leg: Leg) -> None:
         self._by_id[leg.leg_id] = leg
+        if isinstance(leg, BrowserLeg):
+            self._browsers[leg.leg_id] = leg
         self._by_interaction.setdefault(leg.interaction_id, {})[leg.leg_id] = leg
 
     def remove(self, leg: Leg) -> None:
         """Twice is fine."""
         self._by_id.pop(leg.leg_id, None)
+        self._browsers.pop(leg.leg_id, None)
         siblings = self._by_interaction.get(leg.interaction_id, {})
         siblings.pop(leg.leg_id, None)
         if not siblings:
@@ -171,6 +175,10 @@ class Legs:
 
     def get(self, leg_id: LegId) -> Leg | None:
         return self._by_id.get(leg_id)
+
+    def browsers(self) -> tuple[BrowserLeg, ...]:
+        """Asked at each step of the desk: a thousand callers who wait are not in the way."""
+        return tuple(self._browsers.values())
 
     def of(self, interaction_id: InteractionId) -> tuple[Leg, ...]:
         return tuple(self._by_interaction.get(interaction_id, {}).values())

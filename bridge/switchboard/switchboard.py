@@ -84,7 +84,6 @@ class Switchboard:
     ) -> None:
         """`journal` is open. `token_hex` is `secrets.token_hex`: it also makes ICE passwords."""
         self._journal = journal
-        self._wake = asyncio.Event()
         snapshots = Snapshots(journal, desk, clock)
         diagnoses = Diagnoses()
         portraits = Portraits(clock, diagnoses, asks_for_proofs=desk.asks_for_proofs)
@@ -95,7 +94,7 @@ class Switchboard:
             desk=desk,
             journal=journal,
             ledger=Ledger(
-                desk, journal, clock, self._aftermath.committed, self._wake.set, self._aftermath.numbered
+                desk, journal, clock, self._aftermath.committed, self._notice, self._aftermath.numbered
             ),
             legs=legs,
             conductor=conductor,
@@ -115,7 +114,7 @@ class Switchboard:
         self._browsers = Browsers(wiring)
         self._dial_outs = DialOuts(wiring, self._dialer)
         self._referrals = Referrals(wiring, self._dialer, self._dial_outs)
-        self.reoffers = Reoffers(clock, self._phones.fail, self._phones.agreed, self._wake.set)
+        self.reoffers = Reoffers(clock, self._phones.fail, self._phones.agreed, self._notice)
         self.desktops = desktops = Desktops(wiring, self._browsers)
         self.accounts = Accounts(wiring, desktops)
         self.callbacks = Callbacks(wiring, desktops, self._dialer)
@@ -134,7 +133,7 @@ class Switchboard:
         self._intake = Intake(
             wiring, self._phones, self._browsers, self.flows, self.prompts, Diagnostics(wiring, diagnoses)
         )
-        self._deadlines = Deadlines(clock, self._wake, (self._browsers, self.reoffers, wiring.ledger))
+        self._deadlines = Deadlines(clock, (self._browsers, self.reoffers, wiring.ledger))
         self._aftermath.follow(self.callbacks, self._dial_outs, self.prompts, self.flows)
 
     def attach(
@@ -282,7 +281,10 @@ class Switchboard:
 
     async def _perform(self, interaction: Interaction) -> None:
         await self._wiring.performance.perform(interaction)
-        self._wake.set()  # an offer may have gone out that has to be answered in time
+        self._notice()  # an offer may have gone out that has to be answered in time
+
+    def _notice(self) -> None:
+        self._deadlines.notice()
 
     def _leg_failed(self, leg: Leg, reason: str) -> None:
         if isinstance(leg, PhoneLeg):

@@ -24,7 +24,7 @@ class Part:
 
 def test_the_earliest_of_all_is_the_next_and_every_part_is_asked() -> None:
     parts = Part(None), Part(12.0), Part(11.0)
-    deadlines = Deadlines(ManualClock(10.0), asyncio.Event(), parts)
+    deadlines = Deadlines(ManualClock(10.0), parts)
     assert deadlines.timer() == 11.0
     deadlines.handle_timer(11.5)
     assert [part.asked for part in parts] == [[11.5]] * 3
@@ -33,18 +33,35 @@ def test_the_earliest_of_all_is_the_next_and_every_part_is_asked() -> None:
     assert deadlines.timer() is None
 
 
-async def test_what_is_due_already_is_handled_at_once_and_an_earlier_deadline_when_the_task_is_woken() -> (
-    None
-):
-    clock, wake, part = ManualClock(10.0), asyncio.Event(), Part(10.0)
+async def test_what_is_due_already_is_handled_at_once_and_an_earlier_deadline_when_it_is_noticed() -> None:
+    clock, part = ManualClock(10.0), Part(10.0)
+    deadlines = Deadlines(clock, (part,))
     async with asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(Deadlines(clock, wake, (part,)).run())
+        running = tasks.create_task(deadlines.run())
         await part.was_asked.wait()
         part.was_asked.clear()
         assert part.asked == [10.0]
         clock.advance(5.0)
         part.at = 15.0
-        wake.set()
+        deadlines.notice()
         await part.was_asked.wait()
         assert part.asked == [10.0, 15.0]
+        running.cancel()
+
+
+async def test_what_lies_behind_the_next_deadline_wakes_nobody() -> None:
+    soon, later = Part(1_000.0), Part(None)
+    deadlines = Deadlines(ManualClock(10.0), (soon, later))
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(deadlines.run())
+        await asyncio.sleep(0)
+        later.at = 2_000.0
+        deadlines.notice()
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert soon.asked == []
+        soon.at = 10.0
+        deadlines.notice()
+        await later.was_asked.wait()
+        assert soon.asked == [10.0]
         running.cancel()
