@@ -13,7 +13,7 @@ import structlog
 from bridge.errors import SettingsError
 from bridge.logs import configure_logs
 from bridge.plane.worker_process import WorkerProcess
-from bridge.settings.file import load_settings
+from bridge.settings.file import config_directory, load_settings, placed
 from bridge.settings.settings import Settings
 
 CAMERA_NEEDS_HTTPS = (
@@ -32,6 +32,11 @@ FILES = (
     ("sip", "client_authorities"),
 )
 
+_TRIAL = """\
+For this start alice is an agent and bob an expert. The password of both: {password}
+Sign in as each of them at {page} and go ready, then call sip:support@{sip} from a softphone.
+Ctrl-C ends it.
+"""
 _LEGIBLE = "abcdefghjkmnpqrstuvwxyz23456789"  # nothing that looks like something else
 
 
@@ -42,7 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return command(options)
     except SettingsError as error:
-        print(error.reason, file=sys.stderr)  # noqa: T201 - the command line talks to people
+        reason = placed(error.reason, getattr(options, "config", None), getattr(options, "set", ()))
+        print(reason, file=sys.stderr)  # noqa: T201 - the command line talks to people
         return 2
     except KeyboardInterrupt:
         return 130
@@ -80,17 +86,19 @@ def with_trial_users(settings: Settings) -> Settings:
     taken = {user.id for user in settings.users} & {user.id for user in users}
     if taken:
         raise SettingsError(f"--try makes the users alice and bob, but the configuration has {min(taken)}")
-    print(  # noqa: T201 - not into the log, which is kept
-        f"For this start: alice is an agent, bob an expert, the password of both is {password}", flush=True
-    )
-    sip = settings.sip
+    sip, log = settings.sip, settings.log
+    page = f"{'https' if settings.http.certificate else 'http'}://localhost:{settings.http.port}/"
+    print(_TRIAL.format(password=password, page=page, sip=f"{sip.address}:{sip.port}"), flush=True)  # noqa: T201 - not into the log, which is kept
+    if "format" not in log.model_fields_set:
+        log = log.model_copy(update={"format": "console"})
     if sip.address.startswith("127.") and not settings.trunks:
         # Only this machine reaches it, but many phones send from the address they have in its network.
         sip = sip.model_copy(update={"allowed_networks": ("0.0.0.0/0",)})
-    return settings.model_copy(update={"users": (*settings.users, *users), "sip": sip})
+    return settings.model_copy(update={"users": (*settings.users, *users), "sip": sip, "log": log})
 
 
 def _check(options: argparse.Namespace) -> int:
+    from bridge.configured.sign_in import check_scopes
     from bridge.flows.library import configured_flows
     from bridge.notification.address import read_address_book
     from bridge.switchboard.entitlement import configured_accounts
@@ -101,6 +109,7 @@ def _check(options: argparse.Namespace) -> int:
     flows = configured_flows(settings)
     read_address_book(settings.notifications)
     configured_accounts(settings.users)
+    check_scopes(settings)
     where = options.config or "the defaults"
     print(f"{where}: all settings are valid, and {len(flows)} flows: {', '.join(f.flow_id for f in flows)}")  # noqa: T201
     return 0
@@ -129,13 +138,12 @@ def warnings_about(settings: Settings) -> list[str]:
 def _token(options: argparse.Namespace) -> int:
     from bridge.clock import SystemClock
     from bridge.switchboard.principal import DESKTOP_SCOPES
-    from signaling.web.access.auth import SCOPES, Signer, read_secret
+    from signaling.web.access.auth import MAKE_A_KEY, SCOPES, Signer, read_secret
 
     settings = load_settings(options.config, options.set)
     if not settings.auth.secret_file:
         raise SettingsError(
-            "auth.secret_file is empty, so no running daemon would know this token. Make a key with "
-            "`head -c 32 /dev/urandom | base64 > secret` and set auth.secret_file to it, here and for serve"
+            f"auth.secret_file is empty, so no running daemon would know this token: {MAKE_A_KEY}"
         )
     unknown = sorted(set(options.scope) - set(SCOPES))
     if unknown:
@@ -214,20 +222,31 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    serve = commands.add_parser("serve", help="run the daemon", description="Runs the daemon until SIGTERM.")
+    serve = commands.add_parser(
+        "serve",
+        help="run the daemon",
+        description="Runs the daemon until SIGTERM or Ctrl-C: then no new calls are taken, and those there are may end "
+        "(shutdown.drain_timeout_s); a second one ends them. The log goes to standard error.",
+        epilog="Examples: warmbridge serve --try (a first call on this machine); "
+        "warmbridge serve --config bridge.toml --set log.level=debug",
+    )
     _settings_arguments(serve)
     serve.add_argument(
         "--try",
         dest="trial",
         action="store_true",
-        help="with two users to sign in as, alice and bob, whose password it prints; on this machine only",
+        help="with two users to sign in as, alice and bob, whose password it prints, calls from any phone on this "
+        "machine, and a log for people; listens on this machine only",
     )
     serve.set_defaults(command=_serve)
 
     check = commands.add_parser(
         "check",
         help="validate a configuration",
-        description="Names every wrong key, and every mistake in a flow.",
+        description="Names every wrong key, and every mistake in a flow, with file and line, and warns of what is "
+        "valid but will surprise. Exit code 0 if all is valid, else 2. Opens no port and no journal.",
+        epilog="Example: warmbridge check --config bridge.toml. Every setting with its default and an explanation: "
+        f"{config_directory() / 'bridge.toml'}",
     )
     _settings_arguments(check)
     check.set_defaults(command=_check)
@@ -256,13 +275,16 @@ def _parser() -> argparse.ArgumentParser:
         "secret",
         help="make a secret for a machine",
         description="Prints a new secret for a client of /oauth/token, and the hash of it for the configuration.",
+        epilog="The client then gets its tokens by: curl -u crm -d grant_type=client_credentials "
+        "https://bridge.example/oauth/token (it asks for the secret).",
     )
     secret.set_defaults(command=_secret)
 
     password = commands.add_parser(
         "password",
         help="make the hash of a person's password",
-        description="Asks for a password, or reads it from a pipe, and prints its hash for a table [[users]].",
+        description="Asks for a password (12 characters or more), or reads it from a pipe, and prints its hash for a "
+        "table [[users]] of the configuration. Accounts made by API or page have their password set there.",
     )
     password.set_defaults(command=_password)
 

@@ -12,11 +12,16 @@ from bridge import collector
 from bridge.clock import ContinuedClock, SystemClock
 from bridge.configured.desk import configured_desk
 from bridge.configured.media import configured_worker
-from bridge.configured.sign_in import configured_issuer, configured_secret, configured_sign_in_issuer
+from bridge.configured.sign_in import (
+    check_scopes,
+    configured_issuer,
+    configured_secret,
+    configured_sign_in_issuer,
+)
 from bridge.configured.sip import configured_endpoint
 from bridge.configured.switchboard import configured_switchboard
 from bridge.desk.desk import Desk
-from bridge.errors import BridgeError, SettingsError
+from bridge.errors import BridgeError, SettingsError, cannot_listen
 from bridge.ids import IdSource, LegId
 from bridge.journal.answer import JournaledAnswers
 from bridge.journal.journal import Journal, JournalError
@@ -69,6 +74,7 @@ class Daemon:
             settings.journal.url, self._clock, secrets.token_hex(8), settings.journal.synchronous
         )
         ids = IdSource(secrets.token_hex)
+        check_scopes(settings)
         secret = configured_secret(settings)
         book = read_address_book(settings.notifications)
         self._switchboard = Switchboard(
@@ -176,10 +182,8 @@ class Daemon:
         try:
             await self._sip.open(doors, self._switchboard, self._sip_memory, self._remembered)
         except OSError as error:
-            place = f"{settings.sip.address}:{settings.sip.port}"
-            raise SettingsError(
-                f"sip on {place}: {error.strerror}; set sip.address, sip.port or sip.tls_port"
-            ) from error
+            where = "sip.address and sip.port (or sip.tls_port)"
+            raise cannot_listen(where, settings.sip.address, settings.sip.port, error) from error
         doors.create_task(self._web.run())
         collector.settle()
         scheme = "https" if settings.http.certificate else "http"

@@ -4,6 +4,7 @@ Every error has a `code` (stable, machine-readable, snake_case) and a `reason` (
 the cause and, where there is one, the remedy).
 """
 
+import errno
 from typing import ClassVar
 
 
@@ -27,6 +28,20 @@ class SettingsError(BridgeError):
     """A configuration that cannot be used; the reason names each wrong key with its line."""
 
     code = "bad_settings"
+
+
+def cannot_listen(settings: str, address: str, port: int, error: OSError) -> SettingsError:
+    """Why a port does not open, and what to do about it, in words that `settings` begin."""
+    match error.errno:
+        case errno.EADDRINUSE:
+            why = "another program has this port, perhaps a bridge that runs already: end it, or set another port"
+        case errno.EADDRNOTAVAIL:
+            why = "this machine has no such address: set one that `ip address` shows, or 0.0.0.0"
+        case errno.EACCES:
+            why = "ports below 1024 are for root, or for whom CAP_NET_BIND_SERVICE is given to"
+        case _:
+            why = str(error.strerror or error)
+    return SettingsError(f"{settings}: cannot listen on {address}:{port}: {why}")
 
 
 class NotAllowedError(BridgeError):

@@ -6,6 +6,7 @@ from pathlib import Path
 from bridge.clock import Clock
 from bridge.configured.secret_file import read_secret_file
 from bridge.settings.settings import Settings
+from bridge.switchboard.entitlement import require_scopes
 from signaling.web.access.auth import read_secret
 from signaling.web.access.issuer import ForeignIssuer
 from signaling.web.access.oidc import OpenIdSignIn
@@ -27,3 +28,10 @@ def configured_secret(settings: Settings) -> bytes:
     if settings.auth.secret_file:
         return read_secret(Path(settings.auth.secret_file))
     return secrets.token_bytes(32)
+
+
+def check_scopes(settings: Settings) -> None:
+    """Raises SettingsError for a scope that nobody knows: a machine would lack it without a word."""
+    require_scopes("issuer.scopes", settings.issuer.scopes)
+    for index, client in enumerate(settings.auth.clients):
+        require_scopes(f"auth.clients.{index}.scopes", client.scopes)

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from bridge.errors import BridgeError
 from bridge.journal import migrations
+from bridge.journal.lock import JournalLock
 from bridge.journal.schema import METADATA
 from bridge.journal.writer import ConnectionWriter, ThreadWriter, Writer
 
@@ -32,6 +33,7 @@ class Database:
     def __init__(self, url: str, synchronous: str) -> None:
         self._engine: AsyncEngine = create_async_engine(url)
         self._synchronous = synchronous
+        self._lock = JournalLock()
 
     @property
     def dialect(self) -> str:
@@ -45,13 +47,33 @@ class Database:
 
     async def open(self) -> None:
         """Connects and brings the tables to the newest schema. Raises JournalError."""
-        self._require_file()
+        if self.dialect == "sqlite" and not self.is_in_memory:
+            self._take_file()
+        try:
+            await self._open()
+        except BaseException:
+            self._lock.release()
+            raise
+
+    async def _open(self) -> None:
         sqlalchemy_event.listen(self._engine.sync_engine, "connect", self._set_up_connection)
         async with self.translated("the journal cannot be opened"), self._engine.begin() as connection:
             if self.is_in_memory:
                 await connection.run_sync(METADATA.create_all)
             else:
                 await connection.run_sync(migrate)
+
+    def _take_file(self) -> None:
+        path = Path(str(self._engine.url.database)).absolute()
+        _require_file(path)
+        try:
+            holder = self._lock.take(path)
+        except OSError as error:
+            raise JournalError(f"the journal cannot be opened: {path}: {error}; see journal.url") from error
+        if holder is not None:
+            raise JournalError(
+                f"another bridge (process {holder}) keeps its journal in {path}: end it, or set another file"
+            )
 
     def writer(self) -> Writer:
         """The connection of the one that writes, to be closed by it."""
@@ -71,6 +93,7 @@ class Database:
 
     async def aclose(self) -> None:
         await self._engine.dispose()
+        self._lock.release()
 
     @asynccontextmanager
     async def translated(self, what: str) -> AsyncIterator[None]:
@@ -90,19 +113,15 @@ class Database:
         cursor.execute(f"PRAGMA synchronous={self._synchronous}")
         cursor.close()
 
-    def _require_file(self) -> None:
-        """What cannot be opened is told before a driver's thread is started for it: it would outlive the failure."""
-        if self.dialect != "sqlite" or self.is_in_memory:
-            return
-        path = Path(str(self._engine.url.database)).absolute()
-        if not path.parent.is_dir():
-            raise JournalError(
-                f"the journal cannot be opened: there is no folder {path.parent}; see journal.url"
-            )
-        try:
-            sqlite3.connect(path).close()
-        except sqlite3.Error as error:
-            raise JournalError(f"the journal cannot be opened: {path}: {error}; see journal.url") from error
+
+def _require_file(path: Path) -> None:
+    """What cannot be opened is told before a driver's thread is started for it: it would outlive the failure."""
+    if not path.parent.is_dir():
+        raise JournalError(f"the journal cannot be opened: there is no folder {path.parent}; see journal.url")
+    try:
+        sqlite3.connect(path).close()
+    except sqlite3.Error as error:
+        raise JournalError(f"the journal cannot be opened: {path}: {error}; see journal.url") from error
 
 
 def migrate(connection: Connection) -> None:
@@ -112,7 +131,10 @@ def migrate(connection: Connection) -> None:
     if present == HEAD:
         return  # the usual start: it need not wait for Alembic to be imported
     if present is not None and present > HEAD:
-        raise JournalError(f"the journal has schema {present}, this bridge knows {HEAD}: start a newer one")
+        raise JournalError(
+            f"the journal has schema {present}, this bridge knows {HEAD}: start the newer bridge that made it, or "
+            "set another journal"
+        )
     from alembic import command
     from alembic.config import Config
 

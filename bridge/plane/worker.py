@@ -15,7 +15,7 @@ from typing import assert_never
 import structlog
 
 from bridge.clock import Clock, ntp_time
-from bridge.errors import BridgeError, CapacityError, NotFoundError, SettingsError
+from bridge.errors import BridgeError, CapacityError, NotFoundError, cannot_listen
 from bridge.ids import LegId
 from bridge.legs.leg import Leg, LegShell
 from bridge.legs.rtp_leg import RtpLeg
@@ -293,4 +293,4 @@ def _open_socket(settings: str, address: str, port: int) -> socket.socket:
     try:
         return open_udp_socket(address, port)
     except OSError as error:
-        raise SettingsError(f"{settings}: cannot receive on {address}:{port}: {error.strerror}") from error
+        raise cannot_listen(settings, address, port, error) from error

@@ -6,7 +6,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import ValidationError
 
@@ -15,6 +15,9 @@ from bridge.settings.desk import Flows
 from bridge.settings.media import Media
 from bridge.settings.section import Section
 from bridge.settings.settings import Settings
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 
 def config_directory() -> Path:
@@ -41,30 +44,67 @@ def load_settings(path: Path | None, overrides: Sequence[str] = ()) -> Settings:
     try:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{where}: {error}") from error
-    lines = {key: f"{where}:{number}" for key, number in _key_lines(text)}
+        line = _AT_LINE.search(str(error))
+        raise SettingsError(f"{where}{':' + line[1] if line else ''}: {error}") from error
     for override in overrides:
         key, value = _parse_override(override)
         _set(tables, key, value, override)
-        lines[key] = f"--set {override}"
-        lines.setdefault(key.partition(".")[0], lines[key])
+    lines = _places(text, where, overrides)
     try:
         return Settings.model_validate(tables)
     except ValidationError as error:
         raise SettingsError("\n".join(_complaints(error, lines, where))) from error
 
 
+def placed(reason: str, path: Path | None, overrides: Sequence[str] = ()) -> str:
+    """What was found out later than by reading: each line that begins with a key gets its place, if it is set."""
+    try:
+        lines = _places(_read(path) if path else "", str(path), overrides)
+    except SettingsError:
+        return reason  # which says so
+    found = []
+    for line in reason.splitlines():
+        key = _BEGINNING.match(line)
+        if key is None:
+            found.append(line)
+            continue
+        place = next((f"{lines[k]}: " for k in _and_above(key[0]) if k in lines), "")
+        found.append(place + _without_indexes(key[0]) + line[key.end() :])
+    return "\n".join(found)
+
+
+def _places(text: str, where: str, overrides: Sequence[str]) -> dict[str, str]:
+    """Where each key and table stands."""
+    lines = {key: f"{where}:{number}" for key, number in _key_lines(text)}
+    for override in overrides:
+        key, _ = _parse_override(override)
+        lines[key] = f"--set {override}"
+        lines.setdefault(key.partition(".")[0], lines[key])
+    return lines
+
+
 def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise SettingsError(f"{path}: no such file; give an existing one with --config") from error
     except OSError as error:
-        raise SettingsError(f"{path}: {error.strerror}; give an existing file with --config") from error
+        raise SettingsError(
+            f"{path}: {error.strerror}; give a file that can be read with --config"
+        ) from error
     except UnicodeDecodeError as error:
         raise SettingsError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start})") from error
 
 
 _TABLE = re.compile(r"^\s*(\[\[?)\s*([A-Za-z0-9_.\-]+)\s*\]")
 _KEY = re.compile(r"^\s*([A-Za-z0-9_\-.]+)\s*=")
+_MADE_BY: dict[int | str, str] = {
+    "password_hash": "`warmbridge password`",
+    "secret_hash": "`warmbridge secret`",
+}
+_AT_LINE = re.compile(r"\(at line (\d+),")
+_BEGINNING = re.compile(r"[a-z_]+\.[a-z_0-9.]+(?=: |, | and )")
+_WORD = re.compile(r"[a-z_0-9.]+[a-z_0-9]")
 
 
 def _key_lines(text: str) -> Iterator[tuple[str, int]]:
@@ -108,17 +148,32 @@ def _set(tables: dict[str, Any], key: str, value: Any, override: str) -> None:
 
 def _complaints(error: ValidationError, lines: dict[str, str], where: str) -> Iterator[str]:
     for problem in error.errors(include_url=False):
-        at = str(problem.get("ctx", {}).get("at", "")) or ".".join(map(str, problem["loc"]))
-        path = [part for part in at.split(".") if part and not part.isdecimal()]
-        key = ".".join(path)
-        place = next((lines[k] for k in _and_above(at) if k in lines), where)
-        message = "unknown key" if problem["type"] == "extra_forbidden" else _in_plain_words(problem["msg"])
-        hint = _suggestion(path) if problem["type"] == "extra_forbidden" else ""
-        yield f"{place}: {key or 'configuration'}: {message}{hint}"
+        message = "unknown key" if problem["type"] == "extra_forbidden" else _in_plain_words(problem)
+        named = str(problem.get("ctx", {}).get("at", "")).split()
+        at = named[0] if named else ".".join(map(str, problem["loc"]))
+        candidates = (*(named or _named(message, at)), *_and_above(at))
+        place = next((lines[k] for k in candidates if k in lines), where)
+        key = _without_indexes(at)
+        hint = _suggestion(key.split(".")) if problem["type"] == "extra_forbidden" else ""
+        yield f"{place}: {key}: {message}{hint}"
 
 
-def _in_plain_words(message: str) -> str:
-    return message.removeprefix("Value error, ").replace("Input should be", "must be", 1)
+def _without_indexes(key: str) -> str:
+    return ".".join(part for part in key.split(".") if not part.isdecimal())
+
+
+def _named(message: str, at: str) -> Iterator[str]:
+    """The keys a rule speaks of: by their whole name, or by that within the table it is about."""
+    for word in _WORD.findall(message):
+        yield word if "." in word else f"{at}.{word}"
+
+
+def _in_plain_words(problem: "ErrorDetails") -> str:
+    if problem["type"] == "missing":
+        return "must be there"
+    if problem["type"] == "string_pattern_mismatch" and problem["loc"][-1] in _MADE_BY:
+        return f"must be what {_MADE_BY[problem['loc'][-1]]} prints"
+    return problem["msg"].removeprefix("Value error, ").replace("Input should be", "must be", 1)
 
 
 def _and_above(key: str) -> Iterator[str]:

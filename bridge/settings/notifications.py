@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from bridge.settings.section import Seconds, Section
+from bridge.settings.section import Seconds, Section, check_ids
 
 
 class NotificationGroup(Section):
@@ -27,7 +27,5 @@ class Notifications(Section):
 
     @model_validator(mode="after")
     def _groups_have_names_of_their_own(self) -> "Notifications":
-        ids = [group.id for group in self.groups]
-        if twice := sorted({id_ for id_ in ids if ids.count(id_) > 1}):
-            raise ValueError(f"notifications.groups: more than one has the id {', '.join(twice)}")
+        check_ids("notifications.groups.id", [group.id for group in self.groups])
         return self

@@ -2,9 +2,11 @@
 
 import ipaddress
 import re
+from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 MAX_PORT = 65_535
 _SERVER = re.compile(
@@ -65,6 +67,19 @@ def check_announced(section: str, address: str, advertised_address: str) -> None
         raise ValueError(
             f"{section}.address {address!r} needs {section}.advertised_address: what others send to"
         )
+
+
+def complaint(text: str, *keys: str) -> PydanticCustomError:
+    """For a rule over several keys or tables: `keys` (with indexes) are where it can be mended, the likeliest first."""
+    return PydanticCustomError("rule", "{complaint}", {"complaint": text, "at": " ".join(keys)})
+
+
+def check_ids(table: str, ids: Sequence[str]) -> None:
+    """The `id` (or what `table` ends in) of each table in a list is its own."""
+    for index, id_ in enumerate(ids):
+        if id_ in ids[:index]:
+            name, _, key = table.rpartition(".")
+            raise complaint(f"{id_} is there more than once", f"{name}.{index}.{key}", name)
 
 
 class Section(BaseModel):

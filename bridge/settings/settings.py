@@ -1,13 +1,14 @@
 """The whole configuration, and what its sections must agree on."""
 
+from collections.abc import Iterator
+
 from pydantic import Field, model_validator
-from pydantic_core import PydanticCustomError
 
 from bridge.settings.desk import Desk, Flows, Queue, default_queues
 from bridge.settings.media import Media, Rtp, Webrtc
 from bridge.settings.notifications import Notifications
 from bridge.settings.process import Journal, Log, Shutdown, Worker
-from bridge.settings.section import Section
+from bridge.settings.section import Section, check_ids, complaint
 from bridge.settings.sidebar import Sidebar
 from bridge.settings.sip import Sip
 from bridge.settings.trunk import DEFAULT_TRUNK, Trunk, check_trunks
@@ -44,31 +45,42 @@ class Settings(Section):
     @model_validator(mode="after")
     def _issuers_send_people_back(self) -> "Settings":
         if self.sign_in.issuer and not self.http.public_url:
-            raise ValueError("sign_in.issuer needs http.public_url: where the issuer sends people back to")
+            text = "needs http.public_url: where the issuer sends people back to"
+            raise complaint(text, "sign_in.issuer")
         return self
 
     @model_validator(mode="after")
     def _users_are_told_apart(self) -> "Settings":
-        names = [name for user in self.users for name in (user.id, *user.external_ids)]
-        names += [user.email.casefold() for user in self.users if user.email]
-        names += [client.id for client in self.auth.clients]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(
-                f"users: {', '.join(twice)} stands for more than one (ids, external_ids, email, clients)"
-            )
+        owners: dict[str, str] = {}
+        for key, name in self._names():
+            if name in owners:
+                text = f"{name} stands for more than one (ids, external_ids, email, clients)"
+                raise complaint(text, key, owners[name])
+            owners[name] = key
         return self
+
+    def _names(self) -> Iterator[tuple[str, str]]:
+        """The key of each name that somebody signs in by, and the name."""
+        for index, client in enumerate(self.auth.clients):
+            yield f"auth.clients.{index}.id", client.id
+        for index, user in enumerate(self.users):
+            at = f"users.{index}"
+            yield f"{at}.id", user.id
+            yield from ((f"{at}.external_ids", name) for name in user.external_ids)
+            if user.email:
+                yield f"{at}.email", user.email.casefold()
 
     @model_validator(mode="after")
     def _queues_know_each_other(self) -> "Settings":
         ids = [queue.id for queue in self.queues]
-        if len(set(ids)) < len(ids):
-            raise ValueError("two queues have the same id")
-        for queue in self.queues:
+        check_ids("queues.id", ids)
+        for index, queue in enumerate(self.queues):
+            at = f"queues.{index}"
             if queue.overflow_queue and queue.overflow_queue not in (*ids, "default"):
-                raise ValueError(f"queue {queue.id} overflows into {queue.overflow_queue!r}, which is none")
+                text = f"queue {queue.id} overflows into {queue.overflow_queue!r}, which is none"
+                raise complaint(text, f"{at}.overflow_queue")
             if queue.overflow_queue == queue.id:
-                raise ValueError(f"queue {queue.id} overflows into itself")
+                raise complaint(f"queue {queue.id} overflows into itself", f"{at}.overflow_queue")
         return self
 
     @model_validator(mode="after")
@@ -76,10 +88,8 @@ class Settings(Section):
         check_trunks(self.trunks)
         for name, key in TRUNK_KEYS_OF_SIP.items() if self.trunks else ():
             if getattr(self.sip, name) != Sip.model_fields[name].default:
-                complaint = f"for a bridge without [[trunks]]: write {key} in the trunk it belongs to"
-                raise PydanticCustomError(
-                    "trunks", "{complaint}", {"complaint": complaint, "at": f"sip.{name}"}
-                )
+                text = f"for a bridge without [[trunks]]: write {key} in the trunk it belongs to"
+                raise complaint(text, f"sip.{name}")
         return self
 
     @property
@@ -99,7 +109,10 @@ class Settings(Section):
     @model_validator(mode="after")
     def _queues_notify_groups_there_are(self) -> "Settings":
         groups = {group.id for group in self.notifications.groups}
-        for queue in self.queues:
+        for index, queue in enumerate(self.queues):
             if unknown := sorted(set(queue.notify_groups) - groups):
-                raise ValueError(f"queue {queue.id} notifies {', '.join(unknown)}: see notifications.groups")
+                text = (
+                    f"queue {queue.id} notifies {', '.join(unknown)}, which is no id in notifications.groups"
+                )
+                raise complaint(text, f"queues.{index}.notify_groups", "notifications.groups")
         return self

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from bridge.settings.section import Section
+from bridge.settings.section import Section, check_ids
 
 Choice = Annotated[str, Field(min_length=1, max_length=256)]
 
@@ -27,7 +27,5 @@ class Sidebar(Section):
 
     @model_validator(mode="after")
     def _each_is_there_once(self) -> "Sidebar":
-        names = [field.name for field in self.fields]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"sidebar.fields: {', '.join(twice)} is there more than once")
+        check_ids("sidebar.fields.name", [field.name for field in self.fields])
         return self

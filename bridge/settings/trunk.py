@@ -5,9 +5,8 @@ from collections.abc import Iterator, Sequence
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
-from pydantic_core import PydanticCustomError
 
-from bridge.settings.section import IpNetwork, Section
+from bridge.settings.section import IpNetwork, Section, complaint
 
 AudioCodec = Literal["OPUS", "G722", "PCMU", "PCMA"]
 AUDIO_CODECS: tuple[AudioCodec, ...] = ("OPUS", "G722", "PCMU", "PCMA")
@@ -65,8 +64,8 @@ class Trunk(Section):
 
 def check_trunks(trunks: Sequence[Trunk]) -> None:
     """Raises for the first trunk that cannot be told from another one; the error says `at` which key."""
-    for at, complaint in _clashes(trunks):
-        raise PydanticCustomError("trunks", "{complaint}", {"complaint": complaint, "at": at})
+    for at, text in _clashes(trunks):
+        raise complaint(text, at)
 
 
 def _clashes(trunks: Sequence[Trunk]) -> Iterator[tuple[str, str]]:
@@ -81,8 +80,8 @@ def _clashes(trunks: Sequence[Trunk]) -> Iterator[tuple[str, str]]:
             owner = owners.setdefault(ipaddress.ip_network(text), trunk.id)
             if owner != trunk.id:
                 yield f"trunks.{index}.networks", f"{text} belongs to {owner} and to {trunk.id}"
-        for key, complaint in _gaps(trunk):
-            yield f"trunks.{index}{key}", f"{trunk.id}: {complaint}"
+        for key, gap in _gaps(trunk):
+            yield f"trunks.{index}{key}", f"{trunk.id}: {gap}"
         if trunk.authenticate and users.setdefault(trunk.username, trunk.id) != trunk.id:
             yield (
                 f"trunks.{index}.username",

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from bridge.settings.section import Port, Seconds, Section
+from bridge.settings.section import Port, Seconds, Section, check_ids
 
 
 class Http(Section):
@@ -70,10 +70,7 @@ class Auth(Section):
 
     @model_validator(mode="after")
     def _clients_have_names_of_their_own(self) -> "Auth":
-        ids = [client.id for client in self.clients]
-        twice = sorted({id_ for id_ in ids if ids.count(id_) > 1})
-        if twice:
-            raise ValueError(f"auth.clients: more than one has the id {', '.join(twice)}")
+        check_ids("auth.clients.id", [client.id for client in self.clients])
         return self
 
 

@@ -1,6 +1,6 @@
 """What an account entitles to: the scopes of its roles, its own, and the video licence."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from bridge.desk.account import Account, AccountRole, Registration
 from bridge.desk.queue import Profile
@@ -20,11 +20,17 @@ ROLE_SCOPES: Mapping[AccountRole, frozenset[str]] = {
 
 def configured_accounts(users: Sequence[User]) -> tuple[tuple[Account, Profile], ...]:
     """The desk's values of the `[[users]]` tables. Raises SettingsError for a permission that is no scope."""
-    unknown = sorted({name for user in users for name in user.permissions} - EVERY_SCOPE)
+    for index, user in enumerate(users):
+        require_scopes(f"users.{index}.permissions", user.permissions)
+    return tuple(_configured_account(user) for user in users)
+
+
+def require_scopes(key: str, scopes: Iterable[str]) -> None:
+    """Raises SettingsError for what is none, at `key` of the configuration."""
+    unknown = sorted(set(scopes) - EVERY_SCOPE)
     if unknown:
         known = ", ".join(sorted(EVERY_SCOPE))
-        raise SettingsError(f"users.permissions: unknown: {', '.join(unknown)}; there are {known}")
-    return tuple(_configured_account(user) for user in users)
+        raise SettingsError(f"{key}: there is no scope {', '.join(unknown)}; there are {known}")
 
 
 def _configured_account(user: User) -> tuple[Account, Profile]:

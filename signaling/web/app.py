@@ -17,7 +17,7 @@ from starlette.staticfiles import StaticFiles
 
 import signaling
 from bridge.clock import Clock
-from bridge.errors import ForbiddenError, SettingsError, UnauthorizedError
+from bridge.errors import ForbiddenError, SettingsError, UnauthorizedError, cannot_listen
 from bridge.journal.answer import IdempotencyMemory
 from bridge.notification.notifications import Notifications
 from bridge.settings.web import Http
@@ -141,9 +141,8 @@ class WebDoor:
         try:
             self._listener = self._listen()
         except OSError as error:
-            place = f"{self._settings.address}:{self._settings.port}"
-            reason = str(error.strerror or error).partition(" (while")[0]  # the library repeats the address
-            raise SettingsError(f"http.address and http.port: cannot listen on {place}: {reason}") from error
+            settings, where = self._settings, "http.address and http.port"
+            raise cannot_listen(where, settings.address, settings.port, error) from error
         self._history.begin(self._parts.switchboard.last_number)
         port: int = self._listener.getsockname()[1]
         return port

@@ -10,7 +10,7 @@ from bridge.clock import SystemClock
 from bridge.errors import SettingsError
 from bridge.settings.settings import Settings
 from bridge.switchboard.principal import INTERACTION_ALL, INTERACTION_READ
-from signaling.web.access.auth import Signer, read_secret
+from signaling.web.access.auth import MAKE_A_KEY, Signer, read_secret
 from signaling.web.protocol.reply import TraceResult
 from signaling.web.protocol.wire_view import Signal
 
@@ -23,8 +23,7 @@ def fetch_trace(settings: Settings, interaction_id: str, url: str = "") -> tuple
     """Signs a token for one minute with the daemon's own key. Raises SettingsError with what to do."""
     if not settings.auth.secret_file:
         raise SettingsError(
-            "auth.secret_file is empty, so the running daemon knows no token of this command: "
-            "give both the same configuration, with a key"
+            f"auth.secret_file is empty, so the running daemon knows no token of this command: {MAKE_A_KEY}"
         )
     signer = Signer(read_secret(Path(settings.auth.secret_file)), SystemClock())
     token = signer.issue("trace", (INTERACTION_READ, INTERACTION_ALL), TOKEN_S, name="trace")

@@ -23,7 +23,9 @@ async def test_the_password_it_prints_signs_in_and_stands_in_no_log_line(tmp_pat
         return match.group(1) if match else None
 
     async with running(command, log):
-        password = await eventually("the password is printed", lambda: shown(r"of both is (\S+)"), 20.0)
+        password = await eventually(
+            "the password is printed", lambda: shown(r"password of both: (\S+)"), 20.0
+        )
         url = await eventually("it serves", lambda: shown(r'"desktop": ?"(http[^"]+)"'), 20.0)
         async with httpx.AsyncClient(base_url=url, trust_env=False) as person:
             for user, scopes in (("alice", "routing:write"), ("bob", "telephony:video:use")):

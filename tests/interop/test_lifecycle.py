@@ -392,14 +392,14 @@ async def test_a_taken_port_is_named(tmp_path: Path, setting: str) -> None:
     with taken_port() as port:
         section = setting.partition(".")[0]
         await assert_refuses_to_start(
-            tmp_path, {setting: port}, section, f"{HOST}:{port}", "Address already in use"
+            tmp_path, {setting: port}, section, f"{HOST}:{port}", "another program has this port"
         )
 
 
 @pytest.mark.parametrize("setting", ["http.address", "sip.address", "rtp.address", "webrtc.address"])
 async def test_an_address_of_another_machine_is_named(tmp_path: Path, setting: str) -> None:
     section = setting.partition(".")[0]
-    await assert_refuses_to_start(tmp_path, {setting: "192.0.2.1"}, section, "192.0.2.1", "Cannot assign")
+    await assert_refuses_to_start(tmp_path, {setting: "192.0.2.1"}, section, "192.0.2.1", "no such address")
 
 
 async def test_missing_prompts_are_named(tmp_path: Path) -> None:

@@ -42,9 +42,38 @@ def test_check_warns_that_browsers_beyond_localhost_have_no_camera(
     assert "HTTPS" in capsys.readouterr().err
 
 
-def test_token_without_a_key_says_how_to_make_one(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["token", "--subject", "alice"]) == 2
-    assert "auth.secret_file" in capsys.readouterr().err
+@pytest.mark.parametrize("command", [["token", "--subject", "alice"], ["trace", "int_1"]])
+def test_without_a_key_it_is_said_how_to_make_one(
+    capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    assert main(command) == 2
+    said = capsys.readouterr().err
+    assert "head -c 32 /dev/urandom | base64 > secret" in said
+    assert "auth.secret_file=secret" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('[log]\n[flows]\nfolder = "/no/such"\n', "3: flows.folder: no such folder: /no/such"),
+        (
+            '[log]\n[[users]]\nid = "a"\npermissions = ["quueue:write"]\n',
+            "4: users.permissions: there is no scope",
+        ),
+        ('[log]\n[issuer]\nscopes = ["quueue:write"]\n', "3: issuer.scopes: there is no scope quueue:write"),
+        (
+            '[[auth.clients]]\nid = "a"\nsecret_hash = "$argon2id$"\nscopes = ["quueue:write"]\n',
+            "4: auth.clients.scopes: there is no scope",
+        ),
+    ],
+)
+def test_check_names_the_line_of_what_only_shows_later(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, says: str
+) -> None:
+    path = tmp_path / "bridge.toml"
+    path.write_text(text, encoding="utf-8")
+    assert main(["check", "--config", str(path)]) == 2
+    assert f"{path}:{says}" in capsys.readouterr().err
 
 
 def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
@@ -73,8 +102,13 @@ def test_whoever_tries_it_may_call_from_any_address_this_machine_has(
     tried = with_trial_users(load_settings(None))
     assert [trunk.networks for trunk in tried.all_trunks] == [("0.0.0.0/0",)]
     assert [user.id for user in tried.users] == ["alice", "bob"]
-    beyond = with_trial_users(load_settings(None, ["sip.address=192.0.2.1"]))
+    assert tried.log.format == "console"
+    said = capsys.readouterr().out
+    assert "http://localhost:8080/" in said
+    assert "sip:support@127.0.0.1:5060" in said
+    beyond = with_trial_users(load_settings(None, ["sip.address=192.0.2.1", "log.format=json"]))
     assert [trunk.networks for trunk in beyond.all_trunks] == [("127.0.0.0/8",)]
+    assert beyond.log.format == "json"
     capsys.readouterr()
 
 

@@ -48,6 +48,10 @@ SCOPES = {
     WEBHOOK_WRITE: "subscribe webhooks, change them, send dead letters again",
 }
 ALGORITHM = "HS256"
+MAKE_A_KEY = (
+    "make a key with `head -c 32 /dev/urandom | base64 > secret`, and give it to this command and to serve by "
+    "auth.secret_file in their configuration, or by --set auth.secret_file=secret"
+)
 SECRET_MIN_BYTES = 32  # RFC 7518 section 3.2: no shorter than the hash
 _COMPANION = "warmbridge-companion"  # the audience of links: neither kind of token passes for the other
 _REFRESH = "warmbridge-refresh"  # the audience of what only renews

@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import parse_qsl, unquote_plus
@@ -225,8 +225,3 @@ def _refusal(refused: RefusedError) -> JSONResponse:
         error=refused.error, error_description=refused.reason, code=refused.error, reason=refused.reason
     )
     return JSONResponse(trouble.model_dump(), refused.status, headers)
-
-
-def unknown_scopes(clients: Iterable[Client], known: Iterable[str]) -> list[str]:
-    """Scopes of the configuration that nothing here asks for: most likely typing errors."""
-    return sorted({scope for client in clients for scope in client.scopes} - set(known))

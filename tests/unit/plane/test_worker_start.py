@@ -23,7 +23,9 @@ async def test_a_taken_ice_port_is_named() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as occupant:
         occupant.bind(("127.0.0.1", 0))
         port = occupant.getsockname()[1]
-        await assert_refuses(WorkerConfig(ice_port=port), f"webrtc.*127.0.0.1:{port}: Address already in use")
+        await assert_refuses(
+            WorkerConfig(ice_port=port), f"webrtc.*127.0.0.1:{port}: another program has this port"
+        )
 
 
 async def test_an_rtp_address_of_another_machine_is_named() -> None:

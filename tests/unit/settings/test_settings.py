@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bridge.errors import SettingsError
-from bridge.settings.file import config_directory, load_settings
+from bridge.settings.file import config_directory, load_settings, placed
 from bridge.settings.settings import Settings
 from bridge.settings.trunk import Trunk
 
@@ -88,7 +88,7 @@ def test_every_wrong_key_is_named_at_once(tmp_path: Path) -> None:
             '[[queues]]\nid = "a"\nname = "A"\noverflow_to = "queue"\noverflow_queue = "b"\n',
             "'b', which is none",
         ),
-        ('[[queues]]\nid = "a"\nname = "A"\n[[queues]]\nid = "a"\nname = "B"\n', "the same id"),
+        ('[[queues]]\nid = "a"\nname = "A"\n[[queues]]\nid = "a"\nname = "B"\n', "more than once"),
         ('[[queues]]\nid = "a"\nname = "A"\nrole = "boss"\n', "4: queues.role: "),
         ('[[trunks]]\nid = "a"\nnetworks = ["10.0.0.0/33"]\n', "3: trunks.networks: "),
         ('[[trunks]]\nid = "a"\ntarget = "tel:1"\n', "3: trunks.target: "),
@@ -130,6 +130,56 @@ def test_what_cannot_work_is_refused_with_the_cause(tmp_path: Path, text: str, s
     path.write_text(text, encoding="utf-8")
     with pytest.raises(SettingsError, match=re.escape(says)):
         load_settings(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[log]\n[rtp]\nport_min = 20000\nport_max = 20000\n", "4: rtp: "),
+        ('[log]\n[http]\ncertificate = "x.pem"\n', "3: http: "),
+        ("[log]\n[sip]\nport = \n", "3: Invalid value"),
+        ('[log]\n[[queues]]\nid = "a"\nname = "A"\noverflow_depth = 3\n', "5: queues: "),
+        ('[log]\n[[queues]]\nid = "a"\nname = "A"\n[[queues]]\nid = "a"\nname = "B"\n', "6: queues.id: "),
+        (
+            '[[queues]]\nid = "a"\nname = "A"\noverflow_to = "queue"\noverflow_queue = "b"\n',
+            "5: queues.overflow_queue: ",
+        ),
+        ('[[queues]]\nid = "a"\nname = "A"\nnotify_groups = ["x"]\n', "4: queues.notify_groups: "),
+        ("[log]\n[notifications]\ngroups = []\n", "3: queues.notify_groups: "),
+        ('[[users]]\nid = "a"\n[[users]]\nid = "b"\nexternal_ids = ["a"]\n', "5: users.external_ids: "),
+        (
+            '[[users]]\nid = "a"\npassword_hash = "x"\n',
+            "3: users.password_hash: must be what `warmbridge password`",
+        ),
+        ("[log]\n[[users]]\n", "2: users.id: must be there"),
+        (
+            '[log]\n[sign_in]\nissuer = "https://a.example"\nclient_id = "x"\n',
+            "3: sign_in.issuer: needs http.public_url",
+        ),
+        ('[[sidebar.fields]]\nname = "a"\n[[sidebar.fields]]\nname = "a"\n', "4: sidebar.fields.name: "),
+    ],
+)
+def test_a_rule_over_several_keys_names_the_line_to_mend(tmp_path: Path, text: str, says: str) -> None:
+    path = tmp_path / "bridge.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(SettingsError) as caught:
+        load_settings(path)
+    assert caught.value.reason.startswith(f"{path}:{says}")
+
+
+def test_what_is_found_out_later_gets_its_place_too(tmp_path: Path) -> None:
+    path = tmp_path / "sip.toml"
+    path.write_text('[http]\nport = 80\n[[users]]\nid = "a"\npermissions = ["x"]\n', encoding="utf-8")
+    assert placed("users.0.permissions: none", path) == f"{path}:5: users.permissions: none"
+    assert (
+        placed("http.address and http.port: no\nand more", path)
+        == f"{path}:1: http.address and http.port: no\nand more"
+    )
+    assert placed("http.port: no", path, ["http.port=81"]) == "--set http.port=81: http.port: no"
+    for text in ("rtp.port_min: not set here", "sip.toml:5: placed already", "no key"):
+        assert placed(text, path) == text
+    absent = tmp_path / "absent.toml"
+    assert placed("http.port: no", absent) == "http.port: no"
 
 
 def test_overrides_win_and_bare_words_need_no_quotes() -> None:
