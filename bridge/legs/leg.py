@@ -12,11 +12,15 @@ from bridge.plane import messages
 
 @dataclass(frozen=True)
 class LegShell:
-    """What a leg needs beside its sockets. Chance and time come from here."""
+    """What a leg needs beside its sockets. Chance and time come from here.
+
+    `audio_changed` is told when `audio_up` has become another object by itself: the mixer has to know.
+    """
 
     emit: Callable[[messages.Event], None]
     random_bits: Callable[[int], int]
     ntp_seconds: Callable[[], float]
+    audio_changed: Callable[[LegId], None]
 
 
 class Leg(Protocol):

@@ -15,7 +15,7 @@ from bridge.media.audio_track import AudioDownTrack, AudioUpTrack
 from bridge.media.mixer import AudioStatistics
 from bridge.media.routes import VideoRoutes
 from bridge.plane import messages
-from bridge.plane.messages import RtpAudio, RtpLegSpec
+from bridge.plane.messages import Codec, RtpAudio, RtpLegSpec
 from bridge.transport.rtp_port import RtpPort, RtpPortCallbacks
 from bridge.wire.rtcp import (
     ReceiverReport,
@@ -24,9 +24,11 @@ from bridge.wire.rtcp import (
     parse_rtcp,
     serialize_rtcp,
 )
+from bridge.wire.rtp import payload_type_of
 
 DIGITS_IDS = 64  # of keys that were asked for: a repeated request is younger than these
 MID = "audio"  # a phone's one voice
+CODEC_STAYS_S = 1.0  # before another is followed: a change costs a decoder and a moment of sound
 
 
 class RtpLeg:
@@ -54,6 +56,8 @@ class RtpLeg:
         self._up: AudioUpTrack | None = None
         self._down: AudioDownTrack | None = None
         self._video: RtpVideoSection | None = None
+        self._up_codecs: dict[int, Codec] = {}  # where there is more than one
+        self._codec_since = now - CODEC_STAYS_S
         self._spec = RtpLegSpec(spec.leg_id, spec.participant_id, spec.room_id)
         self._digits_ids: deque[str] = deque(maxlen=DIGITS_IDS)
         self._connected = False
@@ -135,15 +139,28 @@ class RtpLeg:
             self._video.update(self._spec.video, now)
 
     def _adopt_up(self, audio: RtpAudio) -> None:
-        wanted = audio.codec
+        agreed = (audio.codec, *audio.up_codecs)
+        self._up_codecs = {codec.payload_type: codec for codec in agreed} if audio.up_codecs else {}
         if not audio.receives:
             self._up = None
-        elif self._up is None or self._up.codec != wanted:
-            self._up = AudioUpTrack(
-                MID, wanted, dtmf_payload_type=audio.dtmf_payload_type, on_digit=self._on_digit
-            )
+        elif self._up is None or self._up.codec not in agreed:
+            self._up = self._up_track(audio.codec, audio.dtmf_payload_type)
         else:
             self._up.dtmf_payload_type = audio.dtmf_payload_type
+
+    def _up_track(self, codec: Codec, dtmf_payload_type: int | None) -> AudioUpTrack:
+        return AudioUpTrack(MID, codec, dtmf_payload_type=dtmf_payload_type, on_digit=self._on_digit)
+
+    def _follow_codec(self, up: AudioUpTrack, payload_type: int, now: float) -> AudioUpTrack:
+        """A phone that accepted several codecs may go over to another without a word (RFC 3264 section 6.1)."""
+        codec = self._up_codecs.get(payload_type)
+        if codec is None or codec == up.codec or now - self._codec_since < CODEC_STAYS_S:
+            return up
+        self._log.info("= another codec", codec=codec.name)
+        self._codec_since = now
+        self._up = self._up_track(codec, up.dtmf_payload_type)
+        self._shell.audio_changed(self.leg_id)
+        return self._up
 
     def _adopt_down(self, audio: RtpAudio, before: RtpAudio | None) -> None:
         down = self._down
@@ -221,9 +238,12 @@ class RtpLeg:
 
     def _on_rtp(self, packet: bytes, now: float) -> None:
         self._heard_at = now
-        if self._up is None:
+        up = self._up
+        if up is None:
             return
-        self._up.receive(packet, now)
+        if self._up_codecs:
+            up = self._follow_codec(up, payload_type_of(packet), now)
+        up.receive(packet, now)
         if not self._connected:
             self._connected = True
             self._log.info("= rtp latched", port=self.port)

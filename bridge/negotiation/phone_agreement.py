@@ -94,7 +94,7 @@ def rewrite_video(
 
 class Understood(msgspec.Struct, frozen=True):
     """A description of the phone, with what was found in it. `offered` are the video codecs of our offer
-    that it answers."""
+    that it answers, `up_codecs` the audio that it may send beside the one chosen."""
 
     remote: SessionDescription
     audio: PhoneAudio
@@ -103,6 +103,7 @@ class Understood(msgspec.Struct, frozen=True):
     video_transport: PhoneTransport | None = None
     no_video: str = NOT_OFFERED
     offered: tuple[Codec, ...] = ()
+    up_codecs: tuple[Codec, ...] = ()
 
 
 def agree(
@@ -149,6 +150,7 @@ def _agree_audio(
         rtcp_mux=transport.rtcp_mux,
         exchange=last.exchange + 1 if last else 1,
         inband_dtmf=preferences.inband_dtmf,
+        up_codecs=found.up_codecs,
     )
 
 

@@ -49,12 +49,13 @@ class PhonePreferences(msgspec.Struct, frozen=True):
 
 
 class PhoneAudio(msgspec.Struct, frozen=True):
-    """The audio section of a peer's description, understood."""
+    """The audio section of a peer's description, understood. `others` are what both can beside `codec`."""
 
     section: PhoneSection
     codec: Codec
     dtmf_payload_type: int | None
     dtmf_clock_rate_hz: int
+    others: tuple[Codec, ...] = ()
 
 
 def understand_audio(
@@ -66,26 +67,39 @@ def understand_audio(
     in_order: bool,
 ) -> PhoneAudio | None:
     """The section as audio the bridge can do, None if it cannot. `in_order`: the peer's order decides."""
-    codec = _choose_codec(media, preferences, preferred, in_order=in_order)
+    known = _known_codecs(media, preferences)
+    names = tuple(known) if in_order else preferences.codecs
+    if preferred is not None:
+        names = (preferred.name, *names)
+    codec = next((known[name] for name in names if name in known), None)
     if codec is None:
         return None
     event, event_clock = _choose_event(media, codec) if preferences.dtmf else (None, 0)
-    return PhoneAudio(section, codec, event, event_clock)
+    others = tuple(other for other in known.values() if other is not codec)
+    return PhoneAudio(section, codec, event, event_clock, others)
 
 
-def _choose_codec(
-    section: MediaSection, preferences: PhonePreferences, preferred: Codec | None, *, in_order: bool
-) -> Codec | None:
+def _known_codecs(section: MediaSection, preferences: PhonePreferences) -> dict[str, Codec]:
+    """By name, in the order of the section."""
     parameters = section.format_parameters
     known: dict[str, Codec] = {}
     for entry in offered_maps(section):
         name = recognize(entry)
         if name in preferences.codecs:
             known.setdefault(name, make_codec(entry, parameters.get(entry.payload_type, "")))
-    if preferred is not None and preferred.name in known:
-        return known[preferred.name]
-    names = tuple(known) if in_order else preferences.codecs
-    return next((known[name] for name in names if name in known), None)
+    return known
+
+
+def also_sent(audio: PhoneAudio, offered: tuple[Codec, ...]) -> tuple[Codec, ...]:
+    """What a phone may send beside `audio.codec` after its answer to our offer: all it accepted, by our numbers
+    (RFC 3264 section 6.1) and by its own."""
+    accepted = (audio.codec, *audio.others)
+    names = {codec.name for codec in accepted}
+    by_number = {codec.payload_type: codec for codec in offered if codec.name in names}
+    for codec in accepted:
+        by_number.setdefault(codec.payload_type, codec)
+    taken = (audio.codec.payload_type, audio.dtmf_payload_type)
+    return tuple(codec for number, codec in by_number.items() if number not in taken)
 
 
 def _choose_event(section: MediaSection, codec: Codec) -> tuple[int | None, int]:

@@ -11,7 +11,7 @@ from bridge.negotiation.phone_agreement import (
     rewrite_video,
     video_direction,
 )
-from bridge.negotiation.phone_audio import PhonePreferences, understand_audio, write_audio
+from bridge.negotiation.phone_audio import PhonePreferences, also_sent, understand_audio, write_audio
 from bridge.negotiation.phone_section import PhonePlace, read_section, refuse
 from bridge.negotiation.phone_transport import (
     KeyMaker,
@@ -105,7 +105,10 @@ def read_answer(remote: SessionDescription, offered: PhoneOffer, preferences: Ph
     video, video_transport = _read_video(remote, offered, preferences)
     declined = offered.video_index is not None and video is None
     reason = VIDEO_DECLINED if declined else offered.no_video
-    return Understood(remote, audio, transport, video, video_transport, reason, offered.video_codecs)
+    up_codecs = also_sent(audio, offered.codecs)
+    return Understood(
+        remote, audio, transport, video, video_transport, reason, offered.video_codecs, up_codecs
+    )
 
 
 def _read_video(

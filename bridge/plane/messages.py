@@ -68,7 +68,8 @@ class RtpAudio(msgspec.Struct, frozen=True, gc=False):
     """The audio section of an RTP leg. Directions are the bridge's: `sends` = bridge to phone.
 
     `exchange` counts the descriptions of the phone: with another number the phone may have moved, so its
-    media may come from another address than before.
+    media may come from another address than before. `codec` is what it is sent; it may also send those of
+    `up_codecs`, from one packet to the next.
     """
 
     remote_address: str
@@ -82,6 +83,7 @@ class RtpAudio(msgspec.Struct, frozen=True, gc=False):
     rtcp_mux: bool = False
     exchange: int = 0
     inband_dtmf: bool = False  # keys come as tones: listen for them
+    up_codecs: tuple[Codec, ...] = ()
 
 
 VIDEO_MID = "video"  # of a phone's one picture: an RTP leg's SDP names no mids

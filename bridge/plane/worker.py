@@ -54,7 +54,7 @@ class Worker:
         self._counted: Counter[str] = Counter()  # by the legs that are gone
         self._mixer = Mixer(SoundLibrary(lambda source: Path(source).read_bytes()), self._leg_failed)
         self._routes = VideoRoutes(emit)
-        self._shell = LegShell(emit, secrets.randbits, lambda: ntp_time(clock.wall()))
+        self._shell = LegShell(emit, secrets.randbits, lambda: ntp_time(clock.wall()), self._audio_changed)
         self._metronome = Metronome(clock.now())
         self._beat = Beat(self._metronome, self._tick, self._mixer.skip)
         self._ticks = 0
@@ -190,6 +190,11 @@ class Worker:
         self._mixer.add_leg(audio, up, down)
         self._mixer.play_to_leg(leg.leg_id, leg.spec.playback)
 
+    def _audio_changed(self, leg_id: LegId) -> None:
+        leg = self._legs.get(leg_id)
+        if leg is not None:
+            self._declare_audio(leg)
+
     def _remove_leg(self, leg_id: LegId, now: float) -> None:
         leg = self._legs.pop(leg_id, None)
         self._failed.discard(leg_id)
@@ -244,7 +249,10 @@ class Worker:
         for leg in self._legs.values():
             if leg.audio_down is not None:
                 self._mixer.receive_loss(leg.leg_id, leg.audio_down.fraction_lost)
-            self._emit(leg.statistics(self._mixer.leg_statistics(leg.leg_id)))
+            try:
+                self._emit(leg.statistics(self._mixer.leg_statistics(leg.leg_id)))
+            except Exception as error:  # our own fault: without this it would stop the metronome of all
+                self._leg_failed(leg.leg_id, error)
         self._emit(messages.WorkerStatistics(self._values()))
 
     def _values(self) -> dict[str, float]:

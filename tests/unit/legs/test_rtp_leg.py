@@ -12,7 +12,7 @@ import pytest
 from bridge.clock import ManualClock
 from bridge.ids import LegId, ParticipantId, RoomId
 from bridge.legs.leg import LegShell
-from bridge.legs.rtp_leg import RtpLeg
+from bridge.legs.rtp_leg import CODEC_STAYS_S, RtpLeg
 from bridge.legs.rtp_sockets import RtpSockets
 from bridge.media.routes import VideoRoutes
 from bridge.plane import messages
@@ -36,6 +36,7 @@ class Stage:
     rtp: socket.socket
     rtcp: socket.socket
     events: list[messages.Event]
+    changes: list[LegId]
 
     async def says(self, *, payload_type: int = 0, payload: bytes = b"\x10" * 160, number: int = 1) -> None:
         packet = RtpPacket(payload_type, number, 160 * number, 7, payload)
@@ -83,11 +84,16 @@ async def stage() -> AsyncIterator[Stage]:
     pool = RtpPortPool(*PORTS, "127.0.0.1", 0.0)
     sockets = RtpSockets(asyncio.get_running_loop(), clock, pool, packet_io(), TIMEOUT_S)
     drawn = itertools.count()
-    shell = LegShell(events.append, lambda bits: (1 << (bits - 2)) + next(drawn), lambda: 4e9)
+    changes: list[LegId] = []
+
+    def random_bits(bits: int) -> int:
+        return (1 << (bits - 2)) + next(drawn)
+
+    shell = LegShell(events.append, random_bits, lambda: 4e9, changes.append)
     audio = RtpAudio("127.0.0.1", rtp.getsockname()[1], rtcp.getsockname()[1], Codec("PCMU", 0, 8000), 101)
     spec = RtpLegSpec(LegId("leg_1"), ParticipantId("prt_1"), RoomId("room_1"), audio)
     leg = RtpLeg(spec, sockets, VideoRoutes(events.append), shell, clock.now())
-    yield Stage(leg, clock, rtp, rtcp, events)
+    yield Stage(leg, clock, rtp, rtcp, events, changes)
     leg.close(clock.now())
     assert pool.lent == 0
     rtp.close()
@@ -125,3 +131,33 @@ async def test_keys_are_understood_by_the_number_of_the_newest_description(stage
     await stage.presses(3, 101, number=3)
     assert stage.digits == ["1", "2"]
     assert stage.leg.audio_up is up  # its sound goes on undisturbed
+
+
+def said(stage: Stage) -> str:
+    up = stage.leg.audio_up
+    assert up is not None
+    return up.codec.name
+
+
+async def test_a_phone_that_accepted_two_codecs_may_change_between_them(stage: Stage) -> None:
+    """As a PBX does that spares itself transcoding: the callers behind it differ."""
+    stage.describe(up_codecs=(Codec("PCMA", 8, 8000),))
+    await stage.says(payload_type=0, number=1)
+    assert (said(stage), stage.changes) == ("PCMU", [])
+    await stage.says(payload_type=8, number=2)
+    assert (said(stage), stage.changes) == ("PCMA", [stage.leg.leg_id])
+    stage.describe(sends=False)
+    assert said(stage) == "PCMA"
+    stage.clock.advance(CODEC_STAYS_S)
+    await stage.says(payload_type=0, number=3)
+    assert (said(stage), len(stage.changes)) == ("PCMU", 2)
+
+
+async def test_a_phone_that_cannot_make_up_its_mind_is_not_followed_at_each_packet(stage: Stage) -> None:
+    stage.describe(up_codecs=(Codec("PCMA", 8, 8000),))
+    for number in range(20):
+        await stage.says(payload_type=8 * (number % 2), number=number)
+        stage.clock.advance(0.02)
+    assert len(stage.changes) == 1
+    await stage.says(payload_type=9, number=21)
+    assert said(stage) == "PCMA"

@@ -119,7 +119,11 @@ async def stage() -> AsyncIterator[Stage]:
     sockets = RtpSockets(asyncio.get_running_loop(), clock, pool, packet_io(), 30.0)
     routes = VideoRoutes(events.append)
     drawn = itertools.count()
-    shell = LegShell(events.append, lambda bits: (1 << (bits - 2)) + next(drawn), lambda: 4e9)
+
+    def random_bits(bits: int) -> int:
+        return (1 << (bits - 2)) + next(drawn)
+
+    shell = LegShell(events.append, random_bits, lambda: 4e9, lambda leg_id: None)
     section = RtpVideoSection(LEG, "cname", sockets, routes, shell, clock.now())
     made = Stage(section, routes, clock, bound(), bound(), events)
     yield made

@@ -36,7 +36,7 @@ async def leg() -> AsyncIterator[WebRtcLeg]:
     loop, clock = asyncio.get_running_loop(), ManualClock(1000.0)
     mux = UdpMux(loop, open_udp_socket("127.0.0.1", 0), clock, packet_io(), lambda endpoint, error: None)
     network = WebRtcNetwork(loop, clock, mux, DtlsIdentity.generate(), 30.0)
-    shell = LegShell(lambda event: None, lambda bits: 1 << (bits - 2), lambda: 0.0)
+    shell = LegShell(lambda event: None, lambda bits: 1 << (bits - 2), lambda: 0.0, lambda leg_id: None)
     made = WebRtcLeg(SPEC, network, VideoRoutes(lambda event: None), shell, clock.now())
     yield made
     made.close(clock.now())

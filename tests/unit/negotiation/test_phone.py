@@ -397,6 +397,28 @@ def test_the_answerers_first_codec_is_used(answer: str, codec: str, event: int |
     assert (audio.codec.name, audio.dtmf_payload_type) == (codec, event)
 
 
+@pytest.mark.parametrize(
+    ("answer", "chosen", "others"),
+    [
+        ("m=audio 4000 RTP/AVP 0 101\r\n", ("PCMU", 0), []),
+        ("m=audio 4000 RTP/AVP 0 8 9 18\r\n", ("PCMU", 0), [("G722", 9), ("PCMA", 8)]),
+        ("m=audio 4000 RTP/AVP 97\r\na=rtpmap:97 opus/48000/2\r\n", ("OPUS", 97), [("OPUS", 96)]),
+    ],
+)
+def test_what_a_phone_accepted_it_may_send(
+    answer: str, chosen: tuple[str, int], others: list[tuple[str, int]]
+) -> None:
+    """By our numbers, too (RFC 3264 section 6.1), until another description leaves it one."""
+    session = dialled(answer)
+    audio = session.audio
+    assert audio is not None
+    assert (audio.codec.name, audio.codec.payload_type) == chosen
+    assert [(codec.name, codec.payload_type) for codec in audio.up_codecs] == others
+    session.receive_offer(offer())
+    assert session.audio is not None
+    assert session.audio.up_codecs == ()
+
+
 def test_two_of_our_sessions_understand_each_other() -> None:
     caller, callee = placed(), PhoneSession(8)
     callee.receive_offer(caller.offer())

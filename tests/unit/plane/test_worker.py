@@ -1,6 +1,7 @@
 """What a worker does with each command: one answer each, and a mistake costs one command or one leg."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from typing import TypeVar
 
@@ -12,6 +13,7 @@ from bridge.ids import LegId, ParticipantId, RoomId
 from bridge.peers.ports import free_media_ports
 from bridge.plane import messages
 from bridge.plane.worker import Worker
+from bridge.wire.rtp import RtpPacket, serialize_rtp
 
 E = TypeVar("E", bound=messages.Event)
 
@@ -105,6 +107,32 @@ async def test_a_phone_that_rang_gives_its_port_back_though_its_room_went_first(
     stage.ask(messages.RemoveRoom(4, ROOM))
     assert stage.ask(messages.RemoveLeg(5, PHONE)) == messages.LegRemoved(5, PHONE)
     assert isinstance(stage.ask(phone(NOBODY)), messages.RtpLegDeclared)
+
+
+def loud_tracks(said: list[messages.Event]) -> list[str]:
+    """The codecs of what came up loudly."""
+    tracks = [track for event in said if isinstance(event, messages.LegStatistics) for track in event.tracks]
+    return [
+        t.codec for t in tracks if t.direction == "up" and t.level_dbov is not None and t.level_dbov > -30
+    ]
+
+
+async def test_a_phone_that_changes_its_codec_in_mid_call_is_heard_all_the_same(stage: Stage) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        here = sock.getsockname()[1]
+        pcmu, pcma = messages.Codec("PCMU", 0, 8000), messages.Codec("PCMA", 8, 8000)
+        stage.ask(phone(audio=messages.RtpAudio("127.0.0.1", here, here, pcmu, up_codecs=(pcma,))))
+        silence, loud = b"\xff" * 160, b"\x2a\xaa" * 80  # full scale in A-law, up and down
+        number = 0
+        async with asyncio.timeout(5.0):
+            while not loud_tracks(stage.said):
+                payload_type, payload = (8, loud) if number else (0, silence)
+                packet = RtpPacket(payload_type, number, 160 * number, 7, payload)
+                sock.sendto(serialize_rtp(packet), ("127.0.0.1", stage.rtp_port))
+                number += 1
+                await asyncio.sleep(0.02)
+    assert set(loud_tracks(stage.said)) == {"PCMA"}
 
 
 async def test_digits_go_to_phones_only(stage: Stage) -> None:
