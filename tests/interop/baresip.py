@@ -198,6 +198,16 @@ class Baresip:
         )
         return [direction for _, direction in once]
 
+    def video_offered(self) -> list[bool]:
+        """Whether each re-INVITE to this phone had video, in order."""
+        way = f"-> 127.0.0.1:{self.sip_port}"
+        offers = [text for text in self._messages(way) if text.startswith("INVITE ")]
+        once = {
+            re.findall(r"^CSeq: (\d+)", text, re.M)[0]: re.search(r"^m=video [1-9]", text, re.M)
+            for text in offers
+        }
+        return [found is not None for found in once.values()]
+
     def directions_answered(self) -> list[str]:
         """What this phone answered to re-INVITEs."""
         answers = self._messages(f":{self.sip_port} ->")
@@ -207,7 +217,7 @@ class Baresip:
 
     def _messages(self, way: str) -> list[str]:
         """From the SIP trace: those whose line of addresses has `way`."""
-        parts = re.findall(r"^UDP (.*?)\n(.*?)^\x1b\[;m", self.log().replace("\r", ""), re.M | re.S)
+        parts = re.findall(r"^(?:UDP|TCP) (.*?)\n(.*?)^\x1b\[;m", self.log().replace("\r", ""), re.M | re.S)
         return [text for addresses, text in parts if way in addresses]
 
     def log(self) -> str:

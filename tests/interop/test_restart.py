@@ -11,6 +11,8 @@ from tests.interop.baresip import Baresip, baresip
 from tests.interop.desktop import CUSTOMER_HZ, desktop, hears
 from tests.interop.programs import eventually
 from tests.interop.test_conference import AGENT_PICTURE, accept, browser_desktop, go_ready
+from tests.interop.test_phone import the_customer
+from tests.interop.test_phone_renegotiation import EXPERT_PICTURE
 
 
 async def assert_phone_hears_something(phone: Baresip) -> None:
@@ -51,6 +53,33 @@ async def test_baresip_and_an_agent_talk_on_after_kill_9(tmp_path: Path, transpo
             await phone.hang_up()
         await eventually("it ended", lambda: '"by": "remote"' in daemon.log.read_text())
         assert "Traceback" not in daemon.log.read_text()
+
+
+@pytest.mark.peer("baresip", "has no video, and is not asked again after kill -9 of the bridge")
+async def test_a_phone_that_took_no_video_is_not_asked_for_it_once_more_after_kill_9(tmp_path: Path) -> None:
+    async with (
+        daemon_process(tmp_path) as daemon,
+        baresip(tmp_path / "phone", CUSTOMER_HZ, "PCMU") as phone,
+    ):
+        async with desktop(daemon) as agent, desktop(daemon, "expert", "sme", EXPERT_PICTURE) as expert:
+            await phone.dial(daemon.sip_uri())
+            interaction_id = await agent.accept_offer()
+            about = {"interactionId": interaction_id}
+            await agent.client.command("addParticipant", **about, userId="expert", type="video")
+            await expert.accept_offer()
+            await eventually("the phone is asked", lambda: phone.video_offered() == [True])
+            await hears(agent, "customer", "expert")
+            await daemon.kill()
+        await daemon.start_again()
+        async with desktop(daemon) as agent, desktop(daemon, "expert", "sme", EXPERT_PICTURE) as expert:
+            await agent.join(interaction_id)
+            await expert.join(interaction_id)
+            await hears(agent, "customer", "expert")
+            await eventually("it is told the new port", lambda: len(phone.video_offered()) > 1)
+            customer = await the_customer(agent, interaction_id)
+            assert "took the video out" in customer["capabilities"]["noVideo"]
+            assert not any(phone.video_offered()[1:]), phone.video_offered()
+            await phone.hang_up()
 
 
 @pytest.mark.peer("baresip", "hangs up while the bridge is away")
