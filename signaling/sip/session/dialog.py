@@ -93,18 +93,19 @@ class Dialog(msgspec.Struct):
 
 def accept_dialog(request: Request, essentials: Essentials, flow: Flow, local_tag: str) -> Dialog:
     """The dialog we make by answering an INVITE (section 12.1.1). Raises ParseError for bad routes."""
+    contact = contact_uri(request)  # RFC 2543 asked for none: then only the way it came by leads back
     return Dialog(
         call_id=essentials.call_id,
         local_tag=local_tag,
         remote_tag=essentials.from_tag,
         local_address=f"{request.first('To')};tag={local_tag}",
         remote_address=request.first("From"),
-        remote_target=contact_uri(request) or essentials.from_address.uri,
+        remote_target=contact or essentials.from_address.uri,
         route_set=_route_set(request),
         flow=flow,
         local_cseq=0,
         remote_cseq=essentials.cseq_number,
-        behind_nat=len(request.every("Via")) == 1 and essentials.via.host != flow.host,
+        behind_nat=not contact or (len(request.every("Via")) == 1 and essentials.via.host != flow.host),
         allowed=_allowed(request),
     )
 

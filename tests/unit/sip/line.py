@@ -124,7 +124,7 @@ class RawPhone:
         kind: str = "application/sdp",
     ) -> list[Message]:
         """Sends a request and returns what came back at once."""
-        contact = f"Contact: {contact}\r\n" if method == "INVITE" else ""
+        contact = f"Contact: {contact}\r\n" if method == "INVITE" and contact else ""
         kind = f"Content-Type: {kind}\r\n" if body else ""
         tag = f";tag={to_tag}" if to_tag else ""
         text = (

@@ -8,8 +8,8 @@ from signaling.sip.agent.settings import AgentSettings
 from signaling.sip.agent.user_agent_server import MAX_UNANSWERED
 from signaling.sip.session.event import CallAcknowledged, CallArrived, CallEnded, CallKey, CallReoffered
 from signaling.sip.wire.flow import Flow
-from signaling.sip.wire.message import Response, SipParseError, parse_message
-from tests.unit.sip.line import ANSWER, BOB, OFFER, RawPhone, make_agent, names, tag_of
+from signaling.sip.wire.message import Request, Response, SipParseError, parse_message
+from tests.unit.sip.line import ALICE, ANSWER, BOB, OFFER, RawPhone, make_agent, names, tag_of
 
 
 def phone(transport: str = "udp", max_calls: int = 10) -> RawPhone:
@@ -126,6 +126,45 @@ def test_a_reinvite_moves_the_phone() -> None:
     ((_, flow),) = raw.agent.messages_to_send()
     # The helper's own Contact stands first: the second value must not win.
     assert flow.host == "192.0.2.1"
+
+
+@pytest.mark.parametrize(
+    ("contact", "branch", "uri", "host"),
+    [
+        ("<sip:alice@192.0.2.9:5062>", "", "sip:alice@192.0.2.9:5062", "192.0.2.9"),
+        ("sip:192.0.2.9", "", "sip:192.0.2.9", "192.0.2.9"),  # neither user nor brackets
+        (
+            "<sip:alice@192.0.2.9;gr=urn:uuid:f81d4fae>;ob",
+            "",
+            "sip:alice@192.0.2.9;gr=urn:uuid:f81d4fae",
+            "192.0.2.9",
+        ),
+        ("", "rfc2543", "sip:alice@example.org", ALICE),  # by the way it came, whoever that name is
+    ],
+)
+def test_whatever_a_contact_says_the_phone_is_found_again(
+    contact: str, branch: str, uri: str, host: str
+) -> None:
+    raw = phone()
+    raw.send("INVITE", 1, body=OFFER, contact=contact, branch=branch)
+    call = arrived(raw.agent)
+    raw.agent.accept(call, ANSWER, 0.0)
+    (ok,) = raw.heard()
+    raw.send("ACK", 1, to_tag=tag_of(ok))
+    raw.agent.hang_up(call, "", 0.0)
+    ((data, flow),) = raw.agent.messages_to_send()
+    bye = parse_message(data)
+    assert isinstance(bye, Request)
+    assert (bye.method, bye.uri, flow.host) == ("BYE", uri, host)
+
+
+@pytest.mark.parametrize("contact", ["", "*", "<sip:>", "<mailto:alice@example.org>", "nobody"])
+def test_a_call_that_could_not_be_hung_up_is_not_taken(contact: str) -> None:
+    raw = phone()
+    (refusal,) = raw.send("INVITE", 1, body=OFFER, contact=contact)
+    assert names([refusal]) == ["400 INVITE"]
+    assert refusal.first("Warning")
+    assert raw.agent.events() == []
 
 
 def test_the_same_call_by_two_ways_is_one_call() -> None:
