@@ -39,7 +39,7 @@ crash: install  ## kill -9 ten times, under load: what callers and clients were 
 sip-edges: install peers  ## ten thousand calls each refused, canceled, never acknowledged, never hung up, cut off: nothing stays
 	@$(BIN)/python -m tests.load.sip_edges
 
-sip-load: install peers  ## sipp at 100 to 1000 calls a second, a row each
+sip-load: install peers  ## sipp at 100 to 1000 calls a second, at SIP alone and at a whole daemon, a row each
 	@$(BIN)/python -m tests.load.sip_load
 
 install: .venv/.installed
