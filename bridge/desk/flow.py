@@ -61,7 +61,7 @@ class FlowTrigger(StrEnum):
     DIGITS = "digits"
 
 
-# A run's whole flow is in the journal for each call: what a step does not say is left out there.
+# A run's whole flow is in snapshots, for each run: what a step does not say is left out there.
 class FlowStep(msgspec.Struct, frozen=True, omit_defaults=True):
     """One step. Which of the fields a kind takes is in `STEP_RULES`; the others keep their default.
 

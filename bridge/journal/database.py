@@ -17,7 +17,7 @@ from bridge.journal.lock import JournalLock
 from bridge.journal.schema import METADATA
 from bridge.journal.writer import ConnectionWriter, ThreadWriter, Writer
 
-HEAD = "0003"  # the newest file in migrations/versions; a test keeps the two equal
+HEAD = "0004"  # the newest file in migrations/versions; a test keeps the two equal
 _FIRST = "0001"  # what a journal has that was made before migrations were counted
 
 

@@ -34,6 +34,8 @@ TABLES = {
     "events": "What happened, in order. Events are numbered on over all starts; a row holds those of one step in a row"
     " that are about the same interaction, the first of them `number`, `event_count` in all. `interaction_id` is null"
     " for what is about users or queues.",
+    "flow_definitions": "Each version of a flow that ever began, as JSON, by the SHA-256 of its body: in the place of"
+    " `flow`, `FlowStarted` has the digest. They stay: there are as many as changes to the flows' files.",
     "snapshots": "The desk's whole state after event `number`, as JSON. One every 20,000 events; the newest two stay.",
     "leg_memories": "What `owner` must know of a leg to take it up again: `sip` the dialog, and the 200 until its ACK;"
     " `switchboard` what was agreed in SDP. Written before the 200 leaves, when the ACK came and at each re-INVITE;"

@@ -14,9 +14,10 @@ from bridge.clock import Clock
 from bridge.desk.events import DeskEvent
 from bridge.ids import InteractionId
 from bridge.journal.database import Database, JournalError
+from bridge.journal.definitions import Definitions
 from bridge.journal.record import JournalEntry, interaction_of, parse_events, serialize_events
 from bridge.journal.rows import RowStatement, inserting
-from bridge.journal.schema import BOOTS, EVENTS, Write
+from bridge.journal.schema import BOOTS, EVENTS, FLOW_DEFINITIONS, Write
 from bridge.journal.writer import Statement, Writer
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 _INSERT = inserting(EVENTS)
+_DEFINE = inserting(FLOW_DEFINITIONS)
 _E = EVENTS.c
 
 ALONG_S = 0.02  # a row waits no longer for somebody else's commit: at load there is one every few ms
@@ -61,6 +63,7 @@ class Journal:
         self._clock = clock
         self._boot_id = boot_id
         self._next_number = 1
+        self._definitions = Definitions()
         self._pending: list[Batch] = []
         self._along: list[Write] = []
         self._along_timer: asyncio.TimerHandle | None = None
@@ -96,6 +99,8 @@ class Journal:
         await self._database.open()
         last = await self.read_rows(select(_E.number + _E.event_count).order_by(_E.number.desc()).limit(1))
         self._next_number = last[0][0] if last else 1
+        stored = await self.read_rows(select(FLOW_DEFINITIONS))
+        self._definitions = Definitions({row.digest: row.body for row in stored})
         async with self._database.translated("the journal cannot be opened"):
             await self._commit_rows(
                 [], [Write(insert(BOOTS), {"boot_id": self._boot_id, "wall": self._clock.wall()})]
@@ -122,7 +127,9 @@ class Journal:
         self._next_number += len(events)
         rows = tuple(self._rows(first, wall, events))
         durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        beside = (*self._take_along(), *writes(numbers))  # what came before this step is older
+        # If this raises, nothing was taken that would be lost. What goes along came before this step: it is older.
+        beside = writes(numbers)
+        beside = (*self._take_along(), *self._new_definitions(wall), *beside)
         self._pending.append(
             Batch(numbers, tuple(events), rows, beside, lambda: on_durable(numbers), durable)
         )
@@ -185,7 +192,7 @@ class Journal:
         if interaction_id is not None:
             query = query.where(_E.interaction_id == interaction_id)
         rows = await self.read_rows(query)
-        entries = (entry for row in rows for entry in _entries(row) if entry.number > after)
+        entries = (entry for row in rows for entry in self._entries(row) if entry.number > after)
         return tuple(islice(entries, limit))
 
     async def read_rows(self, query: Select[Any]) -> Sequence[Row[Any]]:
@@ -275,14 +282,17 @@ class Journal:
                 "boot_id": self._boot_id,
                 "interaction_id": interaction_id,
                 "wall": wall,
-                "body": serialize_events(run),
+                "body": serialize_events(run, self._definitions),
             }
             number += len(run)
 
+    def _new_definitions(self, wall: float) -> Iterator[Write]:
+        for digest, body in self._definitions.take_new():
+            yield Write(_DEFINE, {"digest": digest, "wall": wall, "body": body})
 
-def _entries(row: Row[Any]) -> Iterator[JournalEntry]:
-    for number, event in enumerate(parse_events(row.body), row.number):
-        yield JournalEntry(number, row.boot_id, row.wall, event)
+    def _entries(self, row: Row[Any]) -> Iterator[JournalEntry]:
+        for number, event in enumerate(parse_events(row.body, self._definitions), row.number):
+            yield JournalEntry(number, row.boot_id, row.wall, event)
 
 
 def _statements(writes: Sequence[Write]) -> Iterator[Statement]:

@@ -3,13 +3,18 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import get_args
+from typing import TYPE_CHECKING, cast, get_args
 
 import msgspec
 
 from bridge.desk import events
+from bridge.desk.value import replace
 from bridge.errors import ParseError
 from bridge.ids import InteractionId
+from bridge.journal.definitions import Definitions
+
+if TYPE_CHECKING:
+    from bridge.desk.flow import Flow
 
 _TYPES: dict[str, type[events.DeskEvent]] = {
     event_type.__name__: event_type
@@ -40,18 +45,25 @@ def interaction_of(event: events.DeskEvent) -> InteractionId | None:
     return interaction_id
 
 
-def serialize_events(happened: Sequence[events.DeskEvent]) -> bytes:
-    return _encode([(type(event).__name__, event) for event in happened])
+def serialize_events(happened: Sequence[events.DeskEvent], definitions: Definitions) -> bytes:
+    """Flows go to `definitions`, and their digest into the row."""
+    return _encode([_named(event, definitions) for event in happened])
 
 
-def parse_events(body: bytes) -> Iterator[events.DeskEvent]:
+def _named(event: events.DeskEvent, definitions: Definitions) -> tuple[str, events.DeskEvent]:
+    if type(event) is events.FlowStarted:
+        event = replace(event, flow=cast("Flow", definitions.digest(event.flow)))  # for the row alone
+    return type(event).__name__, event
+
+
+def parse_events(body: bytes, definitions: Definitions) -> Iterator[events.DeskEvent]:
     """Raises ParseError for a row this version of the bridge cannot read."""
     try:
         named = _decode(body)
     except msgspec.MsgspecError as error:
         raise ParseError(f"a row of the journal cannot be read: {error}") from error
     for name, fields in named:
-        yield _parse_event(name, fields)
+        yield _parse_event(name, _whole(fields, definitions) if name == _FLOW_STARTED else fields)
 
 
 def last_instant(body: bytes) -> float:
@@ -63,8 +75,19 @@ class _Stamp(msgspec.Struct):
     at: float
 
 
+_FLOW_STARTED = events.FlowStarted.__name__
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(list[tuple[str, msgspec.Raw]]).decode
+
+
+def _whole(fields: msgspec.Raw, definitions: Definitions) -> msgspec.Raw:
+    """With the flow itself, which older rows have anyway."""
+    parts = msgspec.json.decode(fields, type=dict[str, msgspec.Raw])
+    flow = parts.get("flow", fields)
+    if not bytes(flow).startswith(b'"'):
+        return fields
+    digest = msgspec.json.decode(flow, type=str)
+    return msgspec.Raw(msgspec.json.encode({**parts, "flow": msgspec.Raw(definitions.body(digest))}))
 
 
 def _parse_event(name: str, fields: msgspec.Raw) -> events.DeskEvent:

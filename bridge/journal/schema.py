@@ -37,6 +37,15 @@ EVENTS = Table(
     Column("body", LargeBinary, nullable=False),
 )
 
+# What `FlowStarted` refers to: the flow is the same for every call until somebody changes its file.
+FLOW_DEFINITIONS = Table(
+    "flow_definitions",
+    METADATA,
+    Column("digest", String(64), primary_key=True),  # SHA-256 of the body
+    Column("wall", Float, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+
 # The desk's whole state after the event `number`: a restart reads it and the events that follow.
 SNAPSHOTS = Table(
     "snapshots",

@@ -6,6 +6,7 @@ from bridge.desk.participant import ParticipantRole
 from bridge.desk.policy import DeskPolicy
 from bridge.desk.queue import Queue, default_queue
 from bridge.ids import FlowId, InteractionId, QueueId
+from bridge.journal.definitions import Definitions
 from bridge.journal.record import parse_events, serialize_events
 from tests.unit.desk.house import House
 
@@ -50,7 +51,8 @@ class FlowHouse(House):
     def check_replay(self) -> None:
         """The journal gives the state back, on disk and off it."""
         again = FlowHouse(policy=self.policy)
-        again.desk.replay(parse_events(serialize_events(self.journal)))
+        definitions = Definitions()
+        again.desk.replay(parse_events(serialize_events(self.journal, definitions), definitions))
         assert again.desk.interactions() == self.desk.interactions()
 
     def last_prompt(self) -> events.PromptStarted:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
+import msgspec
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, func, select
@@ -11,14 +12,15 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from bridge.clock import ManualClock
 from bridge.desk.desk import Desk
-from bridge.desk.events import DeskEvent, DesktopLost, InteractionEnded, LegAttached
+from bridge.desk.events import DeskEvent, DesktopLost, FlowStarted, InteractionEnded, LegAttached
+from bridge.desk.flow import Flow, FlowKind, FlowStep, FlowTrigger, StepKind
 from bridge.desk.policy import DeskPolicy
-from bridge.ids import IdSource, InteractionId, LegId, ParticipantId
+from bridge.ids import FlowId, FlowRunId, IdSource, InteractionId, LegId, ParticipantId
 from bridge.journal.journal import ALONG_S, Journal
 from bridge.journal.leg_memory import LegMemory
 from bridge.journal.outbox import Outbox
 from bridge.journal.retention import CHUNK, Retention
-from bridge.journal.schema import EVENTS, METADATA, SNAPSHOTS
+from bridge.journal.schema import EVENTS, FLOW_DEFINITIONS, METADATA, SNAPSHOTS
 from bridge.journal.snapshots import Snapshots
 from tests.unit.desk.house import EVE, House
 
@@ -125,6 +127,25 @@ async def check_rows_of_several_events(url: str) -> None:
         seen: list[tuple[int, ...]] = []
         await journal.append([attached(10)], seen.append)
         assert seen == [(10,)]
+
+
+async def check_flow_definitions(url: str) -> None:
+    """A run keeps the version of the flow that it began with; each version is stored once, over restarts too."""
+    step = FlowStep("wait", StepKind.WAIT, seconds=1.0)
+    old = Flow(FlowId("inbound"), "As it was", FlowKind.INBOUND, "wait", (step,))
+    new = msgspec.structs.replace(old, name="As it is")
+
+    def started(number: int, flow: Flow) -> FlowStarted:
+        return FlowStarted(float(number), ID, FlowRunId(f"flow_{number}"), flow, "system", FlowTrigger.CALL)
+
+    async with running(url) as journal:
+        for number in range(3):
+            await journal.append([started(number, old)], lambda _: None)
+    async with running(url, "boot_2") as journal:
+        await journal.append([started(3, msgspec.structs.replace(old)), started(4, new)], lambda _: None)
+        told = [entry.event for entry in await journal.read()]
+        assert told == [*(started(number, old) for number in range(4)), started(4, new)]
+        assert await journal.read_rows(select(func.count()).select_from(FLOW_DEFINITIONS)) == [(2,)]
 
 
 async def check_many_rows_of_one_commit(url: str) -> None:
@@ -346,6 +367,7 @@ CHECKS: tuple[Callable[[str], Awaitable[None]], ...] = (
     check_schema,
     check_events,
     check_rows_of_several_events,
+    check_flow_definitions,
     check_many_rows_of_one_commit,
     check_cancelled_commits,
     check_leg_memory,

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from bridge.clock import ManualClock
 from bridge.ids import InteractionId
 from bridge.journal import migrations
+from bridge.journal.definitions import Definitions
 from bridge.journal.record import parse_events
 from bridge.journal.schema import BOOTS, EVENTS
 from bridge.journal.snapshots import Snapshots
@@ -59,7 +60,9 @@ async def check_migration(url: str) -> None:
             (row["number"], row["boot_id"], row["wall"]) for row in old
         ]
         named = [b'[["%b",%b]]' % (row["name"].encode(), row["body"]) for row in old]
-        assert [e.event for e in entries] == [event for body in named for event in parse_events(body)]
+        assert [e.event for e in entries] == [
+            event for body in named for event in parse_events(body, Definitions())
+        ]
         assert [first.number, second.number] == [len(old) + 1, len(old) + 2]
         told = await journal.read(interaction_id=InteractionId("int_2"))
         assert [e.number for e in told] == [row["number"] for row in old if row["interaction_id"] == "int_2"]

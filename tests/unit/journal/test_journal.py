@@ -2,10 +2,12 @@
 
 import asyncio
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import get_args
 
+import msgspec
 import pytest
 
 from bridge.clock import ManualClock
@@ -18,14 +20,16 @@ from bridge.desk.events import (
     InteractionEvent,
     LegAttached,
 )
-from bridge.desk.flow import Flow, FlowKind, FlowStep, Outcome, StepKind
+from bridge.desk.flow import Flow, FlowKind, FlowStep, FlowTrigger, Outcome, StepKind
 from bridge.desk.participant import MediaType
 from bridge.desk.policy import DeskPolicy
 from bridge.errors import ParseError
-from bridge.ids import FlowId, IdSource, InteractionId, LegId, ParticipantId, QueueId
+from bridge.ids import FlowId, FlowRunId, IdSource, InteractionId, LegId, ParticipantId, QueueId
+from bridge.journal.definitions import Definitions
 from bridge.journal.journal import Journal, JournalError
 from bridge.journal.leg_memory import LegMemory
 from bridge.journal.record import event_types, interaction_of, parse_events, serialize_events
+from bridge.journal.schema import Write
 from tests.unit.desk.house import EVE, House
 from tests.unit.journal.contract import running
 
@@ -34,6 +38,15 @@ ID = InteractionId("int_1")
 
 def attached(number: int) -> LegAttached:
     return LegAttached(float(number), ID, ParticipantId("prt_1"), LegId(f"leg_{number}"))
+
+
+FLOW = Flow(
+    FlowId("f"), "F", FlowKind.INBOUND, "first step", (FlowStep("first step", StepKind.WAIT, seconds=1.0),)
+)
+
+
+def started(number: int, flow: Flow) -> FlowStarted:
+    return FlowStarted(float(number), ID, FlowRunId(f"flow_{number}"), flow, "system", FlowTrigger.CALL)
 
 
 def url_of(directory: Path) -> str:
@@ -117,7 +130,9 @@ async def test_a_failed_commit_fails_the_writer_and_every_waiting_step(tmp_path:
 
 
 def test_every_event_of_a_whole_story_survives_the_row() -> None:
-    assert list(parse_events(serialize_events(story()))) == story()
+    definitions = Definitions()
+    written = serialize_events(story(), definitions)
+    assert list(parse_events(written, definitions)) == story()
 
 
 def test_what_names_an_interaction_is_about_it() -> None:
@@ -138,7 +153,7 @@ def test_a_flow_that_was_written_with_every_field_is_read() -> None:
         '{"at":1.0,"interaction_id":"int_1","flow_run_id":"flow_1","flow":{"flow_id":"vip","name":"VIP",'
         f'"kind":"inbound","start":"ask","steps":[{step}],"digits":""}},"by":"system","trigger":"call"}}'
     )
-    (event,) = parse_events(f'[["FlowStarted",{body}]]'.encode())
+    (event,) = parse_events(f'[["FlowStarted",{body}]]'.encode(), Definitions())
     assert isinstance(event, FlowStarted)
     ask = FlowStep(
         "ask",
@@ -150,16 +165,47 @@ def test_a_flow_that_was_written_with_every_field_is_read() -> None:
         media=MediaType.VIDEO,
     )
     assert event.flow == Flow(FlowId("vip"), "VIP", FlowKind.INBOUND, "ask", (ask,))
-    written = serialize_events([event])
+    definitions = Definitions()
+    written = serialize_events([event], definitions)
     assert len(written) < len(body)
-    assert list(parse_events(written)) == [event]
+    assert list(parse_events(written, definitions)) == [event]
+
+
+def test_a_flow_is_stored_once_and_referred_to() -> None:
+    definitions = Definitions()
+    one, two = FLOW, msgspec.structs.replace(FLOW, name="another")
+    events = [started(n, flow) for n, flow in enumerate((one, one, two, one))]
+    written = serialize_events(events, definitions)
+    assert b"first step" not in written
+    new = dict(definitions.take_new())
+    assert [msgspec.json.decode(body, type=Flow) for body in new.values()] == [one, two]
+    assert list(definitions.take_new()) == []
+    assert list(parse_events(written, Definitions(new))) == events
+    equal = msgspec.json.decode(msgspec.json.encode(one), type=Flow)  # as it is read after a restart
+    assert serialize_events([started(1, equal)], definitions) == serialize_events([events[1]], definitions)
+    assert list(definitions.take_new()) == []
+    with pytest.raises(ParseError, match="no flow definition"):
+        list(parse_events(written, Definitions()))
+
+
+async def test_a_definition_is_not_lost_with_a_step_that_failed(tmp_path: Path) -> None:
+    def failing(_numbers: tuple[int, ...]) -> Sequence[Write]:
+        raise RuntimeError("a mistake of ours")
+
+    async with running(url_of(tmp_path)) as journal:
+        with pytest.raises(RuntimeError):
+            journal.append([started(1, FLOW)], lambda _: None, failing)
+        await journal.append([started(2, FLOW)], lambda _: None)
+    async with running(url_of(tmp_path), "boot_2") as journal:
+        assert [entry.event for entry in await journal.read()] == [started(2, FLOW)]
 
 
 def test_replaying_the_story_gives_the_state_back() -> None:
     house = House()
     fill(house)
     again = Desk(DeskPolicy(), IdSource(lambda size: "0" * size))
-    again.replay(parse_events(serialize_events(house.journal)))
+    definitions = Definitions()
+    again.replay(parse_events(serialize_events(house.journal, definitions), definitions))
     assert again.interactions() == house.desk.interactions()
     assert again.experts() == house.desk.experts()
     assert again.offers() == house.desk.offers()
@@ -167,11 +213,11 @@ def test_replaying_the_story_gives_the_state_back() -> None:
 
 def test_unknown_and_broken_rows_are_named() -> None:
     with pytest.raises(ParseError, match="Flown"):
-        list(parse_events(b'[["Flown",{}]]'))
+        list(parse_events(b'[["Flown",{}]]', Definitions()))
     with pytest.raises(ParseError, match="LegAttached"):
-        list(parse_events(b'[["LegAttached",{"at": "now"}]]'))
+        list(parse_events(b'[["LegAttached",{"at": "now"}]]', Definitions()))
     with pytest.raises(ParseError, match="a row"):
-        list(parse_events(b'{"at": 1.0}'))
+        list(parse_events(b'{"at": 1.0}', Definitions()))
 
 
 def story() -> list[DeskEvent]:
