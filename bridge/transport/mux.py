@@ -44,7 +44,8 @@ class _Route(NamedTuple):
 
 
 class StunLimiter:
-    """At most `STUN_PER_SECOND` of one source and `MAX_STUN_SOURCES` sources in each second."""
+    """At most `STUN_PER_SECOND` of one source in each second, and `MAX_STUN_SOURCES` sources beside the proven
+    ones: invented addresses must not cost a leg its consent."""
 
     __slots__ = ("_counts", "_window_ends_at")
 
@@ -52,12 +53,13 @@ class StunLimiter:
         self._counts: dict[Address, int] = {}
         self._window_ends_at = 0.0
 
-    def allows(self, source: Address, now: float) -> bool:
+    def allows(self, source: Address, now: float, *, proven: bool) -> bool:
         if now >= self._window_ends_at:
             self._counts.clear()
             self._window_ends_at = now + 1.0
         count = self._counts.get(source, 0)
-        if count >= STUN_PER_SECOND or (count == 0 and len(self._counts) >= MAX_STUN_SOURCES):
+        is_one_too_many = count == 0 and not proven and len(self._counts) >= MAX_STUN_SOURCES
+        if count >= STUN_PER_SECOND or is_one_too_many:
             return False
         self._counts[source] = count + 1
         return True
@@ -234,11 +236,12 @@ class UdpMux:
         if endpoint is None:
             self.unknown_ufrag += 1
             return
-        if not self._limiter.allows(source, now):
+        proven = self._by_source.get(source) is endpoint
+        if not self._limiter.allows(source, now, proven=proven):
             self.stun_limited += 1
             return
         self._deliver(endpoint, datagram, source, now)
-        if self._by_source.get(source) is not endpoint and endpoint.accepts(source):
+        if not proven and endpoint.accepts(source):
             self._learn(source, endpoint)
 
     def _deliver(self, endpoint: MuxEndpoint, datagram: bytes, source: Address, now: float) -> None:

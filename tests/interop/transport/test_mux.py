@@ -12,7 +12,15 @@ from bridge.transport.address import Address
 from bridge.transport.batch import BATCH, packet_io
 from bridge.transport.driver import Driver
 from bridge.transport.ice_lite import MAX_GENERATIONS, MAX_SOURCES
-from bridge.transport.mux import MAX_QUEUED, STUN_PER_SECOND, MuxEndpoint, UdpMux, open_udp_socket
+from bridge.transport.mux import (
+    MAX_QUEUED,
+    MAX_STUN_SOURCES,
+    STUN_PER_SECOND,
+    MuxEndpoint,
+    StunLimiter,
+    UdpMux,
+    open_udp_socket,
+)
 from tests.unit.transport.browser import check, rtp_packet
 
 
@@ -161,6 +169,16 @@ async def test_a_flood_of_checks_from_one_source_is_cut_off_for_the_second(rig: 
     rig.clock.advance(1.0)
     await rig.says(0, check_for("one"))
     assert len(endpoint.datagrams) == STUN_PER_SECOND + 2
+
+
+def test_a_flood_of_invented_sources_does_not_cost_the_proven_ones_their_checks() -> None:
+    limiter = StunLimiter()
+    invented = [(f"198.51.{number >> 8}.{number & 0xFF}", 9) for number in range(MAX_STUN_SOURCES + 5)]
+    allowed = [limiter.allows(source, 0.0, proven=False) for source in invented]
+    assert allowed == [True] * MAX_STUN_SOURCES + [False] * 5
+    assert limiter.allows(("192.0.2.7", 5000), 0.5, proven=True)
+    assert not limiter.allows(("192.0.2.8", 5000), 0.5, proven=False)
+    assert limiter.allows(("192.0.2.8", 5000), 1.0, proven=False)
 
 
 async def test_a_crash_of_one_leg_leaves_the_others_of_the_batch_alone(rig: Rig) -> None:
