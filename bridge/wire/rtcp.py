@@ -1,7 +1,7 @@
 """RTCP: compound packets to values and back (RFC 3550 section 6, RFC 4585, RFC 5104, REMB, transport-cc).
 
 `parse_rtcp` takes a whole compound (or, by RFC 5506, a reduced-size one), skips packet types it does not know
-and refuses a compound whose lengths do not add up.
+and what is broken inside of a packet, and refuses a compound whose lengths do not add up.
 """
 
 import struct
@@ -109,20 +109,30 @@ RtcpPacket = (
 
 
 def parse_rtcp(compound: bytes | bytearray) -> list[RtcpPacket]:
-    """All packets of a compound that are known here, in order. Raises ParseError."""
+    """All packets of a compound that are known here, in order. Raises ParseError.
+
+    A broken one costs itself alone: a sloppy SDES must not take the picture loss behind it along. Nothing but
+    broken ones is an error.
+    """
     data = bytes(compound)
     if len(data) < 4:
         raise ParseError("RTCP packet shorter than its header")
     packets: list[RtcpPacket] = []
+    broken: ParseError | None = None
     start = 0
     while start < len(data):
         first, packet_type, end = _packet_bounds(data, start)
         parse = _PARSERS.get(packet_type)
         if parse is not None:
-            packet = parse(first & 0x1F, data[start + 4 : end - _padding(first, data, start, end)])
+            try:
+                packet = parse(first & 0x1F, data[start + 4 : end - _padding(first, data, start, end)])
+            except ParseError as error:
+                broken, packet = error, None
             if packet is not None:
                 packets.append(packet)
         start = end
+    if broken is not None and not packets:
+        raise broken
     return packets
 
 

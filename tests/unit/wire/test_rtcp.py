@@ -88,6 +88,15 @@ def test_what_does_not_add_up_is_refused(text: str) -> None:
         parse_rtcp(bytes.fromhex(text))
 
 
+def test_a_broken_packet_does_not_take_the_others_along() -> None:
+    """SDES whose list of items has no end, as sloppy stacks write it, before a request for a key frame."""
+    report, request = ReceiverReport(1), PictureLossIndication(1, 2)
+    sloppy = bytes.fromhex("81ca0002 00000001 01026162")
+    with pytest.raises(ParseError):
+        parse_rtcp(sloppy)
+    assert parse_rtcp(serialize_rtcp([report]) + sloppy + serialize_rtcp([request])) == [report, request]
+
+
 @given(st.binary(max_size=80))
 @settings(max_examples=150, deadline=None)
 def test_any_bytes_parse_or_are_refused(data: bytes) -> None:
