@@ -36,13 +36,22 @@ class Party(WireParty):
         return call
 
 
+def _settings(trunk: Trunk | None) -> AgentSettings:
+    return AgentSettings(trunks=Trunks((trunk,))) if trunk is not None else AgentSettings()
+
+
 class FlowWire(TroubledWire):
     """Alice calls, Bob is called."""
 
-    def __init__(self, treatment: Treatment = untouched, trunk: Trunk | None = None) -> None:
-        settings = AgentSettings(trunks=Trunks((trunk,))) if trunk is not None else AgentSettings()
-        self.alice = Party("alice", ALICE, make_agent(ALICE, settings))
-        self.bob = Party("bob", BOB, make_agent(BOB, settings))
+    def __init__(
+        self,
+        treatment: Treatment = untouched,
+        trunk: Trunk | None = None,
+        bobs_trunk: Trunk | None = None,
+    ) -> None:
+        """They know each other as the same trunk, if they know any, or Bob knows Alice as one of his own."""
+        self.alice = Party("alice", ALICE, make_agent(ALICE, _settings(trunk)))
+        self.bob = Party("bob", BOB, make_agent(BOB, _settings(bobs_trunk or trunk)))
         super().__init__((self.alice, self.bob), treatment)
 
     def invite(self, offer: str = "offer") -> None:
@@ -55,12 +64,17 @@ class FlowWire(TroubledWire):
 
     # --- what Bob does ------------------------------------------------------------------------------------
 
-    def bob_answers(self, after_s: float = 1.0) -> None:
-        """Rings once the INVITE is sure to be there, though it was lost once; answers later."""
+    def bob_rings(self) -> CallKey:
+        """Once the INVITE is sure to be there, though it was lost once."""
         self.run(0.7)
         (arrived,) = self.bob.told(CallArrived)
         self.act(lambda: self.bob.agent.ring(arrived.call, self.now))
-        self.do(lambda: self.bob.agent.accept(arrived.call, "answer", self.now), after_s)
+        return arrived.call
+
+    def bob_answers(self, after_s: float = 1.0) -> None:
+        """Rings, and answers later."""
+        call = self.bob_rings()
+        self.do(lambda: self.bob.agent.accept(call, "answer", self.now), after_s)
 
     def agree_to_offers(self) -> None:
         """Both sides answer whatever is offered in the call."""

@@ -10,7 +10,7 @@ from functools import partial
 
 import pytest
 
-from signaling.sip.session.event import CallAcknowledged, CallAnswered, CallEnded, CallRefused
+from signaling.sip.session.event import CallAcknowledged, CallAnswered, CallArrived, CallEnded, CallRefused
 from signaling.sip.trunk.trunk import Trunk
 from tests.sim.sip.flow_wire import TRUNK, FlowWire, Party
 from tests.sim.sip.troubled_wire import TROUBLES, Treatment, Trouble, survives, untouched
@@ -86,6 +86,27 @@ def busy(wire: FlowWire) -> None:
     assert [event.status for event in wire.alice.events if isinstance(event, CallRefused)] == [486]
 
 
+def temporarily_unavailable(wire: FlowWire) -> None:
+    """RFC 3665 section 3.11."""
+    wire.invite()
+    wire.bob_rings()
+    wire.do(lambda: wire.bob.agent.reject(wire.bob.call(), 480, wire.now), 1)
+    wire.run(5)
+    assert [event.status for event in wire.alice.told(CallRefused)] == [480]
+
+
+def who_calls_proves_it(wire: FlowWire) -> None:
+    """RFC 3665 section 3.3: the INVITE is challenged, and the BYE of who was challenged knows the password too."""
+    wire.invite()
+    wire.bob_answers()
+    wire.run(3)
+    assert wire.both_are_up()
+    assert len(wire.bob.told(CallArrived)) == 1
+    wire.do(lambda: wire.alice.agent.hang_up(wire.alice.call(), "", wire.now), 1)
+    wire.run(8)
+    assert (one_way_of_ending(wire.alice), one_way_of_ending(wire.bob)) == (["local"], ["remote"])
+
+
 def late_offer(wire: FlowWire) -> None:
     """RFC 3264 by way of RFC 3261 section 13.2.1: the 200 offers."""
     wire.invite("")
@@ -146,12 +167,18 @@ class Story:
     play: Callable[[FlowWire], None]
     messages: tuple[str, ...]  # of an untouched run, as far as they tell which flow this is
     trunk: Trunk | None = None
+    bobs_trunk: Trunk | None = None
+
+
+NETWORK = ("192.0.2.0/24",)
+CARRIER = Trunk(TRUNK, NETWORK, "sip:192.0.2.2", username="alice", password="correct horse")
+CUSTOMER = Trunk(TRUNK, NETWORK, username="alice", password="correct horse", authenticate=True)
 
 
 def trunk(**wishes: int) -> Trunk:
     reliable = bool(wishes.get("reliable"))
     expires_s = wishes.get("expires_s", 0)
-    return Trunk(TRUNK, ("192.0.2.0/24",), session_expires_s=expires_s, reliable_provisional=reliable)
+    return Trunk(TRUNK, NETWORK, session_expires_s=expires_s, reliable_provisional=reliable)
 
 
 CALL = ("alice INVITE", "bob 180 INVITE", "bob 200 INVITE", "alice ACK")
@@ -165,6 +192,8 @@ STORIES = (
     ),
     Story(taken_back_as_it_is_answered, ("alice INVITE", "alice CANCEL", "bob 200 INVITE", "alice BYE")),
     Story(busy, ("alice INVITE", "bob 486 INVITE", "alice ACK")),
+    Story(temporarily_unavailable, ("bob 180 INVITE", "bob 480 INVITE", "alice ACK")),
+    Story(who_calls_proves_it, ("bob 401 INVITE", *CALL, "bob 200 BYE"), CARRIER, CUSTOMER),
     Story(late_offer, CALL),
     Story(hold_and_resume, (*CALL, "alice INVITE", "bob 200 INVITE", "bob INVITE", "alice 200 INVITE")),
     Story(hold_by_update, (*CALL, "bob UPDATE", "alice 200 UPDATE", "alice UPDATE", "bob 200 UPDATE")),
@@ -178,7 +207,7 @@ STORIES = (
 
 
 def play(story: Story, treatment: Treatment) -> Sequence[str]:
-    wire = FlowWire(treatment, story.trunk)
+    wire = FlowWire(treatment, story.trunk, story.bobs_trunk)
     story.play(wire)
     assert wire.leftovers() == set()
     return wire.sent
