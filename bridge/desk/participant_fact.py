@@ -53,7 +53,7 @@ def _participant_moved(state: DeskState, event: events.ParticipantMoved) -> None
     worked = was.is_present or was.state is ParticipantState.WRAP_UP
     if event.state is ParticipantState.DISCONNECTED and worked:
         expert = replace(expert, idle_since=event.at)
-    state.experts[was.user_id] = expert
+    state.put_expert(expert)
 
 
 def _participant_muted(state: DeskState, event: events.ParticipantMuted) -> None:

@@ -18,7 +18,7 @@ def _presence_changed(state: DeskState, event: events.PresenceChanged) -> None:
     goes_on = event.presence is Presence.READY and event.role is was.role
     if was.presence is Presence.READY and not goes_on:
         was = replace(was, served_until={**was.served_until, was.role: event.at})
-    state.experts[event.user_id] = replace(
+    now = replace(
         was,
         name=event.name,
         role=event.role,
@@ -29,14 +29,15 @@ def _presence_changed(state: DeskState, event: events.PresenceChanged) -> None:
         missed=0 if started else was.missed,
         fault="" if started and not was.proved else was.fault,  # what was wrong then is looked at anew
     )
+    state.put_expert(now)
 
 
 def _desktop_lost(state: DeskState, event: events.DesktopLost) -> None:
-    state.experts[event.user_id] = replace(state.experts[event.user_id], lost_at=event.at)
+    state.put_expert(replace(state.experts[event.user_id], lost_at=event.at))
 
 
 def _desktop_returned(state: DeskState, event: events.DesktopReturned) -> None:
-    state.experts[event.user_id] = replace(state.experts[event.user_id], lost_at=None)
+    state.put_expert(replace(state.experts[event.user_id], lost_at=None))
 
 
 APPLY: dict[type, Callable[[DeskState, Any], None]] = {

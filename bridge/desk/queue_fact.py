@@ -132,7 +132,7 @@ def _callback_moved(state: DeskState, event: events.CallbackMoved) -> None:
 
 def _readiness_changed(state: DeskState, event: events.ReadinessChanged) -> None:
     expert = state.experts[event.user_id]
-    state.experts[event.user_id] = replace(expert, proved=event.proved, fault=event.reason)
+    state.put_expert(replace(expert, proved=event.proved, fault=event.reason))
 
 
 def _profile_set(state: DeskState, event: events.ProfileSet) -> None:

@@ -66,7 +66,7 @@ def _offer_ended(state: DeskState, event: events.OfferEnded) -> None:
     offer = state.take_offer(event.offer_id)
     expert = state.experts.get(offer.user_id)
     if expert is not None and (event.missed or event.state is OfferState.ACCEPTED):
-        state.experts[offer.user_id] = replace(expert, missed=expert.missed + 1 if event.missed else 0)
+        state.put_expert(replace(expert, missed=expert.missed + 1 if event.missed else 0))
 
 
 APPLY: dict[type, Callable[[DeskState, Any], None]] = {

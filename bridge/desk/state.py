@@ -10,7 +10,7 @@ from bridge.desk.expert import Expert, Proof
 from bridge.desk.interaction import Interaction
 from bridge.desk.line import Lines
 from bridge.desk.offer import Offer
-from bridge.desk.participant import Participant, ParticipantState
+from bridge.desk.participant import Participant, ParticipantRole, ParticipantState
 from bridge.desk.queue import Profile, Queue
 from bridge.desk.snapshot import DeskSnapshot
 from bridge.desk.value import replace
@@ -32,6 +32,7 @@ class DeskState:
         "_ended",
         "_ended_kept",
         "_engaged",
+        "_idle",
         "_offer_of_seat",
         "_offer_to",
         "_wrapping",
@@ -78,6 +79,7 @@ class DeskState:
         self._engaged: dict[UserId, dict[InteractionId, None]] = {}
         self._wrapping: dict[UserId, dict[tuple[InteractionId, ParticipantId], None]] = {}
         self._busy: set[UserId] = set()
+        self._idle: dict[ParticipantRole, dict[UserId, Expert]] = {role: {} for role in ParticipantRole}
         self._offer_to: dict[UserId, Offer] = {}
         self._offer_of_seat: dict[SeatId, Offer] = {}
         self._ended: deque[InteractionId] = deque()
@@ -143,16 +145,10 @@ class DeskState:
         proof = self.proofs.get(expert.user_id)
         return not proof_s or (proof is not None and proof.expires_at > now)
 
-    def idle_experts(self, proof_s: float, now: float) -> list[Expert]:
-        """Who can be rung now: those who take offers and are not busy. Asked at each step, of everybody."""
-        busy = self._busy
-        return [
-            expert
-            for user_id, expert in self.experts.items()
-            if user_id not in busy
-            and expert.takes_offers
-            and (not proof_s or self.takes_offers(expert, proof_s, now))
-        ]
+    def idle_experts(self, role: ParticipantRole, proof_s: float, now: float) -> list[Expert]:
+        """Who can be rung now: those who take offers and are not busy. Asked at each step while somebody waits."""
+        idle = self._idle[role].values()
+        return [expert for expert in idle if not proof_s or self.takes_offers(expert, proof_s, now)]
 
     def can_show_video(self, user_id: UserId, proof_s: float) -> bool:
         """Has the licence and, where desktops prove themselves, a camera that works."""
@@ -201,6 +197,13 @@ class DeskState:
         was = interaction.participant(event.participant_id)
         self.put(interaction.with_participant(replace(was, **changes)))
 
+    def put_expert(self, expert: Expert) -> None:
+        was = self.experts.get(expert.user_id)
+        if was is not None and was.role is not expert.role:
+            self._idle[was.role].pop(expert.user_id, None)
+        self.experts[expert.user_id] = expert
+        self._note_idle(expert)
+
     def put_offer(self, offer: Offer) -> None:
         self.offers[offer.offer_id] = offer
         self._offer_to[offer.user_id] = offer
@@ -230,6 +233,15 @@ class DeskState:
             self._busy.add(user_id)
         else:
             self._busy.discard(user_id)
+        expert = self.experts.get(user_id)
+        if expert is not None:
+            self._note_idle(expert)
+
+    def _note_idle(self, expert: Expert) -> None:
+        if expert.takes_offers and expert.user_id not in self._busy:
+            self._idle[expert.role][expert.user_id] = expert
+        else:
+            self._idle[expert.role].pop(expert.user_id, None)
 
     def _forget_work(self, participant: Participant, id_: InteractionId) -> None:
         user_id = participant.user_id
@@ -290,7 +302,8 @@ class DeskState:
         for interaction in snapshot.interactions:
             self.put(interaction)
         self._ended.extend(snapshot.ended)
-        self.experts.update((expert.user_id, expert) for expert in snapshot.experts)
+        for expert in snapshot.experts:
+            self.put_expert(expert)
         for offer in snapshot.offers:
             self.put_offer(offer)
         self.declared.update((queue.queue_id, queue) for queue in snapshot.declared)

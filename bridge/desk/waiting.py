@@ -20,12 +20,7 @@ _Head = tuple[Place, QueueId, Iterator[Place]]  # who is first in a line, and th
 def match_waiting(step: Step) -> None:
     """Offers each open seat, the first of all lines first, to the longest idle of those who serve its queue."""
     lines = step.state.lines
-    if not lines.open_queues():
-        return
-    idle = step.state.idle_experts(step.policy.proof_s, step.now)
-    if not idle:
-        return
-    serving = {id_: line for id_ in lines.open_queues() if (line := _serving(step, id_, idle))}
+    serving = {id_: line for id_ in lines.open_queues() if (line := _serving(step, id_))}
     heads = [head for id_ in serving if (head := _head(id_, iter(lines.open(id_))))]
     heapq.heapify(heads)
     while heads:
@@ -82,16 +77,15 @@ def _head(queue_id: QueueId, line: Iterator[Place]) -> _Head | None:
     return None if place is None else (place, queue_id, line)
 
 
-def _serving(step: Step, queue_id: QueueId, idle: list[Expert]) -> list[Expert]:
-    """Those of `idle` who serve the queue, in the order in which they are rung."""
+def _serving(step: Step, queue_id: QueueId) -> list[Expert]:
+    """Those who are idle and serve the queue, in the order in which they are rung."""
     queue, profile = step.state.queues.get(queue_id), step.state.profile
     if queue is None:
         return []
-    role = queue.role
     keyed = [
         (queue.key_of(known, expert.handled), expert.idle_since, expert.user_id, expert)
-        for expert in idle
-        if expert.role is role and queue.admits(known := profile(expert.user_id))
+        for expert in step.state.idle_experts(queue.role, step.policy.proof_s, step.now)
+        if queue.admits(known := profile(expert.user_id))
     ]
     keyed.sort()
     return [expert for *_, expert in keyed]

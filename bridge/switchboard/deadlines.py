@@ -32,9 +32,8 @@ class Deadlines:
         self._wake = asyncio.Event()
         self._sleeps_until = math.inf
 
-    def notice(self) -> None:
-        """Wakes the task if it would sleep too long: most steps of the desk have nothing for it."""
-        at = self.timer()
+    def notice(self, at: float | None) -> None:
+        """`at` is the next deadline of one part: wakes the task if it would sleep beyond it. Mostly it would not."""
         if at is not None and at < self._sleeps_until:
             self._wake.set()
 

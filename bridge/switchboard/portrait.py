@@ -1,6 +1,6 @@
 """Views of the desk's values: monotonic instants become wall time, nothing inner shows."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 
 from bridge.clock import Clock
@@ -53,6 +53,8 @@ _ABILITIES = {
     Ability(send, receive): AbilityView(send, receive) for send in (False, True) for receive in (False, True)
 }
 
+WallTime = Callable[[float], float]
+
 
 class Diagnoses:
     """What was told last of each leg that is silent or black."""
@@ -85,9 +87,17 @@ class Portraits:
 
     def wall(self, at: float) -> float:
         """The wall time of a monotonic instant, by today's setting of the wall clock."""
-        return round(self._clock.wall() - self._clock.now() + at, 3)
+        return self._wall_clock()(at)
+
+    def _wall_clock(self) -> WallTime:
+        """The same for all instants of one view, which has some five of them."""
+        offset_s = self._clock.wall() - self._clock.now()
+        return lambda at: round(offset_s + at, 3)
 
     def participant(self, participant: Participant) -> ParticipantView:
+        return self._participant(participant, self._wall_clock())
+
+    def _participant(self, participant: Participant, wall: WallTime) -> ParticipantView:
         return ParticipantView(
             participant_id=participant.participant_id,
             role=participant.role,
@@ -99,13 +109,13 @@ class Portraits:
             muted=participant.muted,
             held_by_remote=participant.held_by_remote,
             leg_ids=participant.leg_ids,
-            joined_at=self.wall(participant.joined_at),
+            joined_at=wall(participant.joined_at),
             disconnect_reason=participant.disconnect_reason,
             disconnected_by=participant.disconnected_by,
             sends_video=participant.sends_video,
             queue_id=participant.queue_id,
             downgrade_reason=participant.downgrade_reason,
-            wrap_up_by=None if participant.wrap_up_by is None else self.wall(participant.wrap_up_by),
+            wrap_up_by=None if participant.wrap_up_by is None else wall(participant.wrap_up_by),
             wrap_up_code=participant.wrap_up_code,
             wrap_up_note=participant.wrap_up_note,
             capabilities=capabilities_view(participant.capabilities),
@@ -116,62 +126,30 @@ class Portraits:
 
     def interaction(self, interaction: Interaction) -> InteractionView:
         waits = interaction.state is InteractionState.WAITING
-        ended_at = interaction.ended_at
+        ended_at, wall = interaction.ended_at, self._wall_clock()
+        created_at = wall(interaction.created_at)
         return InteractionView(
             interaction_id=interaction.interaction_id,
             state=interaction.state,
             caller=interaction.caller,
             called=interaction.called,
             attributes=interaction.attributes,
-            participants=tuple(self.participant(p) for p in interaction.participants),
+            participants=tuple(self._participant(p, wall) for p in interaction.participants),
             escalation_in_progress=interaction.escalation_in_progress,
-            created_at=self.wall(interaction.created_at),
-            waiting_since=self.wall(interaction.created_at) if waits else None,
-            ended_at=None if ended_at is None else self.wall(ended_at),
+            created_at=created_at,
+            waiting_since=created_at if waits else None,
+            ended_at=None if ended_at is None else wall(ended_at),
             end_reason=interaction.end_reason,
             ended_by=interaction.ended_by,
-            waits_in=tuple(self._place(seat) for seat in interaction.seats if seat.waits),
+            waits_in=tuple(_place(seat, wall) for seat in interaction.seats if seat.waits),
             callback=self.callback(interaction),
-            transfer=self._transfer(interaction.transfer),
-            flows=tuple(self.flow_run(run) for run in interaction.flows),
+            transfer=_transfer_view(interaction.transfer, wall),
+            flows=tuple(_flow_run_view(run, wall) for run in interaction.flows),
             version=interaction.version,
         )
 
     def flow_run(self, run: FlowRun) -> FlowRunView:
-        due_at = None if run.due_at is None else self.wall(run.due_at)
-        return FlowRunView(
-            run.flow_run_id,
-            run.flow.flow_id,
-            run.flow.kind,
-            run.step,
-            run.by,
-            run.trigger,
-            self.wall(run.started_at),
-            due_at,
-        )
-
-    def _transfer(self, transfer: Transfer | None) -> TransferView | None:
-        if transfer is None:
-            return None
-        return TransferView(
-            kind=transfer.kind,
-            state=transfer.state,
-            initiator_id=transfer.initiator_id,
-            target_id=transfer.target_id,
-            held=transfer.held,
-            started_at=self.wall(transfer.started_at),
-            expires_at=self.wall(transfer.expires_at),
-        )
-
-    def _place(self, seat: Seat) -> QueuePlaceView:
-        return QueuePlaceView(
-            queue_id=seat.queue_id or DEFAULT_QUEUE,
-            escalation=seat.escalation,
-            type=seat.type,
-            state=seat.state,
-            since=self.wall(seat.entered_at),
-            downgrade_reason=seat.downgrade_reason,
-        )
+        return _flow_run_view(run, self._wall_clock())
 
     def callback(self, interaction: Interaction) -> CallbackView | None:
         """The callback of an interaction, live or over."""
@@ -239,6 +217,44 @@ class Portraits:
 
     def timeline(self, entry: JournalEntry) -> TimelineView:
         return TimelineView(entry.number, entry.wall, change_name(entry.event), _facts(entry.event))
+
+
+def _flow_run_view(run: FlowRun, wall: WallTime) -> FlowRunView:
+    return FlowRunView(
+        run.flow_run_id,
+        run.flow.flow_id,
+        run.flow.kind,
+        run.step,
+        run.by,
+        run.trigger,
+        wall(run.started_at),
+        None if run.due_at is None else wall(run.due_at),
+    )
+
+
+def _transfer_view(transfer: Transfer | None, wall: WallTime) -> TransferView | None:
+    if transfer is None:
+        return None
+    return TransferView(
+        kind=transfer.kind,
+        state=transfer.state,
+        initiator_id=transfer.initiator_id,
+        target_id=transfer.target_id,
+        held=transfer.held,
+        started_at=wall(transfer.started_at),
+        expires_at=wall(transfer.expires_at),
+    )
+
+
+def _place(seat: Seat, wall: WallTime) -> QueuePlaceView:
+    return QueuePlaceView(
+        queue_id=seat.queue_id or DEFAULT_QUEUE,
+        escalation=seat.escalation,
+        type=seat.type,
+        state=seat.state,
+        since=wall(seat.entered_at),
+        downgrade_reason=seat.downgrade_reason,
+    )
 
 
 def change_name(event: DeskEvent) -> str:

@@ -94,7 +94,7 @@ class Switchboard:
             desk=desk,
             journal=journal,
             ledger=Ledger(
-                desk, journal, clock, self._aftermath.committed, self._notice, self._aftermath.numbered
+                desk, journal, clock, self._aftermath.committed, self._stepped, self._aftermath.numbered
             ),
             legs=legs,
             conductor=conductor,
@@ -114,7 +114,7 @@ class Switchboard:
         self._browsers = Browsers(wiring)
         self._dial_outs = DialOuts(wiring, self._dialer)
         self._referrals = Referrals(wiring, self._dialer, self._dial_outs)
-        self.reoffers = Reoffers(clock, self._phones.fail, self._phones.agreed, self._notice)
+        self.reoffers = Reoffers(clock, self._phones.fail, self._phones.agreed, self._paused)
         self.desktops = desktops = Desktops(wiring, self._browsers)
         self.accounts = Accounts(wiring, desktops)
         self.callbacks = Callbacks(wiring, desktops, self._dialer)
@@ -281,10 +281,13 @@ class Switchboard:
 
     async def _perform(self, interaction: Interaction) -> None:
         await self._wiring.performance.perform(interaction)
-        self._notice()  # an offer may have gone out that has to be answered in time
+        self._deadlines.notice(self._browsers.timer())  # an offer may have gone out
 
-    def _notice(self) -> None:
-        self._deadlines.notice()
+    def _stepped(self) -> None:
+        self._deadlines.notice(self._wiring.desk.timer())
+
+    def _paused(self) -> None:
+        self._deadlines.notice(self.reoffers.timer())
 
     def _leg_failed(self, leg: Leg, reason: str) -> None:
         if isinstance(leg, PhoneLeg):

@@ -107,6 +107,7 @@ class _LegFigures:
             buckets=_ROUND_TRIP_MS,
             registry=registry,
         )
+        self._counters: dict[tuple[str, str, str], dict[str, Counter]] = {}
         self._forget_at = 0.0
         self._last: dict[str, tuple[float, dict[tuple[str, str], TrackStatistics]]] = {}
 
@@ -124,10 +125,17 @@ class _LegFigures:
         if not track.codec:
             return  # nothing was carried yet, and an empty label would be a series of its own
         labels = (track.kind, track.direction, track.codec)
-        for name, counter in self._totals.items():
+        counters = self._counters.get(labels)
+        if (
+            counters is None
+        ):  # each search in the library takes a lock, and a leg has twenty counters a second
+            counters = {name: counter.labels(*labels) for name, counter in self._totals.items()}
+            self._counters[labels] = counters
+        for name, counter in counters.items():
             grown = getattr(track, name) - (getattr(before, name) if before else 0)
             # A track that began anew counts from zero; RFC 3550 losses may even shrink.
-            counter.labels(*labels).inc(max(0, grown))
+            if grown > 0:
+                counter.inc(grown)
         if track.direction == "up":
             self._jitter.labels(*labels).observe(track.jitter_ms)
         if track.round_trip_ms is not None:

@@ -26,6 +26,7 @@ DERIVED = {
     "_busy",
     "_engaged",
     "_ended_kept",
+    "_idle",
     "_offer_of_seat",
     "_offer_to",
     "_wrapping",

@@ -43,7 +43,7 @@ async def test_what_is_due_already_is_handled_at_once_and_an_earlier_deadline_wh
         assert part.asked == [10.0]
         clock.advance(5.0)
         part.at = 15.0
-        deadlines.notice()
+        deadlines.notice(part.at)
         await part.was_asked.wait()
         assert part.asked == [10.0, 15.0]
         running.cancel()
@@ -56,12 +56,12 @@ async def test_what_lies_behind_the_next_deadline_wakes_nobody() -> None:
         running = tasks.create_task(deadlines.run())
         await asyncio.sleep(0)
         later.at = 2_000.0
-        deadlines.notice()
+        deadlines.notice(later.at)
         for _ in range(3):
             await asyncio.sleep(0)
         assert soon.asked == []
         soon.at = 10.0
-        deadlines.notice()
+        deadlines.notice(soon.at)
         await later.was_asked.wait()
         assert soon.asked == [10.0]
         running.cancel()
