@@ -118,6 +118,10 @@ class SignalingClient:
             if not reply.done():
                 reply.set_exception(ConnectionResetError("the bridge closed the connection"))
 
+    async def closed(self) -> None:
+        """Returns once the connection is over."""
+        await self._websocket.wait_closed()
+
     def _receive(self, message: Event) -> None:
         if "event" not in message:
             waiting = self._waiting.get(message.get("id", -1))

@@ -124,7 +124,8 @@ export class Socket extends EventTarget {
       return;
     }
     this.#change("connecting");
-    const delay = RETRY_MS[Math.min(this.#failures++, RETRY_MS.length - 1)];
+    // Not all desktops at the same instant, when a bridge comes back that all of them lost at the same instant.
+    const delay = RETRY_MS[Math.min(this.#failures++, RETRY_MS.length - 1)] * (0.5 + Math.random());
     this.#timers.push(setTimeout(() => this.#open().catch(() => {}), delay));
   }
 

@@ -20,7 +20,7 @@ def bounded_http(count: Count) -> type[asyncio.Protocol]:
 
 
 def bounded_websocket(count: Count) -> type[asyncio.Protocol]:
-    """The class for uvicorn's websockets. `count` is told: unread_pongs, malformed, handshake."""
+    """The class for uvicorn's websockets. `count` is told: unread_pongs, silent, malformed, handshake."""
     return type("CountedWebsocket", (BoundedWebsocket,), {"count": staticmethod(count)})
 
 
@@ -107,6 +107,11 @@ class BoundedWebsocket(WebSocketsSansIOProtocol):
         if self.transport.get_write_buffer_size() > UNSENT_MAX_BYTES:
             self.count("unread_pongs")
             self.transport.abort()
+
+    def keepalive_timeout(self) -> None:
+        # Half-open: a laptop that was shut, a mobile network that changed. What is unsent ends with TCP_USER_TIMEOUT.
+        self.count("silent")
+        super().keepalive_timeout()
 
     def send_receive_event_to_app(self) -> None:
         data = b"".join(self.frames)

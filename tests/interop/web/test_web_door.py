@@ -189,6 +189,25 @@ async def test_a_client_that_does_not_read_is_closed_and_counted(desk: FrontDesk
         assert await alice.closed() == 4503
 
 
+async def test_a_desktop_that_is_silent_is_closed_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("signaling.web.app.PING_INTERVAL_S", 0.2)
+    async with front_desk() as desk, desk.desktop("eve") as eve:
+        reader, writer = await asyncio.open_connection("127.0.0.1", desk.port)
+        writer.write(
+            b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"
+            b"Sec-WebSocket-Protocol: warmbridge.v1\r\nAuthorization: Bearer %s\r\n\r\n"
+            % token("alice").encode()
+        )
+        assert b" 101 " in await reader.readuntil(b"\r\n\r\n")
+        # It answers no ping, as one whose network went away.
+        await asyncio.wait_for(reader.read(), 20.0)
+        writer.close()
+        assert desk.troubles("silent") == 1
+        await eventually("one is left", lambda: len(desk.door._sockets) == 1)
+        assert (await eve.say("ping"))["ok"]
+
+
 async def test_a_mistake_of_ours_ends_one_command_and_not_the_connection(desk: FrontDesk) -> None:
     interaction_id = await desk.stage.answered_call()
     desk.stage.plane.refuse[messages.DeclareWebRtcLeg] = _MistakeError("not a BridgeError")  # type: ignore[assignment]
