@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import contextlib
 import gc
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -52,6 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:  # whoever reads, `head` for one, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains at its end
+        return 0
 
 
 def _serve(options: argparse.Namespace) -> int:
@@ -88,7 +92,7 @@ def with_trial_users(settings: Settings) -> Settings:
         raise SettingsError(f"--try makes the users alice and bob, but the configuration has {min(taken)}")
     sip, log = settings.sip, settings.log
     page = f"{'https' if settings.http.certificate else 'http'}://localhost:{settings.http.port}/"
-    print(_TRIAL.format(password=password, page=page, sip=f"{sip.address}:{sip.port}"), flush=True)  # noqa: T201 - not into the log, which is kept
+    print(_TRIAL.format(password=password, page=page, sip=f"{sip.address}:{sip.port}"), end="", flush=True)  # noqa: T201 - not into the log, which is kept
     if "format" not in log.model_fields_set:
         log = log.model_copy(update={"format": "console"})
     if sip.address.startswith("127.") and not settings.trunks:
@@ -148,8 +152,14 @@ def _token(options: argparse.Namespace) -> int:
     unknown = sorted(set(options.scope) - set(SCOPES))
     if unknown:
         raise SettingsError(f"--scope {' '.join(unknown)}: unknown; there are {', '.join(sorted(SCOPES))}")
+    if not 0 < len(options.subject) <= 128 or not options.subject.isprintable():
+        raise SettingsError("--subject: write a user id of 1 to 128 printable characters, e.g. alice")
     signer = Signer(read_secret(Path(settings.auth.secret_file)), SystemClock())
-    lifetime_s = options.lifetime or settings.auth.token_lifetime_s
+    lifetime_s = settings.auth.token_lifetime_s if options.lifetime is None else options.lifetime
+    if lifetime_s <= 0:
+        raise SettingsError(
+            f"--lifetime {lifetime_s:g}: write how many seconds the token shall be valid, e.g. 3600"
+        )
     scopes = options.scope or DESKTOP_SCOPES
     print(signer.issue(options.subject, scopes, lifetime_s, name=options.name or options.subject))  # noqa: T201
     return 0

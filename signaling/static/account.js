@@ -74,6 +74,7 @@ function openForm(account) {
   $("account-fields").disabled = fixed;
   $("account-save").hidden = fixed;
   $("account-password-form").hidden = account === null || fixed;
+  $("account-password-form").elements.username.value = account?.userId ?? ""; // whose it is, for who keeps passwords
   $("account-password").value = "";
   showStanding(account);
   $(account ? "account-title" : "account-user").focus();

@@ -1,5 +1,6 @@
 """Asks a running daemon for the SIP messages of an interaction, as `warmbridge trace` does."""
 
+from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import quote
 
@@ -37,8 +38,12 @@ def fetch_trace(settings: Settings, interaction_id: str, url: str = "") -> tuple
         )
     except httpx.HTTPError as error:
         raise SettingsError(
-            f"{base} does not answer ({error}): is the daemon running? Else give --url"
+            f"{base} does not answer ({error}): is the daemon running? Else give --url http://HOST:PORT"
         ) from error
+    if answer.status_code == HTTPStatus.NOT_FOUND:
+        raise SettingsError(
+            f"{base} says 404: {_detail(answer)}. The id, int_..., is at the top of a call on the page and in the log"
+        )
     if answer.is_error:
         raise SettingsError(f"{base} says {answer.status_code}: {_detail(answer)}")
     try:

@@ -1,6 +1,9 @@
 """The command line: what it prints and how it exits."""
 
 import io
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -121,3 +124,34 @@ def test_users_to_try_with_are_for_this_machine_only(
     path.write_text('[[users]]\nid = "alice"\n', encoding="utf-8")
     assert main(["serve", "--try", "--config", str(path)]) == 2
     assert "the configuration has alice" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--subject", ""], "--subject: write a user id"),
+        (["--subject", "a\nb"], "--subject: write a user id"),
+        (["--subject", "alice", "--lifetime", "0"], "--lifetime 0: write how many seconds"),
+        (["--subject", "alice", "--scope", "queue:wirte"], "--scope queue:wirte: unknown; there are"),
+    ],
+)
+def test_a_token_that_nobody_would_take_is_not_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], says: str
+) -> None:
+    (tmp_path / "key").write_bytes(b"0123456789abcdef0123456789abcdef")
+    assert main(["token", "--set", f"auth.secret_file={tmp_path / 'key'}", *options]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert says in said.err
+
+
+def test_whoever_has_read_enough_gets_no_traceback() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        command = [sys.executable, "-m", "bridge", "check"]
+        ended = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    finally:
+        os.close(writing)
+    assert ended.returncode == 0
+    assert [line for line in ended.stderr.splitlines() if not line.startswith("warning: ")] == []
