@@ -15,6 +15,15 @@ from tests.interop.web.test_web_page import agent_in_call, chromium, complaints,
 USERS = (User(id="eve", name="Eve Example", email="eve@example.org"),)
 PASSWORD = "correct horse battery"
 NARROW: ViewportSize = {"width": 400, "height": 800}
+HOLD_PROOFS_BACK = """() => {
+    const { socket } = warmbridge;
+    const ask = socket.request.bind(socket);
+    const released = new Promise((go) => { window.release = go; });
+    socket.request = async (command, fields) => {
+        if (command === 'proveReady') await released;
+        return ask(command, fields);
+    };
+}"""
 
 
 @pytest_asyncio.fixture
@@ -112,9 +121,11 @@ async def test_colleagues_see_who_is_still_checked_and_who_cannot(browser: Brows
     async with front_desk(policy=DeskPolicy(proof_s=30.0)) as desk:
         agent = await open_desktop(browser, desk, "alice")
         expert = await open_desktop(browser, desk, "eve")
+        await expert.evaluate(HOLD_PROOFS_BACK)
         await expert.click("text=Ready as expert")
         eve = agent.locator('.users li:has-text("Eve") .badge')
         await eve.get_by_text("checking").wait_for()
+        await expert.evaluate("release()")
         # No media port answers behind this desk: the check finds that out, and the desk hears why.
         await eve.get_by_text("unable").wait_for()
         assert "no media path" in str(await eve.get_attribute("title"))

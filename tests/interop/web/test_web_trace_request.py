@@ -64,5 +64,5 @@ async def test_where_nobody_listens_the_remedy_is_named(tmp_path: Path) -> None:
 
 
 def test_without_a_key_of_its_own_the_daemon_knows_no_token() -> None:
-    with pytest.raises(SettingsError, match="give both the same configuration"):
+    with pytest.raises(SettingsError, match=r"make a key with .* and give it to this command and to serve"):
         fetch_trace(Settings(), "int_0")
