@@ -36,6 +36,7 @@ class PhoneLeg:
     """
 
     __slots__ = (
+        "asked",
         "closing",
         "committed",
         "connected",
@@ -70,6 +71,7 @@ class PhoneLeg:
         self.trunk_id = trunk_id
         self.sounds = LegSounds(leg_id)
         self.declared: RtpLegSpec | None = None
+        self.asked = False  # the media plane was asked for it, and may have it
         self.local: tuple[str, int] | None = None
         self.shown: TrackId | None = None
         self.paths: dict[TrackId, tuple[str, str]] = {}
@@ -96,6 +98,7 @@ class BrowserLeg:
     """
 
     __slots__ = (
+        "asked",
         "closing",
         "committed",
         "connected",
@@ -132,6 +135,7 @@ class BrowserLeg:
         self.paths: dict[TrackId, tuple[str, str]] = {}
         self.sources: dict[TrackId, ParticipantId] = {}
         self.declared: WebRtcLegSpec | None = None
+        self.asked = False  # the media plane was asked for it, and may have it
         self.connected = False
         self.committed = False
         self.closing = False

@@ -61,6 +61,7 @@ class Performance:
         self._rooms.clear()
         for leg in self._legs:
             leg.declared = None
+            leg.asked = False
 
     def room_sounds(self, interaction: Interaction) -> RoomSounds:
         return self._room_sounds.setdefault(interaction.interaction_id, RoomSounds(interaction.room_id))
@@ -144,7 +145,7 @@ class Performance:
         )
         if spec == leg.declared:
             return
-        reply = await self._plane.request(messages.DeclareRtpLeg(0, spec))
+        reply = await self._ask(leg, messages.DeclareRtpLeg(0, spec))
         if not isinstance(reply, messages.RtpLegDeclared):
             raise PlaneLostError(f"the media worker answered {type(reply).__name__}")
         leg.declared = spec
@@ -231,7 +232,7 @@ class Performance:
             spec = msgspec.structs.replace(spec, down_tracks=shown)
         if spec == leg.declared:
             return
-        await self._plane.request(messages.DeclareWebRtcLeg(0, spec))
+        await self._ask(leg, messages.DeclareWebRtcLeg(0, spec))
         leg.declared = spec
 
     def _offer_media(self, leg: BrowserLeg, interaction: Interaction) -> None:
@@ -246,6 +247,17 @@ class Performance:
         leg.offered_at = self._clock.now()
         event = MediaOffered(interaction.interaction_id, leg.leg_id, sdp)
         self._announcer.tell_connection(event, leg.connection_id)
+
+    async def _ask(
+        self, leg: Leg, command: messages.DeclareRtpLeg | messages.DeclareWebRtcLeg
+    ) -> messages.Reply:
+        """Who stops waiting for the answer does not know what became of it: the leg is removed in any case."""
+        leg.asked = True
+        try:
+            return await self._plane.request(command)
+        except BridgeError:
+            leg.asked = leg.declared is not None
+            raise
 
     # --- removal ------------------------------------------------------------------------------------------
 
@@ -273,9 +285,10 @@ class Performance:
 
     async def remove_from_plane(self, leg: Leg) -> None:
         """A leg that died with its worker is gone as well; one it does not give up must not hold us."""
-        if leg.declared is None:
+        if not leg.asked:
             return
         leg.declared = None
+        leg.asked = False
         try:
             await self._plane.request(messages.RemoveLeg(0, leg.leg_id))
         except BridgeError as error:

@@ -1,12 +1,13 @@
 """A media worker that cannot keep up: new calls are refused, old ones go on, and it ends by itself."""
 
+import asyncio
 from collections.abc import Iterable
 
 import pytest
 
 from bridge.errors import CapacityError
 from bridge.ids import LegId
-from bridge.plane.messages import WorkerStatistics
+from bridge.plane.messages import DeclareRtpLeg, RemoveLeg, WorkerStatistics
 from bridge.switchboard.overload import LASTS, Overload
 from tests.unit.switchboard.test_switchboard_calls import lose_worker
 from tests.unit.switchboard.theatre import PHONE_OFFER, theatre
@@ -73,3 +74,25 @@ async def test_the_next_worker_begins_with_a_clean_slate() -> None:
         await lose_worker(stage)
         await stage.call("leg_1")
         assert stage.board.open_interactions == 1
+
+
+async def test_a_call_given_up_while_the_worker_thinks_about_it_leaves_nothing_there() -> None:
+    """The door waits ten seconds; the worker has the leg all the same, and learns that nobody wants it."""
+    async with theatre() as stage:
+        await stage.call("leg_1")
+        stage.plane.slow_on = DeclareRtpLeg
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await stage.call("leg_2")
+        await stage.board.settled()
+        assert stage.plane.slow_on is None, "it was asked"
+        assert set(stage.plane.legs) == {LegId("leg_1")}
+        assert stage.board.legs == 1
+
+
+async def test_a_call_that_the_worker_has_no_room_for_is_not_taken_back_from_it() -> None:
+    async with theatre() as stage:
+        stage.plane.refuse[DeclareRtpLeg] = CapacityError("no port")
+        with pytest.raises(CapacityError):
+            await stage.call("leg_1")
+        assert RemoveLeg not in [type(command) for command in stage.plane.commands]

@@ -62,10 +62,20 @@ class WrittenPlane:
         self.rooms: dict[str, messages.RoomSpec] = {}
         self.refuse: dict[type[messages.Command], BridgeError] = {}
         self.crash_on: type[messages.Command] | None = None  # the next of these meets a mistake of ours
+        self.slow_on: type[messages.Command] | None = (
+            None  # it does the next of these, and its answer never comes
+        )
         self.first_port = 30_000
 
     async def request(self, command: messages.Command) -> messages.Reply:
         await asyncio.sleep(0)  # a worker's answer never comes at once
+        reply = self._carry_out(command)
+        if self.slow_on is type(command):
+            self.slow_on = None
+            await asyncio.Event().wait()
+        return reply
+
+    def _carry_out(self, command: messages.Command) -> messages.Reply:
         self.commands.append(command)
         if self.crash_on is type(command):
             self.crash_on = None
