@@ -32,7 +32,8 @@ id = "narrow"
 networks = ["{NARROW_HOST}/32"]
 calls_per_second = 0.0001
 """
-QUICK = 100.0  # calls a second that are over at once
+REFUSED = 300.0  # calls a second that are refused
+QUICK = 100.0  # ... that are over at once
 LINGERING = 50.0  # ... of those that take 3 to 5 s to end
 ANSWER_S = 10.0
 Path_ = Callable[[DaemonProcess, Path, int], Awaitable[int]]
@@ -71,7 +72,7 @@ async def _refused(
     scenario = directory / f"refused_{status}.xml"
     text = (SCENARIOS / "refused.xml").read_text()
     scenario.write_text(text.replace("@STATUS@", str(status)).replace("@PAYLOAD_TYPE@", str(payload_type)))
-    return (await _sipp(daemon, directory, calls, str(scenario), *options)).successful
+    return (await _sipp(daemon, directory, calls, str(scenario), *options, rate=REFUSED)).successful
 
 
 async def _sipp(

@@ -41,6 +41,7 @@ REASONS = {
     "no RTP port": "worker_rtp_ports_refused_total",
     "no media worker": "sip_refused_plane_lost_total",
     "too many transactions": "sip_refused_transactions_total",
+    "datagrams not read in time": "sip_unread_total",
     "messages too many of one source": "sip_throttled_total",
 }
 HELD = ("sip_calls", "sip_transactions", "sip_connections", "legs", "asyncio_tasks", "descriptors")
@@ -52,7 +53,7 @@ SETTINGS: dict[str, object] = {"rtp.drain_s": 0.5, "rtp.port_min": 20_400, "rtp.
 class Step:
     """CPU is per call that was made, refused ones included. `refused` got 503, which is no failure.
 
-    `reasons` says of those refused, as far as they are counted, and of messages that were not read, why.
+    `reasons` says why, and how many messages were never read.
     """
 
     under: str  # "door" is SIP alone, "daemon" everything

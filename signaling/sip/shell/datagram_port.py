@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import ipaddress
 import socket
+import struct
 import sys
 from collections import deque
 from collections.abc import Callable
@@ -14,6 +15,8 @@ BATCH = 64  # datagrams read before other readers of the loop get their turn
 MAX_QUEUED = 1024  # datagrams waiting for the kernel; more are dropped, and SIP sends again
 RECEIVE_BUFFER_BYTES = 4 << 20  # a burst of some thousand requests; the kernel caps it at net.core.rmem_max
 MAX_DATAGRAM_BYTES = 65_535
+SO_MEMINFO = 55  # Linux, asm-generic/socket.h; Python has no name for it
+_MEMORY = struct.Struct("=9I")  # linux/sock_diag.h; the last one counts what found no room
 
 MAX_KNOWN = 4096  # peers whose last local address is remembered; then all are learned anew
 CONTROL_ROOM = socket.CMSG_SPACE(CONTROL_SIZE)
@@ -77,6 +80,17 @@ class DatagramPort:
     @property
     def port(self) -> int:
         return int(self._socket.getsockname()[1])
+
+    @property
+    def unread(self) -> int:
+        """Datagrams that the kernel threw away because nobody read in time; 0 where it does not say."""
+        if sys.platform != "linux" or self._socket.fileno() < 0:
+            return 0
+        try:
+            told = self._socket.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, _MEMORY.size)
+        except OSError:  # a kernel older than 4.12
+            return 0
+        return int(_MEMORY.unpack(told)[-1]) if len(told) == _MEMORY.size else 0
 
     def send(self, data: bytes, host: str, port: int) -> None:
         """`host` is numeric. Raises OSError when the kernel refuses the destination or the size."""

@@ -189,6 +189,7 @@ class SipEndpoint:
             "sip_traces_forgotten": self.trace.forgotten,
             "sip_untraced_messages": self.trace.left_out,
             "sip_refused_lookups": self._locator.refused,
+            "sip_unread": self._datagrams.unread if self._datagrams else 0,
             "sip_unsent": self._courier.unsent + (self._datagrams.dropped if self._datagrams else 0),
         }
         return {name if name in GAUGES else f"{name}_total": count for name, count in counts.items()}

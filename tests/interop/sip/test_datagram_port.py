@@ -57,3 +57,14 @@ async def test_who_never_asked_is_called_from_the_advertised_address(
     port.send(b"x", *peer.getsockname())
     assert await received(peer) == (b"x", source)
     port.close()
+
+
+async def test_what_is_not_read_in_time_is_counted(peer: socket.socket) -> None:
+    port = echoing("127.0.0.1")
+    sent = 0
+    while not port.unread and sent < 1000:  # 60 MB, and nobody reads while this goes on
+        peer.sendto(bytes(60_000), ("127.0.0.1", port.port))
+        sent += 1
+    assert 0 < port.unread < sent
+    port.close()
+    assert port.unread == 0
