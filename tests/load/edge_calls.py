@@ -113,6 +113,12 @@ def _tag_of(text: str) -> str:
     return found.group(1) if found else ""
 
 
+def _expect_no_refusal(response: str) -> None:
+    """A call that is refused ends here: nobody waits for an answer to it."""
+    if re.match(r"SIP/2\.0 [3-6]", response):
+        raise ConnectionRefusedError(response.partition("\r\n")[0])
+
+
 async def _paced(call: Callable[[int], Awaitable[None]], calls: int, rate: float) -> int:
     """So many a second; one that fails for a reason of the sockets did not go well."""
 
@@ -146,6 +152,7 @@ async def cut_off(daemon: DaemonProcess, _directory: Path, calls: int) -> int:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode().lstrip()
                 length = re.search(r"^Content-Length: *(\d+)", head, re.MULTILINE | re.IGNORECASE)
                 await reader.readexactly(int(length.group(1)) if length else 0)
+                _expect_no_refusal(head)
             writer.write(_request("ACK", name, f"a{name}", via, tag=_tag_of(head)))
             await writer.drain()
             await asyncio.sleep(0.05)
@@ -194,6 +201,8 @@ async def sent_twice(daemon: DaemonProcess, _directory: Path, calls: int) -> int
                 elif text.startswith("SIP/2.0 200"):
                     tag = _tag_of(text)
                     transport.sendto(_request("ACK", name, f"a{name}", via, tag=tag))
+                else:
+                    _expect_no_refusal(text)
             transport.sendto(_request("BYE", name, f"b{name}", via, tag=tag))
             while not re.search(r"^CSeq: *2 BYE", await inbox.get(), re.MULTILINE):
                 pass
