@@ -62,7 +62,6 @@ from signaling.sip.wire.message import (
     Request,
     parse_essentials,
     parse_message,
-    serialize_message,
 )
 from signaling.sip.wire.response import retry_after, warning
 
@@ -281,8 +280,8 @@ class UserAgent:
             self._restoration.cancel(memory, now)
             return None
         if memory.phase is Phase.ARRIVING:
-            request, flow = invite_again(memory)
-            self.receive_message(serialize_message(request), flow, now)
+            request, flow = invite_again(memory)  # past the porter, who has let it in once
+            self._take(self._layer.receive_request(request, parse_essentials(request), flow, now), now)
             return None
         return self._restoration.restore(memory, now)
 

@@ -100,7 +100,7 @@ class _Sent:
         self.listener = listener
         self.asker = asker
         self.again = again
-        self.attempts = 0  # how often it went with credentials
+        self.attempts = 0  # how often it went to this address with credentials
         self.progressed = False  # somebody works on it
         self.given_up = False
 
@@ -311,6 +311,7 @@ class Requester:
         if sent.given_up or sent.progressed or not sent.ways:
             return False
         self.failovers += 1
+        sent.attempts = 0  # the next one has nonces of its own
         self._go_on(sent, now, self._identity.new_branch())
         sent.again()
         return True

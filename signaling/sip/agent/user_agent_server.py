@@ -240,6 +240,11 @@ class UserAgentServer:
 
     def _receive_bye(self, session: InviteSession, arrived: RequestArrived, now: float) -> None:
         self._respond(arrived, 200, now)
+        if session.dialog is None:
+            session.ignored += (
+                1  # of one phone that rings, where it has no place (section 15): another may answer
+            )
+            return
         self._references.forget(session, now)
         self._client.let_go(session, now)
         self.refuse_pending(session, now)

@@ -18,8 +18,9 @@ from signaling.sip.session.session_timer import Interval
 from signaling.sip.wire.flow import Flow
 from signaling.sip.wire.message import Request, serialize_message
 
-# Requests of ours since the last writing; a CSeq that was used already would be refused (section 12.2.2).
-CSEQ_GAP = 100
+# Requests of ours since the last writing; a CSeq that was used already would be refused (section 12.2.2). A picture
+# asked for each second of a day fits, and a call may see twenty thousand restarts before its numbers run out.
+CSEQ_GAP = 100_000
 
 
 class Phase(StrEnum):

@@ -107,7 +107,8 @@ INVITE_CLIENT = Machine(
         (_S.PROCEEDING, _E.FAILURE): (_S.COMPLETED, (_A.SEND_ACK, _A.DELIVER)),
         (_S.PROCEEDING, _E.TIMER_B): (_S.TERMINATED, ()),  # runs once nobody waits any more
         (_S.COMPLETED, _E.FAILURE): (_S.COMPLETED, (_A.SEND_ACK,)),
-        (_S.COMPLETED, _E.TRANSPORT_ERROR): (_S.TERMINATED, (_A.FAIL,)),
+        # Only the ACK is lost. The transaction user has its final response, and a second one would be another call's.
+        (_S.COMPLETED, _E.TRANSPORT_ERROR): (_S.TERMINATED, ()),
         (_S.COMPLETED, _E.TIMER_D): (_S.TERMINATED, ()),
         (_S.ACCEPTED, _E.SUCCESS): (_S.ACCEPTED, (_A.DELIVER,)),
         (_S.ACCEPTED, _E.TIMER_M): (_S.TERMINATED, ()),

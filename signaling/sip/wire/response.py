@@ -3,7 +3,9 @@
 import re
 from zlib import crc32
 
+from bridge.errors import ParseError
 from signaling.sip.wire.message import Headers, Request, Response, quote, serialize_message
+from signaling.sip.wire.uri import parse_name_address
 
 REASONS = {
     100: "Trying",
@@ -58,7 +60,7 @@ def make_response(
     for name, value in request.headers:
         if name not in _ECHOED:
             continue
-        if name == "To" and status > 100 and ";tag=" not in value.replace(" ", "").lower():
+        if name == "To" and status > 100 and not _has_tag(value):
             echoed.append((name, f"{value};tag={to_tag or _derived_tag(request)}"))
         else:
             echoed.append((name, value))
@@ -70,6 +72,16 @@ def make_response(
             reason=REASONS.get(status, "Unknown"),
         )
     )
+
+
+def _has_tag(to: str) -> bool:
+    """As a parameter of the header: one in its URI or name is none."""
+    if "tag" not in to.lower():
+        return False
+    try:
+        return parse_name_address(to).parameter("tag") is not None
+    except ParseError:
+        return True  # of a request that is refused for it: echoed as it came
 
 
 def _derived_tag(request: Request) -> str:

@@ -2,9 +2,12 @@
 
 import pytest
 
+from bridge.ids import TrunkId
 from signaling.sip.agent.location import Location
-from signaling.sip.session.event import CallAnswered, CallProgressed, CallRefused
+from signaling.sip.agent.settings import AgentSettings
+from signaling.sip.session.event import CallAnswered, CallKey, CallProgressed, CallRefused
 from signaling.sip.transaction.transaction import Timing
+from signaling.sip.trunk.trunk import Trunk, Trunks
 from signaling.sip.wire.flow import TCP, UDP, Flow
 from signaling.sip.wire.message import Request, parse_message, serialize_message
 from signaling.sip.wire.response import make_response
@@ -178,3 +181,63 @@ def test_the_ack_goes_to_the_name_that_the_answer_gave() -> None:
     assert (ack.method, ack.uri, flow) == ("ACK", "sip:bob@carrier.example", SECOND)
     assert ack.first("Via").startswith("SIP/2.0/TCP ")
     assert serialize_message(ack)
+
+
+TRUNK = Trunk(TrunkId("carrier"), (), "sip:carrier.example", username="anna", password="correct horse")
+
+
+class AskedCaller(Caller):
+    """Its trunk has two servers, each with nonces of its own, and knows its calls by name and password."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.agent = make_agent(ALICE, AgentSettings(trunks=Trunks([TRUNK])))
+
+    def call(self) -> CallKey:
+        call = self.agent.invite(TARGET, OFFER, self.now, trunk_id=TRUNK.trunk_id)
+        self.locate(FIRST, SECOND)
+        return call
+
+    def challenge(self, request: Request, flow: Flow, nonce: str) -> None:
+        header = ("Proxy-Authenticate", f'Digest realm="carrier", nonce="{nonce}", qop="auth"')
+        self.agent.receive_message(make_response(request, 407, headers=(header,)), flow, self.now)
+
+    def invite(self) -> tuple[Request, Flow]:
+        ((invite, flow),) = [(sent, flow) for sent, flow in self.sent() if sent.method == "INVITE"]
+        return invite, flow
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_the_next_address_may_ask_who_calls_though_the_first_did(*, known: bool) -> None:
+    caller = AskedCaller()
+    call = caller.call()
+    invite, _ = caller.invite()
+    caller.challenge(invite, FIRST, "of the first")
+    invite, _ = caller.invite()
+    if known:  # an earlier call was asked
+        caller.answer(invite, 486, FIRST)
+        call = caller.call()
+        caller.agent.events()
+        invite, _ = caller.invite()
+    assert 'nonce="of the first"' in invite.first("Proxy-Authorization")
+    caller.answer(invite, 503, FIRST)
+    invite, flow = caller.invite()
+    assert flow == SECOND
+    caller.challenge(invite, SECOND, "of the second")
+    invite, flow = caller.invite()
+    assert flow == SECOND
+    assert 'nonce="of the second"' in invite.first("Proxy-Authorization")
+    caller.answer(invite, 200, SECOND, "<sip:bob@192.0.2.12:5062;transport=tcp>", ANSWER)
+    assert caller.agent.events() == [CallAnswered(call, ANSWER)]
+
+
+def test_a_call_that_was_refused_is_not_made_again_when_its_way_breaks_afterwards() -> None:
+    caller = Caller()
+    call = caller.agent.invite(TARGET, OFFER, 0.0)
+    caller.locate(FIRST, SECOND)
+    ((invite, _),) = caller.sent()
+    caller.answer(invite, 486, FIRST)
+    caller.sent()
+    caller.agent.fail_flow(FIRST, 1.0)
+    assert caller.sent() == []
+    assert caller.agent.events() == [CallRefused(call, 486, "Busy Here")]

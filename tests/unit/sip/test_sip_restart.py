@@ -6,8 +6,12 @@ Elsewhere: state lost on restart, and a recovery that sends a CSeq that was used
 import pytest
 
 from bridge.errors import ParseError
+from bridge.ids import TrunkId
+from signaling.sip.agent.agent import UserAgent
+from signaling.sip.agent.settings import AgentSettings
 from signaling.sip.session.event import (
     CallAcknowledged,
+    CallAnswered,
     CallArrived,
     CallEnded,
     CallKey,
@@ -15,7 +19,9 @@ from signaling.sip.session.event import (
     ReofferAnswered,
 )
 from signaling.sip.session.memory import CSEQ_GAP
-from tests.unit.sip.line import ALICE, ANSWER, BOB, OFFER, Line, make_agent
+from signaling.sip.trunk.trunk import Trunk, Trunks
+from signaling.sip.wire.identity import LocalIdentity
+from tests.unit.sip.line import ALICE, ANSWER, BOB, OFFER, Line, counting_hex, make_agent
 from tests.unit.sip.test_sip_calls import connect, dial
 
 
@@ -163,3 +169,48 @@ def test_a_call_of_ours_that_still_rings_is_canceled() -> None:
 def test_what_is_no_memory_is_refused(body: bytes) -> None:
     with pytest.raises(ParseError):
         make_agent(BOB).restore(body, 0.0)
+
+
+def test_numbers_go_on_though_much_was_said_that_is_not_remembered() -> None:
+    """Refreshes, keys and wishes for a picture each take a number, and nobody writes that down."""
+    line = Line()
+    ours, theirs = connect(line)
+    body = line.bob.remember(theirs)
+    for _ in range(300):
+        line.bob.ask_for_picture(theirs, line.now)
+        line.settle()
+        line.run(60)
+    line.take(ALICE)
+    call = reborn(line, body)
+    assert call is not None
+    line.bob.hang_up(call, "", line.now)
+    line.settle()
+    assert line.take(ALICE)[-1] == CallEnded(ours, "remote", "hung up")
+
+
+def test_who_proved_who_they_are_is_not_asked_again_by_the_next_process() -> None:
+    """The nonce was signed by the one before, and the phone waits for an answer to this INVITE."""
+    line = Line()
+    caller = Trunk(TrunkId("carrier"), (f"{BOB}/32",), f"sip:{BOB}", username="alice", password="horse")
+    called = Trunk(
+        TrunkId("customer"), (f"{ALICE}/32",), username="alice", password="horse", authenticate=True
+    )
+    settings = AgentSettings(trunks=Trunks([called]))
+    line.agents = {
+        ALICE: make_agent(ALICE, AgentSettings(trunks=Trunks([caller]))),
+        BOB: make_agent(BOB, settings),
+    }
+    line.alice.invite(f"sip:bob@{BOB}", OFFER, line.now, trunk_id=TrunkId("carrier"))
+    line.settle()
+    (arrived,) = [event for event in line.take(BOB) if isinstance(event, CallArrived)]
+    body = line.bob.remember(arrived.call)
+    line.agents[BOB] = UserAgent(settings, LocalIdentity(BOB, 5060, counting_hex("c")))
+    line.take_log()
+    assert line.bob.restore(body, line.now) is None
+    line.settle()
+    assert line.take_log() == []
+    (again,) = [event for event in line.take(BOB) if isinstance(event, CallArrived)]
+    assert again.trunk_id == "customer"
+    line.bob.accept(again.call, ANSWER, line.now)
+    line.settle()
+    assert any(isinstance(event, CallAnswered) for event in line.take(ALICE))
