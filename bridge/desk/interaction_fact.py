@@ -10,6 +10,7 @@ from bridge.desk.value import replace
 
 
 def _interaction_opened(state: DeskState, event: events.InteractionOpened) -> None:
+    state.make_room()
     state.put(
         Interaction(
             event.interaction_id,

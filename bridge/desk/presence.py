@@ -58,7 +58,7 @@ def lose_desktop(step: Step, command: commands.LoseDesktop) -> None:
     offer = step.state.offer_to(command.user_id)
     if offer is None:
         return
-    if step.interaction(offer.interaction_id).seat(offer.seat_id).participant_id is None:
+    if step.interaction(offer.interaction_id).seat(offer.seat_id).user_id is None:
         return_offer(step, offer, OfferTrigger.RESCIND, SYSTEM, CONNECTION_LOST)
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class DeskState:
     """Interactions, experts and live offers.
 
-    `interactions` holds the live ones and, up to `ended_kept`, those that ended last.
+    `interactions` holds the live ones and, up to `ended_kept` at each new one, those that ended last.
     """
 
     __slots__ = (
@@ -267,10 +267,13 @@ class DeskState:
             self._wrapping.setdefault(participant.user_id, {})[id_, participant.participant_id] = None
 
     def retire(self, interaction_id: InteractionId) -> None:
-        """Keeps an ended interaction readable for a while; the oldest gives way."""
+        """Keeps an ended interaction readable for a while."""
         del self.live[interaction_id]
         self._ended.append(interaction_id)
-        if len(self._ended) > self._ended_kept:
+
+    def make_room(self) -> None:
+        """Forgets the oldest beyond `ended_kept`: when one opens, since of those that end in a step the step is told."""
+        while len(self._ended) > self._ended_kept:
             gone = self.interactions.pop(self._ended.popleft())
             for participant in gone.participants:
                 self._forget_work(participant, gone.interaction_id)  # who was still wrapping up is free

@@ -8,7 +8,7 @@ import structlog
 from bridge.clock import Clock
 from bridge.desk.interaction import Interaction
 from bridge.desk.participant import Participant, ParticipantState
-from bridge.errors import BridgeError, CapacityError, PlaneLostError
+from bridge.errors import BridgeError, CapacityError, NotFoundError, PlaneLostError
 from bridge.ids import InteractionId, ParticipantId, TrackId
 from bridge.plane import messages
 from bridge.switchboard.announcer import Announcer
@@ -251,13 +251,23 @@ class Performance:
     async def _ask(
         self, leg: Leg, command: messages.DeclareRtpLeg | messages.DeclareWebRtcLeg
     ) -> messages.Reply:
-        """Who stops waiting for the answer does not know what became of it: the leg is removed in any case."""
+        """Who stops waiting for the answer does not know what became of it: the leg is removed in any case.
+
+        Nobody would remove one that is asked for after that: then it raises NotFoundError.
+        """
+        self._check_wanted(leg)
         leg.asked = True
         try:
-            return await self._plane.request(command)
+            reply = await self._plane.request(command)
         except BridgeError:
             leg.asked = leg.declared is not None
             raise
+        self._check_wanted(leg)
+        return reply
+
+    def _check_wanted(self, leg: Leg) -> None:
+        if self._legs.get(leg.leg_id) is not leg:
+            raise NotFoundError(f"leg {leg.leg_id} is over")
 
     # --- removal ------------------------------------------------------------------------------------------
 

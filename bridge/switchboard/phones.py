@@ -107,6 +107,8 @@ class Phones:
 
     async def agreed(self, leg: PhoneLeg) -> None:
         """Offer and answer came to something else: it is kept, told to the desk, and performed."""
+        if self._wiring.legs.get(leg.leg_id) is not leg:
+            return  # the call ended meanwhile, and what was kept of it is forgotten
         await self._wiring.phone_memory.keep(leg)
         await self._note_remote_hold(leg)
         self._wiring.conductor.touch_again(leg.interaction_id)

@@ -84,6 +84,22 @@ def test_an_escalation_waits_in_its_queue_and_becomes_whoever_accepts() -> None:
     assert house.interaction(id_).attributes["escalation_reason"] == "Complex Case"
 
 
+def test_an_expert_whose_desktop_is_lost_while_it_rings_is_not_waited_for() -> None:
+    """The queue has others: only who was asked by name has no next one."""
+    house = queue_house()
+    id_ = house.answered_call()
+    house.ready_expert(EVE)
+    house.step(commands.SetProfile(Profile(BOB, {"Video_Escalation": 3}), "admin"))
+    house.pass_time(1)
+    house.ready_expert(BOB)
+    escalate(house, id_)
+    assert house.offer_to(EVE) is not None
+    house.step(commands.LoseDesktop(EVE))
+    assert house.offer_to(EVE) is None
+    assert house.offer_to(BOB) is not None
+    assert sought(house, id_).state is S.ALERTING
+
+
 def test_only_who_has_the_skill_at_the_proficiency_is_rung() -> None:
     house = queue_house()
     id_ = house.answered_call()

@@ -1,9 +1,11 @@
 """Phones at the switchboard: arriving, waiting, being offered, hanging up, and everything that goes wrong."""
 
 import asyncio
+from collections.abc import Callable
 
 import msgspec
 import pytest
+from sqlalchemy import select
 
 from bridge.desk.policy import DeskPolicy
 from bridge.errors import (
@@ -15,6 +17,7 @@ from bridge.errors import (
     NotFoundError,
 )
 from bridge.ids import LegId
+from bridge.journal.schema import LEG_MEMORIES
 from bridge.plane import messages
 from bridge.switchboard.doors import ArrivingCall
 from bridge.switchboard.event import DigitReceived, InteractionUpdated, MediaConnected, OfferEnded
@@ -156,6 +159,43 @@ async def test_a_cancelled_arrival_leaves_nothing_whenever_it_is_cancelled(turns
         assert stage.board.legs == 0
         assert stage.plane.legs == {}
         assert stage.board.open_interactions == 0
+
+
+async def test_a_re_invite_that_crosses_the_end_of_its_call_leaves_nothing() -> None:
+    """It waits for the leg while the leg goes: no port stays taken, and nothing is kept for a restart."""
+    async with theatre() as stage:
+        id_ = await stage.answered_call()
+        customer = await stage.participant(id_, "customer")
+        stage.plane.answers.clear()
+        async with asyncio.TaskGroup() as tasks:
+            asked = len(stage.plane.commands)
+            tasks.create_task(stage.board.prompts.play(ALICE, id_, customer.participant_id, "greeting"))
+            await turns_until(lambda: len(stage.plane.commands) > asked)
+            assert isinstance(stage.plane.commands[-1], messages.DeclareRtpLeg)
+            tasks.create_task(stage.board.interactions.end(ALICE, id_))
+            await turns_until(lambda: stage.board.open_interactions == 0)
+            again = tasks.create_task(offered_again(stage))
+            await stage.journal.settled()
+            stage.plane.answers.set()
+        assert isinstance(again.result(), NotFoundError)
+        await stage.board.settled()
+        assert (stage.board.legs, stage.plane.legs) == (0, {})
+        await stage.journal.write()  # and with it what goes along
+        assert await stage.journal.read_rows(select(LEG_MEMORIES)) == []
+
+
+async def offered_again(stage: Theatre) -> BridgeError | None:
+    try:
+        await stage.board.reoffer(LegId("leg_phone"), PHONE_OFFER + "a=sendonly\n")
+    except BridgeError as error:
+        return error
+    return None
+
+
+async def turns_until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0)
 
 
 async def test_many_calls_at_once_and_all_gone_again() -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from bridge.desk.policy import DeskPolicy
 from bridge.errors import BridgeError, CallFailedError, GlareError, NotFoundError
 from bridge.ids import LegId
 from bridge.switchboard.callbacks import CallbackWish
@@ -91,6 +92,17 @@ async def test_a_call_whose_door_knows_nothing_of_it_is_reported_by_bridge_resta
         assert interaction.ended_by == "bridge.restart"
         assert interaction.participants[0].disconnected_by == "bridge.restart"
         assert stage.doors.reoffers == []
+
+
+async def test_a_start_on_more_lost_calls_than_are_remembered_is_a_start(tmp_path: Path) -> None:
+    policy = DeskPolicy(ended_kept=2)
+    async with theatre(policy, life=first_life(tmp_path)) as stage:
+        for number in range(5):
+            await stage.call(f"leg_{number}")
+    for boot_id in ("boot_2", "boot_3"):
+        async with theatre(policy, life=next_life(tmp_path, boot_id=boot_id)) as stage:
+            await stage.board.settled()
+            assert stage.board.open_interactions == 0
 
 
 async def test_an_invite_that_arrives_once_more_keeps_its_interaction(tmp_path: Path) -> None:

@@ -65,11 +65,14 @@ class WrittenPlane:
         self.slow_on: type[messages.Command] | None = (
             None  # it does the next of these, and its answer never comes
         )
+        self.answers = asyncio.Event()  # cleared: it does what it is asked, and says so later
+        self.answers.set()
         self.first_port = 30_000
 
     async def request(self, command: messages.Command) -> messages.Reply:
         await asyncio.sleep(0)  # a worker's answer never comes at once
         reply = self._carry_out(command)
+        await self.answers.wait()
         if self.slow_on is type(command):
             self.slow_on = None
             await asyncio.Event().wait()
