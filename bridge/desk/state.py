@@ -272,7 +272,7 @@ class DeskState:
         self._ended.append(interaction_id)
 
     def make_room(self) -> None:
-        """Forgets the oldest beyond `ended_kept`: when one opens, since of those that end in a step the step is told."""
+        """Forgets the oldest beyond `ended_kept`. When one opens: those that end in a step are read after it."""
         while len(self._ended) > self._ended_kept:
             gone = self.interactions.pop(self._ended.popleft())
             for participant in gone.participants:

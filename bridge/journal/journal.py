@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
@@ -118,10 +118,11 @@ class Journal:
 
         `writes` is asked at once, with the numbers of the events, what belongs into the same commit.
         """
-        if self._failed is not None:
-            raise self._failed
         if len(self._pending) >= MAX_PENDING_BATCHES:
-            raise JournalError(f"{MAX_PENDING_BATCHES} steps wait for the disk")
+            self._fail(JournalError(f"{MAX_PENDING_BATCHES} steps wait for the disk"))
+            self._wake.set()
+        if self._failed is not None:
+            raise self._failed  # the step has happened already: nothing may follow that builds on it
         first, wall = self._next_number, self._clock.wall()
         numbers = tuple(range(first, first + len(events)))
         self._next_number += len(events)
@@ -166,6 +167,8 @@ class Journal:
             await self._wake.wait()
             self._wake.clear()
             await self._write_pending()
+            if self._failed is not None:
+                raise self._failed
 
     async def aclose(self) -> None:
         """Writes what is left and closes the file. `run` has ended before."""
@@ -241,7 +244,8 @@ class Journal:
 
     def _send_along(self) -> None:
         if self._along and self._failed is None:
-            self.begin_write()
+            with suppress(JournalError):  # `run` raises it
+                self.begin_write()
 
     def _take_along(self) -> Sequence[Write]:
         taken, self._along = self._along, []

@@ -22,7 +22,8 @@ CHUNK = 1000  # rows of one commit: few milliseconds in which nothing else is wr
 class Retention:
     """Takes out events, answers and dead letters older than `kept_s`.
 
-    Never what a restart needs: events after the newest snapshot, and those of `living` interactions.
+    Never what a restart needs: events after the newest snapshot, those of `living` interactions, and the last row,
+    which says with which number and at which instant it goes on.
     """
 
     def __init__(
@@ -56,9 +57,10 @@ class Retention:
         but for what somebody sets it back.
         """
         newest = (await self._journal.read_rows(select(func.max(SNAPSHOTS.c.number))))[0][0] or 0
+        last = (await self._journal.read_rows(select(func.max(_E.number))))[0][0] or 0
         removed, after, columns = 0, 0, (_E.number, _E.event_count, _E.interaction_id, _E.wall)
         while True:
-            query = select(*columns).where(_E.number > after, _E.number <= newest)
+            query = select(*columns).where(_E.number > after, _E.number <= newest, _E.number < last)
             rows = await self._journal.read_rows(query.order_by(_E.number).limit(CHUNK))
             old = [row for row in rows if row.wall < before]
             if not old:

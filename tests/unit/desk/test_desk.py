@@ -452,6 +452,7 @@ def test_ended_interactions_are_kept_up_to_a_bound() -> None:
     ids = [house.call() for _ in range(3)]
     for id_ in ids:
         house.step(commands.EndInteraction(id_, "system", "test"))
+    house.call()
     assert house.desk.forgotten == 1
     with pytest.raises(NotFoundError):
         house.interaction(ids[0])

