@@ -86,7 +86,7 @@ def fail_callback(step: Step, command: commands.FailCallback) -> None:
 
 def expire_callbacks(step: Step) -> None:
     """Ends what rang for too long."""
-    for interaction_id in tuple(step.state.live):
+    for interaction_id in tuple(step.state.dialing):
         callback = step.interaction(interaction_id).live_callback
         if callback is None or callback.dial_by is None or callback.dial_by > step.now:
             continue

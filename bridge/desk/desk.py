@@ -245,7 +245,7 @@ def _expire_deadlines(step: Step, _command: commands.ExpireDeadlines) -> None:
 
 def _expire_connections(step: Step) -> None:
     """Whoever accepted, or lost the media, and did not bring it in time is out."""
-    for interaction_id in tuple(step.state.live):
+    for interaction_id in tuple(step.state.connecting):
         overdue = [
             participant
             for participant in step.interaction(interaction_id).staff()

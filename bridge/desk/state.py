@@ -36,7 +36,9 @@ class DeskState:
         "_offer_of_seat",
         "_offer_to",
         "_wrapping",
+        "connecting",
         "declared",
+        "dialing",
         "directory",
         "experts",
         "figures",
@@ -76,6 +78,8 @@ class DeskState:
         self.flowing: dict[InteractionId, None] = {}
         self.transferring: dict[InteractionId, None] = {}
         self.linked: dict[InteractionId, None] = {}  # with a companion link that can expire
+        self.connecting: dict[InteractionId, None] = {}  # with somebody whose media is waited for
+        self.dialing: dict[InteractionId, None] = {}  # with a callback that rings
         self._engaged: dict[UserId, dict[InteractionId, None]] = {}
         self._wrapping: dict[UserId, dict[tuple[InteractionId, ParticipantId], None]] = {}
         self._busy: set[UserId] = set()
@@ -174,6 +178,8 @@ class DeskState:
             self._note_parties(was, interaction)
             links = (link for p in interaction.participants for link in p.companions)
             _index(self.linked, id_, listed=any(link.state is LinkState.OPEN for link in links))
+            waits = any(p.connect_by is not None for p in interaction.participants)
+            _index(self.connecting, id_, listed=waits)
         if was is None or was.seats is not interaction.seats:
             self.lines.move(was, interaction)
             _index(self.seeking, id_, listed=bool(interaction.seats))
@@ -181,6 +187,9 @@ class DeskState:
             _index(self.flowing, id_, listed=bool(interaction.flows))
         if was is None or was.transfer is not interaction.transfer:
             _index(self.transferring, id_, listed=interaction.transfer is not None)
+        if was is None or was.callback is not interaction.callback:
+            callback = interaction.callback
+            _index(self.dialing, id_, listed=callback is not None and callback.dial_by is not None)
 
     def _note_parties(self, was: Interaction | None, now: Interaction) -> None:
         for participant in was.participants if was is not None else ():

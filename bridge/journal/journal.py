@@ -118,15 +118,17 @@ class Journal:
 
         `writes` is asked at once, with the numbers of the events, what belongs into the same commit.
         """
-        if len(self._pending) >= MAX_PENDING_BATCHES:
-            self._fail(JournalError(f"{MAX_PENDING_BATCHES} steps wait for the disk"))
-            self._wake.set()
         if self._failed is not None:
-            raise self._failed  # the step has happened already: nothing may follow that builds on it
+            raise self._failed
+        if len(self._pending) >= MAX_PENDING_BATCHES:
+            raise self._stop(f"{MAX_PENDING_BATCHES} steps wait for the disk")
         first, wall = self._next_number, self._clock.wall()
         numbers = tuple(range(first, first + len(events)))
         self._next_number += len(events)
-        rows = tuple(self._rows(first, wall, events))
+        try:
+            rows = tuple(self._rows(first, wall, events))
+        except (TypeError, ValueError) as error:
+            raise self._stop(f"an event cannot be written down: {error}") from error
         durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         # If this raises, nothing was taken that would be lost. What goes along came before this step: it is older.
         beside = writes(numbers)
@@ -267,6 +269,13 @@ class Journal:
             return
         async with self._only_connection:
             yield
+
+    def _stop(self, reason: str) -> JournalError:
+        """The step has happened already: nothing may follow that builds on it."""
+        error = JournalError(reason)
+        self._fail(error)
+        self._wake.set()
+        return error
 
     def _fail(self, error: JournalError) -> None:
         log.error("! journal failed", reason=error.reason, lost=len(self._pending))

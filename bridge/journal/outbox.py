@@ -87,12 +87,12 @@ class Outbox:
 
     async def retry(self, task: Task, due_at: float, reason: str) -> None:
         """It failed: it will be claimed again from `due_at` on. What is behind it in its lane waits."""
-        changes = {"attempts": task.attempts + 1, "due_at": due_at, "reason": reason[:REASON_MAX_CHARACTERS]}
+        changes = {"attempts": task.attempts + 1, "due_at": due_at, "reason": _storable(reason)}
         await self._change(task, changes)
 
     async def give_up(self, task: Task, reason: str) -> None:
         """It stays as a dead letter, and its lane goes on without it."""
-        changes = {"attempts": task.attempts + 1, "dead": 1, "reason": reason[:REASON_MAX_CHARACTERS]}
+        changes = {"attempts": task.attempts + 1, "dead": 1, "reason": _storable(reason)}
         await self._change(task, changes)
 
     async def dead(self, kind: str, limit: int = 100) -> tuple[Task, ...]:
@@ -134,6 +134,12 @@ class Outbox:
 
     def _told(self, kind: str) -> asyncio.Event:
         return self._news.setdefault(kind, asyncio.Event())
+
+
+def _storable(reason: str) -> str:
+    """Others had a hand in it: what a database refuses as text must not stop the bridge."""
+    text = reason[:REASON_MAX_CHARACTERS].encode("utf-8", "replace").decode()
+    return text.replace("\0", "?")
 
 
 def _due(kind: str) -> Select[Any]:

@@ -4,10 +4,14 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
+import structlog
+
 from bridge.clock import Clock
 from bridge.errors import PlaneLostError
 from bridge.plane import messages
 from bridge.plane.worker_process import WorkerProcess
+
+log = structlog.get_logger()
 
 WORKER_RESTARTS = 5  # within WORKER_RESTART_WINDOW_S; a worker that dies at once every time helps nobody
 WORKER_RESTART_WINDOW_S = 60.0
@@ -68,8 +72,16 @@ class LastingPlane:
     async def run(self) -> None:
         """Keeps one worker running until cancelled. Raises PlaneLostError when that is hopeless."""
         deaths: list[float] = []
+        failed_starts = 0
         while True:
-            await self._run_one()
+            try:
+                await self._run_one()
+                failed_starts = 0
+            except PlaneLostError as error:
+                failed_starts += 1
+                if not self._ready.is_set() or failed_starts > WORKER_RESTARTS:
+                    raise  # the first of all is waited for by whoever started the bridge
+                log.error("! media worker did not start", reason=error.reason)
             now = self._clock.now()
             deaths = [at for at in deaths if now - at < WORKER_RESTART_WINDOW_S] + [now]
             if len(deaths) > WORKER_RESTARTS:

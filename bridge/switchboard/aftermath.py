@@ -7,6 +7,7 @@ import structlog
 
 from bridge.desk.events import DeskEvent
 from bridge.desk.interaction import Interaction
+from bridge.journal.journal import JournalError
 from bridge.journal.record import interaction_of
 from bridge.journal.schema import Write
 from bridge.journal.snapshots import Snapshots
@@ -31,7 +32,7 @@ class Follower(Protocol):
 class Aftermath:
     """The ledger calls `numbered` before a step's commit and `committed` after it, both in the order of the steps.
 
-    The journal's writer stands behind both calls: a view that fails must not stop every call.
+    The journal's writer stands behind both calls: a view or a follower that fails must not stop every call.
     """
 
     __slots__ = ("_announcer", "_conductor", "_followers", "_notices", "_outbox", "_snapshots")
@@ -76,8 +77,18 @@ class Aftermath:
             interaction_id = interaction_of(event)
             if interaction_id is not None:
                 for follower in followers:
-                    follower.receive(event, committed.interactions[interaction_id])
+                    _tell(follower, event, committed.interactions[interaction_id])
         try:
             self._announcer.announce()
         except Exception:
             log.exception("! announcement", numbers=committed.numbers)
+
+
+def _tell(follower: Follower, event: DeskEvent, interaction: Interaction) -> None:
+    try:
+        follower.receive(event, interaction)
+    except JournalError:
+        raise
+    except Exception:
+        about = {"interaction": interaction.interaction_id, "about": type(event).__name__}
+        log.exception("! follower", follower=type(follower).__name__, **about)

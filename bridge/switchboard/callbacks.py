@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import structlog
@@ -15,7 +16,7 @@ from bridge.desk.interaction import Interaction
 from bridge.errors import BridgeError, CallFailedError, NotFoundError
 from bridge.ids import InteractionId, LegId, QueueId
 from bridge.switchboard.desktops import Desktops
-from bridge.switchboard.dialer import Dialer
+from bridge.switchboard.dialer import Dialer, call_error
 from bridge.switchboard.leg import PhoneLeg, Place
 from bridge.switchboard.principal import INTERACTION_READ, Principal
 from bridge.switchboard.view import CallbackView
@@ -126,24 +127,26 @@ class Callbacks:
                         call = tasks.create_task(self._call(interaction, callback.leg_id, callback.number))
                         self._calls[callback.leg_id] = call
                         self._made_for[callback.leg_id] = interaction.interaction_id
+                        call.add_done_callback(partial(self._over, callback.leg_id))
+
+    def _over(self, leg_id: LegId, _call: "asyncio.Task[None]") -> None:
+        """Also of a call that was taken back before it began."""
+        self._calls.pop(leg_id, None)
+        self._made_for.pop(leg_id, None)
 
     async def _call(self, interaction: Interaction, leg_id: LegId, number: str) -> None:
         leg: PhoneLeg | None = None
         try:
             leg = await self._dialer.call(leg_id, _place(interaction), number, OVER)
             await self._dialer.commit(leg, commands.AnswerCallback(leg.interaction_id, leg.leg_id))
-        except BridgeError as error:
-            self._made_for.pop(
-                leg_id, None
-            )  # what is told now moves the callback, and must not end its telling
-            await self._fail(interaction.interaction_id, leg_id, leg, error)
         except asyncio.CancelledError:
             if leg is not None and not leg.committed:
                 await asyncio.shield(self._dialer.drop(leg, OVER))
             raise
-        finally:
-            self._calls.pop(leg_id, None)
+        except Exception as trouble:
+            # What is told now moves the callback, and must not end its telling.
             self._made_for.pop(leg_id, None)
+            await self._fail(interaction.interaction_id, leg_id, leg, call_error(trouble, leg_id))
 
     async def _fail(
         self, interaction_id: InteractionId, leg_id: LegId, leg: PhoneLeg | None, error: BridgeError

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Collection
 from contextlib import suppress
+from functools import partial
 from typing import ClassVar
 
 import structlog
@@ -13,7 +14,7 @@ from bridge.desk.interaction import Interaction
 from bridge.desk.participant import ParticipantState
 from bridge.errors import BridgeError, CallFailedError
 from bridge.ids import InteractionId, LegId, ParticipantId
-from bridge.switchboard.dialer import Dialer
+from bridge.switchboard.dialer import Dialer, call_error
 from bridge.switchboard.leg import PhoneLeg, Place
 from bridge.switchboard.wiring import Wiring
 
@@ -85,6 +86,12 @@ class DialOuts:
                 for participant_id, (leg_id, interaction) in due.items():
                     call = tasks.create_task(self._call(interaction, participant_id, leg_id))
                     self._calls[participant_id] = call
+                    call.add_done_callback(partial(self._over, participant_id))
+
+    def _over(self, participant_id: ParticipantId, _call: "asyncio.Task[None]") -> None:
+        """Also of a call that was taken back before it began."""
+        self._tell(participant_id, 487)
+        self._calls.pop(participant_id, None)
 
     async def _call(self, interaction: Interaction, participant_id: ParticipantId, leg_id: LegId) -> None:
         leg: PhoneLeg | None = None
@@ -93,17 +100,15 @@ class DialOuts:
             place = Place(interaction.interaction_id, participant_id, interaction.room_id)
             leg = await self._dialer.call(leg_id, place, address, OVER)
             await self._dialer.commit(leg, commands.AnswerDial(leg.interaction_id, leg.leg_id))
-        except BridgeError as error:
-            self._calls.pop(participant_id, None)  # what the desk says of it now is no reason to cancel this
-            await self._fail(interaction, leg_id, leg, error)
-            self._tell(participant_id, (error.status if isinstance(error, CallFailedError) else 0) or 480)
         except asyncio.CancelledError:
             if leg is not None and not leg.committed:
                 await asyncio.shield(self._dialer.drop(leg, OVER))
             raise
-        finally:
-            self._tell(participant_id, 487)
-            self._calls.pop(participant_id, None)
+        except Exception as trouble:
+            error = call_error(trouble, leg_id)
+            self._calls.pop(participant_id, None)  # what the desk says of it now is no reason to cancel this
+            await self._fail(interaction, leg_id, leg, error)
+            self._tell(participant_id, (error.status if isinstance(error, CallFailedError) else 0) or 480)
 
     async def _fail(
         self, interaction: Interaction, leg_id: LegId, leg: PhoneLeg | None, error: BridgeError

@@ -92,6 +92,9 @@ class Dialer:
                 raise
             log.info("x video", interaction=leg.interaction_id, leg=leg_id, reason=refusal)
             return await self._attempt(leg_id, place, route, over, refusal)
+        except Exception:
+            await self.drop(leg, over)
+            raise
         return leg
 
     def _new_leg(self, leg_id: LegId, place: Place, route: Route) -> PhoneLeg:
@@ -157,6 +160,14 @@ class Dialer:
         if self._door is None:
             raise NotAllowedError("there is no SIP door")
         return self._door
+
+
+def call_error(trouble: Exception, leg_id: LegId) -> BridgeError:
+    """What a call of ours came to. A mistake of ours ends this call and no other."""
+    if isinstance(trouble, BridgeError):
+        return trouble
+    log.error("! dial", leg=leg_id, exc_info=trouble)
+    return BridgeError("internal error; the log says which")
 
 
 def _refusal_of_video(leg: PhoneLeg, error: BridgeError) -> str:

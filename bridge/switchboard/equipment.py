@@ -44,7 +44,8 @@ class Equipment:
             return
         viewer.paths[source] = (event.path, event.reason)
         self.note_soon(viewer)
-        shown = next((leg for leg in self._wiring.legs if source in sources_of(leg)), None)
+        siblings = self._wiring.legs.of(viewer.interaction_id)
+        shown = next((leg for leg in siblings if source in sources_of(leg)), None)
         if shown is not None:
             self.note_soon(shown)
 

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, get_args
 
+import msgspec
+
 from bridge.clock import Clock
 from bridge.desk import events
 from bridge.desk.account import Registration
@@ -13,6 +15,7 @@ from bridge.desk.desk import Desk
 from bridge.desk.events import DeskEvent
 from bridge.desk.expert import Expert
 from bridge.desk.interaction import Interaction
+from bridge.errors import ParseError
 from bridge.ids import InteractionId, UserId
 from bridge.journal.journal import Journal
 from bridge.journal.record import interaction_of
@@ -34,6 +37,7 @@ _ABOUT_A_USER = frozenset(
         events.ProfileSet,
     }
 )
+_encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,7 @@ class Ledger:
         self, command: DeskCommand, beside: Sequence[Write] = ()
     ) -> tuple[tuple[DeskEvent, ...], "asyncio.Future[None] | None"]:
         """Raises what the desk raises; then nothing has changed. `beside` goes into the step's commit."""
+        _require_writable(command)
         happened = self._desk.step(command, self._clock.now())
         self._on_stepped()
         receipt = current_receipt()
@@ -146,6 +151,14 @@ class Ledger:
         elif kind is events.OfferEnded:
             user_id = self._desk.rang_for(event.offer_id)
         return user_id
+
+
+def _require_writable(command: DeskCommand) -> None:
+    """Before the step: once it has happened, it must come into the journal. Raises ParseError."""
+    try:
+        _encode(command)
+    except UnicodeEncodeError:
+        raise ParseError("a text has half of a surrogate pair in it, which is no character") from None
 
 
 def _nothing(_numbers: tuple[int, ...]) -> None:

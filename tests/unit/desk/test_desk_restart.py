@@ -19,6 +19,8 @@ DERIVED = {
     "seeking",
     "flowing",
     "linked",
+    "connecting",
+    "dialing",
     "transferring",
     "lines",
     "queues",

@@ -266,11 +266,11 @@ async def check_outbox(url: str) -> None:
         assert (first.body, third.body) == (b"1", b"3")  # the second waits for the first of its lane
         assert await outbox.claim("mail", clock.now()) == ()
         assert await outbox.next_due("mail") == 200.0
-        await outbox.retry(first, 110.0, "no answer")
+        await outbox.retry(first, 110.0, "no\0answer\ud800")
         await outbox.done(third)
         assert await outbox.claim("mail", clock.now()) == ()
         (again,) = await outbox.claim("mail", 110.0)
-        assert (again.body, again.attempts, again.reason) == (b"1", 1, "no answer")
+        assert (again.body, again.attempts, again.reason) == (b"1", 1, "no?answer?")
         await outbox.give_up(again, "gone")
         assert [task.body for task in await outbox.claim("mail", 110.0)] == [b"2"]
     async with running(url, "boot_2", clock) as journal:

@@ -148,6 +148,16 @@ async def test_a_disk_that_stands_still_stops_the_bridge_before_anything_builds_
     await journal.aclose()
 
 
+async def test_an_event_that_cannot_be_written_stops_the_bridge(tmp_path: Path) -> None:
+    journal = Journal(url_of(tmp_path), ManualClock(), "boot_1")
+    await journal.open()
+    with pytest.raises(JournalError, match="cannot be written down"):
+        journal.append([InteractionEnded(3.0, ID, "half a pair: \ud800", "customer")], lambda _: None)
+    with pytest.raises(JournalError):
+        await journal.run()
+    await journal.aclose()
+
+
 def test_every_event_of_a_whole_story_survives_the_row() -> None:
     definitions = Definitions()
     written = serialize_events(story(), definitions)

@@ -1,6 +1,7 @@
 """One worker after another: who is asked, when there is nobody to ask, and when it is given up."""
 
 import asyncio
+from collections.abc import Collection
 
 import pytest
 
@@ -22,8 +23,11 @@ class Worker:
         self.number = number
         self.dies = asyncio.Event()
         self.closed = False
+        self.starts = True
 
     async def start(self, timeout_s: float, process: WorkerProcess | None = None) -> messages.WorkerReady:
+        if not self.starts:
+            raise PlaneLostError("the media worker did not start")
         return READY
 
     async def run(self) -> None:
@@ -42,9 +46,11 @@ class Staff:
     def __init__(self) -> None:
         self.workers: list[Worker] = []
         self.ready = asyncio.Queue[messages.WorkerReady]()
+        self.stillborn: Collection[int] = ()
 
     def make(self) -> Worker:
         self.workers.append(Worker(len(self.workers)))
+        self.workers[-1].starts = len(self.workers) - 1 not in self.stillborn
         return self.workers[-1]
 
 
@@ -97,3 +103,42 @@ async def test_deaths_long_ago_are_forgiven() -> None:
         await staff.ready.get()
         running.cancel()
     assert all(worker.closed for worker in staff.workers)
+
+
+async def test_a_worker_that_does_not_come_up_in_the_place_of_a_dead_one_is_followed_by_another() -> None:
+    """A machine that is slow for a moment has lost one worker already: it must not lose every call with it."""
+    staff, clock = Staff(), ManualClock(1000.0)
+    staff.stillborn = (1, 2)
+    plane = LastingPlane(staff.make, staff.ready.put_nowait, clock, 1.0)
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(plane.run())
+        await staff.ready.get()
+        staff.workers[0].dies.set()
+        await staff.ready.get()
+        assert (await plane.request(COMMAND)).request_id == 3
+        running.cancel()
+    assert all(worker.closed for worker in staff.workers)
+
+
+@pytest.mark.parametrize(
+    ("stillborn", "start_takes_s", "made"),
+    [
+        ((0,), 0.0, 1),
+        (range(1, 100), 0.0, 1 + WORKER_RESTARTS),
+        (range(1, 100), WORKER_RESTART_WINDOW_S, 2 + WORKER_RESTARTS),
+    ],
+)
+async def test_starts_that_fail_at_first_or_again_and_again_are_hopeless(
+    stillborn: Collection[int], start_takes_s: float, made: int
+) -> None:
+    staff, clock = Staff(), ManualClock(1000.0)
+    staff.stillborn = stillborn
+
+    def make() -> Worker:
+        clock.advance(start_takes_s)
+        return staff.make()
+
+    plane = LastingPlane(make, lambda _: staff.workers[-1].dies.set(), clock, 1.0)
+    with pytest.raises(PlaneLostError):
+        await plane.run()
+    assert len(staff.workers) == made

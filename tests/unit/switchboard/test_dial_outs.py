@@ -3,14 +3,26 @@
 Elsewhere: ghost legs, the room ends and the phone keeps ringing.
 """
 
+import asyncio
+from typing import TYPE_CHECKING, cast
+
 import pytest
 
+from bridge.desk import commands, events
+from bridge.desk.participant import ParticipantRole, ParticipantState
 from bridge.errors import CallFailedError, ForbiddenError, NotAllowedError
 from bridge.ids import LegId
+from bridge.plane import messages
+from bridge.switchboard.dial_outs import DialOuts
 from bridge.switchboard.event import InteractionUpdated
 from bridge.switchboard.participants import DialOut
+from tests.unit.desk.house import House
 from tests.unit.switchboard.test_switchboard_queues import eventually
 from tests.unit.switchboard.theatre import ALICE, PHONE_OFFER, Theatre, theatre, who
+
+if TYPE_CHECKING:
+    from bridge.switchboard.dialer import Dialer
+    from bridge.switchboard.wiring import Wiring
 
 BANK = DialOut("+49301234567", name="The bank")
 
@@ -129,3 +141,46 @@ async def test_who_may_not_write_calls_nobody_and_roles_are_ours() -> None:
         with pytest.raises(NotAllowedError, match="no way out"):
             await stage.board.participants.dial(ALICE, id_, BANK)
         assert stage.doors.dialed == []
+
+
+async def test_a_mistake_of_ours_while_it_is_dialed_ends_that_call_and_no_other() -> None:
+    async with theatre() as stage:
+        id_ = await stage.answered_call()
+        legs = set(stage.plane.legs)
+        stage.plane.crash_on = messages.DeclareRtpLeg
+        await stage.board.participants.dial(ALICE, id_, BANK)
+        await eventually(stage, "given up")
+        assert (await stage.participant(id_, "sme")).state == "disconnected"
+        assert (await stage.participant(id_, "customer")).state == "in-session"
+        assert set(stage.plane.legs) == legs
+        await stage.call("leg_another")
+        assert stage.board.open_interactions == 2
+
+
+class NeverAnswered:
+    async def call(self, *_: object) -> None:
+        await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_a_call_that_is_taken_back_before_it_began_is_over(turns: int) -> None:
+    """A task that is cancelled before its first turn never comes to its `finally`."""
+    house = House()
+    id_ = house.call()
+    dial = commands.DialParticipant(id_, BANK.address, ParticipantRole.SME, "alice")
+    dialed = next(event for event in house.step(dial) if isinstance(event, events.ParticipantDialed))
+    called_id, interaction = dialed.participant_id, house.interaction(id_)
+    over = events.ParticipantMoved(2.0, id_, called_id, ParticipantState.DISCONNECTED, "removed", "alice")
+    nothing, dialer = cast("Wiring", None), cast("Dialer", NeverAnswered())
+    dial_outs = DialOuts(nothing, dialer)
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(dial_outs.run())
+        await asyncio.sleep(0)
+        dial_outs.receive(dialed, interaction)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        dial_outs.receive(over, interaction)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert not dial_outs.busy
+        running.cancel()

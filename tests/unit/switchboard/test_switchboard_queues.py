@@ -230,6 +230,27 @@ async def test_a_callback_ends_the_call_dials_and_brings_both_together() -> None
         assert (await stage.view(id_)).state == "ended"
 
 
+async def test_a_mistake_of_ours_while_a_callback_is_made_is_one_failed_attempt() -> None:
+    async with theatre(POLICY) as stage:
+        await stage.call("leg_another")
+        await stage.call()
+        _, live = await stage.board.interactions.list(ADMIN)
+        await stage.board.callbacks.request(ADMIN, live.interaction_id, CallbackWish())
+        await stage.board.hung_up(LegId("leg_another"), "hung up")
+        await stage.call("leg_another")
+        await stage.board.users.set_presence(ALICE, "ready", "agent")
+        interaction = await stage.accept(ALICE)
+        assert interaction.interaction_id == live.interaction_id
+        stage.plane.crash_on = messages.DeclareRtpLeg
+        await stage.join(ALICE, live.interaction_id)
+        await eventually(stage, "given up")
+        callback = (await stage.view(live.interaction_id)).callback
+        assert callback is not None
+        assert (callback.state, callback.attempts) == ("waiting", 1)
+        assert set(stage.plane.legs) == {LegId("leg_another")}
+        assert stage.board.open_interactions == 2
+
+
 async def test_the_bye_of_the_call_that_gave_way_ends_nothing() -> None:
     async with theatre(POLICY) as stage:
         await stage.call()

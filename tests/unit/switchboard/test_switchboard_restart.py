@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bridge.desk.policy import DeskPolicy
-from bridge.errors import BridgeError, CallFailedError, GlareError, NotFoundError
+from bridge.errors import BridgeError, CallFailedError, GlareError, NotFoundError, ParseError
 from bridge.ids import LegId
 from bridge.switchboard.callbacks import CallbackWish
 from bridge.switchboard.doors import ArrivingCall
@@ -103,6 +103,21 @@ async def test_a_start_on_more_lost_calls_than_are_remembered_is_a_start(tmp_pat
         async with theatre(policy, life=next_life(tmp_path, boot_id=boot_id)) as stage:
             await stage.board.settled()
             assert stage.board.open_interactions == 0
+
+
+async def test_a_text_that_cannot_be_written_down_is_refused_before_anything_happens(tmp_path: Path) -> None:
+    """JSON lets half of a surrogate pair in; a step that is not in the journal makes all that follow unreadable."""
+    async with theatre(POLICY, life=first_life(tmp_path)) as stage:
+        await stage.call()
+        (live,) = await stage.board.interactions.list(ADMIN)
+        with pytest.raises(ParseError, match="surrogate"):
+            await stage.board.callbacks.request(ADMIN, live.interaction_id, CallbackWish(reason="\ud800"))
+        assert await stage.board.interactions.list(ADMIN) == (live,)
+        await stage.board.users.set_presence(ALICE, "ready", "agent")
+        await stage.accept(ALICE)
+        await stage.join(ALICE, live.interaction_id)
+    async with theatre(POLICY, life=next_life(tmp_path, PHONE)) as stage:
+        assert stage.board.open_interactions == 1
 
 
 async def test_an_invite_that_arrives_once_more_keeps_its_interaction(tmp_path: Path) -> None:
