@@ -193,12 +193,12 @@ class Daemon:
 
     async def _drain(self) -> None:
         """No new calls; those there are may end by themselves for a while."""
-        self._notifier.stopping(f"draining {self._switchboard.open_interactions} calls")
+        self._notifier.stopping(f"draining {self._switchboard.open_calls} calls")
         self._switchboard.drain()
         self._sip.drain()
         deadline = self._clock.now() + self._settings.shutdown.drain_timeout_s
-        log.info("= draining", calls=self._switchboard.open_interactions)
-        while self._switchboard.open_interactions and self._clock.now() < deadline:
+        log.info("= draining", calls=self._switchboard.open_calls)
+        while self._switchboard.open_calls and self._clock.now() < deadline:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stop_now.wait(), DRAIN_POLL_S)
                 break

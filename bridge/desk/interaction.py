@@ -73,6 +73,11 @@ class Interaction(msgspec.Struct, frozen=True, gc=False):
         return self.callback if self.callback is not None and self.callback.is_live else None
 
     @property
+    def is_promise(self) -> bool:
+        """The customer is called back and not on the line: whoever takes over from this process keeps it."""
+        return self.live_callback is not None and not any(p.leg_ids for p in self.customers())
+
+    @property
     def is_led(self) -> bool:
         """A flow leads the caller, whom nobody has met yet: it says which queue, and when."""
         inbound = any(run.flow.kind is FlowKind.INBOUND for run in self.flows)

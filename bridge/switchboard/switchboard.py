@@ -206,6 +206,14 @@ class Switchboard:
         return len(self._wiring.desk.live_interactions())
 
     @property
+    def open_calls(self) -> int:
+        """Interactions that a shutdown would cut off: a callback that waits for its turn is none."""
+        return sum(
+            not (i.is_promise and i.callback is not None and i.callback.leg_id is None)
+            for i in self._wiring.desk.live_interactions()
+        )
+
+    @property
     def calls_refused(self) -> int:
         """Since the start, because the media worker could not keep up."""
         return self._wiring.overload.refused
@@ -223,8 +231,10 @@ class Switchboard:
         self._phones.drain()
 
     async def end_all(self, reason: str) -> None:
-        """Ends every interaction, for a shutdown that waits no longer."""
+        """Ends every call, for a shutdown that waits no longer. What was promised is kept for the next process."""
         for interaction in self._wiring.desk.live_interactions():
+            if interaction.is_promise:
+                continue
             with contextlib.suppress(NotAllowedError, NotFoundError):
                 await self._wiring.ledger.carry_out(
                     commands.EndInteraction(interaction.interaction_id, SYSTEM, reason)

@@ -191,6 +191,35 @@ async def test_a_callback_keeps_its_place_and_one_that_was_answered_its_call(tmp
         assert view.created_at == waiting.created_at
 
 
+async def test_a_shutdown_ends_calls_and_keeps_what_was_promised(tmp_path: Path) -> None:
+    """The caller has hung up and waits to be called: an upgrade must not make a liar of the bridge."""
+    async with theatre(POLICY, life=first_life(tmp_path)) as stage:
+        await stage.call("leg_other")
+        await stage.call()
+        other, promised = await stage.board.interactions.list(ADMIN)
+        await stage.board.callbacks.request(ADMIN, promised.interaction_id, CallbackWish())
+        assert (stage.board.open_interactions, stage.board.open_calls) == (2, 1)
+        await stage.board.end_all("the bridge shuts down")
+        assert (await stage.view(other.interaction_id)).state == "ended"
+        assert stage.board.open_calls == 0
+    async with theatre(POLICY, life=next_life(tmp_path)) as stage:
+        assert [c.state for c in await stage.board.callbacks.list(ADMIN)] == ["waiting"]
+        await stage.board.users.set_presence(ALICE, "ready", "agent")
+        assert stage.offer_to(ALICE).interaction_id == promised.interaction_id
+
+
+async def test_a_shutdown_while_a_callback_rings_is_a_failed_attempt_and_no_cancellation(
+    tmp_path: Path,
+) -> None:
+    async with theatre(POLICY, life=first_life(tmp_path)) as stage:
+        await called_back(stage)
+        assert stage.board.open_calls == 1
+        await stage.board.end_all("the bridge shuts down")
+    async with theatre(POLICY, life=next_life(tmp_path)) as stage:
+        (callback,) = await stage.board.callbacks.list(ADMIN)
+        assert (callback.state, callback.attempts) == ("waiting", 1)
+
+
 async def test_a_callback_that_was_being_dialed_is_tried_again_by_rule(tmp_path: Path) -> None:
     async with theatre(POLICY, life=first_life(tmp_path)) as stage:
         id_ = await called_back(stage)
