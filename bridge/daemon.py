@@ -135,7 +135,6 @@ class Daemon:
         """Starts everything, serves, and returns after a stop."""
         try:
             await self._journal.open()
-            await self._outbox.open()
             await self._webhooks.open()
             await self._notifications.open()
         except JournalError as error:
@@ -172,6 +171,7 @@ class Daemon:
     async def _restore(self) -> None:
         """The state, the clock and the calls of the process before this one, if it left any."""
         self._clock.continue_after(await self._switchboard.restore())
+        await self._outbox.open()
         self._remembered = await self._sip_memory.recall()
         await self._plane.ready()
         # Not before: the time that desktops have to come back begins when they can.

@@ -42,7 +42,7 @@ class Task:
 
 
 class Outbox:
-    """`open` it after the journal. Times are the desk's."""
+    """`open` it after the journal, when the clock goes on from there. Times are the desk's."""
 
     def __init__(self, journal: Journal, clock: Clock) -> None:
         self._journal = journal
@@ -52,8 +52,11 @@ class Outbox:
         self._news: dict[str, asyncio.Event] = {}
 
     async def open(self) -> None:
+        """A number is given once, also over restarts, though no row remembers those that are done: whom we tell knows
+        by it what was told before. So they begin at the microsecond it is, on the clock that goes on over restarts.
+        """
         rows = await self._journal.read_rows(select(func.max(_O.task_id)))
-        self._next_id = (rows[0][0] or 0) + 1
+        self._next_id = max((rows[0][0] or 0) + 1, int(self._clock.now() * 1_000_000))
 
     def put(self, kind: str, body: bytes, lane: str = "", due_at: float | None = None) -> Write:
         """The write that makes a task, to go into the commit of the step that asks for it."""

@@ -283,6 +283,22 @@ async def check_outbox(url: str) -> None:
         assert [task.body for task in await outbox.claim("dial", 200.0)] == [b"4", b"5"]
 
 
+async def check_outbox_numbers(url: str) -> None:
+    """Who was told of something knows it again by its number: no other thing ever has the same."""
+    clock, told = ManualClock(100.0), list[int]()
+    for boot_id in ("boot_1", "boot_2", "boot_3"):
+        async with running(url, boot_id, clock) as journal:
+            outbox = Outbox(journal, clock)
+            await outbox.open()
+            await journal.write(outbox.put("hook", b"1"), outbox.put("hook", b"2"))
+            for task in await outbox.claim("hook", clock.now()):
+                told.append(task.task_id)
+                await outbox.done(task)
+        clock.advance(1.0)
+    assert len(told) == 6
+    assert told == sorted(set(told))
+
+
 def new_desk() -> Desk:
     return Desk(DeskPolicy(), IdSource(lambda size: "0" * size))
 
@@ -394,6 +410,7 @@ CHECKS: tuple[Callable[[str], Awaitable[None]], ...] = (
     check_leg_memories_of_one_commit,
     check_rows_that_go_along,
     check_outbox,
+    check_outbox_numbers,
     check_restoring,
     check_retention,
     check_retention_by_age,
