@@ -36,6 +36,7 @@ class ArrivingCall:
     trunk_id: TrunkId = NO_TRUNK
     ways: tuple[tuple[str, str], ...] = ()  # interaction data: by which ways the call came
     replaces: LegId | None = None  # the leg whose place it takes: the call of the same participant
+    early_only: bool = False  # it does so only while that rings: whoever has answered keeps the call
     claims_video: bool = False
     beside: Callable[[str], Sequence[Write]] = _nothing
 

@@ -9,7 +9,7 @@ from bridge.desk import commands
 from bridge.desk.attributes import AttributeLimitError
 from bridge.desk.restart import RESTART
 from bridge.desk.step import SYSTEM
-from bridge.errors import CapacityError, NegotiationError, NotAllowedError, NotFoundError
+from bridge.errors import CapacityError, ConflictError, NegotiationError, NotAllowedError, NotFoundError
 from bridge.ids import InteractionId, LegId, ParticipantId
 from bridge.negotiation import PhoneSession
 from bridge.switchboard.dialer import Dialer
@@ -201,6 +201,8 @@ class Phones:
             await wiring.performance.declare_phone(leg, None)
             text = leg.session.answer() if call.offer else leg.session.offer()
         self._check_still_there(leg)
+        if call.early_only and replaced.ringing is None:
+            raise ConflictError("another phone has answered already")
         taking = commands.ReplaceLeg(leg.interaction_id, leg.participant_id, replaced.leg_id, leg.leg_id)
         _, durable = wiring.ledger.begin(taking, wiring.phone_memory.keeping(leg))
         leg.committed = True

@@ -62,6 +62,7 @@ from signaling.sip.wire.message import (
     Request,
     parse_essentials,
     parse_message,
+    readable,
 )
 from signaling.sip.wire.response import retry_after, warning
 
@@ -308,10 +309,10 @@ class UserAgent:
         return self._registry.get(call).exchange is ExchangeState.UNACKNOWLEDGED
 
     def call_id(self, call: CallKey) -> str:
-        """Of its dialog or, before there is one, of our INVITE."""
+        """Of its dialog or, before there is one, of our INVITE; readable, as in `CallArrived`."""
         session = self._registry.get(call)
         if session.dialog is not None:
-            return session.dialog.call_id
+            return readable(session.dialog.call_id)
         sent = self._requester.latest_request(session.client_key)
         return "" if sent is None else sent.first("Call-ID")
 

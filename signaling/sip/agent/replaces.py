@@ -1,5 +1,6 @@
 """Replaces: one call takes the place of another (RFC 3891)."""
 
+from typing import NamedTuple
 from urllib.parse import unquote
 
 import msgspec
@@ -38,9 +39,16 @@ def parse_replaces(text: str) -> Replaces | None:
     return Replaces((call_id.strip(), to_tag, from_tag), early_only)
 
 
+class Replaced(NamedTuple):
+    """Whose place is asked for. `early_only`: while it rings, and not once somebody answered."""
+
+    session: InviteSession
+    early_only: bool
+
+
 def find_replaced(
     request: Request, trunk: Trunk | None, registry: CallRegistry, trunks: Trunks
-) -> InviteSession | int | None:
+) -> Replaced | int | None:
     """The call whose place an INVITE asks for (section 3), or the status that refuses it."""
     values = request.every("Replaces")
     if not values:
@@ -55,7 +63,9 @@ def find_replaced(
         return 603  # it is about to end
     if _trunk_with(session, wanted.dialog, trunks) is not trunk:
         return 403  # only who could have been in the call itself may take it
-    return 486 if wanted.early_only and session.state in _ANSWERED else session
+    if wanted.early_only and session.state in _ANSWERED:
+        return 486
+    return Replaced(session, wanted.early_only)
 
 
 def _trunk_with(session: InviteSession, key: DialogKey, trunks: Trunks) -> Trunk | None:

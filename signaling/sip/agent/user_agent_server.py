@@ -180,7 +180,8 @@ class UserAgentServer:
                 tuple(told[:MAX_TOLD_HEADERS]),
                 trunk.trunk_id if trunk else NO_TRUNK,
                 ways_of(request),
-                replaced.key if replaced is not None else None,
+                replaced.session.key if replaced is not None else None,
+                early_only=replaced is not None and replaced.early_only,
                 claims_video=claims_video(request),
             )
         )

@@ -128,6 +128,7 @@ class Attendance:
             arrived.trunk_id,
             arrived.ways,
             replaces,
+            early_only=arrived.early_only,
             claims_video=arrived.claims_video,
             beside=answering.beside,
         )
@@ -201,7 +202,11 @@ class Attendance:
                 hang_up(self._endpoint, self._leg, error.reason)
 
     async def _take_late_answer(self, event: CallAcknowledged) -> None:
-        """The ACK cannot be refused: an answer nobody can use ends a call in which nothing was agreed before it."""
+        """The ACK cannot be refused: an answer nobody can use ends a call in which nothing was agreed before it.
+
+        Other trouble is not the phone's: a new media worker is told what was agreed, and a call that is being hung up
+        ends by itself.
+        """
         if not event.owed:
             return
         try:
@@ -209,6 +214,8 @@ class Attendance:
         except NegotiationError as error:
             hang_up(self._endpoint, self._leg, error.reason)
             await self._tell_hung_up(error.reason)
+        except BridgeError as error:
+            self._leg.log.info("x late answer", reason=error.reason)
 
     async def _take_reoffer(self, event: CallReoffered) -> None:
         leg, agent = self._leg, self._endpoint.agent

@@ -32,6 +32,7 @@ class CallArrived(msgspec.Struct, frozen=True, gc=False):
     trunk_id: TrunkId = NO_TRUNK
     ways: Headers = ()  # by which the call came, as interaction data: `provenance.ways_of`
     replaces: CallKey | None = None  # the call whose place it takes (RFC 3891)
+    early_only: bool = False  # ... unless somebody has answered that by now
     claims_video: bool = False
 
 

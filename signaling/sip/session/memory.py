@@ -16,7 +16,7 @@ from signaling.sip.session.dialog import Dialog
 from signaling.sip.session.invite_session import CallState, InviteSession
 from signaling.sip.session.session_timer import Interval
 from signaling.sip.wire.flow import Flow
-from signaling.sip.wire.message import Request, serialize_message
+from signaling.sip.wire.message import Request, readable, serialize_message
 
 # Requests of ours since the last writing; a CSeq that was used already would be refused (section 12.2.2). A picture
 # asked for each second of a day fits, and a call may see twenty thousand restarts before its numbers run out.
@@ -101,11 +101,11 @@ def returning_legs(memories: Mapping[LegId, bytes]) -> frozenset[LegId]:
 
 
 def arriving_call_id(body: bytes) -> str:
-    """The Call-ID of the INVITE that will arrive once more, "" if this is another memory."""
+    """The Call-ID of the INVITE that will arrive once more, as it is told then; "" if this is another memory."""
     with suppress(ParseError):
         memory = parse_memory(body)
         if memory.phase is Phase.ARRIVING and memory.dialog is not None:
-            return memory.dialog.call_id
+            return readable(memory.dialog.call_id)
     return ""
 
 

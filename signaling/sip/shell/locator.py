@@ -36,6 +36,7 @@ from signaling.sip.shell.settings import EndpointSettings
 from signaling.sip.wire.flow import Flow
 
 QUESTION_TIMEOUT_S = 1.5
+TRY_S = 0.5  # a datagram that is lost is sent again within that time
 LOCATE_TIMEOUT_S = 6.0  # three rounds of questions and the system's own
 MAX_SEARCHES = 256  # names looked up at the same time
 SYSTEM_TTL_S = 60.0  # what /etc/hosts and its like say holds this long
@@ -145,10 +146,12 @@ class Locator:
             addresses = await self._ask_system(question)
             if addresses:
                 answer, ttl_s = Answer(addresses=addresses), SYSTEM_TTL_S
-        self._answers.put(question, answer, ttl_s, self._clock.now())
+        if ttl_s is not None:
+            self._answers.put(question, answer, ttl_s, self._clock.now())
         return answer
 
-    async def _ask(self, question: Question) -> tuple[Answer, float]:
+    async def _ask(self, question: Question) -> tuple[Answer, float | None]:
+        """And how long that holds; None where no server said so: the next call asks again."""
         if self._resolver is None or _is_local(question.name):
             return Answer(reason="has no address"), 0.0
         try:
@@ -159,10 +162,10 @@ class Locator:
         except dns.resolver.NXDOMAIN:
             return Answer(reason=NO_SUCH_NAME), 0.0
         except dns.exception.Timeout:
-            return Answer(reason="is not known: no name server answered"), 0.0
+            return Answer(reason="is not known: no name server answered"), None
         except (dns.exception.DNSException, OSError, UnicodeError) as error:
             _log.info("! name server", name=question.name, kind=question.kind.value, error=str(error))
-            return Answer(reason="is not known: the name servers failed"), 0.0
+            return Answer(reason="is not known: the name servers failed"), None
         if found.rrset is None:
             return Answer(reason=f"has no {question.kind.value} record"), 0.0
         return read_records(found.rrset), float(found.rrset.ttl)
@@ -184,15 +187,15 @@ def _is_local(name: str) -> bool:
 
 def _make_resolver(nameservers: Sequence[str]) -> dns.asyncresolver.Resolver | None:
     """None where the system names no server: then only its own table is asked."""
-    if not nameservers:
-        try:
-            return dns.asyncresolver.Resolver()
-        except dns.resolver.NoResolverConfiguration:
-            return None
-    resolver = dns.asyncresolver.Resolver(configure=False)
-    resolver.nameservers = [
-        dns.nameserver.Do53Nameserver(*split_server(text, DNS_PORT)) for text in nameservers
-    ]
+    try:
+        resolver = dns.asyncresolver.Resolver(configure=not nameservers)
+    except dns.resolver.NoResolverConfiguration:
+        return None
+    if nameservers:
+        resolver.nameservers = [
+            dns.nameserver.Do53Nameserver(*split_server(text, DNS_PORT)) for text in nameservers
+        ]
+    resolver.timeout = TRY_S
     return resolver
 
 

@@ -74,7 +74,11 @@ class StreamConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports have the methods without the base class.
         self._transport = cast("asyncio.Transport", transport)
-        self.host, self.port = transport.get_extra_info("peername")[:2]
+        peer = transport.get_extra_info("peername")
+        if peer is None:
+            self.abort()  # it was reset before it was taken: there is nobody to answer
+            return
+        self.host, self.port = peer[:2]
         # Linux connects a socket to itself if nobody listens at the port it dials and the port becomes its own.
         leads_nowhere = transport.get_extra_info("sockname")[:2] == (self.host, self.port)
         if leads_nowhere or not self._listener.connection_opened(self):

@@ -49,7 +49,7 @@ def flow_to(uri: SipUri) -> Flow:
     """Where a request to `uri` goes: its host and port as they stand, and what is still to be looked up."""
     asked = transport_of(uri)
     transport = asked or (TLS if uri.scheme == "sips" else UDP)
-    host = uri.parameter("maddr") or uri.host
+    host = (uri.parameter("maddr") or "").strip("[]") or uri.host
     name = uri.host if transport == TLS and host != uri.host else ""
     lookup = Lookup.ADDRESS
     if uri.port is None and not is_numeric(host):

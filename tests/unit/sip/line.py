@@ -135,7 +135,7 @@ class RawPhone:
             f"CSeq: {cseq or f'{number} {method}'}\r\n{contact}{extra}{kind}"
             f"Content-Length: {len(body)}\r\n\r\n{body}"
         )
-        self.agent.receive_message(text.encode(), self.flow, self.now)
+        self.agent.receive_message(text.encode("utf-8", "surrogateescape"), self.flow, self.now)
         return self.heard()
 
     def heard(self) -> list[Message]:

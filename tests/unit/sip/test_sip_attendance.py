@@ -505,3 +505,19 @@ async def test_the_answer_in_the_ack_is_told_and_one_nobody_can_use_ends_the_cal
         stage.leg.inbox.put_nowait(CallAcknowledged(stage.call, ANSWER, owed=True))
         await turns()
         assert stage.switchboard.told == [("late answer", LEG, ANSWER), ("hung up", LEG, "no codec")]
+
+
+@pytest.mark.parametrize("trouble", [PlaneLostError("no media worker"), NotFoundError("no call on the leg")])
+async def test_a_late_answer_that_meets_other_trouble_ends_no_call(trouble: BridgeError) -> None:
+    """A new media worker hears what was agreed; a call that is being hung up ends by itself."""
+    stage = Stage(offer="")
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(stage.run())
+        await turns()
+        stage.switchboard.told.clear()
+        stage.switchboard.error = trouble
+        stage.leg.inbox.put_nowait(CallAcknowledged(stage.call, ANSWER, owed=True))
+        await turns()
+        assert stage.switchboard.told == [("late answer", LEG, ANSWER)]
+        assert not running.done()
+        running.cancel()

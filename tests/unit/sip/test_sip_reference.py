@@ -283,7 +283,7 @@ def test_a_call_of_ours_that_rings_may_be_picked_up_and_is_canceled_then(tag: st
     assert phones.pick_up(tag, more) == []
     (event,) = phones.raw.agent.events()
     assert isinstance(event, CallArrived)
-    assert event.replaces == phones.call
+    assert (event.replaces, event.early_only) == (phones.call, bool(more))
     phones.raw.agent.accept(event.call, ANSWER, 0.0)
     phones.raw.agent.hang_up(phones.call, "picked up elsewhere", 0.0)
     ok, cancel = phones.raw.heard()

@@ -18,10 +18,10 @@ from signaling.sip.session.event import (
     CallReoffered,
     ReofferAnswered,
 )
-from signaling.sip.session.memory import CSEQ_GAP
+from signaling.sip.session.memory import CSEQ_GAP, arriving_call_id
 from signaling.sip.trunk.trunk import Trunk, Trunks
 from signaling.sip.wire.identity import LocalIdentity
-from tests.unit.sip.line import ALICE, ANSWER, BOB, OFFER, Line, counting_hex, make_agent
+from tests.unit.sip.line import ALICE, ANSWER, BOB, OFFER, Line, RawPhone, counting_hex, make_agent
 from tests.unit.sip.test_sip_calls import connect, dial
 
 
@@ -214,3 +214,22 @@ def test_who_proved_who_they_are_is_not_asked_again_by_the_next_process() -> Non
     line.bob.accept(again.call, ANSWER, line.now)
     line.settle()
     assert any(isinstance(event, CallAnswered) for event in line.take(ALICE))
+
+
+@pytest.mark.parametrize("is_answered", [True, False])
+def test_a_call_id_that_is_no_text_does_not_keep_the_next_process_from_starting(*, is_answered: bool) -> None:
+    """What the door writes into logs and traces is readable, whatever a phone calls its call."""
+    agent = make_agent(BOB)
+    invite = RawPhone(agent).send
+    invite("INVITE", 1, body=OFFER, call_id="call-\udcff")
+    (arrived,) = agent.events()
+    assert isinstance(arrived, CallArrived)
+    body = agent.remember_answer(arrived.call, ANSWER) if is_answered else agent.remember(arrived.call)
+    agent = make_agent(BOB)
+    call = agent.restore(body, 0.0)
+    if call is None:
+        (arrived,) = agent.events()
+        assert isinstance(arrived, CallArrived)
+        assert arrived.call_id == arriving_call_id(body)
+        call = arrived.call
+    assert agent.call_id(call) == "call-\ufffd"

@@ -9,7 +9,7 @@ from signaling.sip.wire.message import SipParseError
 class Wire(asyncio.Transport):
     """A connected socket between two addresses."""
 
-    def __init__(self, ours: tuple[str, int], theirs: tuple[str, int]) -> None:
+    def __init__(self, ours: tuple[str, int], theirs: tuple[str, int] | None) -> None:
         super().__init__({"sockname": ours, "peername": theirs})
         self.aborted = False
 
@@ -50,4 +50,10 @@ def test_a_connection_to_somebody_is_kept() -> None:
 def test_a_socket_that_connected_to_itself_is_dropped() -> None:
     """As happens when a phone's port is dialed after the phone is gone: our own BYE would come back."""
     wire = Wire(("127.0.0.1", 42_682), ("127.0.0.1", 42_682))
+    assert (made(wire), wire.aborted) == ([], True)
+
+
+def test_a_connection_that_was_reset_before_it_was_taken_is_dropped() -> None:
+    """The kernel does not say any more who that was."""
+    wire = Wire(("127.0.0.1", 5060), None)
     assert (made(wire), wire.aborted) == ([], True)

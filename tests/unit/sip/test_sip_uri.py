@@ -131,6 +131,7 @@ def test_escapes_are_undone_for_people_only() -> None:
         ("sip:a@192.0.2.1", Flow("udp", "192.0.2.1", 5060)),
         ("sip:a@192.0.2.1:5070;transport=TCP", Flow("tcp", "192.0.2.1", 5070)),
         ("sip:a@example.org;maddr=192.0.2.7", Flow("udp", "192.0.2.7", 5060)),
+        ("sip:a@example.org;maddr=[2001:db8::7]", Flow("udp", "2001:db8::7", 5060)),
     ],
 )
 def test_a_uri_says_where_to_send(uri: str, flow: Flow) -> None:

@@ -1,10 +1,11 @@
 """A phone rings by a call of ours, and another one takes the call from it (RFC 3891, RFC 5359 section 2.16)."""
 
 import asyncio
+import dataclasses
 
 import pytest
 
-from bridge.errors import BridgeError, CallFailedError
+from bridge.errors import BridgeError, CallFailedError, ConflictError
 from bridge.ids import InteractionId, LegId
 from bridge.switchboard.doors import ArrivingCall
 from tests.unit.switchboard.test_dial_outs import BANK, ringing
@@ -124,4 +125,18 @@ async def test_what_rings_no_more_cannot_be_picked_up() -> None:
         await eventually(stage, "taken back")
         with pytest.raises(BridgeError):
             await stage.board.arrive(picking_up(rings))
+        assert OTHER not in stage.plane.legs
+
+
+async def test_who_wants_what_rings_only_takes_nothing_from_who_answered_meanwhile() -> None:
+    """RFC 3891 section 3, early-only: the INVITE crossed the answer, and waited for its turn."""
+    async with theatre() as stage:
+        id_, rings = await bank_rings(stage)
+        stage.doors.ringing[rings].set_result(PHONE_OFFER)
+        await eventually(stage, "the bank has answered")
+        late = dataclasses.replace(picking_up(rings), early_only=True)
+        with pytest.raises(ConflictError):
+            await stage.board.arrive(late)
+        await stage.board.settled()
+        assert (await stage.participant(id_, "sme")).leg_ids == (rings,)
         assert OTHER not in stage.plane.legs
