@@ -75,7 +75,8 @@ STATUSES = (100, 180, 183, 199, 200, 200, 202, 302, 401, 407, 408, 422, 481, 487
 class Hostile:
     """One agent, a call of good will beside it, and a peer that says what chance tells it to."""
 
-    def __init__(self, seed: int, agent: UserAgent) -> None:
+    def __init__(self, seed: int, agent: UserAgent, settings: AgentSettings) -> None:
+        self.settings = settings
         self.chance = random.Random(seed)
         self.agent = agent
         self.raw = RawPhone(agent)
@@ -84,9 +85,11 @@ class Hostile:
         self.calls: list[CallKey] = []
 
     def say(self) -> None:
-        """A request, an answer to one of the agent's, or a while of silence."""
+        """A request, an answer to one of the agent's, a while of silence, or a way that breaks."""
         pick = self.chance.random()
-        if pick < 0.1:
+        if pick < 0.02:
+            self.agent.fail_flow(self.raw.flow, self.raw.now)
+        elif pick < 0.1:
             self.take(self.raw.wait(self.chance.choice(TIMES_S)))
         elif pick < 0.35 and self.sent:
             self.answer(self.chance.choice(self.sent[-8:]))
@@ -145,6 +148,8 @@ class Hostile:
             lambda: agent.accept_referral(call, now),
             lambda: agent.finish_referral(call, 486, now),
             lambda: agent.ask_for_picture(call, now),
+            lambda: agent.press(call, "12", now),
+            lambda: make_agent(BOB, self.settings).restore(agent.remember(call), now),
             lambda: agent.hang_up(call, "enough", now),
         )
         try:
@@ -183,9 +188,10 @@ def begin(agent: UserAgent) -> tuple[RawPhone, CallKey, str]:
 @pytest.mark.parametrize("trunks", [(), (TRUNK,)], ids=["plain", "with all there is"])
 @pytest.mark.parametrize("seed", range(50))
 def test_a_peer_that_says_anything_harms_nobody(seed: int, trunks: tuple[Trunk, ...]) -> None:
-    agent = make_agent(BOB, AgentSettings(trunks=Trunks(trunks), ring_timeout_s=30.0))
+    settings = AgentSettings(trunks=Trunks(trunks), ring_timeout_s=30.0)
+    agent = make_agent(BOB, settings)
     phone, call, tag = begin(agent)
-    hostile = Hostile(seed, agent)
+    hostile = Hostile(seed, agent, settings)
     for _ in range(STEPS):
         hostile.say()
     assert call in agent.calls()

@@ -16,15 +16,15 @@ NAME = Flow(UDP, "carrier.example", 5060, lookup=Lookup.ADDRESS)
 @pytest.mark.parametrize(
     ("trouble", "asked"),
     [
-        (dns.exception.Timeout(), 2),
-        (dns.resolver.NoNameservers(), 2),
-        (OSError("unreachable"), 2),
-        (dns.resolver.NXDOMAIN(), 1),
+        (dns.exception.Timeout, 2),
+        (dns.resolver.NoNameservers, 2),
+        (OSError, 2),
+        (dns.resolver.NXDOMAIN, 1),
     ],
     ids=["silence", "failure", "no network", "no such name"],
 )
 async def test_trouble_with_a_name_server_is_no_answer_that_holds(
-    monkeypatch: pytest.MonkeyPatch, trouble: Exception, asked: int
+    monkeypatch: pytest.MonkeyPatch, trouble: type[Exception], asked: int
 ) -> None:
     """One lost datagram must not refuse the calls of the next half minute."""
     locator = Locator(
