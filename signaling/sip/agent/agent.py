@@ -226,16 +226,16 @@ class UserAgent:
     def reject_reinvite(self, call: CallKey, status: int, now: float, reason: str = "") -> None:
         self._server.reject_reinvite(self._registry.get(call), status, _why(reason, None), now)
 
-    def accept_referral(self, call: CallKey, now: float) -> None:
-        """202 to a REFER; `finish_referral` tells later how the call went."""
-        self._references.accept(self._registry.get(call), now)
+    def accept_referral(self, call: CallKey, now: float) -> int:
+        """202 to a REFER; `finish_referral` tells later how the call went, with the number that this returns."""
+        return self._references.accept(self._registry.get(call), now)
 
     def reject_referral(self, call: CallKey, status: int, now: float, reason: str = "") -> None:
         self._references.reject(self._registry.get(call), status, _why(reason, None), now)
 
-    def finish_referral(self, call: CallKey, status: int, now: float) -> None:
+    def finish_referral(self, call: CallKey, number: int, status: int, now: float) -> None:
         """`status` is that of the call that was made, 200 if it was answered. Twice is fine."""
-        self._references.finish(self._registry.get(call), status, now)
+        self._references.finish(self._registry.get(call), number, status, now)
 
     def hang_up(self, call: CallKey, reason: str, now: float) -> None:
         """Ends the call by BYE, CANCEL or 480, as its state asks. CallEnded follows. Twice is fine."""

@@ -81,12 +81,12 @@ class References:
 
     # --- what becomes of it -------------------------------------------------------------------------------
 
-    def accept(self, session: InviteSession, now: float) -> None:
-        """202, and the first NOTIFY. Raises NotAllowedError if no REFER waits."""
+    def accept(self, session: InviteSession, now: float) -> int:
+        """202, and the first NOTIFY. Returns the number of the REFER. Raises NotAllowedError if none waits."""
         referral, dialog = self._waiting(session), session.dialog
         request, referral.request = referral.request, None
         if request is None or dialog is None:
-            return
+            return referral.number
         headers: Headers = (("Contact", self._identity.contact(dialog.next_hop().transport)),)
         if referral.silent:
             headers = (*headers, ("Refer-Sub", "false"))
@@ -94,6 +94,7 @@ class References:
         referral.status, referral.ends_at = 100, now + SUBSCRIBED_S
         self._notify(session, dialog, referral, now, f"active;expires={SUBSCRIBED_S}")
         self._registry.settle(session)
+        return referral.number
 
     def reject(self, session: InviteSession, status: int, headers: Headers, now: float) -> None:
         """Raises NotAllowedError if no REFER waits."""
@@ -102,10 +103,11 @@ class References:
         if referral.request is not None:
             self._respond(referral.request, status, now, headers)
 
-    def finish(self, session: InviteSession, status: int, now: float) -> None:
-        """Tells how it went: 200 or the status of the failure. Nothing if nobody listens any more."""
+    def finish(self, session: InviteSession, number: int, status: int, now: float) -> None:
+        """Tells how it went: 200 or the status of the failure. Nothing if nobody listens any more, as the phone
+        that has begun another one since."""
         referral, dialog = session.referral, session.dialog
-        if referral is None or referral.request is not None or dialog is None:
+        if referral is None or referral.number != number or dialog is None:
             return
         referral.status = status
         self._end(session, dialog, referral, now, "noresource")

@@ -41,7 +41,7 @@ class Referring:
     `referrer` is who may be told to have sent it, "" for nobody.
     """
 
-    __slots__ = ("_accepted", "_dialed", "_endpoint", "_leg", "_referrer", "_referrers")
+    __slots__ = ("_dialed", "_endpoint", "_leg", "_number", "_referrer", "_referrers")
 
     def __init__(self, endpoint: SipEndpoint, leg: CallLeg, referrers: Referrers, referrer: str) -> None:
         self._endpoint = endpoint
@@ -49,7 +49,7 @@ class Referring:
         self._referrers = referrers
         self._referrer = referrer
         self._dialed: LegId | None = None
-        self._accepted = False
+        self._number: int | None = None  # once it is accepted
 
     async def run(self, corridor: Corridor, target: str) -> None:
         try:
@@ -74,16 +74,15 @@ class Referring:
         self._referrers.name(leg_id, self._referrer)
 
     def accepted(self) -> None:
-        self._accepted = True
         with suppress(NotFoundError, NotAllowedError):
-            self._endpoint.agent.accept_referral(self._leg.call, self._endpoint.now())
+            self._number = self._endpoint.agent.accept_referral(self._leg.call, self._endpoint.now())
         self._endpoint.flush()
 
     def _tell(self, status: int) -> None:
         agent, call, now = self._endpoint.agent, self._leg.call, self._endpoint.now()
         with suppress(NotFoundError, NotAllowedError):  # the call is over, as it should be
-            if self._accepted:
-                agent.finish_referral(call, status, now)
+            if self._number is not None:
+                agent.finish_referral(call, self._number, status, now)
             else:
                 agent.reject_referral(call, status, now)
         self._endpoint.flush()

@@ -113,21 +113,21 @@ class Bridge(Party):
 
     def __init__(self, wire: "ServiceWire") -> None:
         super().__init__("bridge", wire, AgentSettings(destinations=("bridge",)))
-        self._referrers: dict[CallKey, CallKey] = {}
+        self._referrers: dict[CallKey, tuple[CallKey, int]] = {}  # by the call that is made
 
     def take(self, event: AgentEvent) -> None:
         super().take(event)
         if isinstance(event, ReferralArrived):
-            self.agent.accept_referral(event.call, self.wire.now)
+            number = self.agent.accept_referral(event.call, self.wire.now)
             name = event.target.removeprefix("sip:").partition("@")[0]
-            self._referrers[self.dial(name, event.target)] = event.call
+            self._referrers[self.dial(name, event.target)] = (event.call, number)
         elif isinstance(event, CallAnswered | CallRefused) and event.call in self._referrers:
-            asking = self._referrers[event.call]
+            asking, number = self._referrers[event.call]
             if asking not in self.agent.calls():
                 return
             answered = isinstance(event, CallAnswered)
             self.agent.finish_referral(
-                asking, 200 if isinstance(event, CallAnswered) else event.status, self.wire.now
+                asking, number, 200 if isinstance(event, CallAnswered) else event.status, self.wire.now
             )
             if answered:
                 self.agent.hang_up(asking, "transferred", self.wire.now)

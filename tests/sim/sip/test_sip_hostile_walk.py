@@ -83,6 +83,7 @@ class Hostile:
         self.tags = [""]
         self.sent: list[Request] = []  # by the agent, worth an answer
         self.calls: list[CallKey] = []
+        self.accepted: list[int] = []  # REFERs
 
     def say(self) -> None:
         """A request, an answer to one of the agent's, a while of silence, or a way that breaks."""
@@ -145,8 +146,8 @@ class Hostile:
             lambda: agent.update(call, OFFER, now),
             lambda: agent.answer_reinvite(call, ANSWER, now),
             lambda: agent.reject_reinvite(call, 488, now),
-            lambda: agent.accept_referral(call, now),
-            lambda: agent.finish_referral(call, 486, now),
+            lambda: self.accepted.append(agent.accept_referral(call, now)),
+            lambda: agent.finish_referral(call, chance.choice(self.accepted or [1]), 486, now),
             lambda: agent.ask_for_picture(call, now),
             lambda: agent.press(call, "12", now),
             lambda: make_agent(BOB, self.settings).restore(agent.remember(call), now),

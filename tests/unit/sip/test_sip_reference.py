@@ -43,8 +43,8 @@ class InCall:
         self.raw.agent.accept_referral(self.call, self.raw.now)
         return self.raw.heard()
 
-    def finish(self, status: int) -> list[Request | Response]:
-        self.raw.agent.finish_referral(self.call, status, self.raw.now)
+    def finish(self, status: int, number: int = 2) -> list[Request | Response]:
+        self.raw.agent.finish_referral(self.call, number, status, self.raw.now)
         return self.raw.heard()
 
     def answer(self, request: Request | Response, status: str = "200 OK") -> None:
@@ -131,6 +131,19 @@ def test_a_subscription_ends_by_itself() -> None:
     over = phone.raw.wait(1)[0]
     assert over.first("Subscription-State") == "terminated;reason=timeout"
     assert phone.finish(200) == []
+
+
+def test_the_end_of_a_referral_is_not_told_of_the_next_one() -> None:
+    """Its subscription was over, so the phone may have sent the call elsewhere meanwhile."""
+    phone = InCall()
+    phone.refer()
+    phone.answer(phone.accept()[1], "481 Subscription Does Not Exist")
+    phone.refer(3)
+    phone.answer(phone.accept()[1])
+    assert phone.finish(486, 2) == []
+    (notify,) = phone.finish(200, 3)
+    assert notify.first("Event") == "refer;id=3"
+    assert b"200 OK" in notify.body
 
 
 def test_one_referral_at_a_time() -> None:
