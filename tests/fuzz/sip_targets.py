@@ -169,9 +169,9 @@ def digest_challenge(data: bytes) -> None:
     for status, name in ((401, "WWW-Authenticate"), (407, "Proxy-Authenticate")):
         authorizer = Authorizer(identity(), Trunks((TRUNK,)))
         response = Response(headers=((name, header(data)),), status=status, reason="")
-        if not authorizer.take(TRUNK.trunk_id, response, 0):
+        if not authorizer.take(TRUNK.trunk_id, response, {}):
             continue
-        answer = authorizer.headers(TRUNK.trunk_id, "INVITE", "sip:b@192.0.2.1")
+        answer = authorizer.headers(TRUNK.trunk_id, "INVITE", "sip:b@192.0.2.1", {})
         ((_, value),) = answer
         assert parse_credentials(value).username == TRUNK.username
         again = parse_message(serialize_message(Request(headers=answer, method="INVITE", uri="sip:b@h")))

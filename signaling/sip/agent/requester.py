@@ -15,7 +15,7 @@ from signaling.sip.transaction.outcome import (
     TransactionKey,
 )
 from signaling.sip.transaction.transaction_layer import TransactionLayer
-from signaling.sip.trunk.authorizer import Authorizer
+from signaling.sip.trunk.authorizer import Attempts, Authorizer
 from signaling.sip.wire.flow import TCP, UDP, Flow, is_numeric
 from signaling.sip.wire.identity import LocalIdentity
 from signaling.sip.wire.message import Essentials, Headers, Request, Response, readable, serialize_message
@@ -100,7 +100,7 @@ class _Sent:
         self.listener = listener
         self.asker = asker
         self.again = again
-        self.attempts = 0  # how often it went to this address with credentials
+        self.attempts: Attempts = {}  # with credentials, at this address
         self.progressed = False  # somebody works on it
         self.given_up = False
 
@@ -311,7 +311,7 @@ class Requester:
         if sent.given_up or sent.progressed or not sent.ways:
             return False
         self.failovers += 1
-        sent.attempts = 0  # the next one has nonces of its own
+        sent.attempts.clear()  # the next one has nonces of its own
         self._go_on(sent, now, self._identity.new_branch())
         sent.again()
         return True
@@ -351,9 +351,8 @@ class Requester:
 
     def _transmit(self, sent: _Sent, request: Request, branch: str, now: float) -> None:
         if sent.asker is not None:
-            proof = self._authorizer.headers(sent.asker.trunk_id, request.method, request.uri)
+            proof = self._authorizer.headers(sent.asker.trunk_id, request.method, request.uri, sent.attempts)
             request = msgspec.structs.replace(request, headers=(*request.headers, *proof))
-            sent.attempts += bool(proof)
         if self._is_too_large(sent, request, now):
             fresh = self._switch(sent, branch)
             sent.request, request = _changed(sent.request, fresh), _changed(request, fresh)

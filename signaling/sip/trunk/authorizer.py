@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import msgspec
 
 from bridge.ids import TrunkId
-from signaling.sip.trunk.trunk import Trunks
+from signaling.sip.trunk.trunk import Trunk, Trunks
 from signaling.sip.wire.digest import (
     ALGORITHMS,
     Challenge,
@@ -21,37 +21,73 @@ _ASKED: Mapping[int, tuple[str, str]] = {
     401: ("WWW-Authenticate", "Authorization"),
     407: ("Proxy-Authenticate", "Proxy-Authorization"),
 }
-MAX_ATTEMPTS = 2  # answers to one request: the first nonce may be an old one
+MAX_ATTEMPTS = 2  # answers of one request to one that asks: the first nonce may be an old one
+MAX_PLACES = 4  # of a trunk that ask: its proxy, what stands behind it; the one that asked longest ago goes
+
+Place = tuple[str, str]  # who asks: the header for the answer, and the realm
+Attempts = dict[Place, int]  # how often one request was answered for
 
 
 class _Asked:
-    """The last challenge of a trunk, and how often it was answered."""
+    """The last challenge of a place, and how often it was answered."""
 
-    __slots__ = ("challenge", "count", "header")
+    __slots__ = ("challenge", "count")
 
-    def __init__(self, challenge: Challenge, header: str) -> None:
+    def __init__(self, challenge: Challenge) -> None:
         self.challenge = challenge
-        self.header = header
         self.count = 0
 
 
 class Authorizer:
-    """Remembers one challenge for each trunk, so that requests after the first are not challenged again."""
+    """Remembers the last challenges of each trunk, so that requests after the first are not challenged again.
+
+    A trunk's proxy may ask (407), and then what stands behind it (401): a request carries the answers to all.
+    """
 
     __slots__ = ("_asked", "_identity", "_trunks", "refused")
 
     def __init__(self, identity: LocalIdentity, trunks: Trunks) -> None:
         self._identity = identity
         self._trunks = trunks
-        self._asked: dict[TrunkId, _Asked] = {}
+        self._asked: dict[TrunkId, dict[Place, _Asked]] = {}
         self.refused = 0  # challenges that came again although they were answered
 
-    def headers(self, trunk_id: TrunkId, method: str, uri: str) -> Headers:
-        """What a request to this trunk carries; nothing while it has not asked."""
-        trunk, asked = self._trunks.get(trunk_id), self._asked.get(trunk_id)
-        if trunk is None or asked is None:
+    def headers(self, trunk_id: TrunkId, method: str, uri: str, attempts: Attempts) -> Headers:
+        """What a request to this trunk carries, noted in its `attempts`; nothing while it has not asked."""
+        trunk = self._trunks.get(trunk_id)
+        if trunk is None:
             return ()
-        asked.count += 1
+        found = []
+        for place, asked in self._asked.get(trunk_id, {}).items():
+            attempts[place] = attempts.get(place, 0) + 1
+            asked.count += 1
+            found.append((place[0], self._answer(trunk, asked, method, uri)))
+        return tuple(found)
+
+    def take(self, trunk_id: TrunkId, response: Response, attempts: Attempts) -> bool:
+        """Learns the challenges of a 401 or 407. False if one is not to be answered: by whom, or not again."""
+        trunk, names = self._trunks.get(trunk_id), _ASKED.get(response.status)
+        if names is None or trunk is None or not trunk.username:
+            return False
+        challenges = _best([value for name, value in response.headers if name == names[0]])
+        places = {(names[1], challenge.realm): challenge for challenge in challenges[:MAX_PLACES]}
+        known = self._asked.setdefault(trunk_id, {})
+        answered = [
+            place for place, challenge in places.items() if _is_answered(known, place, challenge, attempts)
+        ]
+        if answered or not places or len(attempts.keys() | places.keys()) > MAX_PLACES:
+            self.refused += bool(places)
+            for place in answered:
+                known.pop(place, None)
+            return False
+        for place, challenge in places.items():
+            known.pop(place, None)
+            if len(known) >= MAX_PLACES:
+                del known[next(iter(known))]
+            known[place] = _Asked(challenge)
+        return True
+
+    def _answer(self, trunk: Trunk, asked: _Asked, method: str, uri: str) -> str:
         challenge = asked.challenge
         credentials = Credentials(
             username=trunk.username,
@@ -66,31 +102,25 @@ class Authorizer:
             opaque=challenge.opaque,
         )
         response = compute_response(credentials, method, trunk.password)
-        return (
-            (asked.header, serialize_credentials(msgspec.structs.replace(credentials, response=response))),
-        )
-
-    def take(self, trunk_id: TrunkId, response: Response, attempts: int) -> bool:
-        """Learns the challenge of a 401 or 407. False if it is not to be answered: by whom, or not again."""
-        trunk, names = self._trunks.get(trunk_id), _ASKED.get(response.status)
-        if names is None or trunk is None or not trunk.username:
-            return False
-        challenge = _best([value for name, value in response.headers if name == names[0]])
-        if challenge is None:
-            return False
-        if attempts >= MAX_ATTEMPTS or (attempts and self._knows(trunk_id, challenge)):
-            self.refused += 1
-            self._asked.pop(trunk_id, None)
-            return False
-        self._asked[trunk_id] = _Asked(challenge, names[1])
-        return True
-
-    def _knows(self, trunk_id: TrunkId, challenge: Challenge) -> bool:
-        asked = self._asked.get(trunk_id)
-        return asked is not None and asked.challenge.nonce == challenge.nonce
+        return serialize_credentials(msgspec.structs.replace(credentials, response=response))
 
 
-def _best(values: list[str]) -> Challenge | None:
-    """The first of the strongest algorithm: what stands before it may have been put there on the way."""
+def _is_answered(
+    known: Mapping[Place, _Asked], place: Place, challenge: Challenge, attempts: Mapping[Place, int]
+) -> bool:
+    """It asks once more although it had the answer to this very nonce, or two answers."""
+    count = attempts.get(place, 0)
+    asked = known.get(place)
+    return count >= MAX_ATTEMPTS or (
+        count > 0 and asked is not None and asked.challenge.nonce == challenge.nonce
+    )
+
+
+def _best(values: list[str]) -> list[Challenge]:
+    """Of each realm the first of the strongest algorithm: what stands before it may have been put there on the way."""
     challenges = parse_challenges(values)
-    return next((c for algorithm in ALGORITHMS for c in challenges if c.algorithm == algorithm), None)
+    ranked = [c for algorithm in ALGORITHMS for c in challenges if c.algorithm == algorithm]
+    best: dict[str, Challenge] = {}
+    for challenge in ranked:
+        best.setdefault(challenge.realm, challenge)
+    return list(best.values())

@@ -198,9 +198,12 @@ class AskedCaller(Caller):
         self.locate(FIRST, SECOND)
         return call
 
-    def challenge(self, request: Request, flow: Flow, nonce: str) -> None:
-        header = ("Proxy-Authenticate", f'Digest realm="carrier", nonce="{nonce}", qop="auth"')
-        self.agent.receive_message(make_response(request, 407, headers=(header,)), flow, self.now)
+    def challenge(
+        self, request: Request, flow: Flow, nonce: str, status: int = 407, realm: str = "carrier"
+    ) -> None:
+        name = "Proxy-Authenticate" if status == 407 else "WWW-Authenticate"
+        header = (name, f'Digest realm="{realm}", nonce="{nonce}", qop="auth"')
+        self.agent.receive_message(make_response(request, status, headers=(header,)), flow, self.now)
 
     def invite(self) -> tuple[Request, Flow]:
         ((invite, flow),) = [(sent, flow) for sent, flow in self.sent() if sent.method == "INVITE"]
@@ -229,6 +232,50 @@ def test_the_next_address_may_ask_who_calls_though_the_first_did(*, known: bool)
     assert 'nonce="of the second"' in invite.first("Proxy-Authorization")
     caller.answer(invite, 200, SECOND, "<sip:bob@192.0.2.12:5062;transport=tcp>", ANSWER)
     assert caller.agent.events() == [CallAnswered(call, ANSWER)]
+
+
+def test_a_call_is_proved_to_the_proxy_and_to_what_stands_behind_it() -> None:
+    caller = AskedCaller()
+    call = caller.call()
+    invite, _ = caller.invite()
+    caller.challenge(invite, FIRST, "of the proxy")
+    invite, _ = caller.invite()
+    caller.challenge(invite, FIRST, "of the switch", 401, "switch")
+    invite, _ = caller.invite()
+    assert 'nonce="of the proxy"' in invite.first("Proxy-Authorization")
+    assert 'nonce="of the switch"' in invite.first("Authorization")
+    caller.answer(invite, 200, FIRST, "<sip:bob@192.0.2.11:5060>", ANSWER)
+    assert caller.agent.events() == [CallAnswered(call, ANSWER)]
+    caller.sent()
+    caller.call()
+    invite, _ = caller.invite()
+    assert [name for name, _ in invite.headers if name.endswith("uthorization")] == [
+        "Proxy-Authorization",
+        "Authorization",
+    ]
+
+
+def test_two_proxies_that_ask_at_once_are_both_answered() -> None:
+    caller = AskedCaller()
+    caller.call()
+    invite, _ = caller.invite()
+    headers = tuple(("Proxy-Authenticate", f'Digest realm="{r}", nonce="n{r}", qop="auth"') for r in "ab")
+    caller.agent.receive_message(make_response(invite, 407, headers=headers), FIRST, caller.now)
+    invite, _ = caller.invite()
+    answers = [value for name, value in invite.headers if name == "Proxy-Authorization"]
+    assert [f'realm="{realm}"' in answer for realm, answer in zip("ab", answers, strict=True)] == [True, True]
+
+
+def test_a_trunk_whose_realm_is_another_each_time_is_not_answered_for_ever() -> None:
+    caller = AskedCaller()
+    call = caller.call()
+    for number in range(20):
+        invites = [request for request, _ in caller.sent() if request.method == "INVITE"]
+        if not invites:
+            break
+        caller.challenge(invites[0], FIRST, f"n{number}", realm=f"r{number}")
+    assert caller.agent.events() == [CallRefused(call, 407, "Unknown")]
+    assert number <= 5
 
 
 def test_a_call_that_was_refused_is_not_made_again_when_its_way_breaks_afterwards() -> None:
