@@ -6,7 +6,7 @@ from bridge.errors import ParseError
 from bridge.ids import NO_TRUNK, TrunkId
 from signaling.sip.wire.flow import TRANSPORTS, Flow, Lookup, default_port, flow_to, transport_of
 from signaling.sip.wire.message import Essentials, Headers, Request, Response
-from signaling.sip.wire.uri import parse_name_address, parse_uri
+from signaling.sip.wire.uri import parse_name_address, parse_uri, request_uri
 
 DialogKey = tuple[str, str, str]  # Call-ID, local tag, remote tag
 
@@ -65,8 +65,8 @@ class Dialog(msgspec.Struct):
         if self.route_set and not _is_loose(self.route_set[0]):
             # An RFC 2543 proxy wants itself in the Request-URI and the target last.
             routes = (*self.route_set[1:], f"<{self.remote_target}>")
-            return parse_name_address(self.route_set[0]).uri, _route_headers(routes)
-        return self.remote_target, _route_headers(self.route_set)
+            return request_uri(parse_name_address(self.route_set[0]).uri), _route_headers(routes)
+        return request_uri(self.remote_target), _route_headers(self.route_set)
 
     def next_hop(self) -> Flow:
         """Where a request within the dialog goes."""

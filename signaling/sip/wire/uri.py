@@ -121,6 +121,16 @@ def _uri_parameter(part: str) -> tuple[str, str]:
     return name.lower(), value
 
 
+def request_uri(text: str) -> str:
+    """A URI as a request may go to it: without the headers that one in a Contact or Record-Route may have (section
+    19.1.1). Raises ParseError for what looks like a SIP URI and is none.
+    """
+    if "?" not in text or text[:3].lower() != "sip":
+        return text
+    headers = parse_uri(text).headers
+    return text[: -len(headers)].removesuffix("?") if headers else text
+
+
 def check_uri(text: str) -> None:
     """Raises ParseError unless `text` is a SIP URI or, by its form, a URI of another scheme."""
     if text[:4].lower() in ("sip:", "sips"):

@@ -94,6 +94,32 @@ def test_our_bye_follows_the_route_set(
     assert bye.first("To").endswith(";tag=alice")
 
 
+def test_our_bye_goes_to_no_headers_of_a_route() -> None:
+    """Section 19.1.1 allows them in a Record-Route, and in no Request-URI."""
+    raw = phone()
+    call, _ = connected(raw, "Record-Route: <sip:192.0.2.7?Subject=hello>\r\n")
+    raw.agent.hang_up(call, "", raw.now)
+    ((data, _),) = raw.agent.messages_to_send()
+    bye = parse_message(data)  # refuses a Request-URI with headers
+    assert not isinstance(bye, Response)
+    assert bye.uri == "sip:192.0.2.7"
+
+
+def test_our_bye_goes_to_no_headers_of_a_contact() -> None:
+    raw = phone()
+    call, tag = connected(raw)
+    moved = "<sip:who?@192.0.2.55;x=1?Subject=hello&Priority=low>"
+    raw.send("INVITE", 2, to_tag=tag, body="hold", contact=moved)
+    raw.agent.answer_reinvite(call, "held", raw.now)
+    raw.heard()
+    raw.send("ACK", 2, to_tag=tag)
+    raw.agent.hang_up(call, "", raw.now)
+    ((data, _),) = raw.agent.messages_to_send()
+    bye = parse_message(data)
+    assert not isinstance(bye, Response)
+    assert bye.uri == "sip:who?@192.0.2.55;x=1"
+
+
 def test_a_phone_behind_nat_is_answered_and_called_the_way_it_came() -> None:
     raw = phone()
     raw.flow = Flow("udp", "203.0.113.9", 41000)  # its Via and Contact say 192.0.2.1
