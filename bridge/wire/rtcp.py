@@ -205,7 +205,7 @@ def _parse_source_description(count: int, body: bytes) -> SourceDescription:
             if item_end > len(body):
                 raise ParseError("RTCP source description item is cut off")
             if body[at] == _CNAME:
-                cnames.append((ssrc, body[at + 2 : item_end].decode("utf-8", "replace")))
+                cnames.append((ssrc, _text(body[at + 2 : item_end])))
             at = item_end
         at += 4 - at % 4  # a chunk ends with one to four zero octets, RFC 3550 section 6.5
     return SourceDescription(tuple(cnames))
@@ -221,7 +221,12 @@ def _parse_goodbye(count: int, body: bytes) -> Goodbye:
         reason = body[end + 1 : end + 1 + body[end]]
         if len(reason) < body[end]:
             raise ParseError("RTCP BYE reason is cut off")
-    return Goodbye(ssrcs, reason.decode("utf-8", "replace"))
+    return Goodbye(ssrcs, _text(reason))
+
+
+def _text(octets: bytes) -> str:
+    """What is no UTF-8 is left out: something in its place could be longer than the 255 octets there are for it."""
+    return octets.decode("utf-8", "ignore")
 
 
 _PARSERS: dict[int, Callable[[int, bytes], RtcpPacket | None]] = {
