@@ -37,6 +37,7 @@ from bridge.peers.signaling_client import (
 from bridge.peers.tone import Samples, Tone
 
 STATISTICS_S = 0.2
+CLOSING_S = 5.0
 OFFERS_WAITING = 16  # of the bridge, one after the other; more than this at once is a fault of the bridge
 
 
@@ -179,10 +180,16 @@ class SyntheticBrowser:
                 await connection.setLocalDescription(await connection.createAnswer())
             except InvalidStateError:
                 # Closed while this was worked on, by either side: nobody waits for an answer.
-                if self.peer_connection is connection and connection.connectionState != "closed":
+                if self.peer_connection is connection and not await _closes(connection):
                     raise
                 return
-            await self.client.command("answerMedia", legId=self.leg_id, sdp=connection.localDescription.sdp)
+            answer = connection.localDescription.sdp
+            try:
+                await self.client.command("answerMedia", legId=offered["legId"], sdp=answer)
+            except CommandFailedError as refused:
+                # The call ended while this was worked on: nobody waits for an answer.
+                if refused.refusal != "not_found":
+                    raise
 
     def _receive_track(self, track: MediaStreamTrack) -> None:
         assert self._tasks is not None
@@ -232,6 +239,15 @@ class SyntheticBrowser:
         # aiortc counts jitter in units of the RTP clock: only the audio one is known to be 48 kHz.
         jitters = [entry.jitter for entry in received if entry.kind == "audio"]
         self.traffic.jitter_ms = max(jitters, default=0) * 1000 / AUDIO_RATE_HZ
+
+
+async def _closes(connection: RTCPeerConnection) -> bool:
+    """Whether it is closed or about to be: aiortc refuses everything at once and says so at the end."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(CLOSING_S):
+            while connection.connectionState != "closed":  # noqa: ASYNC110 - its event may be over already
+                await asyncio.sleep(STATISTICS_S)
+    return connection.connectionState == "closed"
 
 
 def mono(frame: av.AudioFrame) -> Samples:

@@ -24,7 +24,7 @@ Event = dict[str, Any]
 
 
 class CommandFailedError(BridgeError):
-    """The bridge refused a command, or did not answer it. `code` is the one of its reply."""
+    """The bridge refused a command, or did not answer it. `refusal` is the code of its reply."""
 
     code = "command_failed"
 
