@@ -21,11 +21,12 @@ _ASKED: Mapping[int, tuple[str, str]] = {
     401: ("WWW-Authenticate", "Authorization"),
     407: ("Proxy-Authenticate", "Proxy-Authorization"),
 }
-MAX_ATTEMPTS = 2  # answers of one request to one that asks: the first nonce may be an old one
-MAX_PLACES = 4  # of a trunk that ask: its proxy, what stands behind it; the one that asked longest ago goes
+MAX_ATTEMPTS = 2  # nonces of one place that a request answers: the first may be an old one
+MAX_PLACES = 2  # of a trunk that are answered unasked: its proxy, what stands behind it; the oldest goes
+MAX_ASKERS = 4  # of one request: some servers of a trunk have a realm each, and none has a new one each time
 
 Place = tuple[str, str]  # who asks: the header for the answer, and the realm
-Attempts = dict[Place, int]  # how often one request was answered for
+Attempts = dict[Place, set[str]]  # the nonces that one request answered
 
 
 class _Asked:
@@ -59,7 +60,7 @@ class Authorizer:
             return ()
         found = []
         for place, asked in self._asked.get(trunk_id, {}).items():
-            attempts[place] = attempts.get(place, 0) + 1
+            attempts.setdefault(place, set()).add(asked.challenge.nonce)
             asked.count += 1
             found.append((place[0], self._answer(trunk, asked, method, uri)))
         return tuple(found)
@@ -73,9 +74,9 @@ class Authorizer:
         places = {(names[1], challenge.realm): challenge for challenge in challenges[:MAX_PLACES]}
         known = self._asked.setdefault(trunk_id, {})
         answered = [
-            place for place, challenge in places.items() if _is_answered(known, place, challenge, attempts)
+            place for place, challenge in places.items() if _is_answered(challenge, attempts.get(place))
         ]
-        if answered or not places or len(attempts.keys() | places.keys()) > MAX_PLACES:
+        if answered or not places or len(attempts.keys() | places.keys()) > MAX_ASKERS:
             self.refused += bool(places)
             for place in answered:
                 known.pop(place, None)
@@ -105,15 +106,9 @@ class Authorizer:
         return serialize_credentials(msgspec.structs.replace(credentials, response=response))
 
 
-def _is_answered(
-    known: Mapping[Place, _Asked], place: Place, challenge: Challenge, attempts: Mapping[Place, int]
-) -> bool:
-    """It asks once more although it had the answer to this very nonce, or two answers."""
-    count = attempts.get(place, 0)
-    asked = known.get(place)
-    return count >= MAX_ATTEMPTS or (
-        count > 0 and asked is not None and asked.challenge.nonce == challenge.nonce
-    )
+def _is_answered(challenge: Challenge, nonces: set[str] | None) -> bool:
+    """It asks once more although it had the answer to this very nonce, or to two."""
+    return nonces is not None and (challenge.nonce in nonces or len(nonces) >= MAX_ATTEMPTS)
 
 
 def _best(values: list[str]) -> list[Challenge]:

@@ -255,6 +255,33 @@ def test_a_call_is_proved_to_the_proxy_and_to_what_stands_behind_it() -> None:
     ]
 
 
+def test_both_may_have_forgotten_their_nonces_when_the_next_call_comes() -> None:
+    caller = AskedCaller()
+    for time in ("first", "second"):
+        call = caller.call()
+        invite, _ = caller.invite()
+        caller.challenge(invite, FIRST, f"{time} of the proxy")
+        invite, _ = caller.invite()
+        caller.challenge(invite, FIRST, f"{time} of the switch", 401, "switch")
+        invite, _ = caller.invite()
+        assert f'nonce="{time} of the switch"' in invite.first("Authorization")
+        caller.answer(invite, 200, FIRST, "<sip:bob@192.0.2.11:5060>", ANSWER)
+        assert caller.agent.events() == [CallAnswered(call, ANSWER)]
+        caller.sent()
+
+
+def test_servers_of_a_trunk_may_have_a_realm_each() -> None:
+    caller = AskedCaller()
+    for number in range(8):
+        call = caller.call()
+        invite, _ = caller.invite()
+        caller.challenge(invite, FIRST, f"n{number}", realm=f"server {number}")
+        invite, _ = caller.invite()
+        caller.answer(invite, 200, FIRST, "<sip:bob@192.0.2.11:5060>", ANSWER)
+        assert caller.agent.events() == [CallAnswered(call, ANSWER)]
+        caller.sent()
+
+
 def test_two_proxies_that_ask_at_once_are_both_answered() -> None:
     caller = AskedCaller()
     caller.call()
