@@ -200,7 +200,8 @@ class Daemon:
         log.info("= draining", calls=self._switchboard.open_calls)
         while self._switchboard.open_calls and self._clock.now() < deadline:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stop_now.wait(), DRAIN_POLL_S)
+                async with asyncio.timeout(DRAIN_POLL_S):
+                    await self._stop_now.wait()
                 break
         await self._switchboard.end_all("the bridge shuts down")
 

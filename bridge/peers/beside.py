@@ -17,5 +17,6 @@ async def beside(work: Coroutine[object, object, None]) -> AsyncIterator[None]:
         yield
     finally:
         task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        await asyncio.wait([task])  # who is cancelled meanwhile hears of it, even of a task that does not end
+        if not task.cancelled():
+            task.result()

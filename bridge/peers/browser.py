@@ -35,9 +35,10 @@ from bridge.peers.signaling_client import (
     signaling_client,
 )
 from bridge.peers.tone import Samples, Tone
+from bridge.peers.within import within
 
 STATISTICS_S = 0.2
-CLOSING_S = 5.0
+CLOSING_S = 15.0
 OFFERS_WAITING = 16  # of the bridge, one after the other; more than this at once is a fault of the bridge
 
 
@@ -132,7 +133,7 @@ class SyntheticBrowser:
         """Closes the connection without a word, as a browser does that is shut."""
         connection, self.peer_connection = self.peer_connection, None
         if connection is not None:
-            await connection.close()
+            await within(CLOSING_S, connection.close())
 
     async def run(self) -> None:
         """Answers the bridge's offers and reads what arrives, until cancelled."""

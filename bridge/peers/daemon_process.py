@@ -12,6 +12,7 @@ from pathlib import Path
 from bridge.clock import SystemClock
 from bridge.errors import BridgeError
 from bridge.peers.ports import DAEMON_MEDIA, LOOPBACK, free_port
+from bridge.peers.within import within
 from signaling.web.access.auth import SCOPES, Signer
 
 HOST = LOOPBACK
@@ -65,7 +66,7 @@ class DaemonProcess:
             with contextlib.suppress(ProcessLookupError):
                 self.process.send_signal(signal.SIGTERM)
             try:
-                await asyncio.wait_for(self.process.wait(), STOP_S)
+                await within(STOP_S, self.process.wait())
             except TimeoutError:
                 self.process.kill()
         return await self.process.wait()

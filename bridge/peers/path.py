@@ -1,11 +1,14 @@
 """Whether connectivity checks get through to the bridge's media port: what a synthetic browser proves itself with."""
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import Mapping
 from typing import Any
 
 from aioice import stun
+
+from bridge.peers.within import within
 
 WITHIN_S = 2.0
 RESENDS_S = 0.5  # RFC 8489 section 6.2.1
@@ -23,7 +26,8 @@ async def path_works(probe: Mapping[str, Any]) -> bool:
         async with asyncio.timeout(WITHIN_S):
             while not answered.is_set():
                 transport.sendto(_check(f"{probe['iceUfrag']}:{secrets.token_hex(4)}", key))
-                await _waited(answered, RESENDS_S)
+                with contextlib.suppress(TimeoutError):
+                    await within(RESENDS_S, answered.wait())
     except TimeoutError:
         return False
     finally:
@@ -56,10 +60,3 @@ def _address_of(candidate: str) -> tuple[str, int]:
     """Of the text after "candidate:" (RFC 8839 section 5.1)."""
     fields = candidate.split()
     return fields[4], int(fields[5])
-
-
-async def _waited(event: asyncio.Event, seconds: float) -> None:
-    try:
-        await asyncio.wait_for(event.wait(), seconds)
-    except TimeoutError:
-        return

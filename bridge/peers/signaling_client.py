@@ -14,6 +14,7 @@ from websockets.typing import Subprotocol
 
 from bridge.errors import BridgeError
 from bridge.peers.beside import beside
+from bridge.peers.within import within
 from signaling.web.protocol.messages import SUBPROTOCOL
 
 REPLY_S = 15.0  # a reply later than this is a fault of the bridge, not patience to be had
@@ -87,7 +88,7 @@ class SignalingClient:
         self._waiting[identifier] = reply
         try:
             await self._websocket.send(json.dumps({"id": identifier, "command": command, **fields}))
-            answer = await asyncio.wait_for(reply, REPLY_S)
+            answer = await within(REPLY_S, reply)
         except (TimeoutError, ConnectionClosed, ConnectionResetError) as error:
             raise CommandFailedError(command, "no_reply", str(error) or "no reply in time") from error
         finally:

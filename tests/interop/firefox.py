@@ -21,6 +21,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from bridge.peers.beside import beside
 from bridge.peers.ports import free_port
 from bridge.peers.tone import Samples
+from bridge.peers.within import within
 from tests.interop.chromium import PROBE
 from tests.interop.programs import POLL_S, program, running
 
@@ -73,7 +74,7 @@ class FirefoxTab:
         number = next(self._numbers)
         waiting = self._waiting[number] = asyncio.get_running_loop().create_future()
         await self._socket.send(json.dumps({"id": number, "method": method, "params": parameters}))
-        answer = await asyncio.wait_for(waiting, ANSWER_S)
+        answer = await within(ANSWER_S, waiting)
         assert answer["type"] == "success", f"{method}: {answer}"
         result: dict[str, Any] = answer["result"]
         return result

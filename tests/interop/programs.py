@@ -11,6 +11,8 @@ from typing import TypeVar
 
 import pytest
 
+from bridge.peers.within import within
+
 DEBIAN_PACKAGES = {
     "baresip": "baresip-core baresip-ffmpeg",
     "sipp": "sip-tester",
@@ -73,7 +75,7 @@ async def stop(process: asyncio.subprocess.Process, timeout_s: float = END_S) ->
         with contextlib.suppress(ProcessLookupError):
             process.send_signal(signal.SIGTERM)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(process.wait(), timeout_s)
+            await within(timeout_s, process.wait())
     # The group is the process's own (start_new_session), so this reaches its children and nobody else.
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
@@ -91,7 +93,7 @@ async def run(arguments: Sequence[str], timeout_s: float = 60.0, cwd: Path | Non
         start_new_session=True,
     )
     try:
-        output, _ = await asyncio.wait_for(process.communicate(), timeout_s)
+        output, _ = await within(timeout_s, process.communicate())
     except TimeoutError:
         await stop(process)
         pytest.fail(f"{arguments[0]} did not end within {timeout_s:g} s")

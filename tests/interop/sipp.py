@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bridge.peers.ports import free_media_ports, free_port
+from bridge.peers.within import within
 from tests.interop.programs import program, run, running
 
 SCENARIOS = Path(__file__).parent.parent / "data" / "sipp"
@@ -74,7 +75,7 @@ class SippPhone:
 
     async def went_well(self, timeout_s: float = 20.0) -> None:
         """Waits for its end; fails unless the call went as the scenario says."""
-        exit_code = await asyncio.wait_for(self.process.wait(), timeout_s)
+        exit_code = await within(timeout_s, self.process.wait())
         assert exit_code == 0, self.log.read_text(errors="replace")[-4000:]
 
 

@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 from bridge.peers.daemon_process import HOST, DaemonProcess
+from bridge.peers.within import within
 from tests.interop.hostile import (
     SDP,
     ask,
@@ -208,7 +209,7 @@ async def test_a_message_that_drips_is_answered_and_others_do_not_wait(
             writer.write(bytes([byte]))
             await writer.drain()
             await asyncio.sleep(0.002)
-        assert status_of(await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5.0)) == 200
+        assert status_of(await within(5.0, reader.readuntil(b"\r\n\r\n"))) == 200
         writer.close()
 
 

@@ -18,6 +18,7 @@ from websockets.typing import Subprotocol
 
 from bridge.peers.beside import beside
 from bridge.peers.daemon_process import HOST, DaemonProcess
+from bridge.peers.within import within
 from signaling.web.protocol.messages import SUBPROTOCOL
 from tests.interop.hostile import (
     CHANCE,
@@ -315,7 +316,7 @@ async def raw_websocket(
     reader, writer = await asyncio.open_connection(HOST, daemon.http_port)
     try:
         writer.write(UPGRADE)
-        assert b" 101 " in await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5.0)
+        assert b" 101 " in await within(5.0, reader.readuntil(b"\r\n\r\n"))
         yield reader, writer
     finally:
         writer.close()
@@ -327,7 +328,7 @@ async def test_broken_frames_close_their_connection(bridge: DaemonProcess, tmp_p
         for name, (data, _) in BROKEN_FRAMES.items():
             async with raw_websocket(bridge) as (reader, writer):
                 writer.write(data)
-                answer = await asyncio.wait_for(reader.read(), 5.0)
+                answer = await within(5.0, reader.read())
                 codes[name] = int.from_bytes(answer[2:4], "big") if answer[:1] == b"\x88" else 0
         assert codes == {name: code for name, (_, code) in BROKEN_FRAMES.items()}
 

@@ -23,6 +23,7 @@ from bridge.peers.caller import CallerSettings, SyntheticCaller, synthetic_calle
 from bridge.peers.daemon_process import HOST, DaemonProcess, daemon_process
 from bridge.peers.ports import free_media_ports, free_port
 from bridge.peers.signaling_client import CommandFailedError, Event, has_ended
+from bridge.peers.within import within
 from signaling.web.protocol.messages import SUBPROTOCOL
 from tests.certificates import Authority
 from tests.interop.baresip import baresip
@@ -100,7 +101,7 @@ async def test_sigterm_lets_a_call_end_by_itself_and_takes_no_new_one(tmp_path: 
             assert daemon.process.returncode is None
             await caller.hang_up()
             await agent.client.wait_for(has_ended, 30.0)
-            assert await asyncio.wait_for(daemon.process.wait(), END_S) == 0
+            assert await within(END_S, daemon.process.wait()) == 0
         assert complaints(daemon) == []
 
 
@@ -111,10 +112,10 @@ async def test_a_second_sigterm_hangs_up(tmp_path: Path, transport: str) -> None
             daemon.process.send_signal(signal.SIGTERM)
             await eventually("it drains", lambda: logged(daemon, "= draining"))
             daemon.process.send_signal(signal.SIGTERM)
-            await asyncio.wait_for(caller.ended.wait(), 5.0)
+            await within(5.0, caller.ended.wait())
             assert caller.ended_by == "remote"
             await agent.client.wait_for(has_ended, 30.0)
-            assert await asyncio.wait_for(daemon.process.wait(), END_S) == 0
+            assert await within(END_S, daemon.process.wait()) == 0
         assert complaints(daemon) == []
 
 
@@ -122,8 +123,8 @@ async def test_the_drain_is_bounded(tmp_path: Path) -> None:
     async with daemon_process(tmp_path, {"shutdown.drain_timeout_s": 0.5}) as daemon:
         async with conversation(daemon) as (caller, _):
             daemon.process.send_signal(signal.SIGTERM)
-            await asyncio.wait_for(caller.ended.wait(), 5.0)
-            assert await asyncio.wait_for(daemon.process.wait(), END_S) == 0
+            await within(5.0, caller.ended.wait())
+            assert await within(END_S, daemon.process.wait()) == 0
         assert complaints(daemon) == []
 
 
@@ -137,8 +138,8 @@ async def test_a_journal_that_fails_ends_the_daemon_and_the_phones_hear_a_bye(
             saboteur.execute("DROP TABLE events")
         with pytest.raises(CommandFailedError):
             await agent.client.command("setPresence", presence="away", role="agent")
-        assert await asyncio.wait_for(daemon.process.wait(), END_S) == 1
-        await asyncio.wait_for(caller.ended.wait(), 5.0)
+        assert await within(END_S, daemon.process.wait()) == 1
+        await within(5.0, caller.ended.wait())
         assert caller.ended_by == "remote"
         assert "Traceback" not in daemon.log.read_text()
         assert logged(daemon, "! stopped")
@@ -345,19 +346,19 @@ async def test_with_a_certificate_page_and_websocket_are_encrypted(tmp_path: Pat
             f"wss://{HOST}:{port}/ws", ssl=trust, subprotocols=[Subprotocol(SUBPROTOCOL)], proxy=None
         ) as websocket:
             await websocket.send('{"id": 1, "command": "ping"}')
-            answer = json.loads(await asyncio.wait_for(websocket.recv(), 5.0))
+            answer = json.loads(await within(5.0, websocket.recv()))
             assert answer["error"]["code"] == "unauthorized"
         reader, writer = await asyncio.open_connection(HOST, port, ssl=trust)
         writer.write(f"GET /readyz HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n".encode())
-        assert (await asyncio.wait_for(reader.read(), 5.0)).startswith(b"HTTP/1.1 200 ")
+        assert (await within(5.0, reader.read())).startswith(b"HTTP/1.1 200 ")
         writer.close()
         plain_reader, plain_writer = await asyncio.open_connection(HOST, port)
         plain_writer.write(f"GET / HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode())
         with contextlib.suppress(ConnectionError):
-            assert not (await asyncio.wait_for(plain_reader.read(), 5.0)).startswith(b"HTTP/1.1 200")
+            assert not (await within(5.0, plain_reader.read())).startswith(b"HTTP/1.1 200")
         plain_writer.close()
         process.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(process.wait(), END_S) == 0
+        assert await within(END_S, process.wait()) == 0
     assert "Traceback" not in log.read_text()
 
 

@@ -22,6 +22,7 @@ from bridge.clock import SystemClock
 from bridge.configured.sip import configured_endpoint
 from bridge.ids import IdSource, LegId
 from bridge.logs import configure_logs
+from bridge.peers.within import within
 from bridge.settings.settings import Settings
 from bridge.switchboard.doors import ArrivingCall, Referrer
 from signaling.sip.door.call import SipDoor
@@ -124,7 +125,7 @@ async def lone_door(directory: Path) -> AsyncIterator[LoneDoor]:
         finally:
             process.stdin.close()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(process.wait(), START_S)
+                await within(START_S, process.wait())
             if process.returncode is None:
                 process.kill()
 

@@ -25,6 +25,7 @@ from bridge.errors import (
 )
 from bridge.ids import NO_TRUNK, IdSource, LegId, TrunkId
 from bridge.peers.caller import CallerSettings, SyntheticCaller, synthetic_caller
+from bridge.peers.within import within
 from bridge.switchboard.doors import ArrivingCall, Referrer, Route
 from signaling.sip.agent.settings import AgentSettings
 from signaling.sip.door.call import SipDoor
@@ -228,7 +229,7 @@ async def test_the_bridge_hangs_up_and_holds(house: House, phone: SyntheticCalle
     answer = await house.door.reoffer(leg_id, describe("sendonly"))
     assert "a=recvonly" in answer
     await house.door.hang_up(leg_id, "done")
-    await asyncio.wait_for(phone.ended.wait(), 5)
+    await within(5, phone.ended.wait())
     assert phone.ended_by == "remote"
     await house.empty()
     assert house.hall.hung == []  # it knows already
@@ -360,7 +361,7 @@ async def ask_options(transport: str, port: int) -> bytes:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(text.encode())
         try:
-            return await asyncio.wait_for(reader.read(), 5)
+            return await within(5, reader.read())
         except ConnectionError:
             return b""
         finally:
@@ -370,7 +371,7 @@ async def ask_options(transport: str, port: int) -> bytes:
         loop = asyncio.get_running_loop()
         await loop.sock_sendto(asker, text.encode(), ("127.0.0.1", port))
         try:
-            return await asyncio.wait_for(loop.sock_recv(asker, 2000), 0.5)
+            return await within(0.5, loop.sock_recv(asker, 2000))
         except TimeoutError:
             return b""
 

@@ -12,6 +12,7 @@ from bridge.ids import IdSource, LegId
 from bridge.journal.schema import Write
 from bridge.peers.caller import CallerSettings, SyntheticCaller, synthetic_caller
 from bridge.peers.ports import free_port
+from bridge.peers.within import within
 from signaling.sip.door.call import SipDoor
 from signaling.sip.session.memory import returning_legs
 from signaling.sip.shell.settings import EndpointSettings
@@ -120,7 +121,7 @@ async def test_a_call_that_nobody_expects_any_more_is_hung_up(phone: SyntheticCa
     async with life(port, Hall(), notebook, {}):
         await phone.call(uri(port))
     async with life(port, Reception(), notebook, dict(notebook.kept)):
-        await asyncio.wait_for(phone.ended.wait(), 5.0)
+        await within(5.0, phone.ended.wait())
         assert phone.ended_by == "remote"
         await eventually("it is forgotten", lambda: not notebook.kept)
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bridge.clock import ManualClock
+from bridge.peers.within import within
 from bridge.plane.messages import IceCredentials
 from bridge.transport.address import Address
 from bridge.transport.batch import BATCH, packet_io
@@ -256,14 +257,14 @@ async def test_the_driver_fires_when_due_and_only_then() -> None:
     done = asyncio.Event()
     driver = Driver(loop, engine, clock, after=done.set)
     driver.rearm()
-    await asyncio.wait_for(done.wait(), 1.0)
+    await within(1.0, done.wait())
     assert engine.called_at == [0.0]
     engine.at = 1000.0
     driver.rearm()
     engine.at = 0.0
     done.clear()
     driver.rearm()
-    await asyncio.wait_for(done.wait(), 1.0)
+    await within(1.0, done.wait())
     assert driver.fired == 2
     engine.at = 0.0
     driver.close()

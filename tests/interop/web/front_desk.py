@@ -17,6 +17,7 @@ from bridge.clock import SystemClock
 from bridge.desk.policy import DeskPolicy
 from bridge.journal.answer import JournaledAnswers
 from bridge.journal.outbox import Outbox
+from bridge.peers.within import within
 from bridge.settings.user import User
 from bridge.settings.web import Auth, Client, Http
 from bridge.settings.web import SignIn as SignInSettings
@@ -80,7 +81,7 @@ class Visitor:
             self.events.append(message)
 
     async def hear(self) -> dict[str, Any]:
-        message: dict[str, Any] = json.loads(await asyncio.wait_for(self.websocket.recv(), REPLY_S))
+        message: dict[str, Any] = json.loads(await within(REPLY_S, self.websocket.recv()))
         return message
 
     async def event(self, name: str) -> dict[str, Any]:
@@ -207,4 +208,4 @@ async def front_desk(
             running = tasks.create_task(door.run())
             yield FrontDesk(door, parts, port, stage, not_ready)
             door.close()
-            await asyncio.wait_for(running, 10.0)
+            await within(10.0, running)

@@ -10,6 +10,7 @@ import pytest_asyncio
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from bridge.peers.within import within
 from bridge.plane import messages
 from bridge.switchboard.doors import Audience
 from bridge.switchboard.event import MediaOffered
@@ -201,7 +202,7 @@ async def test_a_desktop_that_is_silent_is_closed_and_counted(monkeypatch: pytes
         )
         assert b" 101 " in await reader.readuntil(b"\r\n\r\n")
         # It answers no ping, as one whose network went away.
-        await asyncio.wait_for(reader.read(), 20.0)
+        await within(20.0, reader.read())
         writer.close()
         assert desk.troubles("silent") == 1
         await eventually("one is left", lambda: len(desk.door._sockets) == 1)
