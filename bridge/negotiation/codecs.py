@@ -19,14 +19,14 @@ class Shape(msgspec.Struct, frozen=True):
     channels: int = 1
     static_payload_type: int | None = None  # RFC 3551 section 6
     fmtp: str = ""  # what the bridge asks of the sender
+    mistaken_clock_rate_hz: int | None = None  # as some peers write it, and mean this codec
 
 
 SHAPES = {
     "PCMU": Shape("PCMU", 8000, static_payload_type=0),
     "PCMA": Shape("PCMA", 8000, static_payload_type=8),
-    "G722": Shape(
-        "G722", 8000, static_payload_type=9
-    ),  # RFC 3551 section 4.5.2: the clock is a historic error
+    # RFC 3551 section 4.5.2: the clock is a historic error. Phones that write what is sampled mean the same.
+    "G722": Shape("G722", 8000, static_payload_type=9, mistaken_clock_rate_hz=16000),
     "OPUS": Shape("opus", 48000, channels=2, fmtp="useinbandfec=1"),  # RFC 7587 section 7: always 48000/2
     "VP8": Shape("VP8", 90000),
     "H264": Shape("H264", 90000),
@@ -52,9 +52,9 @@ def recognize(entry: RtpMap) -> str | None:
     """The bridge's name of this codec, None if it has none."""
     name = entry.name.upper()
     shape = SHAPES.get(name)
-    if shape is None or (shape.clock_rate_hz, shape.channels) != (entry.clock_rate_hz, entry.channels):
+    if shape is None or shape.channels != entry.channels:
         return None
-    return name
+    return name if entry.clock_rate_hz in (shape.clock_rate_hz, shape.mistaken_clock_rate_hz) else None
 
 
 def is_forwardable(entry: RtpMap, fmtp: str) -> bool:
@@ -73,14 +73,26 @@ def is_forwardable(entry: RtpMap, fmtp: str) -> bool:
 
 def make_codec(entry: RtpMap, fmtp: str) -> Codec:
     """The codec of a recognized line; `fmtp` is what the peer wrote: its wishes for what it receives."""
-    return Codec(entry.name.upper(), entry.payload_type, entry.clock_rate_hz, entry.channels, fmtp=fmtp)
+    name = entry.name.upper()
+    clock_rate_hz = SHAPES[name].clock_rate_hz
+    written = entry.clock_rate_hz if entry.clock_rate_hz != clock_rate_hz else 0
+    return Codec(
+        name,
+        entry.payload_type,
+        clock_rate_hz,
+        entry.channels,
+        fmtp=fmtp,
+        written_clock_rate_hz=written,
+    )
 
 
 def rtp_map_line(codec: Codec) -> Attribute:
-    """The a=rtpmap line; one channel is left out (RFC 8866 section 6.6)."""
+    """The a=rtpmap line; one channel is left out (RFC 8866 section 6.6), and the clock is called what the peer
+    calls it: one that is strict finds only its own words."""
     shape = SHAPES[codec.name]
+    clock_rate_hz = codec.written_clock_rate_hz or codec.clock_rate_hz
     channels = f"/{codec.channels}" if codec.channels != 1 else ""
-    return Attribute("rtpmap", f"{codec.payload_type} {shape.name}/{codec.clock_rate_hz}{channels}")
+    return Attribute("rtpmap", f"{codec.payload_type} {shape.name}/{clock_rate_hz}{channels}")
 
 
 def fmtp_parameters(text: str) -> dict[str, str]:

@@ -17,7 +17,8 @@ class Codec(msgspec.Struct, frozen=True, gc=False):
 
     `name` is the IANA subtype in upper case: PCMU, PCMA, G722, OPUS, VP8, H264.
     `clock_rate_hz` is the RTP clock (8000 for G722, RFC 3551 section 4.5.2). `fmtp` is the text after the
-    payload type of the a=fmtp line, "" if there is none.
+    payload type of the a=fmtp line, "" if there is none. `written_clock_rate_hz` is what the peer calls the clock
+    in its a=rtpmap where that is another, else 0.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Codec(msgspec.Struct, frozen=True, gc=False):
     channels: int = 1
     rtx_payload_type: int | None = None
     fmtp: str = ""
+    written_clock_rate_hz: int = 0
 
 
 class ExtensionIds(msgspec.Struct, frozen=True, gc=False):

@@ -95,11 +95,39 @@ def test_an_offer_becomes_the_audio_of_a_leg_and_an_answer() -> None:
         ("3 18 0", "", Codec("PCMU", 0, 8000), None),
         ("97", "a=rtpmap:97 pcmu/8000\r\n", Codec("PCMU", 97, 8000), None),
         ("0", "a=rtpmap:0 PCMU/8000/1\r\n", Codec("PCMU", 0, 8000), None),
+        (
+            "9",
+            "a=rtpmap:9 G722/16000\r\n",
+            Codec("G722", 9, 8000, written_clock_rate_hz=16000),
+            None,
+        ),
     ],
 )
 def test_codecs_by_meaning(formats: str, lines: str, codec: Codec, event: int | None) -> None:
     audio = answer_phone(offer(f"m=audio 4000 RTP/AVP {formats}\r\n{lines}")).audio
     assert (audio.codec, audio.dtmf_payload_type) == (codec, event)
+
+
+@pytest.mark.parametrize("payload_type", [9, 97])
+def test_a_phone_that_miscalls_the_clock_of_g722_is_answered_in_its_own_words(payload_type: int) -> None:
+    """RFC 3551 section 4.5.2: 8000, though it is sampled at 16000. In our re-offers as well, after a restart too."""
+    session = called(
+        f"m=audio 4000 RTP/AVP {payload_type} 101\r\na=rtpmap:{payload_type} G722/16000\r\n"
+        "a=rtpmap:101 telephone-event/8000\r\n"
+    )
+    later = PhoneSession.recall(session.remember())
+    later.place("192.0.2.1", 10002)
+    for text in (session.answer(), session.offer(), later.offer()):
+        _, section = audio_of(text)
+        assert section.rtp_maps[payload_type].clock_rate_hz == 16000
+    assert session.audio is not None
+    assert session.audio.codec.clock_rate_hz == 8000
+
+
+def test_the_answer_to_our_offer_may_miscall_the_clock_of_g722() -> None:
+    session = dialled("m=audio 4000 RTP/AVP 9\r\na=rtpmap:9 G722/16000\r\n")
+    assert session.audio is not None
+    assert (session.audio.codec.name, session.audio.codec.clock_rate_hz) == ("G722", 8000)
 
 
 def test_the_event_with_another_clock_is_better_than_no_digits() -> None:
