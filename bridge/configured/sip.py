@@ -6,6 +6,7 @@ from bridge.configured.secret_file import read_secret_file
 from bridge.errors import SettingsError
 from bridge.ids import TrunkId
 from bridge.negotiation import PhonePreferences
+from bridge.negotiation.phone_section import Reach, reach_of
 from bridge.negotiation.phone_transport import KeySource
 from bridge.settings.settings import Settings
 from bridge.settings.trunk import Trunk as TrunkSection
@@ -86,10 +87,11 @@ def _password(section: TrunkSection) -> str:
 
 
 def configured_phones(settings: Settings, srtp_keys: KeySource) -> Mapping[TrunkId, PhonePreferences]:
-    return {TrunkId(trunk.id): _phone_preferences(trunk, srtp_keys) for trunk in settings.all_trunks}
+    reach = reach_of(settings.rtp.advertised_address or settings.rtp.address)
+    return {TrunkId(trunk.id): _phone_preferences(trunk, reach, srtp_keys) for trunk in settings.all_trunks}
 
 
-def _phone_preferences(section: TrunkSection, srtp_keys: KeySource) -> PhonePreferences:
+def _phone_preferences(section: TrunkSection, reach: Reach, srtp_keys: KeySource) -> PhonePreferences:
     """What phones behind a trunk are offered."""
     return PhonePreferences(
         codecs=section.codecs,
@@ -97,6 +99,7 @@ def _phone_preferences(section: TrunkSection, srtp_keys: KeySource) -> PhonePref
         dtmf=section.dtmf != "inband",
         inband_dtmf=section.dtmf == "inband",
         info_dtmf=section.dtmf == "info",
+        reach=reach,
         srtp=section.srtp,
         srtp_suites=supported_suites(),
         srtp_keys=srtp_keys,

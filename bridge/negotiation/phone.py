@@ -22,6 +22,7 @@ from bridge.negotiation.phone_offer import PhoneOffer, make_offer, read_answer
 from bridge.negotiation.phone_section import (
     PhonePlace,
     PhoneSection,
+    explain_reach,
     find_sections,
     parse_description,
     write_description,
@@ -306,11 +307,14 @@ class PhoneSession:
         # The section that carried the call goes first: a phone may add another audio section behind it.
         first = None if agreed is None else agreed.audio_index
         preferred = None if agreed is None else agreed.audio.codec
-        for section in find_sections(remote, "audio", self._preferences.srtp_policy, first):
+        policy, reach = self._preferences.srtp_policy, self._preferences.reach
+        for section in find_sections(remote, "audio", policy, first, reach):
             media = remote.media[section.index]
             audio = understand_audio(media, section, self._preferences, preferred, in_order=False)
             if audio is not None:
                 return audio
+        if unreachable := explain_reach(remote, "audio", reach):
+            raise NegotiationError(unreachable)
         known = ", ".join(self._preferences.codecs)
         way = _WAYS[self._preferences.srtp]
         raise NegotiationError(f"The offer has no audio over {way} with one of {known}.")

@@ -6,6 +6,7 @@ from bridge.negotiation.phone_audio import PhoneAudio, PhonePreferences, write_a
 from bridge.negotiation.phone_section import (
     PhonePlace,
     PhoneSection,
+    explain_reach,
     find_sections,
     is_unspecified,
     refuse,
@@ -194,9 +195,9 @@ def find_video(
         return None, NOT_OFFERED
     if not preferences.video_codecs:
         return None, VOICE_ONLY
-    sections = find_sections(remote, "video", preferences.srtp_policy, first)
+    sections = find_sections(remote, "video", preferences.srtp_policy, first, preferences.reach)
     if not sections:
-        return None, NOT_PLAIN
+        return None, explain_reach(remote, "video", preferences.reach) or NOT_PLAIN
     for section in sections:
         video = understand_video(remote, section, preferences)
         if video is not None:

@@ -10,7 +10,7 @@ from bridge.negotiation.codecs import (
     recognize,
     rtp_map_line,
 )
-from bridge.negotiation.phone_section import PhoneSection, connection_of
+from bridge.negotiation.phone_section import PhoneSection, Reach, connection_of
 from bridge.negotiation.phone_transport import (
     KeySource,
     PhoneTransport,
@@ -39,6 +39,7 @@ class PhonePreferences(msgspec.Struct, frozen=True):
     info_dtmf: bool = False  # keys go to the phone beside the media
     video_codecs: tuple[str, ...] = ("H264", "VP8")
     video_bps: int = 1_000_000
+    reach: Reach = None
     srtp: SrtpUse = "off"
     srtp_suites: tuple[str, ...] = tuple(SUITES)
     srtp_keys: KeySource = random_key

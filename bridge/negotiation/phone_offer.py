@@ -12,7 +12,7 @@ from bridge.negotiation.phone_agreement import (
     video_direction,
 )
 from bridge.negotiation.phone_audio import PhonePreferences, also_sent, understand_audio, write_audio
-from bridge.negotiation.phone_section import PhonePlace, read_section, refuse
+from bridge.negotiation.phone_section import PhonePlace, explain_reach, read_section, refuse
 from bridge.negotiation.phone_transport import (
     KeyMaker,
     KeyMakers,
@@ -93,7 +93,7 @@ def read_answer(remote: SessionDescription, offered: PhoneOffer, preferences: Ph
     """The answer to `offered`, of as many m= lines. Raises NegotiationError when it has no usable audio."""
     names = tuple(codec.name for codec in offered.codecs)
     policy = preferences.srtp_policy
-    section = read_section(remote, offered.audio_index, "audio", policy)
+    section = read_section(remote, offered.audio_index, "audio", policy, preferences.reach)
     audio = transport = None
     if section is not None:
         asked = msgspec.structs.replace(preferences, codecs=names)
@@ -101,7 +101,8 @@ def read_answer(remote: SessionDescription, offered: PhoneOffer, preferences: Ph
         audio = understand_audio(media, section, asked, preferred=None, in_order=True)
         transport = accepted_transport(media, policy, offered.audio_transport)
     if audio is None or transport is None:
-        raise NegotiationError("The answer accepts no audio the bridge offered.")
+        unreachable = explain_reach(remote, "audio", preferences.reach)
+        raise NegotiationError(unreachable or "The answer accepts no audio the bridge offered.")
     video, video_transport = _read_video(remote, offered, preferences)
     declined = offered.video_index is not None and video is None
     reason = VIDEO_DECLINED if declined else offered.no_video
@@ -118,7 +119,7 @@ def _read_video(
     if index is None or ours is None:
         return None, None
     policy = preferences.srtp_policy
-    section = read_section(remote, index, "video", policy)
+    section = read_section(remote, index, "video", policy, preferences.reach)
     transport = accepted_transport(remote.media[index], policy, ours)
     if section is None or transport is None:
         return None, None

@@ -2,6 +2,7 @@
 
 import ipaddress
 from functools import lru_cache
+from typing import Literal
 
 import msgspec
 
@@ -17,6 +18,12 @@ from bridge.wire.sdp_section import Connection, Direction, MediaSection, make_di
 
 # Calls come from few gateways, and are asked three times for what their address is: 15 us a call (measured).
 ADDRESSES_KEPT = 1024
+
+
+Reach = Literal["IP4", "IP6"] | None
+"""The IP version of the bridge's own media address; None takes either."""
+
+_FAMILIES = {"IP4": "IPv4", "IP6": "IPv6"}
 
 
 class PhonePlace(msgspec.Struct, frozen=True):
@@ -49,14 +56,14 @@ def parse_description(text: str) -> SessionDescription:
 
 
 def read_section(
-    remote: SessionDescription, index: int, kind: str, policy: SrtpPolicy
+    remote: SessionDescription, index: int, kind: str, policy: SrtpPolicy, reach: Reach = None
 ) -> PhoneSection | None:
-    """The section as one of this kind over RTP as the policy wants it, with a usable address; else None."""
+    """The section as one of this kind over RTP as the policy wants it, with an address in reach; else None."""
     section = remote.media[index]
     connection = remote.connection_of(section)
     if section.kind != kind or not section.port or not can_carry(section, policy):
         return None
-    if connection is None or not _is_usable(connection.address):
+    if connection is None or not _is_usable(connection.address) or _is_foreign(connection.address, reach):
         return None
     direction = remote.direction(section)
     if is_unspecified(connection.address):
@@ -72,13 +79,34 @@ def read_section(
 
 
 def find_sections(
-    remote: SessionDescription, kind: str, policy: SrtpPolicy, first: int | None = None
+    remote: SessionDescription, kind: str, policy: SrtpPolicy, first: int | None, reach: Reach = None
 ) -> tuple[PhoneSection, ...]:
     """All usable sections of a kind, the one at `first` before the others, encrypted ones before plain ones."""
     order = sorted(range(len(remote.media)), key=lambda index: not is_secure(remote.media[index], policy))
     chosen = order if first is None else (first, *(index for index in order if index != first))
-    found = (read_section(remote, index, kind, policy) for index in chosen if index in order)
+    found = (read_section(remote, index, kind, policy, reach) for index in chosen if index in order)
     return tuple(section for section in found if section is not None)
+
+
+def explain_reach(remote: SessionDescription, kind: str, reach: Reach) -> str:
+    """Why no packet would come to the phone if its only addresses for this medium are out of reach, else ""."""
+    live = [media for media in remote.media if media.kind == kind and media.port]
+    connections = [remote.connection_of(media) for media in live]
+    addresses = [found.address for found in connections if found is not None and _is_usable(found.address)]
+    if not addresses or not all(_is_foreign(address, reach) for address in addresses):
+        return ""
+    theirs = _FAMILIES[reach_of(addresses[0])]
+    return (
+        f"the phone takes {kind} at {addresses[0]}, and the bridge has no {theirs} address for media "
+        "(rtp.address, rtp.advertised_address)"
+    )
+
+
+def _is_foreign(address: str, reach: Reach) -> bool:
+    """Of the other IP version. Unspecified addresses are "hold", and nothing is sent there."""
+    if reach is None or is_unspecified(address):
+        return False
+    return reach_of(address) != reach
 
 
 @lru_cache(ADDRESSES_KEPT)
@@ -102,7 +130,11 @@ def refuse(section: MediaSection) -> MediaSection:
 
 
 def connection_of(address: str) -> Connection:
-    return Connection(address, "IP6" if ":" in address else "IP4")
+    return Connection(address, reach_of(address))
+
+
+def reach_of(address: str) -> Literal["IP4", "IP6"]:
+    return "IP6" if ":" in address else "IP4"
 
 
 def write_description(address: str, session_id: int, version: int, media: tuple[MediaSection, ...]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
 from bridge.clock import SystemClock
+from bridge.negotiation.phone_section import reach_of
 from bridge.peers.beside import beside
 from bridge.peers.picture_phone import PicturePhone
 from bridge.peers.rtp_pair import RtpPair
@@ -116,7 +117,7 @@ class HandPhone:
         name = {0: "PCMU", 8: "PCMA"}[step.payload_type]
         return (
             f"v=0\r\no=- 7 {self._version} IN IP4 {step.host}\r\ns=-\r\n"
-            f"c=IN IP4 {step.connection or step.host}\r\nt=0 0\r\n"
+            f"c=IN {reach_of(step.connection)} {step.connection or step.host}\r\nt=0 0\r\n"
             f"m=audio {port} RTP/{'SAVP' if step.keyed or self._keys else 'AVP'} {step.payload_type}\r\n"
             f"a=rtpmap:{step.payload_type} {name}/8000\r\n"
             f"a={_both(step.direction, offered[0])}\r\n{CRYPTO if step.keyed else self._crypto(0)}"

@@ -85,3 +85,14 @@ async def test_a_phone_that_asks_for_an_offer_and_never_answers_it_talks_on(daem
         for step in (HOLDS[0], TALK):
             await phone.offer(step)
             await flows(phone, agent, step)
+
+
+async def test_what_the_bridge_cannot_reach_is_refused_and_the_call_goes_on(daemon: DaemonProcess) -> None:
+    """An address of the other IP version: answered, it would be silence for good."""
+    async with conversation(daemon) as (phone, agent):
+        answer = await phone.offer(Step("IPv6", up=True, down=True, connection="2001:db8::7"))
+        assert answer.startswith("refused: 488"), answer
+        await flows(phone, agent, TALK)
+    async with HandPhone().running() as stranger:
+        with pytest.raises(AssertionError, match="refused: 488"):
+            await stranger.call(daemon.sip_uri(), Step("IPv6", up=True, down=True, connection="2001:db8::7"))

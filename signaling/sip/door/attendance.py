@@ -229,6 +229,8 @@ class Attendance:
             status, reason = 491, error.reason  # an offer of ours is in the making
         except BridgeError as error:
             status, reason = status_of(error), error.reason
+        if status != 200:
+            leg.log.info("x re-offer refused", status=status, reason=reason)
         try:
             if status == 200:
                 agent.answer_reinvite(leg.call, answer, self._endpoint.now())

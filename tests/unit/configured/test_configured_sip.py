@@ -65,3 +65,16 @@ def test_phones_behind_each_trunk_are_offered_what_it_says() -> None:
     assert (offered.dtmf, offered.inband_dtmf, offered.info_dtmf) == (False, True, False)
     (offered,) = configured_phones(with_trunk(dtmf="info"), KEYS).values()
     assert (offered.dtmf, offered.inband_dtmf, offered.info_dtmf) == (True, False, True)
+
+
+@pytest.mark.parametrize(
+    ("rtp", "reach"),
+    [
+        ({}, "IP4"),
+        ({"address": "::1"}, "IP6"),
+        ({"address": "::", "advertised_address": "192.0.2.1"}, "IP4"),
+    ],
+)
+def test_phones_are_sent_to_by_the_ip_version_of_the_media_address(rtp: dict[str, str], reach: str) -> None:
+    settings = with_trunk().model_copy(update={"rtp": Settings.model_validate({"rtp": rtp}).rtp})
+    assert {phone.reach for phone in configured_phones(settings, KEYS).values()} == {reach}
