@@ -61,7 +61,7 @@ class Updates:
             delay_s = round(self._identity.new_delay_s(*_RETRY_S))
             self._respond(arrived, refusal, now, retry_after(delay_s) if refusal == 500 else ())
             return
-        dialog.refresh_target(request)
+        dialog.follow(request, arrived.essentials, arrived.flow)
         if not offer:
             self._respond(arrived, 200, now, (*self._headers(dialog), *self._agree(session, arrived, now)))
             return

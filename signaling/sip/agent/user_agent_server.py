@@ -325,7 +325,7 @@ class UserAgentServer:
             return
         self._check_reinvite(session)
         if session.dialog is not None and session.pending is not None:
-            session.dialog.refresh_target(session.pending.request)
+            session.dialog.follow(session.pending.request, session.pending.essentials, session.pending.flow)
         self._send_success(session, sdp, now)
 
     def reject_reinvite(self, session: InviteSession, status: int, headers: Headers, now: float) -> None:

@@ -16,7 +16,7 @@ MAX_ROUTES = 32  # a route set longer than any real chain of proxies is an attac
 
 
 class Dialog(msgspec.Struct):
-    """Changes by target refresh and CSeq only; plain fields, so that it can be written down and restored.
+    """Changes by target refresh and CSeq only, `flow` being the way of the last one; plain fields, so that it can be written down and restored.
 
     `local_address` and `remote_address` are the texts of From and To with their tags, seen from us.
     """
@@ -51,8 +51,18 @@ class Dialog(msgspec.Struct):
         self.remote_cseq = number
         return True
 
+    def follow(self, request: Request, essentials: Essentials, flow: Flow) -> None:
+        """A re-INVITE or UPDATE may move the peer (section 12.2), and it comes by the way that leads to it now.
+
+        A phone behind NAT whose connection broke, or whose mapping was made anew, says so in no other way.
+        """
+        self.refresh_target(request)
+        self.flow = flow
+        still = self.behind_nat and not contact_uri(request)
+        self.behind_nat = still or _is_behind_nat(request, essentials, flow)
+
     def refresh_target(self, message: Request | Response) -> None:
-        """A re-INVITE or its 2xx may move the peer (section 12.2). A Contact without sense moves nothing."""
+        """Of a 2xx to a re-INVITE of ours, the same. A Contact without sense moves nothing."""
         self.remote_target = contact_uri(message) or self.remote_target
         self.allowed = _allowed(message) or self.allowed
 
@@ -105,7 +115,7 @@ def accept_dialog(request: Request, essentials: Essentials, flow: Flow, local_ta
         flow=flow,
         local_cseq=0,
         remote_cseq=essentials.cseq_number,
-        behind_nat=not contact or (len(request.every("Via")) == 1 and essentials.via.host != flow.host),
+        behind_nat=not contact or _is_behind_nat(request, essentials, flow),
         allowed=_allowed(request),
     )
 
@@ -125,6 +135,10 @@ def established_dialog(request: Request, response: Response, essentials: Essenti
         remote_cseq=-1,
         allowed=_allowed(response),
     )
+
+
+def _is_behind_nat(request: Request, essentials: Essentials, flow: Flow) -> bool:
+    return len(request.every("Via")) == 1 and essentials.via.host != flow.host
 
 
 def contact_uri(message: Request | Response) -> str:

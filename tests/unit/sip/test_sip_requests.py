@@ -134,6 +134,47 @@ def test_a_phone_behind_nat_is_answered_and_called_the_way_it_came() -> None:
     assert [flow for _, flow in raw.agent.messages_to_send()] == [raw.flow]
 
 
+@pytest.mark.parametrize("method", ["INVITE", "UPDATE"])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (Flow("udp", "203.0.113.9", 41000), Flow("udp", "203.0.113.9", 52000)),
+        (Flow("tcp", "203.0.113.9", 41000, 1), Flow("tcp", "203.0.113.9", 52000, 2)),
+        (Flow("tcp", "192.0.2.1", 41000, 1), Flow("tcp", "203.0.113.9", 52000, 2)),
+    ],
+    ids=["its mapping was made anew", "its connection broke", "it went behind NAT"],
+)
+def test_a_phone_that_comes_by_another_way_is_called_by_that_one(
+    method: str, before: Flow, after: Flow
+) -> None:
+    raw = phone()
+    raw.flow = before
+    call, tag = connected(raw)
+    raw.flow = after
+    raw.send(method, 2, to_tag=tag, body="hold", contact="<sip:alice@192.0.2.1:5060>")
+    raw.agent.answer_reinvite(call, "held", raw.now)
+    raw.heard()
+    if method == "INVITE":
+        raw.send("ACK", 2, to_tag=tag)
+    raw.agent.hang_up(call, "", raw.now)
+    assert [flow for _, flow in raw.agent.messages_to_send()] == [after]
+
+
+def test_a_phone_of_rfc_2543_that_never_gave_a_contact_is_called_the_way_it_came() -> None:
+    raw = phone()
+    raw.send("INVITE", 1, body=OFFER, contact="", branch="1")
+    call = arrived(raw.agent)
+    raw.agent.accept(call, ANSWER, raw.now)
+    (ok,) = raw.heard()
+    raw.send("ACK", 1, to_tag=tag_of(ok))
+    raw.send("INVITE", 2, to_tag=tag_of(ok), body="hold", contact="", branch="2")
+    raw.agent.answer_reinvite(call, "held", raw.now)
+    raw.heard()
+    raw.send("ACK", 2, to_tag=tag_of(ok))
+    raw.agent.hang_up(call, "", raw.now)
+    assert [flow for _, flow in raw.agent.messages_to_send()] == [raw.flow]
+
+
 def test_over_tcp_our_requests_take_the_connection_of_the_call() -> None:
     raw = phone("tcp")
     call, _ = connected(raw)
