@@ -16,9 +16,10 @@ MAX_ROUTES = 32  # a route set longer than any real chain of proxies is an attac
 
 
 class Dialog(msgspec.Struct):
-    """Changes by target refresh and CSeq only, `flow` being the way of the last one; plain fields, so that it can be written down and restored.
+    """Changes by target refresh and CSeq only; plain fields, so that it can be written down and restored.
 
     `local_address` and `remote_address` are the texts of From and To with their tags, seen from us.
+    `flow` is the way the peer came by last.
     """
 
     call_id: str

@@ -54,6 +54,7 @@ class StreamConnection(asyncio.Protocol):
         self.port = 0
         self.opened_at = 0.0
         self.active_at: float | None = None  # when the last whole message came
+        self._pinged = False  # by its peer, since the last look
         self.is_ours = False  # we opened it
         self._keep_alive = KeepAlive()
 
@@ -128,6 +129,11 @@ class StreamConnection(asyncio.Protocol):
             self.send(_PING)
         return action
 
+    def take_pinged(self) -> bool:
+        """Whether its peer has pinged since the last call, as phones do that want to be reached in a long call."""
+        pinged, self._pinged = self._pinged, False
+        return pinged
+
     def close(self) -> None:
         """Ends once the kernel has taken what was sent."""
         if self._transport is not None:
@@ -176,6 +182,7 @@ class StreamConnection(asyncio.Protocol):
             self._listener.receive_unframed(self, self._framer.rest(), error)
             self.close()  # nobody can tell where the next message begins
         for _ in range(self._framer.take_pings()):
+            self._pinged = True
             self.send(_PONG)
 
     def _write_secret(self, tls: TlsStream) -> None:

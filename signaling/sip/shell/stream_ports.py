@@ -223,6 +223,8 @@ class StreamPorts:
         for connection in list(self._connections.values()):
             if connection.active_at is None:
                 limit = connection.opened_at + FIRST_MESSAGE_S
+            elif connection.take_pinged():
+                connection.active_at = limit = now
             else:
                 limit = connection.active_at + self._settings.connection_idle_s
             if now > limit or not _is_alive(connection, now):

@@ -2,8 +2,11 @@
 
 import asyncio
 
+from bridge.clock import ManualClock
 from signaling.sip.shell.keep_alive import KeepAlive, KeepAliveAction
+from signaling.sip.shell.settings import EndpointSettings
 from signaling.sip.shell.stream_connection import StreamConnection
+from signaling.sip.shell.stream_ports import StreamPorts
 from signaling.sip.wire.message import SipParseError
 
 SWEEP_S = 10.0
@@ -38,6 +41,10 @@ class Wire(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__({"peername": ("192.0.2.1", 5060), "sockname": ("192.0.2.2", 5060)})
         self._written = b""
+        self.aborted = False
+
+    def abort(self) -> None:
+        self.aborted = True
 
     def is_closing(self) -> bool:
         return False
@@ -96,6 +103,24 @@ def test_two_connections_of_ours_keep_each_other_alive() -> None:
             ours.data_received(answer)
     assert pings == 36  # each 100 s: the first look after 95
     assert owner.messages == []
+
+
+async def test_a_phone_that_only_pings_keeps_its_connection_in_a_long_call() -> None:
+    """It cannot be called back through NAT: who hangs up or asks for video needs this connection."""
+    clock = ManualClock()
+    settings = EndpointSettings(connection_idle_s=3600.0)
+    ports = StreamPorts(settings, clock, Owner())
+    phones = {"pings": Wire(), "is silent": Wire()}
+    connections = {name: StreamConnection(ports) for name in phones}
+    for name, connection in connections.items():
+        connection.connection_made(phones[name])
+        connection.data_received(OPTIONS)
+    for _ in range(800):
+        clock.advance(SWEEP_S)
+        connections["pings"].data_received(PING)
+        ports._sweep_connections()
+    assert (phones["pings"].aborted, phones["is silent"].aborted) == (False, True)
+    ports.close()
 
 
 def looks(
