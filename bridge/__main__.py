@@ -105,7 +105,7 @@ def _check(options: argparse.Namespace) -> int:
     from bridge.configured.sign_in import check_scopes
     from bridge.flows.library import configured_flows
     from bridge.notification.address import read_address_book
-    from bridge.switchboard.entitlement import configured_accounts
+    from bridge.switchboard.door.entitlement import configured_accounts
 
     settings = load_settings(options.config, options.set)
     for warning in warnings_about(settings):
@@ -141,7 +141,7 @@ def warnings_about(settings: Settings) -> list[str]:
 
 def _token(options: argparse.Namespace) -> int:
     from bridge.clock import SystemClock
-    from bridge.switchboard.principal import DESKTOP_SCOPES
+    from bridge.switchboard.door.principal import DESKTOP_SCOPES
     from signaling.web.access.auth import MAKE_A_KEY, SCOPES, Signer, read_secret
 
     settings = load_settings(options.config, options.set)

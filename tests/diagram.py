@@ -10,7 +10,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from bridge.desk import callback, companion, expert, offer, participant, seat, transfer
+from bridge.desk.centre import expert
+from bridge.desk.interaction import callback, companion, offer, participant, seat, transfer
 from bridge.transport import ice_lite
 from signaling.sip.session import invite_session
 from signaling.sip.transaction import transaction
@@ -72,19 +73,25 @@ PAGES: dict[str, tuple[str, tuple[Drawing, ...]]] = {
         (
             Drawing(
                 "Participant",
-                "bridge/desk/participant.py",
+                "bridge/desk/interaction/participant.py",
                 participant.TRANSITIONS,
                 participant.ParticipantState.NOT_IN_QUEUE,
             ),
-            Drawing("Seat", "bridge/desk/seat.py", seat.TRANSITIONS, seat.SeatState.OPEN),
-            Drawing("Offer", "bridge/desk/offer.py", offer.TRANSITIONS, offer.OfferState.PENDING),
+            Drawing("Seat", "bridge/desk/interaction/seat.py", seat.TRANSITIONS, seat.SeatState.OPEN),
+            Drawing("Offer", "bridge/desk/interaction/offer.py", offer.TRANSITIONS, offer.OfferState.PENDING),
             Drawing(
-                "Callback", "bridge/desk/callback.py", callback.TRANSITIONS, callback.CallbackState.WAITING
+                "Callback",
+                "bridge/desk/interaction/callback.py",
+                callback.TRANSITIONS,
+                callback.CallbackState.WAITING,
             ),
-            Drawing("Transfer", "bridge/desk/transfer.py", transfer.TRANSITIONS, None),
-            Drawing("Presence of a user", "bridge/desk/expert.py", expert.TRANSITIONS, None),
+            Drawing("Transfer", "bridge/desk/interaction/transfer.py", transfer.TRANSITIONS, None),
+            Drawing("Presence of a user", "bridge/desk/centre/expert.py", expert.TRANSITIONS, None),
             Drawing(
-                "Companion link", "bridge/desk/companion.py", companion.TRANSITIONS, companion.LinkState.OPEN
+                "Companion link",
+                "bridge/desk/interaction/companion.py",
+                companion.TRANSITIONS,
+                companion.LinkState.OPEN,
             ),
         ),
     ),

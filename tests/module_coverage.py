@@ -74,9 +74,13 @@ class Module:
         return any(folder == own or folder.startswith(f"{own}/") for own in self.folders)
 
     def is_own(self, test: str) -> bool:
-        """Named after the module, with or without its packages or the outermost, and perhaps what of it is tested."""
-        stem, parts = Path(self.path).stem, Path(self.path).with_suffix("").parts[1:]
-        names = (f"test_{stem}", f"test_{'_'.join(parts)}", f"test_{parts[0]}_{stem}")
+        """Named after the module, with all, some or none of its packages, and perhaps what of it is tested."""
+        *packages, stem = Path(self.path).with_suffix("").parts[1:]
+        names = {
+            "_".join(("test", *packages[first:last], stem))
+            for first in range(len(packages) + 1)
+            for last in range(first, len(packages) + 1)
+        }
         found = Path(test).stem
         return self.is_of_package(test) and any(
             found == name or found.startswith(f"{name}_") for name in names

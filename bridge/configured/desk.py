@@ -1,14 +1,14 @@
 """The desk's policy: how long things may take, queues, accounts and flows."""
 
-from bridge.desk.participant import ParticipantRole
-from bridge.desk.policy import DeskPolicy
-from bridge.desk.queue import Overflow, OverflowTo, Queue, SkillMatch, Strategy
+from bridge.desk.centre.policy import DeskPolicy
+from bridge.desk.centre.queue import Overflow, OverflowTo, Queue, SkillMatch, Strategy
+from bridge.desk.centre.role import ParticipantRole
 from bridge.flows.library import configured_flows
 from bridge.ids import FlowId, QueueId
 from bridge.notification.address import AddressBook
 from bridge.settings.desk import Queue as QueueSection
 from bridge.settings.settings import Settings
-from bridge.switchboard.entitlement import configured_accounts
+from bridge.switchboard.door.entitlement import configured_accounts
 
 
 def configured_desk(settings: Settings, book: AddressBook) -> DeskPolicy:

@@ -6,7 +6,7 @@ from bridge.errors import SettingsError
 from bridge.plane.messages import WorkerConfig
 from bridge.settings.file import prompts_directory
 from bridge.settings.settings import Settings
-from bridge.switchboard.doors import Sounds
+from bridge.switchboard.door.doors import Sounds
 
 
 def configured_worker(settings: Settings) -> WorkerConfig:

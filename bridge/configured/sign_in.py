@@ -6,7 +6,7 @@ from pathlib import Path
 from bridge.clock import Clock
 from bridge.configured.secret_file import read_secret_file
 from bridge.settings.settings import Settings
-from bridge.switchboard.entitlement import require_scopes
+from bridge.switchboard.door.entitlement import require_scopes
 from signaling.web.access.auth import read_secret
 from signaling.web.access.issuer import ForeignIssuer
 from signaling.web.access.oidc import OpenIdSignIn

@@ -1,1 +1,4 @@
-"""The contact-centre domain: pure values and transition tables, no clock and no I/O."""
+"""The contact-centre domain, no clock and no I/O: `commands` into the `desk`, `events` out, each a fact of its `state`.
+
+Values: `centre`, `interaction`. Steps, each folder above what it uses: `settlement work conversation flow`.
+"""

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bridge.desk.account import Account
-from bridge.desk.capability import Capabilities
-from bridge.desk.expert import Presence
-from bridge.desk.participant import MediaType, ParticipantRole
-from bridge.desk.queue import Profile, Queue
-from bridge.desk.supervision import SupervisionMode
+from bridge.desk.centre.account import Account
+from bridge.desk.centre.expert import Presence
+from bridge.desk.centre.queue import Profile, Queue
+from bridge.desk.centre.role import MediaType, ParticipantRole
+from bridge.desk.interaction.capability import Capabilities
+from bridge.desk.interaction.supervision import SupervisionMode
 from bridge.ids import (
     FlowId,
     FlowRunId,
@@ -23,6 +23,9 @@ from bridge.ids import (
     RoomId,
     UserId,
 )
+
+SYSTEM = "system"  # `by` of what no user asked for
+RESTART = "bridge.restart"  # `by` of what ended because the bridge was started anew
 
 
 @dataclass(frozen=True)

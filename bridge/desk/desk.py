@@ -4,46 +4,41 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from bridge.desk import (
-    account_admin,
+from bridge.desk import commands, events
+from bridge.desk.centre.account import Account, Registration, Standing
+from bridge.desk.centre.expert import Expert
+from bridge.desk.centre.figures import QueueFigures
+from bridge.desk.centre.flow import Flow
+from bridge.desk.centre.policy import DeskPolicy
+from bridge.desk.centre.queue import Profile, Queue, default_queue
+from bridge.desk.commands import SYSTEM
+from bridge.desk.conversation import (
     calling_back,
-    calls,
-    commands,
     companionship,
     dialing_out,
     equipment,
-    events,
-    flowing,
-    limit,
-    presence,
-    queue_admin,
-    readiness,
-    seating,
+    participation,
     supervising,
     transferring,
-    wrapping_up,
 )
-from bridge.desk.account import Account, Registration, Standing
-from bridge.desk.call_failure import failure_of
-from bridge.desk.deadline import Agenda, note_deadlines
-from bridge.desk.expert import Expert
-from bridge.desk.fact import apply
-from bridge.desk.figures import QueueFigures
-from bridge.desk.flow import Flow
-from bridge.desk.interaction import Interaction
-from bridge.desk.interpreter import expire_flows, run_flows
-from bridge.desk.line import Place
-from bridge.desk.offer import Offer
-from bridge.desk.participant import ParticipantState
-from bridge.desk.policy import DeskPolicy
-from bridge.desk.queue import Profile, Queue, default_queue
+from bridge.desk.fact.fact import apply
+from bridge.desk.flow import flowing
+from bridge.desk.flow.interpreter import expire_flows, run_flows
+from bridge.desk.interaction.call_failure import failure_of
+from bridge.desk.interaction.interaction import Interaction
+from bridge.desk.interaction.offer import Offer
+from bridge.desk.interaction.participant import ParticipantState
+from bridge.desk.opening import open_interaction
 from bridge.desk.restart import restart
-from bridge.desk.seating import miss
-from bridge.desk.settlement import settle
-from bridge.desk.snapshot import DeskSnapshot
-from bridge.desk.state import DeskState
-from bridge.desk.step import SYSTEM, Step
-from bridge.desk.waiting import match_waiting
+from bridge.desk.settlement.settlement import settle
+from bridge.desk.state.deadline import Agenda, note_deadlines
+from bridge.desk.state.line import Place
+from bridge.desk.state.snapshot import DeskSnapshot
+from bridge.desk.state.state import DeskState
+from bridge.desk.step import Step
+from bridge.desk.work import account_admin, limit, presence, queue_admin, readiness, seating, wrapping_up
+from bridge.desk.work.seating import miss
+from bridge.desk.work.waiting import match_waiting
 from bridge.errors import NotFoundError
 from bridge.ids import IdSource, InteractionId, OfferId, QueueId, UserId
 
@@ -262,19 +257,19 @@ def _expire_connections(step: Step) -> None:
 
 # The annotation is wide because each step takes its own command; the keys keep them apart.
 _STEPS: dict[type, Callable[[Step, Any], None]] = {
-    commands.OpenInteraction: calls.open_interaction,
-    commands.EndInteraction: calls.end_interaction,
-    commands.DisconnectParticipant: calls.disconnect_participant,
-    commands.MuteParticipant: calls.mute_participant,
-    commands.UnmuteParticipant: calls.unmute_participant,
-    commands.HoldParticipant: calls.hold_participant,
-    commands.ResumeParticipant: calls.resume_participant,
-    commands.SetAttributes: calls.set_attributes,
-    commands.SetRemoteHold: calls.set_remote_hold,
+    commands.OpenInteraction: open_interaction,
+    commands.EndInteraction: participation.end_interaction,
+    commands.DisconnectParticipant: participation.disconnect_participant,
+    commands.MuteParticipant: participation.mute_participant,
+    commands.UnmuteParticipant: participation.unmute_participant,
+    commands.HoldParticipant: participation.hold_participant,
+    commands.ResumeParticipant: participation.resume_participant,
+    commands.SetAttributes: participation.set_attributes,
+    commands.SetRemoteHold: participation.set_remote_hold,
     commands.SetCapabilities: equipment.set_capabilities,
-    commands.AttachLeg: calls.attach_leg,
-    commands.DetachLeg: calls.detach_leg,
-    commands.ConnectMedia: calls.connect_media,
+    commands.AttachLeg: participation.attach_leg,
+    commands.DetachLeg: participation.detach_leg,
+    commands.ConnectMedia: participation.connect_media,
     commands.SeekParticipant: seating.seek_participant,
     commands.AcceptOffer: seating.accept_offer,
     commands.RejectOffer: seating.reject_offer,
@@ -304,7 +299,7 @@ _STEPS: dict[type, Callable[[Step, Any], None]] = {
     commands.DialParticipant: dialing_out.dial_participant,
     commands.AnswerDial: dialing_out.answer_dial,
     commands.FailDial: dialing_out.fail_dial,
-    commands.ReplaceLeg: calls.replace_leg,
+    commands.ReplaceLeg: participation.replace_leg,
     commands.AnswerCallback: calling_back.answer_callback,
     commands.FailCallback: calling_back.fail_callback,
     commands.StartConsult: transferring.start_consult,

@@ -4,18 +4,19 @@ from collections.abc import Mapping
 
 import msgspec
 
-from bridge.desk.account import Account
-from bridge.desk.callback import CallbackState
-from bridge.desk.capability import Capabilities
-from bridge.desk.companion import LinkState
-from bridge.desk.expert import Presence
-from bridge.desk.flow import Flow, FlowResult, FlowTrigger, Outcome
-from bridge.desk.offer import OfferState
-from bridge.desk.participant import MediaType, ParticipantRole, ParticipantState
-from bridge.desk.queue import Profile, Queue
-from bridge.desk.seat import SeatState
-from bridge.desk.supervision import SupervisionMode
-from bridge.desk.transfer import TransferKind, TransferState
+from bridge.desk.centre.account import Account
+from bridge.desk.centre.expert import Presence
+from bridge.desk.centre.flow import Flow, FlowResult, FlowTrigger, Outcome
+from bridge.desk.centre.queue import Profile, Queue
+from bridge.desk.centre.role import MediaType, ParticipantRole
+from bridge.desk.interaction.callback import CallbackState
+from bridge.desk.interaction.capability import Capabilities
+from bridge.desk.interaction.companion import LinkState
+from bridge.desk.interaction.offer import OfferState
+from bridge.desk.interaction.participant import ParticipantState
+from bridge.desk.interaction.seat import SeatState
+from bridge.desk.interaction.supervision import SupervisionMode
+from bridge.desk.interaction.transfer import TransferKind, TransferState
 from bridge.desk.value import repr_without
 from bridge.ids import (
     CallbackId,

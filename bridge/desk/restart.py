@@ -1,19 +1,18 @@
 """What a new start makes of the old state: offers have expired, desktops are gone, some calls come back."""
 
 from bridge.desk import commands, events
-from bridge.desk.calling_back import fail_callback
-from bridge.desk.dialing_out import restart_dials
-from bridge.desk.equipment import keep_capabilities
-from bridge.desk.expert import Presence
-from bridge.desk.interpreter import resume_flows
-from bridge.desk.offer import OfferTrigger
-from bridge.desk.participant import Participant, ParticipantTrigger
-from bridge.desk.seat import SeatTrigger
-from bridge.desk.settlement import settle
+from bridge.desk.centre.expert import Presence
+from bridge.desk.commands import RESTART
+from bridge.desk.conversation.calling_back import fail_callback
+from bridge.desk.conversation.dialing_out import restart_dials
+from bridge.desk.conversation.equipment import keep_capabilities
+from bridge.desk.flow.interpreter import resume_flows
+from bridge.desk.interaction.offer import OfferTrigger
+from bridge.desk.interaction.participant import Participant, ParticipantTrigger
+from bridge.desk.interaction.seat import SeatTrigger
+from bridge.desk.settlement.settlement import settle
 from bridge.desk.step import Step
 from bridge.ids import InteractionId, LegId
-
-RESTART = "bridge.restart"  # `by` of what ended because the bridge was started anew
 
 
 def restart(step: Step, command: commands.Restart) -> None:

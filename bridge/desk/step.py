@@ -3,16 +3,16 @@
 from dataclasses import dataclass
 
 from bridge.desk import events
-from bridge.desk.fact import apply
-from bridge.desk.interaction import Interaction
-from bridge.desk.offer import Offer, OfferTrigger
-from bridge.desk.participant import MediaType, Participant, ParticipantRole, ParticipantTrigger
-from bridge.desk.policy import DeskPolicy
-from bridge.desk.seat import Seat, SeatState, SeatTrigger
-from bridge.desk.state import DeskState
+from bridge.desk.centre.policy import DeskPolicy
+from bridge.desk.centre.role import MediaType, ParticipantRole
+from bridge.desk.commands import SYSTEM
+from bridge.desk.fact.fact import apply
+from bridge.desk.interaction.interaction import Interaction
+from bridge.desk.interaction.offer import Offer, OfferTrigger
+from bridge.desk.interaction.participant import Participant, ParticipantTrigger
+from bridge.desk.interaction.seat import Seat, SeatState, SeatTrigger
+from bridge.desk.state.state import DeskState
 from bridge.ids import IdSource, InteractionId, OfferId, ParticipantId, QueueId, SeatId, UserId
-
-SYSTEM = "system"  # `by` of what no user asked for
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bridge.desk.flow import BRANCHES, END, STEP_RULES, Flow, FlowKind, FlowStep, Outcome, StepKind
-from bridge.desk.flow_check import Mistake, mistakes_of
-from bridge.desk.participant import MediaType, ParticipantRole
+from bridge.desk.centre.flow import BRANCHES, END, STEP_RULES, Flow, FlowKind, FlowStep, Outcome, StepKind
+from bridge.desk.centre.role import MediaType, ParticipantRole
+from bridge.desk.flow.check import Mistake, mistakes_of
 from bridge.errors import SettingsError
 from bridge.flows.place import line_of, places
 from bridge.ids import FlowId, QueueId, UserId

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from bridge.desk.flow import Flow, FlowKind
+from bridge.desk.centre.flow import Flow, FlowKind
 from bridge.errors import SettingsError
 from bridge.flows.flow_file import Known, parse_flow
 from bridge.ids import FlowId

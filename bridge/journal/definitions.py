@@ -10,7 +10,7 @@ import msgspec
 from bridge.errors import ParseError
 
 if TYPE_CHECKING:
-    from bridge.desk.flow import Flow
+    from bridge.desk.centre.flow import Flow
     from bridge.ids import FlowId
 
 

@@ -14,7 +14,7 @@ from bridge.ids import InteractionId
 from bridge.journal.definitions import Definitions
 
 if TYPE_CHECKING:
-    from bridge.desk.flow import Flow
+    from bridge.desk.centre.flow import Flow
 
 _TYPES: dict[str, type[events.DeskEvent]] = {
     event_type.__name__: event_type

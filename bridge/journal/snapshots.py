@@ -7,7 +7,7 @@ from sqlalchemy import delete, insert, select
 
 from bridge.clock import Clock
 from bridge.desk.desk import Desk
-from bridge.desk.snapshot import DeskSnapshot
+from bridge.desk.state.snapshot import DeskSnapshot
 from bridge.journal.database import JournalError
 from bridge.journal.journal import Journal
 from bridge.journal.record import last_instant

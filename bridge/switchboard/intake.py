@@ -4,14 +4,14 @@ from typing import assert_never
 
 from bridge.ids import LegId
 from bridge.plane import messages
-from bridge.switchboard.browsers import Browsers
-from bridge.switchboard.diagnostics import Diagnostics
-from bridge.switchboard.equipment import Equipment
-from bridge.switchboard.event import DigitReceived, VideoPathChosen
-from bridge.switchboard.flows import Flows
-from bridge.switchboard.leg import BrowserLeg, Leg, PhoneLeg
-from bridge.switchboard.phones import Phones
-from bridge.switchboard.prompts import Prompts
+from bridge.switchboard.browser.browsers import Browsers
+from bridge.switchboard.conversation.flows import Flows
+from bridge.switchboard.conversation.prompts import Prompts
+from bridge.switchboard.diagnosis.diagnostics import Diagnostics
+from bridge.switchboard.diagnosis.equipment import Equipment
+from bridge.switchboard.performance.leg import BrowserLeg, Leg, PhoneLeg
+from bridge.switchboard.phone.phones import Phones
+from bridge.switchboard.view.event import DigitReceived, VideoPathChosen
 from bridge.switchboard.wiring import Wiring
 
 RTP, INFO = "rtp", "info"

@@ -8,28 +8,31 @@ import structlog
 
 from bridge.clock import Clock
 from bridge.desk import commands
+from bridge.desk.commands import SYSTEM
 from bridge.desk.desk import Desk
-from bridge.desk.interaction import Interaction
-from bridge.desk.step import SYSTEM
+from bridge.desk.interaction.interaction import Interaction
 from bridge.errors import BridgeError, NotAllowedError, NotFoundError
 from bridge.ids import IdSource, InteractionId, LegId
 from bridge.journal.journal import Journal
 from bridge.journal.snapshots import Snapshots
 from bridge.plane import messages
-from bridge.switchboard.accounts import Accounts
-from bridge.switchboard.aftermath import Aftermath
-from bridge.switchboard.announcer import Announcer
-from bridge.switchboard.browser_media import BrowserMedia
-from bridge.switchboard.browsers import Browsers
-from bridge.switchboard.callbacks import Callbacks
-from bridge.switchboard.companions import Companions
-from bridge.switchboard.conductor import Conductor
-from bridge.switchboard.deadlines import Deadlines
-from bridge.switchboard.desktops import Desktops
-from bridge.switchboard.diagnostics import Diagnostics
-from bridge.switchboard.dial_outs import DialOuts
-from bridge.switchboard.dialer import Dialer
-from bridge.switchboard.doors import (
+from bridge.switchboard.browser.browsers import Browsers
+from bridge.switchboard.browser.companions import Companions
+from bridge.switchboard.browser.desktops import Desktops
+from bridge.switchboard.browser.media import BrowserMedia
+from bridge.switchboard.centre.accounts import Accounts
+from bridge.switchboard.centre.queues import Queues
+from bridge.switchboard.centre.users import Users
+from bridge.switchboard.conversation.callbacks import Callbacks
+from bridge.switchboard.conversation.flows import Flows
+from bridge.switchboard.conversation.interactions import Interactions
+from bridge.switchboard.conversation.offers import Offers
+from bridge.switchboard.conversation.participants import Participants
+from bridge.switchboard.conversation.prompts import Prompts
+from bridge.switchboard.conversation.transfers import Transfers
+from bridge.switchboard.diagnosis.diagnostics import Diagnostics
+from bridge.switchboard.diagnosis.tracing import Tracing
+from bridge.switchboard.door.doors import (
     ArrivingCall,
     CompanionDoor,
     DesktopDoor,
@@ -39,28 +42,25 @@ from bridge.switchboard.doors import (
     Plane,
     Referrer,
 )
-from bridge.switchboard.flows import Flows
 from bridge.switchboard.intake import Intake
-from bridge.switchboard.interactions import Interactions
-from bridge.switchboard.ledger import Ledger
-from bridge.switchboard.leg import Leg, Legs, PhoneLeg
-from bridge.switchboard.offers import Offers
-from bridge.switchboard.overload import Overload
-from bridge.switchboard.participants import Participants
-from bridge.switchboard.performance import Performance
-from bridge.switchboard.phone_memory import PhoneMemory
-from bridge.switchboard.phones import Phones
-from bridge.switchboard.portrait import Diagnoses, Portraits
-from bridge.switchboard.prompts import Prompts
-from bridge.switchboard.queues import Queues
-from bridge.switchboard.referrals import Referrals
-from bridge.switchboard.reoffers import Reoffers
-from bridge.switchboard.restoration import Restoration
-from bridge.switchboard.tracing import Tracing
-from bridge.switchboard.transfers import Transfers
-from bridge.switchboard.trunks import Trunks
-from bridge.switchboard.users import Users
-from bridge.switchboard.view import TrunkView
+from bridge.switchboard.ledger.aftermath import Aftermath
+from bridge.switchboard.ledger.announcer import Announcer
+from bridge.switchboard.ledger.conductor import Conductor
+from bridge.switchboard.ledger.deadlines import Deadlines
+from bridge.switchboard.ledger.ledger import Ledger
+from bridge.switchboard.performance.leg import Leg, Legs, PhoneLeg
+from bridge.switchboard.performance.overload import Overload
+from bridge.switchboard.performance.performance import Performance
+from bridge.switchboard.performance.phone_memory import PhoneMemory
+from bridge.switchboard.performance.reoffers import Reoffers
+from bridge.switchboard.phone.dial_outs import DialOuts
+from bridge.switchboard.phone.dialer import Dialer
+from bridge.switchboard.phone.phones import Phones
+from bridge.switchboard.phone.referrals import Referrals
+from bridge.switchboard.phone.restoration import Restoration
+from bridge.switchboard.phone.trunks import Trunks
+from bridge.switchboard.view.portrait import Diagnoses, Portraits
+from bridge.switchboard.view.view import TrunkView
 from bridge.switchboard.wiring import SwitchboardPolicy, Wiring
 
 log = structlog.get_logger()

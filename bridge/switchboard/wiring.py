@@ -7,30 +7,30 @@ from bridge.clock import Clock
 from bridge.desk import commands
 from bridge.desk.desk import Desk
 from bridge.desk.events import DeskEvent
-from bridge.desk.interaction import Interaction
-from bridge.desk.participant import Participant
+from bridge.desk.interaction.interaction import Interaction
+from bridge.desk.interaction.participant import Participant
 from bridge.errors import ForbiddenError, NotFoundError
 from bridge.ids import IdSource, InteractionId, TrunkId, UserId
 from bridge.journal.journal import Journal
 from bridge.negotiation import BrowserPreferences, PhonePreferences
-from bridge.switchboard.announcer import Announcer
-from bridge.switchboard.conductor import Conductor
-from bridge.switchboard.doors import Sounds
-from bridge.switchboard.ledger import Ledger
-from bridge.switchboard.leg import Legs
-from bridge.switchboard.overload import Overload
-from bridge.switchboard.performance import Performance
-from bridge.switchboard.phone_memory import PhoneMemory
-from bridge.switchboard.portrait import Portraits
-from bridge.switchboard.principal import (
+from bridge.switchboard.door.doors import Sounds
+from bridge.switchboard.door.principal import (
     INTERACTION_ALL,
     INTERACTION_READ,
     INTERACTION_SUPERVISE,
     INTERACTION_WRITE,
     Principal,
 )
-from bridge.switchboard.sidebar import Sidebar
-from bridge.switchboard.view import InteractionView, ParticipantView
+from bridge.switchboard.ledger.announcer import Announcer
+from bridge.switchboard.ledger.conductor import Conductor
+from bridge.switchboard.ledger.ledger import Ledger
+from bridge.switchboard.performance.leg import Legs
+from bridge.switchboard.performance.overload import Overload
+from bridge.switchboard.performance.performance import Performance
+from bridge.switchboard.performance.phone_memory import PhoneMemory
+from bridge.switchboard.view.portrait import Portraits
+from bridge.switchboard.view.sidebar import Sidebar
+from bridge.switchboard.view.view import InteractionView, ParticipantView
 
 
 @dataclass(frozen=True)

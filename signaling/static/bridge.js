@@ -3,7 +3,7 @@
 import { notify } from "./notice.js";
 import { Socket } from "./socket.js";
 
-// Whoever has the wider scope need not have the narrower one (bridge/switchboard/principal.py).
+// Whoever has the wider scope need not have the narrower one (bridge/switchboard/door/principal.py).
 const INCLUDED_IN = {"interaction:supervise": "interaction:all"};
 
 export const socket = new Socket();

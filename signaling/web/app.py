@@ -21,10 +21,10 @@ from bridge.errors import ForbiddenError, SettingsError, UnauthorizedError, cann
 from bridge.journal.answer import IdempotencyMemory
 from bridge.notification.notifications import Notifications
 from bridge.settings.web import Http
-from bridge.switchboard.doors import Audience
-from bridge.switchboard.event import AccountUpdated, DesktopEvent
-from bridge.switchboard.principal import METRICS_READ
+from bridge.switchboard.door.doors import Audience
+from bridge.switchboard.door.principal import METRICS_READ
 from bridge.switchboard.switchboard import Switchboard
+from bridge.switchboard.view.event import AccountUpdated, DesktopEvent
 from signaling.web.access.auth import Verifier
 from signaling.web.access.handshake import bearer_token, is_welcome_origin, offers_subprotocol
 from signaling.web.access.rate import RateLimits

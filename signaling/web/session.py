@@ -8,8 +8,8 @@ from enum import Enum, auto
 
 from bridge.errors import BridgeError, ForbiddenError, NotAllowedError, ParseError, UnauthorizedError
 from bridge.ids import UserId
-from bridge.switchboard.companions import Ticket, guest
-from bridge.switchboard.principal import Principal
+from bridge.switchboard.browser.companions import Ticket, guest
+from bridge.switchboard.door.principal import Principal
 from signaling.web.access.auth import Identity, Verifier
 from signaling.web.access.claims import LEEWAY_S
 from signaling.web.access.rate import RateLimit

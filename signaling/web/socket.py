@@ -8,10 +8,10 @@ import structlog
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from bridge.clock import Clock
-from bridge.desk.participant import ParticipantConflictError
+from bridge.desk.interaction.participant import ParticipantConflictError
 from bridge.errors import BridgeError
-from bridge.switchboard.doors import Audience
-from bridge.switchboard.principal import Principal
+from bridge.switchboard.door.doors import Audience
+from bridge.switchboard.door.principal import Principal
 from bridge.switchboard.switchboard import Switchboard
 from signaling.web.access.auth import Verifier
 from signaling.web.command.dispatch import Dispatch

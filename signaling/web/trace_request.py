@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from bridge.clock import SystemClock
 from bridge.errors import SettingsError
 from bridge.settings.settings import Settings
-from bridge.switchboard.principal import INTERACTION_ALL, INTERACTION_READ
+from bridge.switchboard.door.principal import INTERACTION_ALL, INTERACTION_READ
 from signaling.web.access.auth import MAKE_A_KEY, Signer, read_secret
 from signaling.web.protocol.reply import TraceResult
 from signaling.web.protocol.wire_view import Signal

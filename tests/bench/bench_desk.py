@@ -20,22 +20,22 @@ from typing import assert_never
 from bridge import collector
 from bridge.clock import SystemClock
 from bridge.desk import commands, events
+from bridge.desk.centre.expert import Presence
+from bridge.desk.centre.policy import DeskPolicy
+from bridge.desk.centre.queue import Profile, Queue
+from bridge.desk.centre.role import MediaType, ParticipantRole
 from bridge.desk.desk import Desk
-from bridge.desk.expert import Presence
-from bridge.desk.participant import MediaType, ParticipantRole
-from bridge.desk.policy import DeskPolicy
-from bridge.desk.queue import Profile, Queue
 from bridge.ids import IdSource, InteractionId, LegId, OfferId, QueueId, UserId
 from bridge.journal.journal import Journal
 from bridge.logs import configure_logs
 from bridge.plane import messages
 from bridge.settings.process import Log
-from bridge.switchboard.doors import ArrivingCall, Audience, Route, Signal
-from bridge.switchboard.event import DesktopEvent, InteractionUpdated, OfferMade
-from bridge.switchboard.participants import AddFromQueue
-from bridge.switchboard.principal import Principal
+from bridge.switchboard.conversation.participants import AddFromQueue
+from bridge.switchboard.door.doors import ArrivingCall, Audience, Route, Signal
+from bridge.switchboard.door.principal import Principal
 from bridge.switchboard.switchboard import Switchboard
-from bridge.switchboard.view import OfferView, TrunkView
+from bridge.switchboard.view.event import DesktopEvent, InteractionUpdated, OfferMade
+from bridge.switchboard.view.view import OfferView, TrunkView
 from bridge.switchboard.wiring import SwitchboardPolicy
 from tests.bench.figure import Figure, middle
 from tests.interop.journal.postgres import cluster

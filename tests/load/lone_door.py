@@ -24,7 +24,7 @@ from bridge.ids import IdSource, LegId
 from bridge.logs import configure_logs
 from bridge.peers.within import within
 from bridge.settings.settings import Settings
-from bridge.switchboard.doors import ArrivingCall, Referrer
+from bridge.switchboard.door.doors import ArrivingCall, Referrer
 from signaling.sip.door.call import SipDoor
 
 ANSWER = (

@@ -14,7 +14,7 @@ from bridge.errors import (
 )
 from bridge.ids import LegId
 from bridge.journal.schema import Write
-from bridge.switchboard.doors import ArrivingCall, Corridor
+from bridge.switchboard.door.doors import ArrivingCall, Corridor
 from signaling.sip.agent.agent import UserAgent
 from signaling.sip.door.call_leg import CallLeg, CallLegs
 from signaling.sip.session.event import (

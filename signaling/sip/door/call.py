@@ -20,8 +20,8 @@ from bridge.errors import (
     NotFoundError,
 )
 from bridge.ids import NO_TRUNK, IdSource, LegId
-from bridge.switchboard.doors import Corridor, LegKeeper, Route, Signal
-from bridge.switchboard.view import TrunkView
+from bridge.switchboard.door.doors import Corridor, LegKeeper, Route, Signal
+from bridge.switchboard.view.view import TrunkView
 from signaling.sip.agent.requester import NO_ANSWER
 from signaling.sip.diagnosis.masking import mask, summary
 from signaling.sip.door.attendance import Attendance, Lobby, hang_up

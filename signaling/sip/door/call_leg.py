@@ -13,7 +13,7 @@ from signaling.sip.session.event import AgentEvent, CallKey, ReofferAnswered, Re
 
 if TYPE_CHECKING:
     from bridge.journal.schema import Write
-    from bridge.switchboard.doors import LegKeeper
+    from bridge.switchboard.door.doors import LegKeeper
 
 MAX_INBOX = 32  # the core lets one offer through at a time, so a call has few events but for keys
 

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from bridge.errors import BridgeError, NotAllowedError, NotFoundError, ParseError
 from bridge.ids import LegId
-from bridge.switchboard.doors import Corridor
+from bridge.switchboard.door.doors import Corridor
 from signaling.sip.door.call_leg import CallLeg
 from signaling.sip.shell.endpoint import SipEndpoint
 from signaling.sip.trunk.refusal import status_of

@@ -10,10 +10,10 @@ import jwt
 from bridge.clock import Clock
 from bridge.errors import SettingsError, UnauthorizedError
 from bridge.ids import InteractionId, LinkId, ParticipantId, UserId
-from bridge.switchboard.accounts import TokenKind
-from bridge.switchboard.companions import Ticket
-from bridge.switchboard.doors import SignedLink
-from bridge.switchboard.principal import (
+from bridge.switchboard.browser.companions import Ticket
+from bridge.switchboard.centre.accounts import TokenKind
+from bridge.switchboard.door.doors import SignedLink
+from bridge.switchboard.door.principal import (
     INTERACTION_ALL,
     INTERACTION_READ,
     INTERACTION_SUPERVISE,

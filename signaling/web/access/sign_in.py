@@ -7,12 +7,12 @@ from typing import Any
 import structlog
 
 from bridge.clock import Clock
-from bridge.desk.account import Registration
+from bridge.desk.centre.account import Registration
 from bridge.errors import BridgeError, ForbiddenError, NotFoundError, UnauthorizedError
 from bridge.ids import UserId
 from bridge.settings.web import SignIn as SignInSettings
-from bridge.switchboard.accounts import Accounts, TokenKind
-from bridge.switchboard.entitlement import scopes_of
+from bridge.switchboard.centre.accounts import Accounts, TokenKind
+from bridge.switchboard.door.entitlement import scopes_of
 from signaling.web.access.auth import Signer
 from signaling.web.access.oidc import Begun, OpenIdSignIn
 from signaling.web.access.rate import RateLimits

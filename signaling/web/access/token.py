@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 
 from bridge.clock import Clock
 from bridge.settings.web import Auth, Client
-from bridge.switchboard.principal import INTERACTION_ALL, INTERACTION_WRITE, ROUTING_WRITE, VIDEO_USE
+from bridge.switchboard.door.principal import INTERACTION_ALL, INTERACTION_WRITE, ROUTING_WRITE, VIDEO_USE
 from signaling.web.access.auth import Signer
 from signaling.web.access.rate import RateLimits
 from signaling.web.access.secret import SecretCheck

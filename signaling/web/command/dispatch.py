@@ -3,11 +3,11 @@
 from typing import assert_never
 
 from bridge.ids import InteractionId, LegId, OfferId, ParticipantId, QueueId, UserId
-from bridge.switchboard import view
-from bridge.switchboard.participants import AddFromQueue, AddParticipant, DialOut
-from bridge.switchboard.principal import Principal
-from bridge.switchboard.search import STATES, InteractionFilter
+from bridge.switchboard.conversation.participants import AddFromQueue, AddParticipant, DialOut
+from bridge.switchboard.door.principal import Principal
 from bridge.switchboard.switchboard import Switchboard
+from bridge.switchboard.view import view
+from bridge.switchboard.view.search import STATES, InteractionFilter
 from signaling.web.access.secret import SecretCheck
 from signaling.web.command.enrolling import carry_out_enrolling
 from signaling.web.command.flowing import carry_out_flowing

@@ -2,10 +2,10 @@
 
 from typing import Any, assert_never
 
-from bridge.desk.account import Account, AccountRole
-from bridge.desk.queue import Profile
+from bridge.desk.centre.account import Account, AccountRole
+from bridge.desk.centre.queue import Profile
 from bridge.ids import UserId
-from bridge.switchboard.principal import Principal
+from bridge.switchboard.door.principal import Principal
 from bridge.switchboard.switchboard import Switchboard
 from signaling.web.access.secret import SecretCheck
 from signaling.web.protocol import account_message as message

@@ -3,7 +3,7 @@
 from typing import assert_never
 
 from bridge.ids import FlowId, FlowRunId, InteractionId
-from bridge.switchboard.principal import Principal
+from bridge.switchboard.door.principal import Principal
 from bridge.switchboard.switchboard import Switchboard
 from signaling.web.protocol import flow_message
 from signaling.web.protocol.flow_message import Flow, FlowRun, FlowRunResult, FlowsResult

@@ -3,9 +3,9 @@
 from typing import assert_never
 
 from bridge.ids import InteractionId, ParticipantId, QueueId
-from bridge.switchboard.principal import Principal
+from bridge.switchboard.conversation.transfers import TransferWish
+from bridge.switchboard.door.principal import Principal
 from bridge.switchboard.switchboard import Switchboard
-from bridge.switchboard.transfers import TransferWish
 from signaling.web.protocol import reply, transfer_message, wire_view
 from signaling.web.protocol.transfer_message import HandingOver
 

@@ -6,7 +6,7 @@ from typing import assert_never
 from bridge.errors import NotFoundError
 from bridge.journal.schema import Write
 from bridge.notification.notifications import Notifications
-from bridge.switchboard.principal import WEBHOOK_READ, WEBHOOK_WRITE, Principal
+from bridge.switchboard.door.principal import WEBHOOK_READ, WEBHOOK_WRITE, Principal
 from signaling.web.protocol import notice_message as message
 
 

@@ -2,13 +2,13 @@
 
 from typing import assert_never
 
-from bridge.desk.participant import ParticipantRole
-from bridge.desk.queue import Overflow, OverflowTo, Profile, Queue, SkillMatch, Strategy
+from bridge.desk.centre.queue import Overflow, OverflowTo, Profile, Queue, SkillMatch, Strategy
+from bridge.desk.centre.role import ParticipantRole
 from bridge.ids import InteractionId, QueueId, UserId
-from bridge.switchboard.callbacks import CallbackWish
-from bridge.switchboard.principal import Principal
+from bridge.switchboard.centre.users import Readiness
+from bridge.switchboard.conversation.callbacks import CallbackWish
+from bridge.switchboard.door.principal import Principal
 from bridge.switchboard.switchboard import Switchboard
-from bridge.switchboard.users import Readiness
 from signaling.web.protocol import queue_message, reply, wire_view
 from signaling.web.protocol.queue_message import Administration, Calling, Queueing, Working
 

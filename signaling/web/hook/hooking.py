@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from bridge.errors import NotFoundError
 from bridge.journal.schema import Write
-from bridge.switchboard.principal import WEBHOOK_READ, WEBHOOK_WRITE, Principal
+from bridge.switchboard.door.principal import WEBHOOK_READ, WEBHOOK_WRITE, Principal
 from signaling.web.hook.webhook import Subscription
 from signaling.web.hook.webhooks import Webhooks
 from signaling.web.protocol import webhook_message as message

@@ -9,7 +9,7 @@ import msgspec
 
 from bridge.errors import NotAllowedError
 from bridge.ids import UserId
-from bridge.switchboard.doors import Audience
+from bridge.switchboard.door.doors import Audience
 from signaling.web.protocol.history import Place
 
 SIGNATURE_HEADER = "Warmbridge-Signature"

@@ -17,8 +17,8 @@ from bridge.journal.journal import Journal
 from bridge.journal.outbox import Outbox, Task
 from bridge.journal.schema import OUTBOX, WEBHOOK_SUBSCRIPTIONS, Write
 from bridge.settings.web import Webhooks as Settings
-from bridge.switchboard.doors import Audience
-from bridge.switchboard.event import DesktopEvent
+from bridge.switchboard.door.doors import Audience
+from bridge.switchboard.view.event import DesktopEvent
 from signaling.web.hook.webhook import (
     SIGNATURE_HEADER,
     DeadLetter,

@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from bridge.desk.attributes import AttributeLimitError
+from bridge.desk.interaction.attributes import AttributeLimitError
 from bridge.errors import (
     BridgeError,
     CallFailedError,

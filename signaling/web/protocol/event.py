@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from bridge.switchboard import event as inner
+from bridge.switchboard.view import event as inner
 from signaling.web.protocol.account_message import AccountUpdated
 from signaling.web.protocol.reply import (
     Authenticated,

@@ -2,12 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-from bridge.switchboard.event import DesktopEvent, InteractionUpdated
+from bridge.switchboard.view.event import DesktopEvent, InteractionUpdated
 from signaling.web.protocol.event import InteractionChange, serialize_event
 from signaling.web.protocol.wire_view import Interaction
 
 if TYPE_CHECKING:
-    from bridge.switchboard.view import InteractionView
+    from bridge.switchboard.view.view import InteractionView
 
 
 class EventWriter:

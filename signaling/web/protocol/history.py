@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from bridge.switchboard.doors import Audience
-from bridge.switchboard.event import DesktopEvent, InteractionUpdated, OfferMade, OfferUpdated
+from bridge.switchboard.door.doors import Audience
+from bridge.switchboard.view.event import DesktopEvent, InteractionUpdated, OfferMade, OfferUpdated
 from signaling.web.protocol.event import serialize_event
 
 if TYPE_CHECKING:
-    from bridge.switchboard.view import InteractionView
+    from bridge.switchboard.view.view import InteractionView
 
 EVENTS_MAX = 10_000  # minutes of a busy desk
 CHARACTERS_MAX = 32 * 1024 * 1024

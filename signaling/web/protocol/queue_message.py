@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field
 
-from bridge.desk.notice import DEPTH_SUBJECT, DEPTH_TEXT
+from bridge.desk.centre.notice import DEPTH_SUBJECT, DEPTH_TEXT
 from signaling.web.protocol.wire import AttributeName, CommandId, Identifier, UserRole, WireModel, Words
 
 

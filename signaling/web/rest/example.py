@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from bridge.desk.attributes import AttributesTooLargeError
+from bridge.desk.interaction.attributes import AttributesTooLargeError
 from bridge.errors import (
     ConflictError,
     ForbiddenError,

@@ -26,7 +26,7 @@ Render = Callable[[bool], Response]
 
 
 class PendingAnswer:
-    """The answer of one request, made at the moment of its step (`bridge.switchboard.receipt.Receipt`).
+    """The answer of one request, made at the moment of its step (`bridge.switchboard.door.receipt.Receipt`).
 
     `render` is told whether the step changed anything. Without a `keep` the answer is made but not kept.
     """

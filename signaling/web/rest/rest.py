@@ -18,10 +18,10 @@ from bridge.clock import Clock
 from bridge.errors import BridgeError, ParseError, UnauthorizedError
 from bridge.ids import InteractionId, UserId
 from bridge.journal.schema import Write
-from bridge.switchboard.principal import Principal
-from bridge.switchboard.receipt import receipt_for
+from bridge.switchboard.door.principal import Principal
+from bridge.switchboard.door.receipt import receipt_for
 from bridge.switchboard.switchboard import Switchboard
-from bridge.switchboard.view import AccountView, InteractionView
+from bridge.switchboard.view.view import AccountView, InteractionView
 from signaling.web.access.auth import SCOPES, Verifier
 from signaling.web.access.handshake import bearer_token
 from signaling.web.access.rate import RateLimits

@@ -26,7 +26,7 @@ from bridge.errors import (
 from bridge.ids import NO_TRUNK, IdSource, LegId, TrunkId
 from bridge.peers.caller import CallerSettings, SyntheticCaller, synthetic_caller
 from bridge.peers.within import within
-from bridge.switchboard.doors import ArrivingCall, Referrer, Route
+from bridge.switchboard.door.doors import ArrivingCall, Referrer, Route
 from signaling.sip.agent.settings import AgentSettings
 from signaling.sip.door.call import SipDoor
 from signaling.sip.shell.settings import EndpointSettings

@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from bridge.ids import LegId, TrunkId
-from bridge.switchboard.doors import Route
+from bridge.switchboard.door.doors import Route
 from signaling.sip.agent.settings import AgentSettings
 from signaling.sip.shell.settings import EndpointSettings
 from signaling.sip.trunk.trunk import Trunk, Trunks

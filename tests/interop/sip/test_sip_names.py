@@ -10,7 +10,7 @@ import pytest
 from bridge.errors import CallFailedError
 from bridge.ids import LegId, TrunkId
 from bridge.peers.ports import free_port
-from bridge.switchboard.doors import Route
+from bridge.switchboard.door.doors import Route
 from signaling.sip.agent.settings import AgentSettings
 from signaling.sip.door.call import SipDoor
 from signaling.sip.shell.settings import EndpointSettings

@@ -12,7 +12,7 @@ import pytest_asyncio
 from bridge.errors import CallFailedError
 from bridge.ids import NO_TRUNK, LegId
 from bridge.peers.ports import free_port
-from bridge.switchboard.doors import Route
+from bridge.switchboard.door.doors import Route
 from signaling.sip.door.call import SipDoor
 from signaling.sip.shell.settings import EndpointSettings
 from signaling.sip.shell.stream_ports import MAX_HANDSHAKES_PER_HOST

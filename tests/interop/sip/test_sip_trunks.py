@@ -8,7 +8,7 @@ import pytest
 from bridge.errors import CapacityError
 from bridge.ids import LegId, TrunkId
 from bridge.peers.ports import free_port
-from bridge.switchboard.view import TrunkView
+from bridge.switchboard.view.view import TrunkView
 from signaling.sip.agent.settings import AgentSettings
 from signaling.sip.shell.settings import EndpointSettings
 from signaling.sip.trunk.trunk import Trunk, Trunks

@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from bridge.clock import SystemClock
-from bridge.desk.policy import DeskPolicy
+from bridge.desk.centre.policy import DeskPolicy
 from bridge.journal.answer import JournaledAnswers
 from bridge.journal.outbox import Outbox
 from bridge.peers.within import within
@@ -22,10 +22,10 @@ from bridge.settings.user import User
 from bridge.settings.web import Auth, Client, Http
 from bridge.settings.web import SignIn as SignInSettings
 from bridge.settings.web import Webhooks as WebhookSettings
-from bridge.switchboard.doors import Audience, DesktopDoor
-from bridge.switchboard.entitlement import configured_accounts
-from bridge.switchboard.event import DesktopEvent
-from bridge.switchboard.sidebar import Sidebar
+from bridge.switchboard.door.doors import Audience, DesktopDoor
+from bridge.switchboard.door.entitlement import configured_accounts
+from bridge.switchboard.view.event import DesktopEvent
+from bridge.switchboard.view.sidebar import Sidebar
 from signaling.web.access.auth import Signer, Verifier
 from signaling.web.access.issuer import ForeignIssuer
 from signaling.web.access.oidc import OpenIdSignIn

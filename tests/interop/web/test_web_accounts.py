@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from bridge.journal.answer import JournaledAnswers
-from bridge.switchboard.principal import EVERY_SCOPE
+from bridge.switchboard.door.principal import EVERY_SCOPE
 from signaling.web.access.auth import Signer
 from tests.interop.web.front_desk import SECRET, FrontDesk, front_desk, token
 from tests.unit.switchboard.theatre import ALL_SCOPES, BOB, who

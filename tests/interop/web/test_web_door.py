@@ -12,8 +12,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from bridge.peers.within import within
 from bridge.plane import messages
-from bridge.switchboard.doors import Audience
-from bridge.switchboard.event import MediaOffered
+from bridge.switchboard.door.doors import Audience
+from bridge.switchboard.view.event import MediaOffered
 from tests.interop.programs import eventually
 from tests.interop.web.front_desk import FrontDesk, Visitor, front_desk, token
 from tests.unit.switchboard.theatre import browser_offer

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import serialization
 
 from bridge.settings.user import User
 from bridge.settings.web import SignIn
-from bridge.switchboard.principal import EVERY_SCOPE
+from bridge.switchboard.door.principal import EVERY_SCOPE
 from signaling.web.access.oidc import PENDING_MAX
 from tests.interop.web.front_desk import ISSUER_SECRET, FrontDesk, front_desk, token
 from tests.interop.web.issuer_stub import CLIENT_ID, Claims, IssuerStub, issuer_stub

@@ -13,7 +13,7 @@ import pytest_asyncio
 from msgspec.structs import replace
 from playwright.async_api import Browser, Page, async_playwright
 
-from bridge.desk.queue import default_queue
+from bridge.desk.centre.queue import default_queue
 from bridge.plane import messages
 from bridge.plane.messages import WebRtcLegSpec
 from tests.interop.chromium import FLAGS

@@ -6,7 +6,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page
 
 from bridge.settings.user import User
-from bridge.switchboard.principal import EVERY_SCOPE
+from bridge.switchboard.door.principal import EVERY_SCOPE
 from signaling.web.access.secret import hash_secret
 from tests.interop.web.front_desk import FrontDesk, front_desk, token
 from tests.interop.web.test_web_page import WAIT_S, chromium, until

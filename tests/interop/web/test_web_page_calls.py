@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 import pytest_asyncio
 from playwright.async_api import Browser, Page
 
-from bridge.desk.flow import StepKind
-from bridge.desk.participant import MediaType
-from bridge.desk.policy import DeskPolicy
+from bridge.desk.centre.flow import StepKind
+from bridge.desk.centre.policy import DeskPolicy
+from bridge.desk.centre.role import MediaType
 from tests.interop.programs import eventually
 from tests.interop.web.front_desk import FrontDesk, front_desk, token
 from tests.interop.web.test_web_page import (

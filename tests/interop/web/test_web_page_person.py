@@ -6,9 +6,9 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, ViewportSize
 
-from bridge.desk.policy import DeskPolicy
+from bridge.desk.centre.policy import DeskPolicy
 from bridge.settings.user import User
-from bridge.switchboard.principal import EVERY_SCOPE
+from bridge.switchboard.door.principal import EVERY_SCOPE
 from tests.interop.web.front_desk import FrontDesk, front_desk, token
 from tests.interop.web.test_web_page import agent_in_call, chromium, complaints, open_desktop, until
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest_asyncio
 from playwright.async_api import Browser, Page
 
-from bridge.switchboard.sidebar import Sidebar, SidebarField
+from bridge.switchboard.view.sidebar import Sidebar, SidebarField
 from tests.interop.web.front_desk import front_desk
 from tests.interop.web.test_web_page import agent_in_call, chromium, complaints, open_desktop
 

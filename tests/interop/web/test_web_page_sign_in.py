@@ -14,7 +14,7 @@ from playwright.async_api import Browser, Page
 
 from bridge.settings.user import User
 from bridge.settings.web import SignIn
-from bridge.switchboard.principal import EVERY_SCOPE
+from bridge.switchboard.door.principal import EVERY_SCOPE
 from signaling.web.access.secret import hash_secret
 from tests.interop.programs import eventually, running
 from tests.interop.web.front_desk import FrontDesk, front_desk, token

@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import httpx
 
-from bridge.switchboard.principal import INCLUDED_IN
+from bridge.switchboard.door.principal import INCLUDED_IN
 from signaling.web.access.auth import SCOPES
 from signaling.web.protocol.messages import Command
 from tests.interop.web.front_desk import FrontDesk, front_desk, token

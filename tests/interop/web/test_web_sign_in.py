@@ -11,7 +11,7 @@ import pytest_asyncio
 from bridge.clock import SystemClock
 from bridge.settings.user import User
 from bridge.settings.web import SignIn
-from bridge.switchboard.principal import EVERY_SCOPE
+from bridge.switchboard.door.principal import EVERY_SCOPE
 from signaling.web.access.auth import Signer
 from signaling.web.access.secret import hash_secret
 from signaling.web.access.throttle import FREE

@@ -10,7 +10,7 @@ import pytest_asyncio
 from bridge.errors import SettingsError
 from bridge.ids import LegId
 from bridge.settings.settings import Settings
-from bridge.switchboard.doors import Signal
+from bridge.switchboard.door.doors import Signal
 from signaling.web.protocol.wire_view import Signal as TracedSignal
 from signaling.web.trace_request import fetch_trace
 from tests.interop.web.front_desk import SECRET, FrontDesk, front_desk

@@ -16,7 +16,7 @@ from bridge.clock import SystemClock
 from bridge.ids import TrunkId
 from bridge.journal.outbox import Outbox
 from bridge.peers.beside import beside
-from bridge.switchboard.view import TrunkView
+from bridge.switchboard.view.view import TrunkView
 from signaling.web.access.auth import SCOPES
 from signaling.web.hook.webhooks import WebhookParts, Webhooks
 from tests.interop.programs import eventually

@@ -4,10 +4,10 @@ from functools import cache
 
 from bridge.configured.desk import configured_queue
 from bridge.desk import commands, events
-from bridge.desk.capability import Ability, Capabilities
-from bridge.desk.flow import FlowKind
-from bridge.desk.policy import DeskPolicy
-from bridge.desk.queue import Profile
+from bridge.desk.centre.flow import FlowKind
+from bridge.desk.centre.policy import DeskPolicy
+from bridge.desk.centre.queue import Profile
+from bridge.desk.interaction.capability import Ability, Capabilities
 from bridge.flows.library import configured_flows
 from bridge.ids import FlowId, InteractionId, UserId
 from bridge.settings.file import config_directory, load_settings

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from bridge.desk.policy import DeskPolicy
+from bridge.desk.centre.policy import DeskPolicy
 from tests.unit.desk.walk import POLICY, WITH_PROOF, Walk
 
 TRANSITIONS = 200_000

@@ -5,11 +5,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from bridge.desk import commands
-from bridge.desk.expert import Presence
-from bridge.desk.flow import FlowKind, StepKind
-from bridge.desk.interaction import Interaction
-from bridge.desk.participant import ParticipantRole, ParticipantState
-from bridge.desk.seat import SeatState
+from bridge.desk.centre.expert import Presence
+from bridge.desk.centre.flow import FlowKind, StepKind
+from bridge.desk.centre.role import ParticipantRole
+from bridge.desk.interaction.interaction import Interaction
+from bridge.desk.interaction.participant import ParticipantState
+from bridge.desk.interaction.seat import SeatState
 from bridge.errors import BridgeError
 from bridge.ids import LegId, PromptId, QueueId, UserId
 from tests.sim.desk.shipped import ESCALATION, Shipped

@@ -4,14 +4,15 @@ import random
 from typing import TYPE_CHECKING
 
 from bridge.desk import commands
+from bridge.desk.centre.expert import Presence
+from bridge.desk.centre.policy import DeskPolicy
+from bridge.desk.centre.queue import Queue
+from bridge.desk.centre.role import MediaType, ParticipantRole
 from bridge.desk.desk import Desk
-from bridge.desk.expert import Presence
-from bridge.desk.interaction import Interaction
-from bridge.desk.participant import MediaType, Participant, ParticipantRole, ParticipantState
-from bridge.desk.policy import DeskPolicy
-from bridge.desk.queue import Queue
-from bridge.desk.supervision import SupervisionMode
-from bridge.desk.transfer import LIVE, TransferState
+from bridge.desk.interaction.interaction import Interaction
+from bridge.desk.interaction.participant import Participant, ParticipantState
+from bridge.desk.interaction.supervision import SupervisionMode
+from bridge.desk.interaction.transfer import LIVE, TransferState
 from bridge.errors import BridgeError
 from bridge.ids import IdSource, LegId, LinkId, QueueId, UserId
 from tests.unit.desk.house import House

@@ -5,9 +5,10 @@ from collections.abc import Callable
 import pytest
 
 from bridge.desk import commands, events
-from bridge.desk.flow import FlowResult
-from bridge.desk.interaction import InteractionState
-from bridge.desk.participant import MediaType, ParticipantRole, ParticipantState
+from bridge.desk.centre.flow import FlowResult
+from bridge.desk.centre.role import MediaType, ParticipantRole
+from bridge.desk.interaction.interaction import InteractionState
+from bridge.desk.interaction.participant import ParticipantState
 from bridge.ids import InteractionId
 from tests.sim.desk.shipped import Shipped
 from tests.unit.desk.house import ALICE, BOB, EVE

@@ -1,10 +1,10 @@
 """A house whose desk runs flows, for tests that write them in a few words."""
 
 from bridge.desk import events
-from bridge.desk.flow import END, STEP_RULES, Flow, FlowKind, FlowRun, FlowStep, StepKind
-from bridge.desk.participant import ParticipantRole
-from bridge.desk.policy import DeskPolicy
-from bridge.desk.queue import Queue, default_queue
+from bridge.desk.centre.flow import END, STEP_RULES, Flow, FlowKind, FlowRun, FlowStep, StepKind
+from bridge.desk.centre.policy import DeskPolicy
+from bridge.desk.centre.queue import Queue, default_queue
+from bridge.desk.centre.role import ParticipantRole
 from bridge.ids import FlowId, InteractionId, QueueId
 from bridge.journal.definitions import Definitions
 from bridge.journal.record import parse_events, serialize_events

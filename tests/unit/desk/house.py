@@ -3,12 +3,13 @@
 import itertools
 
 from bridge.desk import commands, events
+from bridge.desk.centre.expert import Presence
+from bridge.desk.centre.policy import DeskPolicy
+from bridge.desk.centre.role import MediaType, ParticipantRole
 from bridge.desk.desk import Desk
-from bridge.desk.expert import Presence
-from bridge.desk.interaction import Interaction
-from bridge.desk.offer import Offer
-from bridge.desk.participant import MediaType, Participant, ParticipantRole
-from bridge.desk.policy import DeskPolicy
+from bridge.desk.interaction.interaction import Interaction
+from bridge.desk.interaction.offer import Offer
+from bridge.desk.interaction.participant import Participant
 from bridge.ids import IdSource, InteractionId, LegId, ParticipantId, RoomId, UserId
 
 ALICE, BOB, EVE = UserId("alice"), UserId("bob"), UserId("eve")

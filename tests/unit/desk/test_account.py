@@ -5,12 +5,13 @@ from typing import Any
 import pytest
 
 from bridge.desk import commands, events
-from bridge.desk.account import Account, AccountRole, Directory
+from bridge.desk.centre.account import Account, AccountRole, Directory
+from bridge.desk.centre.expert import Presence
+from bridge.desk.centre.policy import DeskPolicy
+from bridge.desk.centre.queue import Profile
+from bridge.desk.centre.role import ParticipantRole
 from bridge.desk.desk import Desk
-from bridge.desk.expert import Presence
-from bridge.desk.participant import ParticipantRole, ParticipantState
-from bridge.desk.policy import DeskPolicy
-from bridge.desk.queue import Profile
+from bridge.desk.interaction.participant import ParticipantState
 from bridge.errors import CapacityError, ConflictError, NotAllowedError, NotFoundError
 from bridge.ids import IdSource, UserId
 from tests.unit.desk.house import ALICE, BOB, EVE, House

@@ -2,14 +2,14 @@
 
 import pytest
 
-from bridge.desk.attributes import (
+from bridge.desk.centre.policy import DeskPolicy
+from bridge.desk.interaction.attributes import (
     AttributesTooLargeError,
     AttributeTooLongError,
     OwnAttributeError,
     TooManyAttributesError,
     merged_attributes,
 )
-from bridge.desk.policy import DeskPolicy
 from bridge.errors import BridgeError
 
 POLICY = DeskPolicy(attributes_max_bytes=60, attributes_max=3, attribute_name_max=10, attribute_value_max=20)

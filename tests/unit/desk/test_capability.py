@@ -3,8 +3,8 @@
 import pytest
 
 from bridge.desk import commands, events
-from bridge.desk.capability import Ability, Capabilities
-from bridge.desk.participant import Participant
+from bridge.desk.interaction.capability import Ability, Capabilities
+from bridge.desk.interaction.participant import Participant
 from bridge.errors import NotAllowedError
 from bridge.ids import InteractionId, LegId, ParticipantId, RoomId
 from tests.unit.desk.house import ALICE, House

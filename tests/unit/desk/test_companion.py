@@ -4,8 +4,9 @@ import itertools
 
 import pytest
 
-from bridge.desk import commands, companion, events
-from bridge.desk.companion import Companion, LinkState
+from bridge.desk import commands, events
+from bridge.desk.interaction import companion
+from bridge.desk.interaction.companion import Companion, LinkState
 from bridge.errors import ConflictError, NotAllowedError, NotFoundError
 from bridge.ids import InteractionId, LinkId
 from tests.unit.desk.house import ALICE, House

@@ -3,11 +3,12 @@
 import pytest
 
 from bridge.desk import commands, events
-from bridge.desk.expert import Presence
-from bridge.desk.interaction import InteractionState
-from bridge.desk.offer import OfferState
-from bridge.desk.participant import ParticipantConflictError, ParticipantRole, ParticipantState
-from bridge.desk.policy import DeskPolicy
+from bridge.desk.centre.expert import Presence
+from bridge.desk.centre.policy import DeskPolicy
+from bridge.desk.centre.role import ParticipantRole
+from bridge.desk.interaction.interaction import InteractionState
+from bridge.desk.interaction.offer import OfferState
+from bridge.desk.interaction.participant import ParticipantConflictError, ParticipantState
 from bridge.errors import CapacityError, ForbiddenError, NotAllowedError, NotFoundError
 from bridge.ids import InteractionId, OfferId, ParticipantId
 from tests.unit.desk.house import ALICE, BOB, EVE, House

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from bridge.desk.call_failure import FAILURES, failure_of
+from bridge.desk.interaction.call_failure import FAILURES, failure_of
 
 
 @pytest.mark.parametrize(

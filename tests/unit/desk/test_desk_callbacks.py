@@ -3,11 +3,11 @@
 import pytest
 
 from bridge.desk import commands, events
-from bridge.desk.callback import TRANSITIONS, CallbackState, CallbackTrigger
-from bridge.desk.interaction import InteractionState
-from bridge.desk.participant import ParticipantState
-from bridge.desk.policy import DeskPolicy
-from bridge.desk.queue import Overflow, OverflowTo, Queue, default_queue
+from bridge.desk.centre.policy import DeskPolicy
+from bridge.desk.centre.queue import Overflow, OverflowTo, Queue, default_queue
+from bridge.desk.interaction.callback import TRANSITIONS, CallbackState, CallbackTrigger
+from bridge.desk.interaction.interaction import InteractionState
+from bridge.desk.interaction.participant import ParticipantState
 from bridge.errors import NotAllowedError, NotFoundError
 from bridge.ids import InteractionId, LegId, QueueId
 from tests.unit.desk.house import ALICE, BOB, House

@@ -1,9 +1,9 @@
 """The desk's agenda: instants in order, those of calls that are over left out."""
 
 from bridge.desk import commands
-from bridge.desk.deadline import SWEPT_FROM, Agenda
-from bridge.desk.policy import DeskPolicy
-from bridge.desk.queue import default_queue
+from bridge.desk.centre.policy import DeskPolicy
+from bridge.desk.centre.queue import default_queue
+from bridge.desk.state.deadline import SWEPT_FROM, Agenda
 from bridge.desk.value import replace
 from bridge.ids import InteractionId
 from tests.unit.desk.house import House

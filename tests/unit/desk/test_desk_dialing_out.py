@@ -3,16 +3,11 @@
 import pytest
 
 from bridge.desk import commands, events
-from bridge.desk.interaction import InteractionState
-from bridge.desk.participant import (
-    MediaType,
-    Participant,
-    ParticipantConflictError,
-    ParticipantRole,
-    ParticipantState,
-)
-from bridge.desk.policy import DeskPolicy
-from bridge.desk.restart import RESTART
+from bridge.desk.centre.policy import DeskPolicy
+from bridge.desk.centre.role import MediaType, ParticipantRole
+from bridge.desk.commands import RESTART
+from bridge.desk.interaction.interaction import InteractionState
+from bridge.desk.interaction.participant import Participant, ParticipantConflictError, ParticipantState
 from bridge.errors import CapacityError, NotAllowedError, NotFoundError
 from bridge.ids import InteractionId, LegId
 from tests.unit.desk.house import ALICE, BOB, House

@@ -5,12 +5,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from bridge.desk import commands
+from bridge.desk.centre.expert import Presence
+from bridge.desk.centre.policy import DeskPolicy
+from bridge.desk.centre.role import MediaType, ParticipantRole
 from bridge.desk.desk import Desk
-from bridge.desk.expert import Presence
-from bridge.desk.interaction import Interaction, InteractionState
-from bridge.desk.participant import MediaType, Participant, ParticipantRole, ParticipantState
-from bridge.desk.policy import DeskPolicy
-from bridge.desk.seat import SeatState
+from bridge.desk.interaction.interaction import Interaction, InteractionState
+from bridge.desk.interaction.participant import Participant, ParticipantState
+from bridge.desk.interaction.seat import SeatState
 from bridge.errors import BridgeError
 from bridge.ids import IdSource, LegId, OfferId, UserId
 from tests.unit.desk.house import House

@@ -4,18 +4,13 @@ import pytest
 from msgspec.structs import replace
 
 from bridge.desk import commands, events
-from bridge.desk.expert import Presence
-from bridge.desk.interaction import InteractionState
-from bridge.desk.offer import OfferState
-from bridge.desk.participant import (
-    MediaType,
-    Participant,
-    ParticipantConflictError,
-    ParticipantRole,
-    ParticipantState,
-)
-from bridge.desk.policy import DeskPolicy
-from bridge.desk.queue import Overflow, OverflowTo, Profile, Queue, SkillMatch, Strategy, default_queue
+from bridge.desk.centre.expert import Presence
+from bridge.desk.centre.policy import DeskPolicy
+from bridge.desk.centre.queue import Overflow, OverflowTo, Profile, Queue, SkillMatch, Strategy, default_queue
+from bridge.desk.centre.role import MediaType, ParticipantRole
+from bridge.desk.interaction.interaction import InteractionState
+from bridge.desk.interaction.offer import OfferState
+from bridge.desk.interaction.participant import Participant, ParticipantConflictError, ParticipantState
 from bridge.errors import CapacityError, ForbiddenError, NotAllowedError, NotFoundError
 from bridge.ids import InteractionId, QueueId
 from tests.unit.desk.house import ALICE, BOB, EVE, House

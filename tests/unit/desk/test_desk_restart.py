@@ -1,15 +1,14 @@
 """A desk that starts anew: what a snapshot keeps, what a restart ends, and what it leaves alone."""
 
-from bridge.desk.account import Directory
-from bridge.desk.commands import Restart, ReturnDesktop
+from bridge.desk.centre.account import Directory
+from bridge.desk.centre.expert import Presence
+from bridge.desk.centre.policy import DeskPolicy
+from bridge.desk.commands import RESTART, Restart, ReturnDesktop
 from bridge.desk.desk import Desk
-from bridge.desk.expert import Presence
-from bridge.desk.offer import OfferState
-from bridge.desk.participant import ParticipantState
-from bridge.desk.policy import DeskPolicy
-from bridge.desk.restart import RESTART
-from bridge.desk.snapshot import DeskSnapshot
-from bridge.desk.state import DeskState
+from bridge.desk.interaction.offer import OfferState
+from bridge.desk.interaction.participant import ParticipantState
+from bridge.desk.state.snapshot import DeskSnapshot
+from bridge.desk.state.state import DeskState
 from bridge.ids import IdSource, InteractionId, LegId
 from tests.unit.desk.house import ALICE, EVE, House
 

@@ -6,7 +6,9 @@ from enum import StrEnum
 import pytest
 from msgspec.structs import replace
 
-from bridge.desk import expert, offer, participant, seat
+from bridge.desk.centre import expert
+from bridge.desk.centre.role import MediaType, ParticipantRole
+from bridge.desk.interaction import offer, participant, seat
 from bridge.errors import NotAllowedError
 from bridge.ids import InteractionId, OfferId, ParticipantId, SeatId, UserId
 
@@ -16,13 +18,11 @@ def every(states: type[StrEnum], triggers: type[StrEnum]) -> list[tuple[StrEnum,
 
 
 PARTICIPANT = participant.Participant(
-    ParticipantId("prt_1"), participant.ParticipantRole.AGENT, participant.MediaType.VOICE, joined_at=0.0
+    ParticipantId("prt_1"), ParticipantRole.AGENT, MediaType.VOICE, joined_at=0.0
 )
-SEAT = seat.Seat(
-    SeatId("seat_1"), participant.ParticipantRole.SME, participant.MediaType.VIDEO, opened_at=0.0
-)
+SEAT = seat.Seat(SeatId("seat_1"), ParticipantRole.SME, MediaType.VIDEO, opened_at=0.0)
 OFFER = offer.Offer(OfferId("off_1"), InteractionId("int_1"), SEAT.seat_id, UserId("eve"), 0.0, 20.0)
-EXPERT = expert.Expert(UserId("eve"), "Eve", participant.ParticipantRole.SME, since=0.0, idle_since=0.0)
+EXPERT = expert.Expert(UserId("eve"), "Eve", ParticipantRole.SME, since=0.0, idle_since=0.0)
 
 
 @pytest.mark.parametrize(

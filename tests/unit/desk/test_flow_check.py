@@ -3,8 +3,8 @@
 import pytest
 from msgspec.structs import replace
 
-from bridge.desk.flow import END, STEP_RULES, FlowKind, FlowStep, Outcome, StepKind
-from bridge.desk.flow_check import mistakes_of
+from bridge.desk.centre.flow import END, STEP_RULES, FlowKind, FlowStep, Outcome, StepKind
+from bridge.desk.flow.check import mistakes_of
 from tests.unit.desk.flow_house import VIDEO_SME, flow, step
 
 WAIT, DECIDE = StepKind.WAIT, StepKind.DECISION

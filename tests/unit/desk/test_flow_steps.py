@@ -5,10 +5,11 @@ from collections.abc import Callable
 import pytest
 
 from bridge.desk import commands, events
-from bridge.desk.flow import STEP_RULES, FlowKind, FlowResult, FlowStep, FlowTrigger, Outcome, StepKind
-from bridge.desk.flow_action import DUE, ENTER
-from bridge.desk.participant import MediaType, ParticipantConflictError, ParticipantRole, ParticipantState
-from bridge.desk.policy import DeskPolicy
+from bridge.desk.centre.flow import STEP_RULES, FlowKind, FlowResult, FlowStep, FlowTrigger, Outcome, StepKind
+from bridge.desk.centre.policy import DeskPolicy
+from bridge.desk.centre.role import MediaType, ParticipantRole
+from bridge.desk.flow.action import DUE, ENTER
+from bridge.desk.interaction.participant import ParticipantConflictError, ParticipantState
 from bridge.errors import BridgeError, ConflictError, NotAllowedError, NotFoundError
 from bridge.ids import FlowId, InteractionId
 from tests.unit.desk.flow_house import QUEUES, SALES, VIDEO_SME, VOICE_SME, FlowHouse, flow, step

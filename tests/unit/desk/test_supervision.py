@@ -3,9 +3,10 @@
 import pytest
 
 from bridge.desk import commands, events
-from bridge.desk.participant import ParticipantRole, ParticipantState
-from bridge.desk.policy import DeskPolicy
-from bridge.desk.supervision import Supervision, SupervisionMode
+from bridge.desk.centre.policy import DeskPolicy
+from bridge.desk.centre.role import ParticipantRole
+from bridge.desk.interaction.participant import ParticipantState
+from bridge.desk.interaction.supervision import Supervision, SupervisionMode
 from bridge.errors import CapacityError, NotAllowedError, NotFoundError
 from bridge.ids import InteractionId, ParticipantId, UserId
 from tests.unit.desk.house import ALICE, EVE, House

@@ -5,11 +5,13 @@ import itertools
 import pytest
 from msgspec.structs import replace
 
-from bridge.desk import commands, events, transfer
-from bridge.desk.participant import MediaType, ParticipantConflictError, ParticipantRole, ParticipantState
-from bridge.desk.policy import DeskPolicy
-from bridge.desk.queue import Queue
-from bridge.desk.transfer import TransferKind, TransferState
+from bridge.desk import commands, events
+from bridge.desk.centre.policy import DeskPolicy
+from bridge.desk.centre.queue import Queue
+from bridge.desk.centre.role import MediaType, ParticipantRole
+from bridge.desk.interaction import transfer
+from bridge.desk.interaction.participant import ParticipantConflictError, ParticipantState
+from bridge.desk.interaction.transfer import TransferKind, TransferState
 from bridge.errors import ConflictError, NotAllowedError, NotFoundError
 from bridge.ids import InteractionId, ParticipantId, QueueId, SeatId, UserId
 from tests.unit.desk.house import ALICE, BOB, EVE, House

@@ -2,8 +2,8 @@
 
 import pytest
 
-from bridge.desk.account import Account
-from bridge.desk.offer import Offer
+from bridge.desk.centre.account import Account
+from bridge.desk.interaction.offer import Offer
 from bridge.desk.value import replace
 from bridge.ids import InteractionId, OfferId, SeatId, UserId
 

@@ -7,24 +7,17 @@ import random
 from dataclasses import replace
 
 from bridge.desk import commands, events
-from bridge.desk.account import Account, AccountRole
-from bridge.desk.callback import CallbackState
+from bridge.desk.centre.account import Account, AccountRole
+from bridge.desk.centre.expert import Expert, Presence
+from bridge.desk.centre.policy import DeskPolicy
+from bridge.desk.centre.queue import Overflow, OverflowTo, Profile, Queue, SkillMatch, Strategy, default_queue
+from bridge.desk.centre.role import MediaType, ParticipantRole
 from bridge.desk.desk import Desk
-from bridge.desk.expert import Expert, Presence
-from bridge.desk.interaction import Interaction
-from bridge.desk.offer import Offer
-from bridge.desk.participant import MediaType, Participant, ParticipantRole, ParticipantState
-from bridge.desk.policy import DeskPolicy
-from bridge.desk.queue import (
-    Overflow,
-    OverflowTo,
-    Profile,
-    Queue,
-    SkillMatch,
-    Strategy,
-    default_queue,
-)
-from bridge.desk.seat import Seat, SeatState
+from bridge.desk.interaction.callback import CallbackState
+from bridge.desk.interaction.interaction import Interaction
+from bridge.desk.interaction.offer import Offer
+from bridge.desk.interaction.participant import Participant, ParticipantState
+from bridge.desk.interaction.seat import Seat, SeatState
 from bridge.errors import BridgeError
 from bridge.ids import IdSource, LegId, OfferId, QueueId, RoomId, UserId
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from bridge.desk.flow import STEP_RULES, Flow, FlowKind, FlowStep, Outcome, StepKind
-from bridge.desk.participant import MediaType, ParticipantRole
+from bridge.desk.centre.flow import STEP_RULES, Flow, FlowKind, FlowStep, Outcome, StepKind
+from bridge.desk.centre.role import MediaType, ParticipantRole
 from bridge.errors import SettingsError
 from bridge.flows.flow_file import _CONVERT, FILE_MAX_CHARACTERS, Known, parse_flow
 from bridge.ids import FlowId

@@ -11,10 +11,10 @@ from sqlalchemy import Connection, func, select
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from bridge.clock import ManualClock
+from bridge.desk.centre.flow import Flow, FlowKind, FlowStep, FlowTrigger, StepKind
+from bridge.desk.centre.policy import DeskPolicy
 from bridge.desk.desk import Desk
 from bridge.desk.events import DeskEvent, DesktopLost, FlowStarted, InteractionEnded, LegAttached
-from bridge.desk.flow import Flow, FlowKind, FlowStep, FlowTrigger, StepKind
-from bridge.desk.policy import DeskPolicy
 from bridge.ids import FlowId, FlowRunId, IdSource, InteractionId, LegId, ParticipantId
 from bridge.journal.journal import ALONG_S, Journal
 from bridge.journal.leg_memory import LegMemory

@@ -11,6 +11,9 @@ import msgspec
 import pytest
 
 from bridge.clock import ManualClock
+from bridge.desk.centre.flow import Flow, FlowKind, FlowStep, FlowTrigger, Outcome, StepKind
+from bridge.desk.centre.policy import DeskPolicy
+from bridge.desk.centre.role import MediaType
 from bridge.desk.desk import Desk
 from bridge.desk.events import (
     DeskEvent,
@@ -20,9 +23,6 @@ from bridge.desk.events import (
     InteractionEvent,
     LegAttached,
 )
-from bridge.desk.flow import Flow, FlowKind, FlowStep, FlowTrigger, Outcome, StepKind
-from bridge.desk.participant import MediaType
-from bridge.desk.policy import DeskPolicy
 from bridge.errors import ParseError
 from bridge.ids import FlowId, FlowRunId, IdSource, InteractionId, LegId, ParticipantId, QueueId
 from bridge.journal.definitions import Definitions

@@ -24,7 +24,7 @@ from bridge.errors import (
 )
 from bridge.ids import LegId
 from bridge.journal.schema import Write
-from bridge.switchboard.doors import ArrivingCall, Referrer
+from bridge.switchboard.door.doors import ArrivingCall, Referrer
 from signaling.sip.door import attendance
 from signaling.sip.door.attendance import Attendance, Lobby
 from signaling.sip.door.call_leg import CallLeg, CallLegs
@@ -48,7 +48,7 @@ from tests.unit.sip.line import ALICE, ANSWER, BOB, OFFER, Line
 from tests.unit.sip.test_sip_calls import TARGET
 
 if TYPE_CHECKING:
-    from bridge.switchboard.doors import LegKeeper
+    from bridge.switchboard.door.doors import LegKeeper
     from signaling.sip.shell.endpoint import SipEndpoint
 
 LEG, OTHER = LegId("leg_1"), LegId("leg_2")

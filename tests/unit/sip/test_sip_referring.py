@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 from bridge.errors import CallFailedError, ForbiddenError
 from bridge.ids import LegId
-from bridge.switchboard.doors import Referrer
+from bridge.switchboard.door.doors import Referrer
 from signaling.sip.door.call_leg import CallLeg
 from signaling.sip.door.referring import Referrers, Referring, dialed_target
 from signaling.sip.wire.message import Request, Response
@@ -16,7 +16,7 @@ from tests.unit.sip.line import names
 from tests.unit.sip.test_sip_reference import InCall
 
 if TYPE_CHECKING:
-    from bridge.switchboard.doors import Corridor
+    from bridge.switchboard.door.doors import Corridor
     from signaling.sip.shell.endpoint import SipEndpoint
 
 BOB, CALLED = "sip:bob@192.0.2.2", LegId("leg_called")

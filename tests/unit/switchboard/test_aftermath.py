@@ -5,18 +5,18 @@ from typing import ClassVar
 
 from bridge.clock import ManualClock
 from bridge.desk import events
+from bridge.desk.centre.policy import DeskPolicy
 from bridge.desk.desk import Desk
 from bridge.desk.events import DeskEvent
-from bridge.desk.interaction import Interaction
-from bridge.desk.policy import DeskPolicy
+from bridge.desk.interaction.interaction import Interaction
 from bridge.ids import IdSource, InteractionId
 from bridge.journal.journal import Journal
 from bridge.journal.snapshots import Snapshots
-from bridge.switchboard.aftermath import Aftermath
-from bridge.switchboard.announcer import Announcer
-from bridge.switchboard.conductor import Conductor
-from bridge.switchboard.ledger import Committed
-from bridge.switchboard.portrait import Diagnoses, Portraits
+from bridge.switchboard.ledger.aftermath import Aftermath
+from bridge.switchboard.ledger.announcer import Announcer
+from bridge.switchboard.ledger.conductor import Conductor
+from bridge.switchboard.ledger.ledger import Committed
+from bridge.switchboard.view.portrait import Diagnoses, Portraits
 from tests.unit.desk.house import House
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bridge.switchboard.announcement import announced
+from bridge.switchboard.conversation.announcement import announced
 
 PROMPTS = (
     "place",

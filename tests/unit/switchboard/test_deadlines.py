@@ -3,7 +3,7 @@
 import asyncio
 
 from bridge.clock import ManualClock
-from bridge.switchboard.deadlines import Deadlines
+from bridge.switchboard.ledger.deadlines import Deadlines
 
 
 class Part:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from bridge.switchboard.diagnosis import Cause, Facts, diagnose
+from bridge.switchboard.diagnosis.diagnosis import Cause, Facts, diagnose
 
 HEARD = Facts("audio", "up", phone=True, connected=True, packets=250, packets_ever=900, level_dbov=-30.0)
 HEARS = Facts("audio", "down", phone=True, connected=True, packets=250, packets_ever=900)

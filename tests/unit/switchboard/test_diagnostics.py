@@ -2,8 +2,8 @@
 
 from bridge.ids import InteractionId, LegId
 from bridge.plane.messages import LegStatistics, TrackStatistics, TransportStatistics
-from bridge.switchboard.diagnostics import LASTS
-from bridge.switchboard.event import LegDiagnosed
+from bridge.switchboard.diagnosis.diagnostics import LASTS
+from bridge.switchboard.view.event import LegDiagnosed
 from tests.unit.switchboard.theatre import ALICE, PHONE_OFFER, Theatre, theatre, who
 
 PHONE = LegId("leg_phone")

@@ -9,19 +9,20 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from bridge.desk import commands, events
-from bridge.desk.participant import ParticipantRole, ParticipantState
+from bridge.desk.centre.role import ParticipantRole
+from bridge.desk.interaction.participant import ParticipantState
 from bridge.errors import CallFailedError, ForbiddenError, NotAllowedError
 from bridge.ids import LegId
 from bridge.plane import messages
-from bridge.switchboard.dial_outs import DialOuts
-from bridge.switchboard.event import InteractionUpdated
-from bridge.switchboard.participants import DialOut
+from bridge.switchboard.conversation.participants import DialOut
+from bridge.switchboard.phone.dial_outs import DialOuts
+from bridge.switchboard.view.event import InteractionUpdated
 from tests.unit.desk.house import House
 from tests.unit.switchboard.test_switchboard_queues import eventually
 from tests.unit.switchboard.theatre import ALICE, PHONE_OFFER, Theatre, theatre, who
 
 if TYPE_CHECKING:
-    from bridge.switchboard.dialer import Dialer
+    from bridge.switchboard.phone.dialer import Dialer
     from bridge.switchboard.wiring import Wiring
 
 BANK = DialOut("+49301234567", name="The bank")

@@ -5,8 +5,8 @@ import pytest
 from bridge.errors import CallFailedError
 from bridge.ids import InteractionId
 from bridge.plane import messages
-from bridge.switchboard.participants import DialOut
-from bridge.switchboard.view import AbilityView
+from bridge.switchboard.conversation.participants import DialOut
+from bridge.switchboard.view.view import AbilityView
 from tests.unit.switchboard.test_switchboard_queues import eventually
 from tests.unit.switchboard.theatre import ALICE, EVE, NO_VIDEO, PHONE_OFFER, PHONE_VIDEO, Theatre, theatre
 

@@ -3,7 +3,7 @@
 import pytest
 
 from bridge.plane import messages
-from bridge.switchboard.view import AbilityView, CapabilitiesView
+from bridge.switchboard.view.view import AbilityView, CapabilitiesView
 from tests.unit.switchboard.theatre import (
     ALICE,
     ALL_SCOPES,

@@ -2,9 +2,9 @@
 
 from bridge.ids import LegId
 from bridge.plane import messages
-from bridge.switchboard.doors import ArrivingCall
-from bridge.switchboard.event import DigitReceived
-from bridge.switchboard.keypress import ECHO_S, Keypresses
+from bridge.switchboard.door.doors import ArrivingCall
+from bridge.switchboard.performance.keypress import ECHO_S, Keypresses
+from bridge.switchboard.view.event import DigitReceived
 from tests.unit.switchboard.theatre import ALICE, INFO_TRUNK, PHONE_OFFER, PHONE_VIDEO, Theatre, theatre
 
 

@@ -2,7 +2,7 @@
 
 from bridge.ids import LegId
 from bridge.plane.messages import LegStatistics, TrackStatistics, TransportStatistics
-from bridge.switchboard.leg_window import SECONDS, LegWindow
+from bridge.switchboard.diagnosis.leg_window import SECONDS, LegWindow
 
 
 def statistics(

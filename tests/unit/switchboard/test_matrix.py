@@ -2,11 +2,12 @@
 
 import pytest
 
-from bridge.desk.interaction import Interaction
-from bridge.desk.participant import MediaType, Participant, ParticipantRole, ParticipantState
-from bridge.desk.supervision import Supervision, SupervisionMode
+from bridge.desk.centre.role import MediaType, ParticipantRole
+from bridge.desk.interaction.interaction import Interaction
+from bridge.desk.interaction.participant import Participant, ParticipantState
+from bridge.desk.interaction.supervision import Supervision, SupervisionMode
 from bridge.ids import InteractionId, ParticipantId, RoomId
-from bridge.switchboard.matrix import hearings, may_see
+from bridge.switchboard.performance.matrix import hearings, may_see
 
 SESSION, HELD = ParticipantState.IN_SESSION, ParticipantState.HELD
 

@@ -8,7 +8,7 @@ import pytest
 from bridge.errors import CapacityError
 from bridge.ids import LegId
 from bridge.plane.messages import DeclareRtpLeg, RemoveLeg, WorkerStatistics
-from bridge.switchboard.overload import LASTS, Overload
+from bridge.switchboard.performance.overload import LASTS, Overload
 from tests.unit.switchboard.test_switchboard_calls import lose_worker
 from tests.unit.switchboard.theatre import PHONE_OFFER, theatre
 

@@ -3,8 +3,8 @@
 from bridge.errors import CallFailedError
 from bridge.ids import track_id
 from bridge.plane import messages
-from bridge.switchboard.event import VideoPathChosen
-from bridge.switchboard.view import AbilityView
+from bridge.switchboard.view.event import VideoPathChosen
+from bridge.switchboard.view.view import AbilityView
 from tests.unit.switchboard.theatre import (
     ALICE,
     ALL_SCOPES,

@@ -7,7 +7,7 @@ import pytest
 
 from bridge.errors import BridgeError, CallFailedError, ConflictError
 from bridge.ids import InteractionId, LegId
-from bridge.switchboard.doors import ArrivingCall
+from bridge.switchboard.door.doors import ArrivingCall
 from tests.unit.switchboard.test_dial_outs import BANK, ringing
 from tests.unit.switchboard.test_referrals import TARGET, Phone, expert_on_a_phone
 from tests.unit.switchboard.test_switchboard_queues import POLICY, called_back, eventually

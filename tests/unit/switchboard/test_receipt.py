@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from bridge.journal.schema import Write
-from bridge.switchboard.receipt import current_receipt, receipt_for
+from bridge.switchboard.door.receipt import current_receipt, receipt_for
 
 
 class Answer:

@@ -6,8 +6,8 @@ import pytest
 
 from bridge.errors import CallFailedError, ConflictError, ForbiddenError, NotFoundError
 from bridge.ids import InteractionId, LegId
-from bridge.switchboard.doors import ArrivingCall
-from bridge.switchboard.participants import DialOut
+from bridge.switchboard.conversation.participants import DialOut
+from bridge.switchboard.door.doors import ArrivingCall
 from tests.unit.switchboard.test_switchboard_queues import eventually
 from tests.unit.switchboard.theatre import ALICE, PHONE_OFFER, Theatre, theatre
 

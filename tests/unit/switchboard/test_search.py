@@ -4,10 +4,10 @@ import base64
 
 import pytest
 
-from bridge.desk.interaction import Interaction
+from bridge.desk.interaction.interaction import Interaction
 from bridge.errors import NotAllowedError
 from bridge.ids import InteractionId, RoomId
-from bridge.switchboard.search import EVERY_STATE, PAGE_MAX, InteractionFilter, page_of
+from bridge.switchboard.view.search import EVERY_STATE, PAGE_MAX, InteractionFilter, page_of
 from tests.unit.desk.house import ALICE, House
 
 

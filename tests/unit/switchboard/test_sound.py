@@ -2,11 +2,11 @@
 
 import pytest
 
-from bridge.desk.participant import ParticipantState
+from bridge.desk.interaction.participant import ParticipantState
 from bridge.ids import LegId, PromptId, RoomId
 from bridge.plane.messages import Playback
-from bridge.switchboard.doors import Sounds
-from bridge.switchboard.sound import SHORTEST_S, LegSounds, RoomSounds
+from bridge.switchboard.door.doors import Sounds
+from bridge.switchboard.performance.sound import SHORTEST_S, LegSounds, RoomSounds
 
 SOUNDS = Sounds(("one.wav", "two.wav"), "hold.wav")
 QUEUED, HELD, IN_SESSION = ParticipantState.QUEUED, ParticipantState.HELD, ParticipantState.IN_SESSION

@@ -4,16 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from bridge.desk.account import Account, AccountRole
-from bridge.desk.policy import DeskPolicy
-from bridge.desk.queue import Profile
+from bridge.desk.centre.account import Account, AccountRole
+from bridge.desk.centre.policy import DeskPolicy
+from bridge.desk.centre.queue import Profile
 from bridge.errors import ForbiddenError, NotAllowedError, SettingsError
 from bridge.ids import UserId
 from bridge.settings.user import User
-from bridge.switchboard.accounts import TokenKind
-from bridge.switchboard.entitlement import ROLE_SCOPES, configured_accounts
-from bridge.switchboard.event import AccountUpdated
-from bridge.switchboard.principal import EVERY_SCOPE, VIDEO_USE
+from bridge.switchboard.centre.accounts import TokenKind
+from bridge.switchboard.door.entitlement import ROLE_SCOPES, configured_accounts
+from bridge.switchboard.door.principal import EVERY_SCOPE, VIDEO_USE
+from bridge.switchboard.view.event import AccountUpdated
 from signaling.web.access.auth import SCOPES
 from tests.unit.switchboard.theatre import ALL_SCOPES, Life, theatre, who
 

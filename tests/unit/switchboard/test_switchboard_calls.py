@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
-from bridge.desk.policy import DeskPolicy
+from bridge.desk.centre.policy import DeskPolicy
 from bridge.errors import (
     BridgeError,
     CallFailedError,
@@ -19,8 +19,8 @@ from bridge.errors import (
 from bridge.ids import LegId
 from bridge.journal.schema import LEG_MEMORIES
 from bridge.plane import messages
-from bridge.switchboard.doors import ArrivingCall
-from bridge.switchboard.event import DigitReceived, InteractionUpdated, MediaConnected, OfferEnded
+from bridge.switchboard.door.doors import ArrivingCall
+from bridge.switchboard.view.event import DigitReceived, InteractionUpdated, MediaConnected, OfferEnded
 from tests.unit.switchboard.theatre import ALICE, ALL_SCOPES, PHONE_OFFER, Theatre, theatre, who
 
 

@@ -5,10 +5,10 @@ import pytest
 from bridge.errors import ConflictError, ForbiddenError, NegotiationError, NotAllowedError, NotFoundError
 from bridge.ids import InteractionId, LegId, LinkId, ParticipantId
 from bridge.plane import messages
-from bridge.switchboard.companions import Ticket, guest
-from bridge.switchboard.doors import SignedLink
-from bridge.switchboard.event import MediaEnded, MediaOffered
-from bridge.switchboard.principal import Principal
+from bridge.switchboard.browser.companions import Ticket, guest
+from bridge.switchboard.door.doors import SignedLink
+from bridge.switchboard.door.principal import Principal
+from bridge.switchboard.view.event import MediaEnded, MediaOffered
 from tests.unit.switchboard.theatre import ALICE, BOB, Theatre, browser_offer, theatre
 
 SECRET = "a browser's own secret, of 32 characters or more"

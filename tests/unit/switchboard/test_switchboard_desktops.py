@@ -2,7 +2,7 @@
 
 import pytest
 
-from bridge.desk.participant import ParticipantConflictError
+from bridge.desk.interaction.participant import ParticipantConflictError
 from bridge.errors import (
     CapacityError,
     ForbiddenError,
@@ -14,7 +14,9 @@ from bridge.errors import (
 )
 from bridge.ids import InteractionId, LegId, OfferId, ParticipantId
 from bridge.plane import messages
-from bridge.switchboard.event import (
+from bridge.switchboard.conversation.participants import AddParticipant
+from bridge.switchboard.door.principal import Principal
+from bridge.switchboard.view.event import (
     InteractionUpdated,
     MediaEnded,
     MediaOffered,
@@ -24,9 +26,7 @@ from bridge.switchboard.event import (
     UserUpdated,
     VideoPathChosen,
 )
-from bridge.switchboard.participants import AddParticipant
-from bridge.switchboard.principal import Principal
-from bridge.switchboard.sidebar import Sidebar, SidebarField
+from bridge.switchboard.view.sidebar import Sidebar, SidebarField
 from tests.unit.switchboard.theatre import (
     ALICE,
     BOB,

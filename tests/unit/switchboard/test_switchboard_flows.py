@@ -2,14 +2,14 @@
 
 import pytest
 
-from bridge.desk.flow import FlowKind, FlowTrigger, Outcome, StepKind
-from bridge.desk.participant import MediaType, ParticipantRole
-from bridge.desk.policy import DeskPolicy
+from bridge.desk.centre.flow import FlowKind, FlowTrigger, Outcome, StepKind
+from bridge.desk.centre.policy import DeskPolicy
+from bridge.desk.centre.role import MediaType, ParticipantRole
 from bridge.errors import ForbiddenError, NotFoundError
 from bridge.ids import FlowId, InteractionId, LegId, RoomId
 from bridge.plane import messages
-from bridge.switchboard.event import PromptEnded
-from bridge.switchboard.view import FlowRunView
+from bridge.switchboard.view.event import PromptEnded
+from bridge.switchboard.view.view import FlowRunView
 from tests.unit.desk.flow_house import QUEUES, VIDEO_SME, flow, step
 from tests.unit.switchboard.theatre import ALICE, ALL_SCOPES, BOB, Theatre, theatre, who
 

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 from msgspec.structs import replace
 
-from bridge.desk.policy import DeskPolicy
-from bridge.desk.queue import Profile, Queue, default_queue
+from bridge.desk.centre.policy import DeskPolicy
+from bridge.desk.centre.queue import Profile, Queue, default_queue
 from bridge.errors import (
     BridgeError,
     CallFailedError,
@@ -17,10 +17,15 @@ from bridge.errors import (
 )
 from bridge.ids import InteractionId, LegId, QueueId
 from bridge.plane import messages
-from bridge.switchboard.callbacks import CallbackWish
-from bridge.switchboard.event import InteractionUpdated, PositionAnnounced, QueueDepthExceeded, UserUpdated
-from bridge.switchboard.participants import AddFromQueue
-from bridge.switchboard.users import Readiness
+from bridge.switchboard.centre.users import Readiness
+from bridge.switchboard.conversation.callbacks import CallbackWish
+from bridge.switchboard.conversation.participants import AddFromQueue
+from bridge.switchboard.view.event import (
+    InteractionUpdated,
+    PositionAnnounced,
+    QueueDepthExceeded,
+    UserUpdated,
+)
 from tests.unit.desk.test_desk_queues import DESK_QUEUE, DESKS, VIDEO, VIDEO_QUEUE, VOICE, VOICE_QUEUE
 from tests.unit.switchboard.theatre import ALICE, ALL_SCOPES, EVE, PHONE_OFFER, Theatre, theatre, who
 

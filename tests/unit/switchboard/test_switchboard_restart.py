@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from bridge.desk.policy import DeskPolicy
+from bridge.desk.centre.policy import DeskPolicy
 from bridge.errors import BridgeError, CallFailedError, GlareError, NotFoundError, ParseError
 from bridge.ids import LegId
-from bridge.switchboard.callbacks import CallbackWish
-from bridge.switchboard.doors import ArrivingCall
+from bridge.switchboard.conversation.callbacks import CallbackWish
+from bridge.switchboard.door.doors import ArrivingCall
 from tests.unit.switchboard.test_switchboard_queues import ADMIN, POLICY, called_back
 from tests.unit.switchboard.theatre import ALICE, ALL_SCOPES, EVE, PHONE_OFFER, Life, theatre, who
 

@@ -8,9 +8,9 @@ import pytest
 
 from bridge.errors import BridgeError, ForbiddenError, NotAllowedError, NotFoundError
 from bridge.ids import InteractionId, LegId, ParticipantId, UserId
-from bridge.switchboard.event import InteractionUpdated, OfferUpdated
-from bridge.switchboard.participants import AddParticipant
-from bridge.switchboard.transfers import TransferWish
+from bridge.switchboard.conversation.participants import AddParticipant
+from bridge.switchboard.conversation.transfers import TransferWish
+from bridge.switchboard.view.event import InteractionUpdated, OfferUpdated
 from tests.unit.switchboard.theatre import ALICE, ALL_SCOPES, BOB, EVE, Theatre, theatre, who
 
 SUE = who("sue", scopes=ALL_SCOPES | {"interaction:supervise"})

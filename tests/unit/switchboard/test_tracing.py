@@ -4,7 +4,7 @@ import pytest
 
 from bridge.errors import ForbiddenError, NotFoundError
 from bridge.ids import InteractionId, LegId
-from bridge.switchboard.doors import Signal
+from bridge.switchboard.door.doors import Signal
 from tests.unit.switchboard.theatre import ALICE, ALL_SCOPES, theatre, who
 
 AUDITOR = who("auditor", scopes=ALL_SCOPES | {"interaction:all"})

@@ -6,9 +6,9 @@ from sqlalchemy import insert, select
 from bridge.errors import ForbiddenError
 from bridge.ids import TrunkId
 from bridge.journal.schema import LEG_MEMORIES, Write
-from bridge.switchboard.doors import Audience
-from bridge.switchboard.event import DesktopEvent, TrunkUpdated
-from bridge.switchboard.view import TrunkView
+from bridge.switchboard.door.doors import Audience
+from bridge.switchboard.view.event import DesktopEvent, TrunkUpdated
+from bridge.switchboard.view.view import TrunkView
 from tests.unit.switchboard.theatre import ALICE, ALL_SCOPES, theatre, who
 
 ADMIN = who("admin", scopes=ALL_SCOPES | {"trunk:admin"})

@@ -11,20 +11,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bridge.clock import ManualClock
+from bridge.desk.centre.policy import DeskPolicy
 from bridge.desk.desk import Desk
-from bridge.desk.policy import DeskPolicy
 from bridge.errors import BridgeError, CallFailedError
 from bridge.ids import IdSource, InteractionId, LegId, ParticipantId, TrunkId, UserId
 from bridge.journal.journal import Journal
 from bridge.negotiation import PhonePreferences
 from bridge.plane import messages
-from bridge.switchboard.doors import ArrivingCall, Audience, Route, Signal, Sounds
-from bridge.switchboard.event import DesktopEvent, MediaOffered, OfferMade
-from bridge.switchboard.participants import AddParticipant
-from bridge.switchboard.principal import Principal
-from bridge.switchboard.sidebar import Sidebar
+from bridge.switchboard.conversation.participants import AddParticipant
+from bridge.switchboard.door.doors import ArrivingCall, Audience, Route, Signal, Sounds
+from bridge.switchboard.door.principal import Principal
 from bridge.switchboard.switchboard import Switchboard
-from bridge.switchboard.view import InteractionView, MediaAnswer, OfferView, ParticipantView, TrunkView
+from bridge.switchboard.view.event import DesktopEvent, MediaOffered, OfferMade
+from bridge.switchboard.view.sidebar import Sidebar
+from bridge.switchboard.view.view import InteractionView, MediaAnswer, OfferView, ParticipantView, TrunkView
 from bridge.switchboard.wiring import SwitchboardPolicy
 
 DATA = Path(__file__).parents[2] / "data" / "sdp"

@@ -9,7 +9,7 @@ import pytest
 from bridge.clock import ManualClock
 from bridge.errors import ParseError, UnauthorizedError
 from bridge.ids import InteractionId, LinkId, ParticipantId
-from bridge.switchboard.companions import Ticket
+from bridge.switchboard.browser.companions import Ticket
 from signaling.web.access.auth import CompanionSigner, Signer, Verifier
 from signaling.web.protocol.messages import JoinCompanion, parse_command
 from signaling.web.session import AUTHENTICATION_TIMEOUT_S, GUEST_S, CloseCode, Session, State

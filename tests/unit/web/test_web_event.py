@@ -7,10 +7,10 @@ from typing import get_args
 import pytest
 from msgspec.structs import fields, replace
 
-from bridge.desk.participant import ParticipantRole
+from bridge.desk.centre.role import ParticipantRole
 from bridge.ids import InteractionId, LegId, ParticipantId, UserId
-from bridge.switchboard import event as inner
-from bridge.switchboard import view
+from bridge.switchboard.view import event as inner
+from bridge.switchboard.view import view
 from signaling.web.protocol import event as wire
 from signaling.web.protocol import reply, wire_view
 from signaling.web.protocol.event import serialize, serialize_event

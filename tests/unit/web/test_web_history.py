@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.ids import QueueId
-from bridge.switchboard.doors import Audience
-from bridge.switchboard.event import QueueDepthExceeded
+from bridge.switchboard.door.doors import Audience
+from bridge.switchboard.view.event import QueueDepthExceeded
 from signaling.web.protocol.history import CHARACTERS_MAX, EVENTS_MAX, History, Numbering, Place, Told
 
 

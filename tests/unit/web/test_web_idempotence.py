@@ -10,13 +10,13 @@ import pytest
 from starlette.responses import JSONResponse, Response
 
 from bridge.clock import ManualClock
+from bridge.desk.centre.policy import DeskPolicy
 from bridge.desk.desk import Desk
-from bridge.desk.policy import DeskPolicy
 from bridge.errors import ParseError
 from bridge.ids import IdSource, InteractionId
 from bridge.journal.answer import JournaledAnswers
 from bridge.journal.journal import Journal
-from bridge.switchboard.receipt import receipt_for
+from bridge.switchboard.door.receipt import receipt_for
 from bridge.switchboard.switchboard import Switchboard
 from bridge.switchboard.wiring import SwitchboardPolicy
 from signaling.web.http.problem import InFlightError, ReusedKeyError

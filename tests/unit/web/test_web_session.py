@@ -8,8 +8,8 @@ import pytest
 from bridge.clock import ManualClock
 from bridge.errors import NotFoundError
 from bridge.ids import QueueId, UserId
-from bridge.switchboard.doors import Audience
-from bridge.switchboard.event import QueueDepthExceeded
+from bridge.switchboard.door.doors import Audience
+from bridge.switchboard.view.event import QueueDepthExceeded
 from signaling.web.access.auth import Signer, Verifier
 from signaling.web.access.claims import LEEWAY_S
 from signaling.web.protocol.history import History, Place, Told

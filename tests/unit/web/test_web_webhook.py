@@ -4,7 +4,7 @@ import pytest
 
 from bridge.errors import NotAllowedError
 from bridge.ids import UserId
-from bridge.switchboard.doors import Audience
+from bridge.switchboard.door.doors import Audience
 from signaling.web.hook.webhook import (
     Subscription,
     check_url,

@@ -5,7 +5,7 @@ from typing import Annotated
 from starlette.responses import Response
 
 from bridge.ids import UserId
-from bridge.switchboard.principal import USER_READ, USER_WRITE
+from bridge.switchboard.door.principal import USER_READ, USER_WRITE
 from signaling.web.command.enrolling import changes, created
 from signaling.web.protocol import account_message as message
 from signaling.web.rest.body import Body

@@ -6,9 +6,9 @@ from fastapi import Query
 from starlette.responses import Response
 
 from bridge.ids import InteractionId
-from bridge.switchboard.interactions import TIMELINE_MAX_ENTRIES
-from bridge.switchboard.search import STATES, InteractionFilter
-from bridge.switchboard.view import InteractionView
+from bridge.switchboard.conversation.interactions import TIMELINE_MAX_ENTRIES
+from bridge.switchboard.view.search import STATES, InteractionFilter
+from bridge.switchboard.view.view import InteractionView
 from signaling.web.protocol import wire_view
 from signaling.web.protocol.messages import WantedState
 from signaling.web.rest import body

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Path, Query
 
-from bridge.switchboard.principal import (
+from bridge.switchboard.door.principal import (
     INTERACTION_READ,
     INTERACTION_WRITE,
     ROUTING_WRITE,

@@ -5,12 +5,12 @@ from typing import Annotated
 from fastapi import Path
 from starlette.responses import Response
 
-from bridge.desk.participant import ParticipantConflictError
+from bridge.desk.interaction.participant import ParticipantConflictError
 from bridge.errors import NotFoundError
 from bridge.ids import InteractionId, ParticipantId
-from bridge.switchboard.participants import AddParticipant, DialOut
-from bridge.switchboard.principal import INTERACTION_WRITE, ROUTING_WRITE
-from bridge.switchboard.view import InteractionView, ParticipantView
+from bridge.switchboard.conversation.participants import AddParticipant, DialOut
+from bridge.switchboard.door.principal import INTERACTION_WRITE, ROUTING_WRITE
+from bridge.switchboard.view.view import InteractionView, ParticipantView
 from signaling.web.http.problem import refusal
 from signaling.web.protocol import wire_view
 from signaling.web.rest import body

@@ -11,7 +11,7 @@ from pydantic import create_model
 from starlette.responses import Response
 
 from bridge.ids import InteractionId
-from bridge.switchboard.principal import (
+from bridge.switchboard.door.principal import (
     INTERACTION_ALL,
     INTERACTION_READ,
     INTERACTION_SUPERVISE,

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from starlette.responses import Response
 
-from bridge.switchboard.principal import TRUNK_ADMIN
+from bridge.switchboard.door.principal import TRUNK_ADMIN
 from signaling.web.protocol import reply, wire_view
 from signaling.web.rest.rest import READ_PROBLEMS, Call, api_router, model_response, needs, problems
 

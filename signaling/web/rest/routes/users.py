@@ -3,7 +3,7 @@
 from starlette.responses import Response
 
 from bridge.ids import UserId
-from bridge.switchboard.view import UserView
+from bridge.switchboard.view.view import UserView
 from signaling.web.protocol import wire_view
 from signaling.web.rest import body
 from signaling.web.rest.rest import (

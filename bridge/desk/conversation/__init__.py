@@ -1,0 +1,1 @@
+"""Steps of those who talk: coming, going, held, called, handed over, listened to."""

@@ -1,0 +1,1 @@
+"""What each event does to the state: the one way it changes."""

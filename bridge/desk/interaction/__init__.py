@@ -1,0 +1,1 @@
+"""One conversation as values: who takes part, what is sought, promised and under way."""

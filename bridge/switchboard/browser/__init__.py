@@ -1,0 +1,1 @@
+"""Use cases of browsers: which are open, their media, and the companions of callers."""

@@ -1,0 +1,1 @@
+"""Use cases of those who run the centre: accounts, users, queues."""

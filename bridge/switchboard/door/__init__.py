@@ -1,0 +1,1 @@
+"""What doors and switchboard ask of each other, and who may ask."""

@@ -1,0 +1,1 @@
+"""What the media plane, phones and browsers are to do, and whether they were told."""

@@ -1,0 +1,1 @@
+"""What is shown of the desk, as values with wall-clock times: views, events, pages of a list."""
