@@ -18,8 +18,9 @@ class Latch:
     The declared address is believed at once. Another one, as a NAT makes it, is believed when it has been
     sending one RTP stream for `PATIENCE_S` while the declared one said nothing: whoever sprays packets at our
     ports must be there before the phone, not just faster once. A locked source gives way only to another
-    declared address, and for `MOVING_S` after a new exchange of descriptions to a source that speaks while it
-    is silent itself. A packet that was authenticated proves its source at once.
+    declared address, to a stream from the declared one itself, and for `MOVING_S` after a new exchange of
+    descriptions to a source that speaks while it is silent itself. A packet that was authenticated proves its
+    source at once.
     """
 
     __slots__ = (
@@ -70,7 +71,9 @@ class Latch:
 
     def may_accept(self, source: Address, now: float) -> bool:
         """False for a stranger to a locked port: not worth decrypting."""
-        return self._locked is None or source == self._locked or self._is_moving(now)
+        if self._locked is None or source in (self._locked, self._declared):
+            return True
+        return self._is_moving(now)
 
     def accepts(
         self, source: Address, now: float, place: Place | None = None, *, authentic: bool = False
@@ -78,11 +81,15 @@ class Latch:
         """True if a valid packet of `source` is the phone's. May lock to it."""
         if source == self._locked:
             self._heard_at = now
-            self._candidate = None
+            if self._candidate != self._declared:
+                self._candidate = None
             return True
-        if self._declared is None or (self._locked is not None and not self._is_moving(now)):
+        if self._declared is None or not self.may_accept(source, now):
             return False
-        believed = authentic or (self._locked is None and (source == self._declared or not self._routable))
+        if self._locked is None:
+            believed = authentic or source == self._declared or not self._routable
+        else:
+            believed = authentic and self._is_moving(now)
         if not believed and not self._has_proved_itself(source, now, place):
             return False
         self._locked, self._candidate, self._heard_at = source, None, now

@@ -123,3 +123,28 @@ def test_an_authentic_packet_proves_its_source_at_once() -> None:
     latch = declared()
     assert latch.accepts(NAT, 0.0, (1, 1), authentic=True)
     assert not latch.accepts(OTHER, 0.1, (1, 2), authentic=True), "locked all the same"
+
+
+def test_the_declared_address_wins_against_a_stream_that_was_there_before_the_phone_began() -> None:
+    """As of the last call on this port, whose phone missed the BYE: the new one speaks when it has its answer."""
+    latch = declared()
+    for number in range(20):
+        latch.accepts(OTHER, 0.02 * number, (1, number))
+    assert latch.locked == OTHER
+    for number in range(20):
+        now = 1.0 + 0.02 * number
+        assert latch.may_accept(DECLARED, now)
+        latch.accepts(OTHER, now, (1, 50 + number))
+        latch.accepts(DECLARED, now + 0.001, (2, number))
+    assert latch.locked == DECLARED
+    assert not latch.may_accept(OTHER, 2.0)
+
+
+def test_one_packet_from_the_declared_address_does_not_take_a_phone_behind_a_nat_off() -> None:
+    latch = declared()
+    for number in range(20):
+        latch.accepts(NAT, 0.02 * number, (1, number))
+    assert not latch.accepts(DECLARED, 1.0, (2, 1))
+    assert latch.accepts(NAT, 1.01, (1, 50))
+    assert not latch.accepts(DECLARED, 9.0, (3, 1), authentic=True)
+    assert latch.locked == NAT
