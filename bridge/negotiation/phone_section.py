@@ -111,9 +111,10 @@ def _is_foreign(address: str, reach: Reach) -> bool:
 
 @lru_cache(ADDRESSES_KEPT)
 def _is_usable(address: str) -> bool:
-    """A unicast IP literal. Host names would need a look-up per call, and multicast is not for calls."""
+    """A unicast IP literal. Host names would need a look-up per call, multicast is not for calls, and a zone ("%")
+    means something to its own host alone: the kernel would look its name up for each packet."""
     try:
-        return not ipaddress.ip_address(address).is_multicast
+        return not ipaddress.ip_address(address).is_multicast and "%" not in address
     except ValueError:
         return False
 

@@ -9,11 +9,14 @@ Address = tuple[str, int]
 def is_routable(address: Address) -> bool:
     """False for what cannot be sent to: 0.0.0.0 (RFC 3264 section 8.4: hold), port 0, a name.
 
-    A name in SDP is legal but would make the packet path wait for DNS.
+    A name in SDP is legal but would make the packet path wait for DNS; so would the zone of an IPv6 address, which
+    means something to its own host alone.
     """
     host, port = address
     try:
         ip = ipaddress.ip_address(host)
     except ValueError:
+        return False
+    if "%" in host:
         return False
     return 0 < port <= 0xFFFF and not ip.is_unspecified

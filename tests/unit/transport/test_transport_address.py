@@ -17,6 +17,7 @@ from bridge.transport.batch import pack_sockaddr, unpack_sockaddr
         (("192.0.2.1", 65_536), False),
         (("phone.example.org", 4000), False),
         (("", 4000), False),
+        (("fe80::1%eth0", 4000), False),
     ],
 )
 def test_only_numeric_addresses_with_a_port_are_sent_to(address: Address, routable: bool) -> None:
