@@ -144,12 +144,12 @@ class RtpLeg:
         if not audio.receives:
             self._up = None
         elif self._up is None or self._up.codec not in agreed:
-            self._up = self._up_track(audio.codec, audio.dtmf_payload_type)
+            self._up = self._up_track(audio.codec, _key_numbers(audio))
         else:
-            self._up.dtmf_payload_type = audio.dtmf_payload_type
+            self._up.dtmf_payload_types = _key_numbers(audio)
 
-    def _up_track(self, codec: Codec, dtmf_payload_type: int | None) -> AudioUpTrack:
-        return AudioUpTrack(MID, codec, dtmf_payload_type=dtmf_payload_type, on_digit=self._on_digit)
+    def _up_track(self, codec: Codec, dtmf_payload_types: tuple[int, ...]) -> AudioUpTrack:
+        return AudioUpTrack(MID, codec, dtmf_payload_types=dtmf_payload_types, on_digit=self._on_digit)
 
     def _follow_codec(self, up: AudioUpTrack, payload_type: int, now: float) -> AudioUpTrack:
         """A phone that accepted several codecs may go over to another without a word (RFC 3264 section 6.1)."""
@@ -158,7 +158,7 @@ class RtpLeg:
             return up
         self._log.info("= another codec", codec=codec.name)
         self._codec_since = now
-        self._up = self._up_track(codec, up.dtmf_payload_type)
+        self._up = self._up_track(codec, up.dtmf_payload_types)
         self._shell.audio_changed(self.leg_id)
         return self._up
 
@@ -272,3 +272,9 @@ class RtpLeg:
         self._shell.emit(
             messages.LegFailed(self.leg_id, "internal_error", "the leg's media failed; see the log")
         )
+
+
+def _key_numbers(audio: RtpAudio) -> tuple[int, ...]:
+    """The payload types that the phone's keys may come with."""
+    own = () if audio.dtmf_payload_type is None else (audio.dtmf_payload_type,)
+    return own + audio.up_dtmf_payload_types

@@ -37,7 +37,7 @@ class AudioUpTrack:
         "_receiver",
         "_resting",
         "codec",
-        "dtmf_payload_type",
+        "dtmf_payload_types",
         "foreign",
         "malformed",
         "mid",
@@ -48,7 +48,7 @@ class AudioUpTrack:
         mid: str,
         codec: Codec,
         *,
-        dtmf_payload_type: int | None = None,
+        dtmf_payload_types: tuple[int, ...] = (),
         level_extension: int | None = None,
         on_digit: OnDigit | None = None,
     ) -> None:
@@ -56,7 +56,7 @@ class AudioUpTrack:
         self.codec = codec
         self.foreign = 0  # payload types nobody negotiated, streams that change too often
         self.malformed = 0
-        self.dtmf_payload_type = dtmf_payload_type
+        self.dtmf_payload_types = dtmf_payload_types
         self._level_extension = level_extension
         self._digits = DigitReader(codec.clock_rate_hz, on_digit) if on_digit else None
         self._receiver: StreamReceiver | None = None
@@ -82,7 +82,7 @@ class AudioUpTrack:
         except ParseError:
             self.malformed += 1
             return
-        is_event = packet.payload_type == self.dtmf_payload_type
+        is_event = packet.payload_type in self.dtmf_payload_types
         payload = self._audio(packet)
         if not is_event and payload is None:
             self.foreign += 1

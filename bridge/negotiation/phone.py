@@ -1,6 +1,7 @@
 """Offer and answer with a phone: one audio stream and at most one video stream, over RTP or SRTP."""
 
 import copy
+import itertools
 
 import msgspec
 
@@ -61,6 +62,7 @@ class PhoneSession:
         "_agreement",
         "_answer_due",
         "_described",
+        "_exchanges",
         "_last_media",
         "_offered",
         "_place",
@@ -83,6 +85,8 @@ class PhoneSession:
         self._described: Direction | None = Direction.SENDRECV  # what the phone was told last; None: unsure
         self._agreement: PhoneAgreement | None = None
         self._answer_due = False
+        # Forks share it: of two phones that ring, each has a number of its own, though both are at 192.168.1.10.
+        self._exchanges = itertools.count(1)
         self._offered: PhoneOffer | None = None
         self._last_media: tuple[str, tuple[MediaSection, ...]] | None = None
 
@@ -200,6 +204,8 @@ class PhoneSession:
         session._wish = session._described = memory.wish
         session._video_wish = VideoWish(ours=memory.video_ours, declined=memory.video_declined)
         session._agreement = memory.agreement
+        if memory.agreement is not None:
+            session._exchanges = itertools.count(memory.agreement.audio.exchange + 1)
         return session
 
     def place(self, local_address: str, local_port: int, video_port: int | None = None) -> None:
@@ -228,7 +234,9 @@ class PhoneSession:
             no_video = ENDED if had else STRIPPED
         found = self._understood(remote, audio, video, no_video)
         held = not audio.section.direction.receives
-        self._agreement = agree(found, self._wish, last, self._preferences, held=held)
+        self._agreement = agree(
+            found, self._wish, last, self._preferences, held=held, exchange=next(self._exchanges)
+        )
         self._video_wish.note_offered(had=had, has=video is not None)
         self._described = self._wish
         self._answer_due = True
@@ -278,7 +286,9 @@ class PhoneSession:
         found = read_answer(remote, offered, self._preferences)
         asked = offered.direction
         held = not found.audio.section.direction.receives if asked.sends else self.held_by_remote
-        self._agreement = agree(found, asked, self._agreement, self._preferences, held=held)
+        self._agreement = agree(
+            found, asked, self._agreement, self._preferences, held=held, exchange=next(self._exchanges)
+        )
         self._described, self._offered = asked, None
         self._video_wish.note_answered(asked=offered.change, has=self._agreement.video is not None)
         return self._agreement

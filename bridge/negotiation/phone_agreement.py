@@ -95,7 +95,8 @@ def rewrite_video(
 
 class Understood(msgspec.Struct, frozen=True):
     """A description of the phone, with what was found in it. `offered` are the video codecs of our offer
-    that it answers, `up_codecs` the audio that it may send beside the one chosen."""
+    that it answers, `up_codecs` the audio that it may send beside the one chosen, `up_events` the numbers that
+    its keys may come with beside its own."""
 
     remote: SessionDescription
     audio: PhoneAudio
@@ -105,6 +106,7 @@ class Understood(msgspec.Struct, frozen=True):
     no_video: str = NOT_OFFERED
     offered: tuple[Codec, ...] = ()
     up_codecs: tuple[Codec, ...] = ()
+    up_events: tuple[int, ...] = ()
 
 
 def agree(
@@ -114,13 +116,14 @@ def agree(
     preferences: PhonePreferences,
     *,
     held: bool,
+    exchange: int,
 ) -> PhoneAgreement:
-    """What follows from the phone's description and our own wish."""
+    """What follows from the phone's description and our own wish. `exchange` is a number it has alone."""
     video = None
     if found.video is not None:
-        video = _agree_video(found, found.video, wish, last.video if last else None, preferences)
+        video = _agree_video(found, found.video, wish, last.video if last else None, preferences, exchange)
     return PhoneAgreement(
-        audio=_agree_audio(found, wish, last.audio if last else None, preferences),
+        audio=_agree_audio(found, wish, last.audio if last else None, preferences, exchange),
         held_by_remote=held,
         remote=found.remote,
         audio_index=found.audio.section.index,
@@ -135,7 +138,7 @@ def agree(
 
 
 def _agree_audio(
-    found: Understood, wish: Direction, last: RtpAudio | None, preferences: PhonePreferences
+    found: Understood, wish: Direction, last: RtpAudio | None, preferences: PhonePreferences, exchange: int
 ) -> RtpAudio:
     audio, transport = found.audio, found.audio_transport
     address, port, rtcp_port = _route(audio.section, last)
@@ -149,9 +152,10 @@ def _agree_audio(
         receives=wish.receives and audio.section.direction.sends,
         srtp=transport.srtp,
         rtcp_mux=transport.rtcp_mux,
-        exchange=last.exchange + 1 if last else 1,
+        exchange=exchange,
         inband_dtmf=preferences.inband_dtmf,
         up_codecs=found.up_codecs,
+        up_dtmf_payload_types=found.up_events,
     )
 
 
@@ -161,6 +165,7 @@ def _agree_video(
     wish: Direction,
     last: RtpVideo | None,
     preferences: PhonePreferences,
+    exchange: int,
 ) -> RtpVideo:
     address, port, rtcp_port = _route(video.section, last)
     direction = video_direction(wish)
@@ -177,7 +182,7 @@ def _agree_video(
         receives=direction.receives and video.section.direction.sends,
         srtp=transport.srtp,
         rtcp_mux=transport.rtcp_mux,
-        exchange=last.exchange + 1 if last else 1,
+        exchange=exchange,
     )
 
 

@@ -103,6 +103,15 @@ def also_sent(audio: PhoneAudio, offered: tuple[Codec, ...]) -> tuple[Codec, ...
     return tuple(codec for number, codec in by_number.items() if number not in taken)
 
 
+def also_pressed(audio: PhoneAudio, offered: tuple[int, ...]) -> tuple[int, ...]:
+    """The numbers of a phone's keys beside its own, after its answer to our offer: ours, of any clock, as it may
+    have accepted one of each. None if it takes no keys: then they may mean anything."""
+    if audio.dtmf_payload_type is None:
+        return ()
+    taken = {codec.payload_type for codec in (audio.codec, *audio.others)} | {audio.dtmf_payload_type}
+    return tuple(number for number in offered if number not in taken)
+
+
 def _choose_event(section: MediaSection, codec: Codec) -> tuple[int | None, int]:
     """The payload type and clock of telephone-event: that with the codec's clock, as both share one stream
     (RFC 4733 section 2.1); without one any, for a digit with a wrong duration is better than none."""

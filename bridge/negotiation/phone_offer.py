@@ -11,7 +11,13 @@ from bridge.negotiation.phone_agreement import (
     rewrite_video,
     video_direction,
 )
-from bridge.negotiation.phone_audio import PhonePreferences, also_sent, understand_audio, write_audio
+from bridge.negotiation.phone_audio import (
+    PhonePreferences,
+    also_pressed,
+    also_sent,
+    understand_audio,
+    write_audio,
+)
 from bridge.negotiation.phone_section import PhonePlace, explain_reach, read_section, refuse
 from bridge.negotiation.phone_transport import (
     KeyMaker,
@@ -52,6 +58,7 @@ class PhoneOffer(msgspec.Struct, frozen=True):
     video_transport: PhoneTransport | None = None
     video_index: int | None = None
     video_codecs: tuple[Codec, ...] = ()
+    events: tuple[int, ...] = ()  # payload types of telephone-event
     no_video: str = NOT_OFFERED
     change: bool | None = None  # True: it adds video, False: it ends it
 
@@ -67,6 +74,7 @@ def make_offer(
 ) -> PhoneOffer:
     """RFC 3264 section 8: every m= line ever agreed stays in its place, refused ones with port 0."""
     codecs, events = _audio_formats(agreed, preferences)
+    numbers = tuple(number for number, _ in events)
     policy = preferences.srtp_policy
     if agreed is None:
         transport = offered_transport(policy, keys.audio)
@@ -75,13 +83,15 @@ def make_offer(
         transport = renewed_transport(kept, policy, keys.audio)
     audio = write_audio(place.address, place.audio_port, transport, direction, codecs, events)
     if agreed is None:
-        offer = PhoneOffer(direction, 0, codecs, (audio,), transport)
+        offer = PhoneOffer(direction, 0, codecs, (audio,), transport, events=numbers)
         return _add_video(offer, place, preferences, keys.video) if video else offer
     media = tuple(
         audio if index == agreed.audio_index else refuse(section)
         for index, section in enumerate(agreed.remote.media)
     )
-    offer = PhoneOffer(direction, agreed.audio_index, codecs, media, transport, no_video=agreed.no_video)
+    offer = PhoneOffer(
+        direction, agreed.audio_index, codecs, media, transport, events=numbers, no_video=agreed.no_video
+    )
     if agreed.video is not None and place.video_port:
         if video is False:
             return msgspec.structs.replace(offer, no_video=VIDEO_ENDED, change=False)
@@ -106,9 +116,16 @@ def read_answer(remote: SessionDescription, offered: PhoneOffer, preferences: Ph
     video, video_transport = _read_video(remote, offered, preferences)
     declined = offered.video_index is not None and video is None
     reason = VIDEO_DECLINED if declined else offered.no_video
-    up_codecs = also_sent(audio, offered.codecs)
     return Understood(
-        remote, audio, transport, video, video_transport, reason, offered.video_codecs, up_codecs
+        remote,
+        audio,
+        transport,
+        video,
+        video_transport,
+        reason,
+        offered.video_codecs,
+        also_sent(audio, offered.codecs),
+        also_pressed(audio, offered.events),
     )
 
 

@@ -71,7 +71,7 @@ class RtpAudio(msgspec.Struct, frozen=True, gc=False):
 
     `exchange` counts the descriptions of the phone: with another number the phone may have moved, so its
     media may come from another address than before. `codec` is what it is sent; it may also send those of
-    `up_codecs`, from one packet to the next.
+    `up_codecs`, from one packet to the next. Keys come with `up_dtmf_payload_types`, too.
     """
 
     remote_address: str
@@ -86,6 +86,7 @@ class RtpAudio(msgspec.Struct, frozen=True, gc=False):
     exchange: int = 0
     inband_dtmf: bool = False  # keys come as tones: listen for them
     up_codecs: tuple[Codec, ...] = ()
+    up_dtmf_payload_types: tuple[int, ...] = ()
 
 
 VIDEO_MID = "video"  # of a phone's one picture: an RTP leg's SDP names no mids

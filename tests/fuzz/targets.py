@@ -94,7 +94,11 @@ def extensions(data: bytes) -> None:
 def audio_track(data: bytes) -> None:
     """RTP of a phone, with digits and levels, read by a mixer that ticks."""
     track = AudioUpTrack(
-        "0", Codec("OPUS", 111, 48_000, 2), dtmf_payload_type=101, level_extension=1, on_digit=lambda *_: None
+        "0",
+        Codec("OPUS", 111, 48_000, 2),
+        dtmf_payload_types=(101,),
+        level_extension=1,
+        on_digit=lambda *_: None,
     )
     for number, packet in enumerate(_packets(data)):
         track.receive(packet, number * PACKET_S)

@@ -133,6 +133,17 @@ async def test_keys_are_understood_by_the_number_of_the_newest_description(stage
     assert stage.leg.audio_up is up  # its sound goes on undisturbed
 
 
+async def test_keys_may_come_by_any_number_that_was_agreed(stage: Stage) -> None:
+    stage.describe(dtmf_payload_type=96, up_dtmf_payload_types=(101,))
+    await stage.presses(1, 101, number=1)
+    await stage.presses(2, 96, number=2)
+    assert stage.digits == ["1", "2"]
+    stage.describe(up_codecs=(Codec("PCMA", 8, 8000),))
+    await stage.says(payload_type=8, number=3)
+    await stage.presses(3, 101, number=4)
+    assert stage.digits == ["1", "2", "3"]
+
+
 def said(stage: Stage) -> str:
     up = stage.leg.audio_up
     assert up is not None

@@ -55,7 +55,7 @@ def test_a_new_ssrc_takes_over_but_not_for_ever() -> None:
 def test_a_digit_is_told_once_by_its_timestamp_with_or_without_marker_bits() -> None:
     digits: list[tuple[str, int]] = []
     track = AudioUpTrack(
-        "audio", PCMU, dtmf_payload_type=EVENTS, on_digit=lambda digit, ms: digits.append((digit, ms))
+        "audio", PCMU, dtmf_payload_types=(EVENTS,), on_digit=lambda digit, ms: digits.append((digit, ms))
     )
     track.receive(event(1000, 1, ends=False), 0.0)
     for index in (2, 3, 4):  # the end is sent three times, RFC 4733 section 2.5.1.4
@@ -67,7 +67,7 @@ def test_a_digit_is_told_once_by_its_timestamp_with_or_without_marker_bits() -> 
 def test_keys_that_came_too_quickly_stand_in_the_statistics() -> None:
     digits: list[tuple[str, int]] = []
     track = AudioUpTrack(
-        "audio", PCMU, dtmf_payload_type=EVENTS, on_digit=lambda digit, ms: digits.append((digit, ms))
+        "audio", PCMU, dtmf_payload_types=(EVENTS,), on_digit=lambda digit, ms: digits.append((digit, ms))
     )
     for number in range(200):
         track.receive(event(1000 * number, number, ends=True), 0.001 * number)
@@ -95,7 +95,9 @@ def test_keys_go_out_as_events_in_the_stream_of_the_audio() -> None:
     audio = [packet for packet in packets if packet.payload_type == 0]
     assert [packet.timestamp for packet in audio[:5]] == [5000 + tick * 160 for tick in range(7, 12)]
     heard: list[tuple[str, int]] = []
-    up = AudioUpTrack("audio", PCMU, dtmf_payload_type=EVENTS, on_digit=lambda *digit: heard.append(digit))
+    up = AudioUpTrack(
+        "audio", PCMU, dtmf_payload_types=(EVENTS,), on_digit=lambda *digit: heard.append(digit)
+    )
     for packet in packets:
         up.receive(serialize_rtp(packet), 0.0)
     assert heard == [("1", 100), ("9", 100)]
@@ -145,7 +147,7 @@ def test_the_reports_say_what_was_sent_and_received() -> None:
 def test_while_it_rests_keys_and_counters_go_on_and_the_newest_payload_is_told() -> None:
     digits: list[str] = []
     track = AudioUpTrack(
-        "audio", PCMU, dtmf_payload_type=EVENTS, on_digit=lambda digit, _: digits.append(digit)
+        "audio", PCMU, dtmf_payload_types=(EVENTS,), on_digit=lambda digit, _: digits.append(digit)
     )
     assert track.rest(0.0) == b""
     for index in range(10):

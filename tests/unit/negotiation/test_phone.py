@@ -172,6 +172,7 @@ def test_video_is_refused_with_port_0_and_the_reason_can_be_told() -> None:
         offer("m=audio 4000 UDP/TLS/RTP/SAVPF 0\r\n"),
         offer(address="phone.example"),
         offer(address="224.0.0.1"),
+        offer().replace("IN IP4 192.0.2.20\r\nt", "IN IP6 fe80::1%eth0\r\nt"),
         offer().replace("c=IN IP4 192.0.2.20\r\n", ""),
     ],
 )
@@ -581,3 +582,50 @@ def test_a_session_that_agreed_to_nothing_can_be_remembered_too() -> None:
 def test_a_memory_that_is_none_is_refused() -> None:
     with pytest.raises(NegotiationError, match="remembered"):
         PhoneSession.recall(b"{}")
+
+
+def test_two_phones_that_answer_one_offer_from_the_same_private_address_are_not_one() -> None:
+    session = placed()
+    session.offer()
+    first, second = session.fork(), session.fork()
+    first.receive_answer(offer(address="192.168.1.10"))
+    second.receive_answer(offer(address="192.168.1.10"))
+    assert first.audio is not None
+    assert second.audio is not None
+    assert first.audio.exchange != second.audio.exchange
+
+
+def test_exchanges_go_on_after_a_restart() -> None:
+    session = called()
+    session.receive_offer(offer())
+    again = PhoneSession.recall(session.remember())
+    again.receive_offer(offer())
+    assert again.audio is not None
+    assert again.audio.exchange == 3
+
+
+@pytest.mark.parametrize(
+    ("codecs", "answer", "own", "others"),
+    [
+        (("PCMU",), "0 96\r\na=rtpmap:96 telephone-event/8000\r\n", 96, (101,)),
+        (("PCMU",), "0 101\r\na=rtpmap:101 telephone-event/8000\r\n", 101, ()),
+        (("PCMU",), "0\r\n", None, ()),
+        # both codecs accepted: the keys of the other one come by the other clock's number
+        (
+            ("OPUS", "PCMU"),
+            "96 0 101 102\r\na=rtpmap:96 opus/48000/2\r\na=rtpmap:101 telephone-event/48000\r\n"
+            "a=rtpmap:102 telephone-event/8000\r\n",
+            101,
+            (102,),
+        ),
+        (("PCMU",), "0 96 101\r\na=rtpmap:96 telephone-event/8000\r\na=rtpmap:101 PCMA/8000\r\n", 96, (101,)),
+    ],
+)
+def test_keys_come_by_our_numbers_too_after_an_answer_to_our_offer(
+    codecs: tuple[str, ...], answer: str, own: int | None, others: tuple[int, ...]
+) -> None:
+    """RFC 3264 section 6.1: each side sends with the numbers of the other."""
+    session = placed(PhonePreferences(codecs=codecs))
+    session.offer()
+    audio = session.receive_answer(offer(f"m=audio 4000 RTP/AVP {answer}")).audio
+    assert (audio.dtmf_payload_type, audio.up_dtmf_payload_types) == (own, others)

@@ -369,3 +369,15 @@ def test_a_phone_that_claims_video_and_offers_none_points_to_a_trunk() -> None:
     assert made.receive_offer(offer(AUDIO)).no_video == STRIPPED
     assert made.receive_offer(offer(AUDIO, VP8)).no_video == ""
     assert made.receive_offer(offer(AUDIO, "m=video 0 RTP/AVP 96\r\n")).no_video == ENDED
+
+
+def test_video_that_comes_back_is_another_exchange_than_before() -> None:
+    """Else a phone whose NAT has forgotten it meanwhile would be a stranger to its own port."""
+    made = session()
+    seen = []
+    for media in ((AUDIO, VP8), (AUDIO, VP8.replace("4002", "0")), (AUDIO, VP8)):
+        made.receive_offer(offer(*media))
+        made.answer()
+        assert made.audio is not None
+        seen.append((made.audio.exchange, made.video.exchange if made.video else None))
+    assert seen == [(1, 1), (2, None), (3, 3)]
