@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from bridge.log_stream import LogStream
 from bridge.settings.process import Log
 
 
@@ -19,6 +20,7 @@ def configure_logs(settings: Log) -> None:
         else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )
     level = logging.getLevelNamesMapping()[settings.level.upper()]
+    stream: Any = LogStream(sys.stderr.fileno())  # as much of a file as loggers need
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -28,12 +30,12 @@ def configure_logs(settings: Log) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),  # one write a line
+        logger_factory=structlog.WriteLoggerFactory(file=stream),  # one write a line
         cache_logger_on_first_use=True,
     )
     # Libraries log through the standard module: warnings and worse only, in the same stream.
     logging.basicConfig(
-        level=max(level, logging.WARNING), stream=sys.stderr, format="%(levelname)s %(name)s %(message)s"
+        level=max(level, logging.WARNING), stream=stream, format="%(levelname)s %(name)s %(message)s"
     )
 
 

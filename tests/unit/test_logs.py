@@ -19,10 +19,10 @@ def _as_before() -> Iterator[None]:
 @pytest.mark.parametrize(
     "value", ["Größe", "broken \udc80 text", 2**70, 1.5, None, ["a", 1], ValueError("why")], ids=str
 )
-def test_a_line_is_written_whatever_stands_in_it(value: object, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_line_is_written_whatever_stands_in_it(value: object, capfd: pytest.CaptureFixture[str]) -> None:
     configure_logs(Log(format="json"))
     structlog.get_logger().bind(leg="leg_1").info("x call", reason=value)
-    line = capsys.readouterr().err
+    line = capfd.readouterr().err
     assert line.count("\n") == 1
     assert line.startswith('{"leg": "leg_1", "reason": ')
     found = json.loads(line)
