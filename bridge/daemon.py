@@ -71,7 +71,11 @@ class Daemon:
             self._next_worker, self._take_event, self._clock, settings.worker.start_timeout_s, first_worker
         )
         self._journal = Journal(
-            settings.journal.url, self._clock, secrets.token_hex(8), settings.journal.synchronous
+            settings.journal.url,
+            self._clock,
+            secrets.token_hex(8),
+            settings.journal.synchronous,
+            settings.journal.patience_s,
         )
         ids = IdSource(secrets.token_hex)
         check_scopes(settings)
@@ -222,6 +226,8 @@ class Daemon:
         reasons = []
         if not self._plane.present:
             reasons.append("the media worker is not running")
+        if self._journal.trouble:
+            reasons.append("the journal cannot be written or read at the moment; the log says why")
         if self._stop.is_set():
             reasons.append("the bridge is draining")
         return reasons
@@ -232,6 +238,8 @@ class Daemon:
             "legs": self._switchboard.legs,
             "journal_pending": self._journal.pending,
             "journal_written_total": self._journal.written,
+            "journal_waiting": bool(self._journal.trouble),
+            "journal_retries_total": self._journal.retries,
             "asyncio_tasks": len(asyncio.all_tasks()),
             "calls_refused_total": self._switchboard.calls_refused,
         }

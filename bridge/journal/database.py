@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, create_engine, inspect, text
+from sqlalchemy import Connection, NullPool, create_engine, inspect, make_url, text
 from sqlalchemy import event as sqlalchemy_event
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from bridge.errors import BridgeError
@@ -21,17 +21,31 @@ HEAD = "0004"  # the newest file in migrations/versions; a test keeps the two eq
 _FIRST = "0001"  # what a journal has that was made before migrations were counted
 
 
+CONNECT_S = 10.0  # to PostgreSQL
+STATEMENT_S = 10.0  # of it, but for migrations; one that takes longer will not be answered any more
+# What somebody else may mend while we wait: a lock, no space, a server that is restarted or has to undo its work.
+_PASSING_CODES = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL})
+_PASSING_CLASSES = frozenset({"08", "40", "53", "55", "57"})
+
+
 class JournalError(BridgeError):
-    """An event could not be made durable. The process stops: what it would do next, nobody would remember."""
+    """An event could not be made durable. The process stops: what it would do next, nobody would remember.
+
+    What `passes` by itself, as a lock or a server's restart, may be tried again before.
+    """
 
     code = "journal_failed"
+
+    def __init__(self, reason: str, *, passes: bool = False) -> None:
+        super().__init__(reason)
+        self.passes = passes
 
 
 class Database:
     """`open` once; then connections. Every trouble of the driver's becomes a JournalError that names the URL."""
 
     def __init__(self, url: str, synchronous: str) -> None:
-        self._engine: AsyncEngine = create_async_engine(url)
+        self._engine: AsyncEngine = create_async_engine(url, connect_args=_limits(url))
         self._synchronous = synchronous
         self._lock = JournalLock()
 
@@ -57,11 +71,23 @@ class Database:
 
     async def _open(self) -> None:
         sqlalchemy_event.listen(self._engine.sync_engine, "connect", self._set_up_connection)
-        async with self.translated("the journal cannot be opened"), self._engine.begin() as connection:
+        async with self.translated("the journal cannot be opened"):
             if self.is_in_memory:
-                await connection.run_sync(METADATA.create_all)
+                async with self._engine.begin() as connection:
+                    await connection.run_sync(METADATA.create_all)
+            elif self.dialect == "sqlite":
+                async with self._engine.begin() as connection:
+                    await connection.run_sync(migrate)
             else:
-                await connection.run_sync(migrate)
+                await self._migrate_patiently()
+
+    async def _migrate_patiently(self) -> None:
+        """A migration of a large journal takes as long as it takes."""
+        engine = create_async_engine(
+            self._engine.url, poolclass=NullPool, connect_args={"timeout": CONNECT_S}
+        )
+        async with engine.begin() as connection:
+            await connection.run_sync(migrate)
 
     def _take_file(self) -> None:
         path = Path(str(self._engine.url.database)).absolute()
@@ -102,7 +128,8 @@ class Database:
         except (SQLAlchemyError, OSError) as error:
             cause = getattr(error, "orig", None) or error
             url = self._engine.url.render_as_string(hide_password=True)
-            raise JournalError(f"{what} ({url}): {cause}") from error
+            said = str(cause) or type(cause).__name__
+            raise JournalError(f"{what} ({url}): {said}", passes=_passes(error, cause)) from error
 
     def _set_up_connection(self, connection: Any, _record: Any) -> None:
         if self.dialect != "sqlite":
@@ -112,6 +139,22 @@ class Database:
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute(f"PRAGMA synchronous={self._synchronous}")
         cursor.close()
+
+
+def _limits(url: str) -> dict[str, float]:
+    """A server that hangs, or that nothing comes back from, is as good as one that is away."""
+    if make_url(url).get_dialect().name != "postgresql":
+        return {}
+    return {"timeout": CONNECT_S, "command_timeout": STATEMENT_S}
+
+
+def _passes(error: Exception, cause: object) -> bool:
+    if isinstance(cause, sqlite3.Error):
+        return getattr(cause, "sqlite_errorcode", 0) & 0xFF in _PASSING_CODES
+    if isinstance(error, DBAPIError):
+        state: str = getattr(cause, "sqlstate", None) or ""
+        return error.connection_invalidated or state[:2] in _PASSING_CLASSES
+    return isinstance(error, OSError)
 
 
 def _require_file(path: Path) -> None:

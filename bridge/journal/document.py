@@ -23,6 +23,9 @@ delivery, a task of the outbox, what a door must know of a leg), are one transac
 - Instants (`at` and all fields in `_at`, `_by`, `_since`) are seconds since 1970 on the desk's own clock, which is
   monotonic within a process and goes on where the last process ended: two of them can always be compared. Columns
   called `wall` are what the wall clock showed.
+- A database that is away, locked or full is waited for (`journal.patience_s`): the same transaction is tried again, and
+  where the word that it was done got lost, what stands there already is known by number and `boot_id`. What lasts
+  longer, or does not pass by itself, ends the process.
 - Rows older than `journal.retention_days` are taken out, but never events after the newest snapshot nor those of
   open interactions.
 - `body` of a row of events is a JSON array of pairs: an event's name, and an object with its fields. An event whose

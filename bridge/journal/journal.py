@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 from sqlalchemy import Executable, Row, Select, func, insert, select
+from sqlalchemy.exc import IntegrityError
 
 from bridge.clock import Clock
 from bridge.desk.events import DeskEvent
 from bridge.ids import InteractionId
 from bridge.journal.database import Database, JournalError
 from bridge.journal.definitions import Definitions
+from bridge.journal.patience import Patience
 from bridge.journal.record import JournalEntry, interaction_of, parse_events, serialize_events
 from bridge.journal.rows import RowStatement, inserting
 from bridge.journal.schema import BOOTS, EVENTS, FLOW_DEFINITIONS, Write
@@ -55,10 +57,13 @@ class Journal:
     """Built and opened first (`open`), then `append` from any task while `run` writes.
 
     `append` numbers the events at once and in order. After their commit `on_durable` is called, in that
-    order, and the returned future is done. If a commit fails, `run` raises and every waiting future fails.
+    order, and the returned future is done. If a commit fails for good, `run` raises and every waiting future fails.
     """
 
-    def __init__(self, url: str, clock: Clock, boot_id: str, synchronous: str = "NORMAL") -> None:
+    def __init__(
+        self, url: str, clock: Clock, boot_id: str, synchronous: str = "NORMAL", patience_s: float = 0.0
+    ) -> None:
+        """`patience_s` is how long a database that is away, locked or full is waited for."""
         self._database = Database(url, synchronous)
         self._clock = clock
         self._boot_id = boot_id
@@ -70,6 +75,8 @@ class Journal:
         self._wake = asyncio.Event()
         self._failed: JournalError | None = None
         self._writer: Writer | None = None
+        self._writing = Patience(patience_s, clock)
+        self._reading = Patience(patience_s, clock)
         # In memory all connections are one: a reader that gives it back would roll the writer back.
         self._only_connection = asyncio.Lock() if self._database.is_in_memory else None
         self.commits = 0
@@ -88,6 +95,16 @@ class Journal:
     def pending(self) -> int:
         """Steps not yet on disk."""
         return len(self._pending)
+
+    @property
+    def trouble(self) -> str:
+        """Why nothing can be written or read at the moment, "" if it can."""
+        return self._writing.trouble or self._reading.trouble
+
+    @property
+    def retries(self) -> int:
+        """How often the database was tried again."""
+        return self._writing.pauses + self._reading.pauses
 
     @property
     def last_number(self) -> int:
@@ -202,14 +219,24 @@ class Journal:
 
     async def read_rows(self, query: Select[Any]) -> Sequence[Row[Any]]:
         """Rows of any table of the schema."""
-        reading = asyncio.get_running_loop().create_task(self._read_rows(query))
+        while True:
+            try:
+                rows = await self._read_whole(query)
+            except JournalError as error:
+                await self._reading.endure(error)
+            else:
+                self._reading.over()
+                return rows
+
+    async def _read_whole(self, query: Select[Any]) -> Sequence[Row[Any]]:
+        reading = asyncio.get_running_loop().create_task(self._read_once(query))
         try:
             return await asyncio.shield(reading)
         except asyncio.CancelledError:
             await asyncio.wait((reading,))  # a query cut off in the middle would cost its connection
             raise
 
-    async def _read_rows(self, query: Select[Any]) -> Sequence[Row[Any]]:
+    async def _read_once(self, query: Select[Any]) -> Sequence[Row[Any]]:
         async with self._connection_in_turn(), self._database.reading() as connection:
             rows: Sequence[Row[Any]] = (await connection.execute(query)).all()
         return rows
@@ -232,7 +259,7 @@ class Journal:
         rows = [row for batch in group for row in batch.rows]
         writes = [*(write for batch in group for write in batch.writes), *self._take_along()]
         try:
-            await self._commit_rows(rows, writes)
+            await self._commit_patiently(rows, writes)
         except JournalError as error:
             self._fail(error)
             raise
@@ -255,6 +282,28 @@ class Journal:
             self._along_timer.cancel()
             self._along_timer = None
         return taken
+
+    async def _commit_patiently(self, rows: Sequence[dict[str, Any]], writes: Sequence[Write]) -> None:
+        """The same once more while the database is away for a moment. Nobody is told of it before it is there."""
+        tried = False
+        while True:
+            try:
+                await self._commit_rows(rows, writes)
+                break
+            except JournalError as error:
+                # The connection may have been lost between the commit and the word that it was done.
+                if tried and isinstance(error.__cause__, IntegrityError) and await self._is_ours(rows):
+                    break
+                await self._writing.endure(error)
+            tried = True
+        self._writing.over()
+
+    async def _is_ours(self, rows: Sequence[dict[str, Any]]) -> bool:
+        """What stands there already is what we tried to write, not another bridge's."""
+        if not rows:
+            return True
+        found = await self.read_rows(select(_E.boot_id).where(_E.number == rows[0]["number"]))
+        return [row.boot_id for row in found] == [self._boot_id]
 
     async def _commit_rows(self, rows: Sequence[dict[str, Any]], writes: Sequence[Write]) -> None:
         async with self._connection_in_turn(), self._database.translated("the journal cannot be written"):

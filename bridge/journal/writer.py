@@ -73,16 +73,26 @@ class ConnectionWriter:
         if self._connection is None:
             # Taking it from the pool and giving it back costs as much as the commit.
             self._connection = await self._connect()
-        connection = self._connection
-        async with connection.begin():
-            for statement, parameters in statements:
-                if not isinstance(statement, RowStatement):
-                    await connection.execute(statement, parameters or None)
-                    continue
-                for text, values in statement.say(parameters, connection.dialect):
-                    await connection.exec_driver_sql(text, values)
+        try:
+            await _commit(self._connection, statements)
+        except OSError:
+            # Nobody answered in time, or the way there is gone: what comes back on it later is not ours any more.
+            connection, self._connection = self._connection, None
+            await connection.invalidate()
+            await connection.close()
+            raise
 
     async def aclose(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             await connection.close()
+
+
+async def _commit(connection: AsyncConnection, statements: Iterable[Statement]) -> None:
+    async with connection.begin():
+        for statement, parameters in statements:
+            if not isinstance(statement, RowStatement):
+                await connection.execute(statement, parameters or None)
+                continue
+            for text, values in statement.say(parameters, connection.dialect):
+                await connection.exec_driver_sql(text, values)

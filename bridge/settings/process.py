@@ -15,6 +15,7 @@ class Log(Section):
 class Journal(Section):
     url: str = "sqlite+aiosqlite:///warmbridge.db"
     synchronous: Literal["NORMAL", "FULL"] = "NORMAL"
+    patience_s: Annotated[float, Field(ge=0)] = 30.0
     retention_days: Seconds = 30.0
 
     @field_validator("url")

@@ -82,7 +82,7 @@ def run(window_s: float) -> Iterator[str | Figure]:
         yield from _figures("SQLite", asyncio.run(_switchboard(url, window_s)), note)
     with cluster() as server:
         yield f"on PostgreSQL, {shape}"
-        measured = asyncio.run(_switchboard(f"{server}/postgres", window_s))
+        measured = asyncio.run(_switchboard(f"{server.url}/postgres", window_s))
         yield from _figures("PostgreSQL", measured, note)
 
 

@@ -7,8 +7,10 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 
 from bridge.peers.daemon_process import HOST
@@ -37,9 +39,40 @@ def run(arguments: Sequence[str]) -> None:
         pytest.fail(f"{' '.join(arguments)} failed:\n{done.stdout}\n{done.stderr}")
 
 
+@dataclass(frozen=True)
+class Cluster:
+    """`url` is that of its databases, without the database's name."""
+
+    url: str
+    data: Path
+    port: int
+
+    def start(self) -> None:
+        options = f"-p {self.port} -h {HOST} -k '' -c fsync=off -c max_connections=40 -c shared_buffers=16MB"
+        log = str(self.data / "log")
+        run([program("pg_ctl"), "-D", str(self.data), "-o", options, "-l", log, "-w", "start"])
+
+    def stop(self, mode: str = "immediate") -> None:
+        """`fast` as its operator does it: those who are connected are told."""
+        run([program("pg_ctl"), "-D", str(self.data), "-m", mode, "-w", "stop"])
+
+    @contextlib.contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """It keeps its connections and answers nobody."""
+        server = psutil.Process(int((self.data / "postmaster.pid").read_text().split()[0]))
+        processes = [server, *server.children(recursive=True)]
+        for process in processes:
+            process.suspend()
+        try:
+            yield
+        finally:
+            for process in processes:
+                process.resume()
+
+
 @contextlib.contextmanager
-def cluster() -> Iterator[str]:
-    """A running server; yields the URL of its empty database, without the database's name.
+def cluster() -> Iterator[Cluster]:
+    """A running server whose databases are empty.
 
     Its folder is not pytest's: those are for their owner only, and every pytest that starts beside sees to it.
     """
@@ -50,17 +83,16 @@ def cluster() -> Iterator[str]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def _running(directory: Path) -> Iterator[str]:
+def _running(directory: Path) -> Iterator[Cluster]:
     data, port = directory / "data", free_port()
     data.mkdir(mode=0o700)
     if not os.geteuid():
         for path in (directory, data):
             os.chown(path, pwd.getpwnam("nobody").pw_uid, -1)
     run([program("initdb"), "-D", str(data), "-U", USER, "--auth=trust", "--encoding=UTF8", "--no-sync"])
-    options = f"-p {port} -h {HOST} -k '' -c fsync=off -c max_connections=40 -c shared_buffers=16MB"
-    control = program("pg_ctl")
-    run([control, "-D", str(data), "-o", options, "-l", str(data / "log"), "-w", "start"])
+    server = Cluster(f"postgresql+asyncpg://{USER}@{HOST}:{port}", data, port)
+    server.start()
     try:
-        yield f"postgresql+asyncpg://{USER}@{HOST}:{port}"
+        yield server
     finally:
-        run([control, "-D", str(data), "-m", "immediate", "-w", "stop"])
+        server.stop()

@@ -22,8 +22,8 @@ _NUMBERS = itertools.count(1)
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    with cluster() as url:
-        yield url
+    with cluster() as running:
+        yield running.url
 
 
 @pytest.fixture
