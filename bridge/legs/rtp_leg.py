@@ -11,7 +11,7 @@ from bridge.legs.report import ReportSchedule, compose_report, farewell
 from bridge.legs.rollover import is_ambiguous
 from bridge.legs.rtp_sockets import RtpSockets
 from bridge.legs.rtp_video import RtpVideoSection
-from bridge.media.audio_track import AudioDownTrack, AudioUpTrack
+from bridge.media.audio_track import FIRST_SEQUENCE_BITS, AudioDownTrack, AudioUpTrack
 from bridge.media.mixer import AudioStatistics
 from bridge.media.routes import VideoRoutes
 from bridge.plane import messages
@@ -168,7 +168,7 @@ class RtpLeg:
             bits = self._shell.random_bits
             # Another codec means another timeline; a new SSRC keeps the receiver from mixing up the two.
             self._ssrc = self._ssrc if self._down is None else bits(32)
-            first = (bits(16), bits(32))
+            first = (bits(FIRST_SEQUENCE_BITS), bits(32))
             down = AudioDownTrack(MID, audio.codec, self._ssrc, self._port.send_rtp, first=first)
         down.dtmf_payload_type = audio.dtmf_payload_type
         self._down = down
@@ -228,12 +228,14 @@ class RtpLeg:
         if self._closed:
             return
         self._closed = True
-        if self._down is not None:
-            self._port.send_rtcp(serialize_rtcp(farewell(self._report(now), (self._ssrc,))))
-        self._port.close()
-        self._sockets.pool.give_back(self._pair, now)
-        if self._video is not None:
-            self._video.close(now)
+        try:
+            if self._down is not None:
+                self._port.send_rtcp(serialize_rtcp(farewell(self._report(now), (self._ssrc,))))
+        finally:  # whatever becomes of the goodbye, ports are given back
+            self._port.close()
+            self._sockets.pool.give_back(self._pair, now)
+            if self._video is not None:
+                self._video.close(now)
         self._log.info("x rtp leg closed", **self.counters())
 
     def _on_rtp(self, packet: bytes, now: float) -> None:

@@ -217,12 +217,14 @@ class RtpVideoSection:
         return port | {"rtp_malformed_rtcp": self.malformed_rtcp}
 
     def close(self, now: float) -> None:
-        if self._down is not None and self._spec is not None:
-            self._port.send_rtcp(serialize_rtcp(farewell(self._report(now), (self._ssrc,))))
-        self._routes.unpublish(track_id(self._leg_id, MID))
-        self._routes.release(self._leg_id, MID)
-        self._port.close()
-        self._sockets.pool.give_back(self._pair, now)
+        try:
+            if self._down is not None and self._spec is not None:
+                self._port.send_rtcp(serialize_rtcp(farewell(self._report(now), (self._ssrc,))))
+        finally:
+            self._routes.unpublish(track_id(self._leg_id, MID))
+            self._routes.release(self._leg_id, MID)
+            self._port.close()
+            self._sockets.pool.give_back(self._pair, now)
 
     def _on_crash(self, error: Exception) -> None:
         self._log.error("! rtp video failed", exc_info=error)

@@ -13,20 +13,23 @@ class UpStreams:
     """By the SSRC that the SDP names, else by the MID header extension, else by a payload type that only one
     section has (RFC 8843 section 9.2); what was found once is remembered, within a bound."""
 
-    __slots__ = ("_by_ssrc", "_mid_extension", "_specs", "_tracks")
+    __slots__ = ("_by_ssrc", "_found", "_mid_extension", "_specs", "_tracks")
 
     def __init__(self) -> None:
         self._by_ssrc: dict[int, AudioUpTrack | UpTrack] = {}
+        self._found: dict[int, str] = {}  # section of an SSRC that no description names
         self._tracks: dict[str, AudioUpTrack | UpTrack] = {}
         self._specs: tuple[UpTrackSpec, ...] = ()
         self._mid_extension: int | None = None
 
     def declare(self, specs: tuple[UpTrackSpec, ...], tracks: dict[str, AudioUpTrack | UpTrack]) -> None:
-        """The sections as they are agreed now and their tracks by mid; what was remembered is found anew."""
+        """The sections as they are agreed now and their tracks by mid. What was found stays with its section: a
+        browser stops saying the MID once we have reported on a stream."""
         self._specs, self._tracks = specs, tracks
         found = (spec.extensions.mid for spec in specs if spec.extensions.mid is not None)
         self._mid_extension = next(found, None)
-        self._by_ssrc.clear()
+        self._found = {ssrc: mid for ssrc, mid in self._found.items() if mid in tracks}
+        self._by_ssrc = {ssrc: tracks[mid] for ssrc, mid in self._found.items()}
         for spec in specs:
             track = tracks.get(spec.mid)
             if track is not None:
@@ -49,7 +52,7 @@ class UpStreams:
             return None
         track = self._tracks.get(wanted[0].mid)
         if track is not None:
-            self._by_ssrc[ssrc] = track
+            self._by_ssrc[ssrc], self._found[ssrc] = track, wanted[0].mid
         return track
 
 

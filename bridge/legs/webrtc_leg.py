@@ -11,7 +11,7 @@ from bridge.ids import LegId, track_id
 from bridge.legs.leg import LegShell
 from bridge.legs.report import ReportSchedule, compose_report, farewell
 from bridge.legs.up_streams import UpStreams
-from bridge.media.audio_track import AudioDownTrack, AudioUpTrack
+from bridge.media.audio_track import FIRST_SEQUENCE_BITS, AudioDownTrack, AudioUpTrack
 from bridge.media.forwarder import DownTrack, UpTrack
 from bridge.media.mixer import AudioStatistics
 from bridge.media.routes import VideoRoutes
@@ -189,7 +189,9 @@ class WebRtcLeg:
                 codec,
                 ssrc,
                 self._transport.send_rtp,
-                first=before.position if before is not None and same_stream else (bits(16), bits(32)),
+                first=before.position
+                if before is not None and same_stream
+                else (bits(FIRST_SEQUENCE_BITS), bits(32)),
                 extensions=_mid_extension(wanted),
             )
 
@@ -340,9 +342,14 @@ class WebRtcLeg:
         if self._closed:
             return
         self._closed = True
-        if self._transport.connected:
-            ssrcs = tuple(track.ssrc for track in self._spec.down_tracks)
-            self._transport.send_rtcp(serialize_rtcp(farewell(self._report(now), ssrcs)))
+        try:
+            if self._transport.connected:
+                ssrcs = tuple(track.ssrc for track in self._spec.down_tracks)
+                self._transport.send_rtcp(serialize_rtcp(farewell(self._report(now), ssrcs)))
+        finally:
+            self._free(now)
+
+    def _free(self, now: float) -> None:
         for mid in self._video_up:
             self._routes.unpublish(track_id(self.leg_id, mid))
         for mid in self._video_down:

@@ -19,6 +19,9 @@ from bridge.wire.rtcp import ReportBlock, SenderReport
 from bridge.wire.rtp import HEADER, MARKER_BIT, RtpPacket, parse_rtp
 
 FRAME_S = 0.02
+FIRST_SEQUENCE_BITS = (
+    15  # RFC 3711 section 3.3.1: who misses the first packets must not miss a rollover with them
+)
 COMFORT_NOISE = 13  # RFC 3389 section 4: the static payload type
 SILENCES = {"PCMU": b"\xff" * 160, "PCMA": b"\xd5" * 160}  # what 20 ms of comfort noise are played as
 MAX_SSRC_CHANGES_PER_S = 10  # RFC 3550 section 8.2 wants few; more is a broken or hostile sender
@@ -210,7 +213,8 @@ class AudioDownTrack:
         first: tuple[int, int],
         extensions: dict[int, bytes] | None = None,
     ) -> None:
-        """`first` are the random first sequence number and timestamp (RFC 3550 section 5.1)."""
+        """`first` are the random first sequence number, of `FIRST_SEQUENCE_BITS`, and timestamp (RFC 3550 section
+        5.1)."""
         self.mid = mid
         self.codec = codec
         self._send = send

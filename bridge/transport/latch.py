@@ -69,6 +69,10 @@ class Latch:
             self._moving_until = now + MOVING_S
         self._exchange = exchange
 
+    def unlock(self) -> None:
+        """The phone turned up elsewhere by other packets: these have to be looked for, too."""
+        self._locked = self._candidate = None
+
     def may_accept(self, source: Address, now: float) -> bool:
         """False for a stranger to a locked port: not worth decrypting."""
         if self._locked is None or source in (self._locked, self._declared):

@@ -224,8 +224,11 @@ class RtpPort:
         if plain is None:
             self.undecryptable += 1
             return
-        place = None if source == latch.locked else (ssrc_of(packet), sequence_number_of(packet))
+        locked = latch.locked
+        place = None if source == locked else (ssrc_of(packet), sequence_number_of(packet))
         if latch.accepts(source, now, place, authentic=self._srtp is not None):
+            if locked is not None and locked != source:
+                self._rtcp_latch.unlock()  # its reports come every few seconds, too late to be a move
             self._deliver(self._callbacks.on_rtp, plain, now)
         else:
             self._count_unknown(latch)

@@ -208,6 +208,35 @@ async def test_rtcp_goes_beside_the_rtp_where_that_was_agreed(pair: PortPair) ->
     phone.close()
 
 
+async def test_the_reports_of_a_phone_that_moved_are_found_at_its_new_place(pair: PortPair) -> None:
+    clock = ManualClock()
+    phone = Phone(pair, clock)
+    private = ("192.168.1.10", 4000), ("192.168.1.10", 4001)
+    phone.port.declare(section(*private), clock.now())
+    await phone.says(phone.one, rtp_packet(1))
+    clock.advance(PATIENCE_S)
+    await phone.says(phone.one, rtp_packet(2))
+    for _ in range(2):
+        await phone.says(phone.one, receiver_report(), port_offset=1)
+        clock.advance(PATIENCE_S)
+    assert phone.rtcp == [receiver_report()]
+    phone.port.declare(section(*private, exchange=1), clock.now())
+    with open_udp_socket("127.0.0.9", 0) as moved:
+        await phone.says(moved, rtp_packet(3))
+        clock.advance(PATIENCE_S)
+        await phone.says(moved, rtp_packet(4))
+        assert phone.port.remote == address(moved)
+        clock.advance(60.0)
+        for _ in range(2):
+            await phone.says(moved, receiver_report(), port_offset=1)
+            clock.advance(PATIENCE_S)
+        assert len(phone.rtcp) == 2
+        phone.port.send_rtcp(receiver_report())
+        await turn()
+        assert moved.recv(100) == receiver_report()
+    phone.close()
+
+
 async def test_a_phone_that_only_looks_is_heard_beside_the_rtp_it_does_not_send(pair: PortPair) -> None:
     phone = Phone(pair, ManualClock())
     phone.port.declare(section(address(phone.one), address(phone.one), rtcp_mux=True), 0.0)

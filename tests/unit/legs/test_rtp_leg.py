@@ -16,9 +16,10 @@ from bridge.legs.rtp_leg import CODEC_STAYS_S, RtpLeg
 from bridge.legs.rtp_sockets import RtpSockets
 from bridge.media.routes import VideoRoutes
 from bridge.plane import messages
-from bridge.plane.messages import Codec, DtmfReceived, LegFailed, RtpAudio, RtpLegSpec
+from bridge.plane.messages import Codec, DtmfReceived, LegFailed, RtpAudio, RtpLegSpec, SrtpKeys
 from bridge.transport.batch import packet_io
 from bridge.transport.ports import RtpPortPool
+from bridge.transport.srtp import SrtpSession, suite_keys
 from bridge.wire.dtmf import TelephoneEvent, serialize_telephone_event
 from bridge.wire.rtcp import ReceiverReport, serialize_rtcp
 from bridge.wire.rtp import RtpPacket, serialize_rtp
@@ -172,3 +173,43 @@ async def test_a_phone_that_cannot_make_up_its_mind_is_not_followed_at_each_pack
     assert len(stage.changes) == 1
     await stage.says(payload_type=9, number=21)
     assert said(stage) == "PCMA"
+
+
+KEYS = SrtpKeys("AES_CM_128_HMAC_SHA1_80", bytes(range(30)), bytes(range(50, 80)))
+
+
+async def test_a_phone_that_misses_the_first_packets_can_read_the_others() -> None:
+    """RFC 3711 section 3.3.1: if the numbers passed 0 among those, it would never know, nor read anything."""
+    clock, phone = ManualClock(1000.0), bound()
+    pool = RtpPortPool(*PORTS, "127.0.0.1", 0.0)
+    sockets = RtpSockets(asyncio.get_running_loop(), clock, pool, packet_io(), TIMEOUT_S)
+    shell = LegShell(lambda event: None, lambda bits: (1 << bits) - 6, lambda: 4e9, lambda leg_id: None)
+    port = phone.getsockname()[1]
+    audio = RtpAudio("127.0.0.1", port, port, Codec("PCMU", 0, 8000), srtp=KEYS, rtcp_mux=True)
+    spec = RtpLegSpec(LegId("leg_1"), ParticipantId("prt_1"), RoomId("room_1"), audio)
+    leg = RtpLeg(spec, sockets, VideoRoutes(lambda event: None), shell, clock.now())
+    assert leg.audio_down is not None
+    for tick in range(40):
+        leg.audio_down.push(bytes(160), 160 * tick, clock.now(), marker=False)
+    heard = [phone.recv(2048) for _ in range(40)][20:]
+    session = SrtpSession(suite_keys(KEYS.suite, KEYS.remote_key, KEYS.local_key))
+    assert None not in [session.unprotect_rtp(packet) for packet in heard]
+    leg.close(clock.now())
+    phone.close()
+
+
+async def test_a_leg_whose_goodbye_fails_gives_its_ports_back_all_the_same() -> None:
+    def fail() -> float:
+        raise ZeroDivisionError
+
+    clock = ManualClock(1000.0)
+    pool = RtpPortPool(*PORTS, "127.0.0.1", 0.0)
+    sockets = RtpSockets(asyncio.get_running_loop(), clock, pool, packet_io(), TIMEOUT_S)
+    shell = LegShell(lambda event: None, lambda bits: 1, fail, lambda leg_id: None)
+    audio = RtpAudio("127.0.0.1", 9, 9, Codec("PCMU", 0, 8000))
+    spec = RtpLegSpec(LegId("leg_1"), ParticipantId("prt_1"), RoomId("room_1"), audio, video_port=True)
+    leg = RtpLeg(spec, sockets, VideoRoutes(lambda event: None), shell, clock.now())
+    assert pool.lent == 2
+    with pytest.raises(ZeroDivisionError):
+        leg.close(clock.now())
+    assert pool.lent == 0

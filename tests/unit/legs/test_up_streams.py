@@ -48,7 +48,18 @@ def test_a_payload_type_of_one_section_is_enough() -> None:
     assert made.find(41, packet(41, payload_type=77)) is None
 
 
-def test_another_description_forgets_what_was_found() -> None:
+def test_another_description_keeps_what_was_found_by_its_mid() -> None:
+    """As when a prompt begins: Chromium says the MID until our first report, and never again."""
+    made, tracks = streams(SOUND, CAMERA, SCREEN)
+    assert made.find(30, packet(30, mid="2")) is tracks["2"]
+    made.declare((SOUND, CAMERA, SCREEN), tracks)
+    assert made.find(30, packet(30)) is tracks["2"]
+    named = UpTrackSpec("1", "video", (VP8,), MID, (30,))
+    made.declare((SOUND, named, SCREEN), tracks)
+    assert made.find(30, packet(30)) is tracks["1"], "the description knows better"
+
+
+def test_another_description_forgets_what_was_found_for_a_section_that_is_gone() -> None:
     made, tracks = streams(SOUND, CAMERA)
     made.find(40, packet(40))
     made.declare((SOUND,), {"0": tracks["0"]})
