@@ -10,6 +10,7 @@ import httpx
 from bridge.peers.browser import Appearance, SyntheticBrowser, synthetic_browser
 from bridge.peers.caller import synthetic_caller
 from bridge.peers.daemon_process import DaemonProcess, daemon_process
+from bridge.peers.signaling_client import REPLY_S
 from signaling.web.access.secret import hash_secret
 from tests.interop.test_handing_over import MUSIC_HZ, TONES_HZ, hears
 
@@ -40,7 +41,7 @@ async def ready(daemon: DaemonProcess, user: str, token: str) -> AsyncIterator[S
 async def test_the_customer_of_a_disabled_agent_talks_with_the_next_one(tmp_path: Path) -> None:
     async with (
         daemon_process(tmp_path, {"desk.reconnect_grace_s": 3}, USERS) as daemon,
-        httpx.AsyncClient(base_url=daemon.http_url, trust_env=False) as person,
+        httpx.AsyncClient(base_url=daemon.http_url, trust_env=False, timeout=REPLY_S) as person,
         synthetic_caller((TONES_HZ["customer"],), TONES_HZ | MUSIC_HZ) as caller,
     ):
         chief = {"Authorization": f"Bearer {(await sign_in(person, 'chief'))['accessToken']}"}
@@ -64,7 +65,7 @@ async def test_the_customer_of_a_disabled_agent_talks_with_the_next_one(tmp_path
 async def test_who_is_disabled_stays_so_after_kill_9(tmp_path: Path) -> None:
     async with (
         daemon_process(tmp_path, config=USERS) as daemon,
-        httpx.AsyncClient(base_url=daemon.http_url, trust_env=False) as person,
+        httpx.AsyncClient(base_url=daemon.http_url, trust_env=False, timeout=REPLY_S) as person,
     ):
         chief = {"Authorization": f"Bearer {(await sign_in(person, 'chief'))['accessToken']}"}
         granted = await sign_in(person, "agent")

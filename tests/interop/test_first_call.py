@@ -6,6 +6,7 @@ from pathlib import Path
 
 import httpx
 
+from bridge.peers.signaling_client import REPLY_S
 from tests.interop.programs import eventually, running
 
 # "first_call.log" holds what the terminal shows: the password, and then the log.
@@ -27,7 +28,7 @@ async def test_the_password_it_prints_signs_in_and_stands_in_no_log_line(tmp_pat
             "the password is printed", lambda: shown(r"password of both: (\S+)"), 20.0
         )
         url = await eventually("it serves", lambda: shown(r'"desktop": ?"(http[^"]+)"'), 20.0)
-        async with httpx.AsyncClient(base_url=url, trust_env=False) as person:
+        async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=REPLY_S) as person:
             for user, scopes in (("alice", "routing:write"), ("bob", "telephony:video:use")):
                 answer = await person.post("/api/v2/sign-in", json={"user": user, "password": password})
                 assert answer.status_code == 200, answer.text

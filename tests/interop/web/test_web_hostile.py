@@ -17,7 +17,7 @@ from schemathesis.specs.openapi.checks import content_type_conformance, status_c
 
 from signaling.web.access.auth import SCOPES
 from signaling.web.protocol.messages import Command
-from tests.interop.web.front_desk import FrontDesk, Visitor, front_desk, token
+from tests.interop.web.front_desk import REPLY_S, FrontDesk, Visitor, front_desk, token
 from tests.unit.switchboard.theatre import BOB, EVE
 
 MESSAGES = 1000
@@ -168,7 +168,7 @@ def bodies_of(operation: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 async def test_the_openapi_document_explains_itself(desk: FrontDesk) -> None:
-    async with httpx.AsyncClient(trust_env=False) as anybody:
+    async with httpx.AsyncClient(trust_env=False, timeout=REPLY_S) as anybody:
         document = (await anybody.get(f"{desk.url}/openapi.json")).json()
     flow = document["components"]["securitySchemes"]["oauth2"]["flows"]["clientCredentials"]
     assert "interaction:write" in flow["scopes"]

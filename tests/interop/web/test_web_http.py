@@ -12,7 +12,7 @@ from bridge.errors import SettingsError
 from bridge.settings.web import Http
 from signaling.web.app import WebDoor
 from tests.certificates import Authority
-from tests.interop.web.front_desk import FrontDesk, front_desk, token
+from tests.interop.web.front_desk import REPLY_S, FrontDesk, front_desk, token
 
 
 @pytest_asyncio.fixture
@@ -22,7 +22,7 @@ async def desk() -> AsyncIterator[FrontDesk]:
 
 
 async def get(desk: FrontDesk, path: str, **headers: str) -> httpx.Response:
-    async with httpx.AsyncClient(verify=desk.tls or False, trust_env=False) as client:
+    async with httpx.AsyncClient(verify=desk.tls or False, trust_env=False, timeout=REPLY_S) as client:
         return await client.get(desk.url + path, headers=headers)
 
 

@@ -14,7 +14,7 @@ from bridge.settings.user import User
 from bridge.settings.web import SignIn
 from bridge.switchboard.door.principal import EVERY_SCOPE
 from signaling.web.access.oidc import PENDING_MAX
-from tests.interop.web.front_desk import ISSUER_SECRET, FrontDesk, front_desk, token
+from tests.interop.web.front_desk import ISSUER_SECRET, REPLY_S, FrontDesk, front_desk, token
 from tests.interop.web.issuer_stub import CLIENT_ID, Claims, IssuerStub, issuer_stub
 
 SIGN_IN = "/api/v2/sign-in"
@@ -42,7 +42,7 @@ async def desk(issuer: IssuerStub) -> AsyncIterator[FrontDesk]:
 
 @pytest_asyncio.fixture
 async def person(desk: FrontDesk) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=desk.url, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=desk.url, trust_env=False, timeout=REPLY_S) as client:
         yield client
 
 
@@ -205,7 +205,7 @@ async def test_an_address_counts_only_if_the_issuer_has_verified_it(issuer: Issu
     wish = settings(issuer, user_claim="email", issuer_name="Example")
     async with (
         front_desk(users=USERS, sign_in=wish) as desk,
-        httpx.AsyncClient(base_url=desk.url, trust_env=False) as person,
+        httpx.AsyncClient(base_url=desk.url, trust_env=False, timeout=REPLY_S) as person,
     ):
         assert (await person.get(SIGN_IN)).json()["issuer"] == "Example"
         issuer.claims = {"email": "Alice@Example.org", "email_verified": True}
@@ -221,7 +221,7 @@ async def test_a_public_client_and_one_whose_secret_goes_into_the_body(issuer: I
     issuer.metadata = {"token_endpoint_auth_methods_supported": ["client_secret_post"]}
     async with (
         front_desk(users=USERS, sign_in=settings(issuer)) as desk,
-        httpx.AsyncClient(base_url=desk.url, trust_env=False) as person,
+        httpx.AsyncClient(base_url=desk.url, trust_env=False, timeout=REPLY_S) as person,
     ):
         assert (await come_back(person, issuer)).status_code == 200
         assert issuer.secrets == [ISSUER_SECRET]
@@ -242,7 +242,7 @@ async def test_beginnings_are_bounded(desk: FrontDesk, person: httpx.AsyncClient
 async def test_without_an_issuer_there_is_nothing_to_begin() -> None:
     async with (
         front_desk(users=USERS) as desk,
-        httpx.AsyncClient(base_url=desk.url, trust_env=False) as person,
+        httpx.AsyncClient(base_url=desk.url, trust_env=False, timeout=REPLY_S) as person,
     ):
         assert (await person.get(SIGN_IN)).json()["issuer"] is None
         assert (await person.post(f"{SIGN_IN}/issuer")).status_code == 404

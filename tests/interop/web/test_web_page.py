@@ -22,7 +22,7 @@ from tests.interop.web.front_desk import FrontDesk, front_desk, token
 from tests.unit.switchboard.theatre import ALL_SCOPES, who
 
 CRM = who("crm", scopes=ALL_SCOPES | {"interaction:all", "queue:write"})
-WAIT_S = 15.0
+WAIT_S = 30.0
 NOTE_SOCKETS = """
     window.sockets = [];
     window.WebSocket = class extends WebSocket {

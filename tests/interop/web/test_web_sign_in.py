@@ -15,7 +15,7 @@ from bridge.switchboard.door.principal import EVERY_SCOPE
 from signaling.web.access.auth import Signer
 from signaling.web.access.secret import hash_secret
 from signaling.web.access.throttle import FREE
-from tests.interop.web.front_desk import SECRET, FrontDesk, front_desk, token
+from tests.interop.web.front_desk import REPLY_S, SECRET, FrontDesk, front_desk, token
 
 SIGN_IN = "/api/v2/sign-in"
 PASSWORD = "correct horse battery"
@@ -34,7 +34,7 @@ async def desk() -> AsyncIterator[FrontDesk]:
 
 @pytest_asyncio.fixture
 async def person(desk: FrontDesk) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=desk.url, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=desk.url, trust_env=False, timeout=REPLY_S) as client:
         yield client
 
 
@@ -109,7 +109,7 @@ async def test_a_session_ends_when_its_time_is_over() -> None:
     settings = SignIn(token_s=3600.0, session_s=60.0)
     async with (
         front_desk(users=USERS, sign_in=settings) as desk,
-        httpx.AsyncClient(base_url=desk.url, trust_env=False) as person,
+        httpx.AsyncClient(base_url=desk.url, trust_env=False, timeout=REPLY_S) as person,
     ):
         granted = (await sign_in(person, "alice", PASSWORD)).json()
         assert granted["expiresIn"] <= 60  # no token outlives the session
