@@ -19,10 +19,12 @@ class SidebarField(Section):
 class Sidebar(Section):
     others: bool = True
     fields: Annotated[tuple[SidebarField, ...], Field(max_length=64)] = (
-        SidebarField(name="escalation_reason"),
-        SidebarField(name="escalation_context"),
-        SidebarField(name="case_number"),
-        SidebarField(name="priority"),
+        SidebarField(name="escalation_reason", label="Reason"),
+        SidebarField(name="escalation_context", label="Context"),
+        SidebarField(name="case_number", label="Case"),
+        SidebarField(name="priority", label="Priority"),
+        SidebarField(name="customer_video_capable", label="Caller's video", settable=False),
+        SidebarField(name="customer_video_reason", label="Why none", settable=False),
     )
 
     @model_validator(mode="after")

@@ -103,7 +103,7 @@ export class InteractionCard {
     showPressed(parts.mute, Boolean(this.#me()?.muted));
     parts.camera.disabled = !leg || !this.#actions.maySendVideo();
     showPressed(parts.camera, Boolean(leg?.camera?.enabled));
-    showFacts(parts.facts, [["called", interaction.called], ...factsOf(interaction.attributes)]);
+    showFacts(parts.facts, [["Called", interaction.called], ...factsOf(interaction.attributes)]);
     this.#showRole(interaction, this.#me());
     const live = interaction.participants.filter((p) => p.state !== "disconnected");
     keep(parts.participants, this.#rows, live.map((p) => p.participantId), (id) => this.#row(id));

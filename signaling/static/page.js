@@ -41,10 +41,12 @@ export function render() {
   $("sign-in").hidden = signedIn;
   for (const id of ["desktop", "presence", "who"]) $(id).hidden = !signedIn;
   $("who-name").textContent = socket.identity?.name ?? "";
+  const roles = socket.identity?.roles ?? [];
   for (const button of $("presence").querySelectorAll("button")) {
     const { presence, role } = button.dataset;
     const same = presence === state.presence.presence && (presence !== "ready" || role === state.presence.role);
     showPressed(button, same);
+    button.hidden = presence === "ready" ? !roles.includes(role) : roles.length === 0;
   }
   showViews();
   showCards();

@@ -38,8 +38,8 @@ export class Socket extends EventTarget {
   async renew(token) {
     this.#token = token;
     if (this.state !== "online") return;
-    const { scopes, name, expiresAt } = await this.request("authenticate", { token });
-    this.identity = { ...this.identity, scopes, name, expiresAt };
+    const { scopes, roles, name, expiresAt } = await this.request("authenticate", { token });
+    this.identity = { ...this.identity, scopes, roles, name, expiresAt };
   }
 
   close() {

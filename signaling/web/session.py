@@ -328,6 +328,7 @@ class Session:
             user_id=identity.user_id,
             name=identity.name,
             scopes=tuple(sorted(identity.scopes)),
+            roles=self._verifier.ready_roles(identity.user_id),
             connection_id=self.connection_id,
             expires_at=_date(identity.expires_at),
             boot_id=self._history.boot_id,

@@ -42,7 +42,10 @@ def _check_account(step: Step, command: commands.SetPresence) -> None:
     if step.state.directory.is_disabled(command.user_id):
         raise NotAllowedError(f"the account {command.user_id} is disabled")
     if command.presence is Presence.READY and command.role.value not in account.roles:
-        raise NotAllowedError(f"{command.user_id} is no {command.role}, but {', '.join(account.roles)}")
+        roles = ", ".join(account.roles)
+        raise NotAllowedError(
+            f"{command.user_id} cannot be ready as {command.role}: the account's roles are {roles}"
+        )
 
 
 def lose_desktop(step: Step, command: commands.LoseDesktop) -> None:

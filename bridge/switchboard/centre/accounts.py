@@ -14,7 +14,7 @@ from bridge.desk.centre.role import ParticipantRole
 from bridge.errors import ForbiddenError, NotAllowedError, NotFoundError
 from bridge.ids import UserId
 from bridge.switchboard.browser.desktops import Desktops
-from bridge.switchboard.door.entitlement import account_view, scopes_of
+from bridge.switchboard.door.entitlement import account_view, ready_roles, scopes_of
 from bridge.switchboard.door.principal import (
     EVERY_SCOPE,
     INTERACTION_SUPERVISE,
@@ -192,6 +192,9 @@ class Accounts:
         """What the account gives a right to, at this very moment."""
         registration = self.registration(user_id)
         return scopes_of(registration) if registration is not None else frozenset()
+
+    def ready_roles(self, user_id: UserId) -> tuple[str, ...]:
+        return ready_roles(self.registration(user_id))
 
     async def _carry_out(self, command: commands.DeskCommand) -> None:
         await self._wiring.ledger.carry_out(command)

@@ -17,6 +17,8 @@ ROLE_SCOPES: Mapping[AccountRole, frozenset[str]] = {
     AccountRole.ADMINISTRATOR: EVERY_SCOPE,
 }
 
+_READY_ROLES = (AccountRole.AGENT, AccountRole.SME)
+
 
 def configured_accounts(users: Sequence[User]) -> tuple[tuple[Account, Profile], ...]:
     """The desk's values of the `[[users]]` tables. Raises SettingsError for a permission that is no scope."""
@@ -43,6 +45,12 @@ def scopes_of(registration: Registration) -> frozenset[str]:
     account = registration.account
     scopes = frozenset(account.permissions).union(*(ROLE_SCOPES[role] for role in account.roles))
     return scopes if registration.profile.video else scopes - {VIDEO_USE}
+
+
+def ready_roles(registration: Registration | None) -> tuple[str, ...]:
+    """In which roles one may be offered calls; a user that only a token knows in each."""
+    roles = _READY_ROLES if registration is None else registration.account.roles
+    return tuple(role.value for role in _READY_ROLES if role in roles)
 
 
 def account_view(registration: Registration) -> AccountView:

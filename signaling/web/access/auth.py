@@ -182,6 +182,9 @@ class Register(Protocol):
     def entitlement(self, user_id: UserId) -> frozenset[str]:
         """What the account gives a right to now."""
 
+    def ready_roles(self, user_id: UserId) -> tuple[str, ...]:
+        """In which roles one may be offered calls."""
+
 
 class Verifier:
     """Tells who a token speaks for."""
@@ -219,6 +222,10 @@ class Verifier:
         if identity.kind is not TokenKind.PERSONAL:
             return identity
         return replace(identity, scopes=identity.granted & self._register.entitlement(identity.user_id))
+
+    def ready_roles(self, user_id: UserId) -> tuple[str, ...]:
+        """In which roles a user may be offered calls; () without a `register`, which knows none."""
+        return self._register.ready_roles(user_id) if self._register is not None else ()
 
     def verify_companion(self, token: str) -> Ticket:
         """Whose link it is. Whether it can still be used the desk knows: a bound browser may come back later.

@@ -29,13 +29,15 @@ from signaling.web.protocol.wire_view import (
 class Authenticated(WireModel):
     """Result of `authenticate`. Without a fresh token the connection is closed at `expires_at`.
 
-    `resumed` answers `resume`: true when what was missed follows, false when it cannot be told any more. Without
-    a wish to resume, `number` and `part` are where the events of this connection begin.
+    `roles` are those in which one may be ready. `resumed` answers `resume`: true when what was missed follows, false
+    when it cannot be told any more. Without a wish to resume, `number` and `part` are where the events of this
+    connection begin.
     """
 
     user_id: str
     name: str
     scopes: tuple[str, ...]
+    roles: tuple[str, ...]
     connection_id: str
     expires_at: datetime
     boot_id: str

@@ -58,6 +58,7 @@ async def test_a_password_signs_in_and_a_reload_asks_for_none(browser: Browser, 
     await page.wait_for_selector("#who-name:has-text('Alice Example')")
     notices = "[...document.querySelectorAll('#notices .notice')].map((one) => one.textContent)"
     assert await page.evaluate(notices) == []
+    assert await page.locator("#presence button:visible").all_inner_texts() == ["Ready as agent", "Away"]
     assert PASSWORD not in await page.evaluate("JSON.stringify(sessionStorage)")
     await page.reload()
     await page.wait_for_selector("#who-name:has-text('Alice Example')")

@@ -134,7 +134,7 @@ def test_a_password_s_hash_is_in_no_printed_value() -> None:
 def test_a_user_takes_offers_in_a_role_the_account_has() -> None:
     house = House()
     create(house, ALICE, AccountRole.AGENT)
-    with pytest.raises(NotAllowedError, match="no sme"):
+    with pytest.raises(NotAllowedError, match="cannot be ready as sme"):
         house.ready_expert(ALICE)
     house.ready(ALICE)
     assert house.desk.takes_offers(ALICE, house.now)

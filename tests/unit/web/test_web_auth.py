@@ -121,6 +121,9 @@ class Book:
     def entitlement(self, user_id: UserId) -> frozenset[str]:
         return self.scopes
 
+    def ready_roles(self, user_id: UserId) -> tuple[str, ...]:
+        return ("agent",)
+
 
 def test_a_persons_token_is_worth_what_the_account_still_has() -> None:
     book = Book("routing:write", "user:read")
