@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bridge.ids import LegId
-from bridge.media.audio_track import AudioDownTrack, AudioUpTrack
-from bridge.media.mixer import AudioStatistics
+from bridge.media.audio.mixer import AudioStatistics
+from bridge.media.audio.track import AudioDownTrack, AudioUpTrack
 from bridge.plane import messages
 
 

@@ -11,9 +11,9 @@ from bridge.legs.report import ReportSchedule, compose_report, farewell
 from bridge.legs.rollover import is_ambiguous
 from bridge.legs.rtp_sockets import RtpSockets
 from bridge.legs.rtp_video import RtpVideoSection
-from bridge.media.audio_track import FIRST_SEQUENCE_BITS, AudioDownTrack, AudioUpTrack
-from bridge.media.mixer import AudioStatistics
-from bridge.media.routes import VideoRoutes
+from bridge.media.audio.mixer import AudioStatistics
+from bridge.media.audio.track import FIRST_SEQUENCE_BITS, AudioDownTrack, AudioUpTrack
+from bridge.media.video.routes import VideoRoutes
 from bridge.plane import messages
 from bridge.plane.messages import Codec, RtpAudio, RtpLegSpec
 from bridge.transport.rtp_port import RtpPort, RtpPortCallbacks

@@ -8,8 +8,8 @@ from bridge.legs.leg import LegShell
 from bridge.legs.report import ReportSchedule, compose_report, farewell
 from bridge.legs.rollover import is_ambiguous
 from bridge.legs.rtp_sockets import RtpSockets
-from bridge.media.forwarder import DownTrack, UpTrack
-from bridge.media.routes import VideoRoutes
+from bridge.media.video.forwarder import DownTrack, UpTrack
+from bridge.media.video.routes import VideoRoutes
 from bridge.plane import messages
 from bridge.plane.messages import VIDEO_MID as MID
 from bridge.plane.messages import DownTrackSpec, ExtensionIds, RtpVideo, UpTrackSpec

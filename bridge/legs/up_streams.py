@@ -1,7 +1,7 @@
 """Which of a browser's streams belongs to which of its sections."""
 
-from bridge.media.audio_track import AudioUpTrack
-from bridge.media.forwarder import UpTrack
+from bridge.media.audio.track import AudioUpTrack
+from bridge.media.video.forwarder import UpTrack
 from bridge.plane.messages import UpTrackSpec
 from bridge.wire.extensions import read_mid
 from bridge.wire.rtp import payload_type_of

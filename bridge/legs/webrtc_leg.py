@@ -11,10 +11,10 @@ from bridge.ids import LegId, track_id
 from bridge.legs.leg import LegShell
 from bridge.legs.report import ReportSchedule, compose_report, farewell
 from bridge.legs.up_streams import UpStreams
-from bridge.media.audio_track import FIRST_SEQUENCE_BITS, AudioDownTrack, AudioUpTrack
-from bridge.media.forwarder import DownTrack, UpTrack
-from bridge.media.mixer import AudioStatistics
-from bridge.media.routes import VideoRoutes
+from bridge.media.audio.mixer import AudioStatistics
+from bridge.media.audio.track import FIRST_SEQUENCE_BITS, AudioDownTrack, AudioUpTrack
+from bridge.media.video.forwarder import DownTrack, UpTrack
+from bridge.media.video.routes import VideoRoutes
 from bridge.plane import messages
 from bridge.plane.messages import DownTrackSpec, UpTrackSpec, WebRtcLegSpec
 from bridge.rtp.twcc import TransportFeedbackBuilder

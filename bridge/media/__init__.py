@@ -1,1 +1,1 @@
-"""The media graph: rooms, the audio mixer, the video forwarder."""
+"""The media graph: `audio` is mixed, `video` is forwarded; neither knows the other."""

@@ -21,10 +21,10 @@ from bridge.legs.leg import Leg, LegShell
 from bridge.legs.rtp_leg import RtpLeg
 from bridge.legs.rtp_sockets import RtpSockets
 from bridge.legs.webrtc_leg import WebRtcLeg, WebRtcNetwork
-from bridge.media.metronome import Beat, Metronome
-from bridge.media.mixer import AudioLeg, Mixer
-from bridge.media.playback import SoundLibrary
-from bridge.media.routes import VideoRoutes
+from bridge.media.audio.metronome import Beat, Metronome
+from bridge.media.audio.mixer import AudioLeg, Mixer
+from bridge.media.audio.playback import SoundLibrary
+from bridge.media.video.routes import VideoRoutes
 from bridge.plane import messages
 from bridge.transport.batch import packet_io
 from bridge.transport.driver import Driver

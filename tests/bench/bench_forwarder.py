@@ -7,7 +7,7 @@ import json
 import sys
 import time
 
-from bridge.media.forwarder import DownTrack, UpTrack
+from bridge.media.video.forwarder import DownTrack, UpTrack
 from bridge.plane.messages import Codec, DownTrackSpec, ExtensionIds
 from bridge.rtp.frame import FrameKind
 from bridge.rtp.jitter import JitterBuffer

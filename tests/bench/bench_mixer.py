@@ -15,8 +15,8 @@ from aiortc.codecs.opus import OpusDecoder, OpusEncoder
 from aiortc.jitterbuffer import JitterFrame as EncodedFrame
 
 from bridge.ids import LegId, ParticipantId, RoomId
-from bridge.media.mixer import AudioLeg, Mixer
-from bridge.media.playback import SoundLibrary
+from bridge.media.audio.mixer import AudioLeg, Mixer
+from bridge.media.audio.playback import SoundLibrary
 from bridge.plane.messages import Codec, Hearing
 from bridge.rtp.frame import FrameKind, JitterFrame
 from tests.bench.figure import Figure, middle

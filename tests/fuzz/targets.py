@@ -6,9 +6,9 @@ from collections.abc import Callable
 from bridge.errors import BridgeError, GlareError, NegotiationError, ParseError
 from bridge.flows.flow_file import Known, parse_flow
 from bridge.ids import FlowId
-from bridge.media.audio_track import AudioUpTrack
-from bridge.media.down_track import DownTrack
-from bridge.media.forwarder import UpTrack
+from bridge.media.audio.track import AudioUpTrack
+from bridge.media.video.down_track import DownTrack
+from bridge.media.video.forwarder import UpTrack
 from bridge.negotiation import BrowserSession, PhoneSession
 from bridge.plane.messages import Codec, DownTrackSpec, ExtensionIds, Fingerprint, IceCredentials, UpTrackSpec
 from bridge.transport.demux import classify

@@ -15,7 +15,7 @@ from aiortc.jitterbuffer import JitterBuffer
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from aiortc.rtp import RtpPacket as ReferencePacket
 
-from bridge.media.forwarder import DownTrack, UpTrack
+from bridge.media.video.forwarder import DownTrack, UpTrack
 from bridge.plane.messages import Codec, DownTrackSpec, ExtensionIds
 from bridge.wire.rtp import RtpPacket, serialize_rtp
 from tests.unit.media.camera import FEEDBACK_SSRC, H264, VP8, up_spec

@@ -10,10 +10,10 @@ import pytest
 
 from bridge.codec.audio import decoder_for, encoder_for, encoding_profile
 from bridge.ids import LegId, ParticipantId, RoomId
-from bridge.media.audio_track import AudioDownTrack, AudioUpTrack
-from bridge.media.metronome import Beat, Metronome
-from bridge.media.mixer import AudioLeg, Mixer
-from bridge.media.playback import SoundLibrary
+from bridge.media.audio.metronome import Beat, Metronome
+from bridge.media.audio.mixer import AudioLeg, Mixer
+from bridge.media.audio.playback import SoundLibrary
+from bridge.media.audio.track import AudioDownTrack, AudioUpTrack
 from bridge.plane.messages import Codec, Hearing
 from bridge.wire.rtp import parse_rtp
 from tests.unit.codec.tone import amplitude_of

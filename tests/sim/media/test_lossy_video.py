@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from bridge.media.forwarder import DownTrack, UpTrack
+from bridge.media.video.forwarder import DownTrack, UpTrack
 from bridge.plane.messages import Codec, DownTrackSpec, ExtensionIds
 from bridge.rtp.nack import NackGenerator
 from bridge.rtp.receiver import StreamReceiver

@@ -13,8 +13,8 @@ from bridge.codec.audio import decoder_for, encoder_for, encoding_profile
 from bridge.codec.resample import resample
 from bridge.codec.sample import Samples, frame_samples
 from bridge.ids import LegId, ParticipantId
-from bridge.media.audio_track import AudioDownTrack, AudioUpTrack
-from bridge.media.voice import Voice
+from bridge.media.audio.track import AudioDownTrack, AudioUpTrack
+from bridge.media.audio.voice import Voice
 from bridge.plane.messages import Codec
 from bridge.wire.rtp import parse_rtp
 from tests.sim.sound.speech import speech

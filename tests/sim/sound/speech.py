@@ -9,7 +9,7 @@ import numpy as np
 
 from bridge.codec.resample import resample
 from bridge.codec.sample import Samples, from_pcm16
-from bridge.media.playback import parse_wav
+from bridge.media.audio.playback import parse_wav
 from tests.interop.programs import program
 
 WORDS = (

@@ -9,8 +9,8 @@ import pytest
 from bridge.codec.audio import encoder_for, encoding_profile
 from bridge.codec.sample import Samples
 from bridge.ids import LegId, ParticipantId
-from bridge.media.audio_track import COMFORT_NOISE, AudioUpTrack
-from bridge.media.voice import Voice
+from bridge.media.audio.track import COMFORT_NOISE, AudioUpTrack
+from bridge.media.audio.voice import Voice
 from bridge.plane.messages import Codec
 from bridge.wire.rtp import RtpPacket, serialize_rtp
 from tests.unit.codec.tone import amplitude_of, tone

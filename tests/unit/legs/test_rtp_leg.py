@@ -14,7 +14,7 @@ from bridge.ids import LegId, ParticipantId, RoomId
 from bridge.legs.leg import LegShell
 from bridge.legs.rtp_leg import CODEC_STAYS_S, RtpLeg
 from bridge.legs.rtp_sockets import RtpSockets
-from bridge.media.routes import VideoRoutes
+from bridge.media.video.routes import VideoRoutes
 from bridge.plane import messages
 from bridge.plane.messages import Codec, DtmfReceived, LegFailed, RtpAudio, RtpLegSpec, SrtpKeys
 from bridge.transport.batch import packet_io

@@ -14,8 +14,8 @@ from bridge.ids import LegId, TrackId
 from bridge.legs.leg import LegShell
 from bridge.legs.rtp_sockets import RtpSockets
 from bridge.legs.rtp_video import RtpVideoSection
-from bridge.media.forwarder import UpTrack
-from bridge.media.routes import VideoRoutes
+from bridge.media.video.forwarder import UpTrack
+from bridge.media.video.routes import VideoRoutes
 from bridge.plane import messages
 from bridge.plane.messages import Codec, RtpVideo, SrtpKeys
 from bridge.transport.batch import packet_io

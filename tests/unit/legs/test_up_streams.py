@@ -3,8 +3,8 @@
 import struct
 
 from bridge.legs.up_streams import MAX_SSRCS, UpStreams
-from bridge.media.audio_track import AudioUpTrack
-from bridge.media.forwarder import UpTrack
+from bridge.media.audio.track import AudioUpTrack
+from bridge.media.video.forwarder import UpTrack
 from bridge.plane.messages import Codec, ExtensionIds, UpTrackSpec
 
 OPUS, VP8 = Codec("OPUS", 111, 48_000, 2), Codec("VP8", 96, 90_000, rtx_payload_type=97)

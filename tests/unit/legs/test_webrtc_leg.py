@@ -10,7 +10,7 @@ from bridge.clock import ManualClock
 from bridge.ids import LegId, ParticipantId, RoomId, TrackId
 from bridge.legs.leg import LegShell
 from bridge.legs.webrtc_leg import WebRtcLeg, WebRtcNetwork
-from bridge.media.routes import VideoRoutes
+from bridge.media.video.routes import VideoRoutes
 from bridge.plane.messages import Codec, DownTrackSpec, ExtensionIds, IceCredentials, WebRtcLegSpec
 from bridge.transport.batch import packet_io
 from bridge.transport.dtls import DtlsIdentity

@@ -9,8 +9,8 @@ import numpy as np
 from bridge.codec.audio import decoder_for, encoder_for, encoding_profile
 from bridge.codec.sample import Samples
 from bridge.ids import LegId, ParticipantId, RoomId
-from bridge.media.mixer import AudioLeg, Mixer
-from bridge.media.playback import SoundLibrary
+from bridge.media.audio.mixer import AudioLeg, Mixer
+from bridge.media.audio.playback import SoundLibrary
 from bridge.plane.messages import Codec, Hearing
 from bridge.rtp.frame import EMPTY_FRAME, FrameKind, JitterFrame
 from tests.unit.codec.tone import amplitude_of, tone

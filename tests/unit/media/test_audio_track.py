@@ -2,8 +2,8 @@
 
 from bridge.codec.audio import decoder_for
 from bridge.codec.dtmf import DtmfDetector
-from bridge.media.audio_track import MAX_SSRC_CHANGES_PER_S, AudioDownTrack, AudioUpTrack
-from bridge.media.mixer import AudioStatistics
+from bridge.media.audio.mixer import AudioStatistics
+from bridge.media.audio.track import MAX_SSRC_CHANGES_PER_S, AudioDownTrack, AudioUpTrack
 from bridge.plane.messages import Codec
 from bridge.rtp.frame import FrameKind
 from bridge.wire.dtmf import TelephoneEvent, serialize_telephone_event

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from bridge.media.bank import FIRST_ROWS, Bank, Banks
+from bridge.media.audio.bank import FIRST_ROWS, Bank, Banks
 from tests.unit.codec.tone import amplitude_of, tone
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bridge.media.forwarder import UpTrack
+from bridge.media.video.forwarder import UpTrack
 from bridge.plane.messages import Codec, DownTrackSpec
 from bridge.wire.rtcp import PictureLossIndication, ReportBlock
 from bridge.wire.rtp import serialize_rtp

@@ -5,9 +5,9 @@ Elsewhere: black video from codec details, profile-level-id and packetization-mo
 
 import pytest
 
-from bridge.media.effective_codec import EffectiveCodec
-from bridge.media.forwarder import UpTrack
-from bridge.media.path import PathKind
+from bridge.media.video.effective_codec import EffectiveCodec
+from bridge.media.video.forwarder import UpTrack
+from bridge.media.video.path import PathKind
 from bridge.plane.messages import Codec
 from bridge.wire import h264
 from bridge.wire.rtp import RtpPacket, serialize_rtp

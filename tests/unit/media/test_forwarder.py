@@ -4,7 +4,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.media.forwarder import UpTrack
+from bridge.media.video.forwarder import UpTrack
 from bridge.plane.messages import Codec, DownTrackSpec
 from bridge.wire.rtcp import Nack, PictureLossIndication, SenderReport
 from bridge.wire.rtp import RtpPacket, serialize_rtp

@@ -1,4 +1,4 @@
-from bridge.media.gate import CLOSE_AFTER_TICKS, PROBE_EVERY_TICKS, SilenceGate, says_silence
+from bridge.media.audio.gate import CLOSE_AFTER_TICKS, PROBE_EVERY_TICKS, SilenceGate, says_silence
 from bridge.rtp.frame import FrameKind, JitterFrame
 
 ACTIVE = JitterFrame(FrameKind.PAYLOAD, bytes([8, 0x80, 0, 0]))  # SILK with its VAD bit set

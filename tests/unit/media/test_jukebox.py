@@ -1,7 +1,7 @@
 from bridge.ids import LegId, RoomId
-from bridge.media.bank import Banks
-from bridge.media.jukebox import MOST_EVENTS, Jukebox, Place
-from bridge.media.playback import SoundLibrary
+from bridge.media.audio.bank import Banks
+from bridge.media.audio.jukebox import MOST_EVENTS, Jukebox, Place
+from bridge.media.audio.playback import SoundLibrary
 from bridge.plane.messages import Playback, PlaybackEnded
 from tests.unit.codec.tone import tone
 from tests.unit.media.stage import wav

@@ -2,7 +2,7 @@
 
 import itertools
 
-from bridge.media.keyframes import INTERVAL_S, MAX_INTERVAL_S, KeyFrameRequests
+from bridge.media.video.keyframes import INTERVAL_S, MAX_INTERVAL_S, KeyFrameRequests
 
 
 def test_nobody_asked_is_nothing_due() -> None:

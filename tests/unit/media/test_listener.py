@@ -1,6 +1,6 @@
 import pytest
 
-from bridge.media.listener import Listener
+from bridge.media.audio.listener import Listener
 from bridge.plane.messages import Codec
 from tests.unit.media.stage import G722, OPUS, PCMU, Ear, leg_id, person
 

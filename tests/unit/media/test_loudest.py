@@ -1,6 +1,6 @@
 from bridge.ids import LegId
-from bridge.media.loudest import LOUDEST, heard_by, ranked
-from bridge.media.voice import Voice
+from bridge.media.audio.loudest import LOUDEST, heard_by, ranked
+from bridge.media.audio.voice import Voice
 from tests.unit.codec.tone import tone
 from tests.unit.media.stage import PCMU, Script, person
 

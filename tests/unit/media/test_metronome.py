@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.media.metronome import MOST_AT_ONCE, Beat, Metronome
+from bridge.media.audio.metronome import MOST_AT_ONCE, Beat, Metronome
 
 
 def test_ticks_are_absolute_so_lateness_does_not_add_up() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bridge.codec.audio import encoding_profile
-from bridge.media.mix import ATTACK_SAMPLES, LIMIT, STATEFUL_MERGE_TICKS, Mix
+from bridge.media.audio.mix import ATTACK_SAMPLES, LIMIT, STATEFUL_MERGE_TICKS, Mix
 from tests.unit.codec.tone import tone
 from tests.unit.media.stage import G722, OPUS, PCMU
 

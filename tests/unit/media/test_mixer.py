@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from bridge.codec.dtmf import tone_frame
 from bridge.errors import NegotiationError
 from bridge.ids import LegId, RoomId
-from bridge.media.mixer import AudioLeg, AudioStatistics, Mixer
-from bridge.media.playback import SoundLibrary
+from bridge.media.audio.mixer import AudioLeg, AudioStatistics, Mixer
+from bridge.media.audio.playback import SoundLibrary
 from bridge.plane.messages import Codec, Hearing, Playback, PlaybackEnded
 from bridge.rtp.frame import CONTINUES_FRAME, LOST_FRAME, FrameKind, JitterFrame
 from tests.unit.codec.tone import tone

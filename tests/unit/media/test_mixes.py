@@ -1,9 +1,9 @@
 import numpy as np
 
 from bridge.ids import LegId
-from bridge.media.listener import Content, Listener
-from bridge.media.mix import STATEFUL_MERGE_TICKS
-from bridge.media.mixes import Mixes, Sounds
+from bridge.media.audio.listener import Content, Listener
+from bridge.media.audio.mix import STATEFUL_MERGE_TICKS
+from bridge.media.audio.mixes import Mixes, Sounds
 from bridge.plane.messages import Codec
 from tests.unit.codec.tone import tone
 from tests.unit.media.stage import OPUS, PCMU, Ear, leg_id, person

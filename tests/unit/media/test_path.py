@@ -2,7 +2,7 @@
 
 import pytest
 
-from bridge.media.path import PathKind, choose
+from bridge.media.video.path import PathKind, choose
 from bridge.plane.messages import Codec
 
 VP8 = Codec("VP8", 96, 90_000)

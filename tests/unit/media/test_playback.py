@@ -6,14 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.codec.sample import from_pcm16
-from bridge.media.playback import (
-    EncodedFrame,
-    Player,
-    Sound,
-    SoundError,
-    SoundLibrary,
-    parse_wav,
-)
+from bridge.media.audio.playback import EncodedFrame, Player, Sound, SoundError, SoundLibrary, parse_wav
 from bridge.plane.messages import Playback
 from tests.unit.codec.tone import amplitude_of, tone
 from tests.unit.media.stage import wav

@@ -4,9 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.ids import ParticipantId
-from bridge.media.listener import Listener
-from bridge.media.room import Room
-from bridge.media.voice import Voice
+from bridge.media.audio.listener import Listener
+from bridge.media.audio.room import Room
+from bridge.media.audio.voice import Voice
 from bridge.plane.messages import Hearing
 from tests.unit.media.stage import PCMU, Ear, Script, leg_id, person
 

@@ -1,8 +1,8 @@
 """Cameras and viewers find each other in either order, and let go again."""
 
 from bridge.ids import LegId, TrackId
-from bridge.media.forwarder import DownTrack, UpTrack
-from bridge.media.routes import VideoRoutes
+from bridge.media.video.forwarder import DownTrack, UpTrack
+from bridge.media.video.routes import VideoRoutes
 from bridge.plane.messages import Codec, DownTrackSpec, ExtensionIds, PathChosen, UpTrackSpec
 from bridge.wire.rtp import RtpPacket, parse_rtp, serialize_rtp
 

@@ -3,7 +3,7 @@
 import pytest
 
 from bridge.errors import ParseError
-from bridge.media.video_packet import VideoPacket, VideoReader
+from bridge.media.video.packet import VideoPacket, VideoReader
 from bridge.plane.messages import Codec
 from tests.unit.media.camera import H264, VP8
 

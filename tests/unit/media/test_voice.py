@@ -6,7 +6,7 @@ import pytest
 from bridge.codec.opus import OpusDecoder
 from bridge.codec.sample import Samples
 from bridge.ids import LegId, ParticipantId
-from bridge.media.voice import RESTS_AFTER_TICKS, Voice
+from bridge.media.audio.voice import RESTS_AFTER_TICKS, Voice
 from bridge.plane.messages import Codec
 from bridge.rtp.frame import CONTINUES_FRAME, EMPTY_FRAME, LOST_FRAME, FrameKind, JitterFrame
 from tests.unit.codec.tone import error_db, power, tone

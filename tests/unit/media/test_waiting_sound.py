@@ -6,9 +6,9 @@ from functools import partial
 import pytest
 
 from bridge.ids import RoomId
-from bridge.media.mix import SILENT_TICKS
-from bridge.media.mixer import AudioLeg
-from bridge.media.voice import PROBE_TICKS, RESTS_AFTER_TICKS
+from bridge.media.audio.mix import SILENT_TICKS
+from bridge.media.audio.mixer import AudioLeg
+from bridge.media.audio.voice import PROBE_TICKS, RESTS_AFTER_TICKS
 from bridge.plane.messages import Codec, Hearing, Playback
 from tests.unit.codec.tone import tone
 from tests.unit.media.stage import G722, OPUS, PCMA, PCMU, Call, Ear, Script, leg_id, person, saying, wav

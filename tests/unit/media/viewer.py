@@ -1,6 +1,6 @@
 """A viewer for tests: a down track and what came out of it."""
 
-from bridge.media.forwarder import DownTrack, UpTrack
+from bridge.media.video.forwarder import DownTrack, UpTrack
 from bridge.plane.messages import Codec, DownTrackSpec, ExtensionIds
 from bridge.wire.rtp import RtpPacket, parse_rtp
 from tests.unit.media.camera import FEEDBACK_SSRC, H264, VP8, Camera, describe, up_spec

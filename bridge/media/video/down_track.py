@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from bridge.media.path import Path, PathKind, choose
-from bridge.media.video_packet import VIDEO_CLOCK_RATE_HZ, VideoPacket
+from bridge.media.video.packet import VIDEO_CLOCK_RATE_HZ, VideoPacket
+from bridge.media.video.path import Path, PathKind, choose
 from bridge.plane.messages import Codec, DownTrackSpec, TrackStatistics
 from bridge.rtp.history import SentHistory
 from bridge.rtp.rewrite import StreamRewriter

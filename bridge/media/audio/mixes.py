@@ -9,10 +9,10 @@ import numpy.typing as npt
 from bridge.codec.g711 import G711Encoder, Law
 from bridge.codec.resample import resampler
 from bridge.codec.sample import Rows, Samples
-from bridge.media.frames import MIX_RATE_HZ, MIX_SAMPLES
-from bridge.media.listener import Content, Listener, OnFault
-from bridge.media.mix import FADE_OUT, LEVEL_WEIGHT, Mix
-from bridge.media.playback import EncodedFrame, Player
+from bridge.media.audio.frames import MIX_RATE_HZ, MIX_SAMPLES
+from bridge.media.audio.listener import Content, Listener, OnFault
+from bridge.media.audio.mix import FADE_OUT, LEVEL_WEIGHT, Mix
+from bridge.media.audio.playback import EncodedFrame, Player
 
 if TYPE_CHECKING:
     from bridge.codec.audio import EncodingProfile

@@ -7,9 +7,9 @@ from bridge.ids import ParticipantId
 from bridge.plane.messages import Hearing
 
 if TYPE_CHECKING:
-    from bridge.media.listener import Listener
-    from bridge.media.loudest import Matrix
-    from bridge.media.voice import Voice
+    from bridge.media.audio.listener import Listener
+    from bridge.media.audio.loudest import Matrix
+    from bridge.media.audio.voice import Voice
 
 NOBODY: Final[frozenset[ParticipantId]] = frozenset()
 

@@ -8,9 +8,9 @@ from bridge.codec.audio import AudioEncoder, EncodingProfile, encoder_for
 from bridge.codec.g711 import G711Encoder
 from bridge.codec.opus import OpusEncoder
 from bridge.codec.sample import Samples
-from bridge.media.frames import MIX_SAMPLES
-from bridge.media.listener import NO_CONTENT, Content, Listener, OnFault
-from bridge.media.playback import EncodedFrame, Player
+from bridge.media.audio.frames import MIX_SAMPLES
+from bridge.media.audio.listener import NO_CONTENT, Content, Listener, OnFault
+from bridge.media.audio.playback import EncodedFrame, Player
 
 LIMIT: Final = 0.95  # of full scale
 RELEASE_PER_TICK: Final = 1.06  # 0.5 dB: back from 6 dB in a quarter of a second

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from bridge.codec.audio import encoder_for, encoding_profile
 from bridge.codec.dtmf import tone_frame
 from bridge.errors import ParseError
-from bridge.media.mixer import AudioStatistics
+from bridge.media.audio.mixer import AudioStatistics
 from bridge.plane.messages import Codec, TrackStatistics
 from bridge.rtp.digit_reader import DigitReader, OnDigit
 from bridge.rtp.digit_sender import TONE_TICKS, DigitSender, DigitTick

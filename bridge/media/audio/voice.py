@@ -12,8 +12,8 @@ from bridge.codec.resample import stretch
 from bridge.codec.sample import SILENCE_DBOV, Samples, dbov, frame_samples
 from bridge.errors import ParseError
 from bridge.ids import LegId, ParticipantId
-from bridge.media.frames import FrameSource
-from bridge.media.gate import SilenceGate
+from bridge.media.audio.frames import FrameSource
+from bridge.media.audio.gate import SilenceGate
 from bridge.plane.messages import Codec
 from bridge.rtp.frame import SPEED_STEPS_PER_FRAME, FrameKind, JitterFrame
 from bridge.wire.opus import has_fec

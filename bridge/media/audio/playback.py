@@ -12,7 +12,7 @@ import numpy as np
 from bridge.codec.resample import resample
 from bridge.codec.sample import Pcm16, Samples, frame_samples, from_pcm16, to_pcm16
 from bridge.errors import BridgeError
-from bridge.media.frames import MIX_RATE_HZ
+from bridge.media.audio.frames import MIX_RATE_HZ
 from bridge.plane.messages import Playback
 
 LARGEST_FILE_BYTES: Final = 32 * 1024 * 1024  # five minutes at 48 kHz; longer music belongs in a loop

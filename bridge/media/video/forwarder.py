@@ -7,9 +7,9 @@ numbers and hands it to its leg. No track owns a socket or a clock.
 from collections import deque
 
 from bridge.errors import ParseError
-from bridge.media.down_track import DownTrack
-from bridge.media.keyframes import KeyFrameRequests
-from bridge.media.video_packet import VIDEO_CLOCK_RATE_HZ, VideoPacket, VideoReader
+from bridge.media.video.down_track import DownTrack
+from bridge.media.video.keyframes import KeyFrameRequests
+from bridge.media.video.packet import VIDEO_CLOCK_RATE_HZ, VideoPacket, VideoReader
 from bridge.plane.messages import Codec, TrackStatistics, UpTrackSpec
 from bridge.rtp.nack import NackGenerator
 from bridge.rtp.receiver import Received, StreamReceiver

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from bridge.ids import ParticipantId
-from bridge.media.voice import Voice
+from bridge.media.audio.voice import Voice
 
 LOUDEST: Final = 3  # more voices at once are a noise; and mixes of few talkers are shared by many listeners
 INCUMBENT_GAIN: Final = 2.0  # +3 dB of power: two equal talkers do not push each other out tick by tick

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from bridge.media.frames import TICK_S
+from bridge.media.audio.frames import TICK_S
 
 # Behind by up to this many ticks, all are run at once: jitter buffers at the far end absorb 60 ms, and no
 # sound is lost. Behind by more (the machine slept) only the newest is run and the rest skipped: a burst

@@ -6,7 +6,7 @@ import numpy as np
 
 from bridge.codec.resample import Resampler, resampler
 from bridge.codec.sample import Rows, Samples, frame_samples
-from bridge.media.frames import MIX_RATE_HZ
+from bridge.media.audio.frames import MIX_RATE_HZ
 
 FIRST_ROWS = 8
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from bridge.ids import LegId, TrackId
-from bridge.media.forwarder import DownTrack, UpTrack
+from bridge.media.video.forwarder import DownTrack, UpTrack
 from bridge.plane.messages import PathChosen
 
 Viewer = tuple[LegId, str]  # leg and mid of a down track

@@ -4,8 +4,8 @@ from collections.abc import Container
 from typing import Final, NamedTuple
 
 from bridge.ids import LegId, RoomId
-from bridge.media.bank import Banks
-from bridge.media.playback import Player, SoundError, SoundLibrary
+from bridge.media.audio.bank import Banks
+from bridge.media.audio.playback import Player, SoundError, SoundLibrary
 from bridge.plane.messages import Playback, PlaybackEnded
 
 MOST_EVENTS: Final = 1_000  # not taken away: the oldest go

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from bridge.media.effective_codec import EffectiveCodec
+from bridge.media.video.effective_codec import EffectiveCodec
 from bridge.plane.messages import Codec
 from bridge.rtp.unwrap import PictureIdUnwrap, Unwrap
 from bridge.wire import h264, vp8

@@ -6,7 +6,7 @@ from typing import Final
 from bridge.codec.audio import EncodingProfile, encoding_profile
 from bridge.codec.sample import FRAMES_PER_SECOND
 from bridge.ids import LegId, ParticipantId
-from bridge.media.frames import FrameSink
+from bridge.media.audio.frames import FrameSink
 from bridge.plane.messages import Codec
 
 OnFault = Callable[[LegId, Exception], None]

@@ -14,16 +14,16 @@ import numpy as np
 from bridge.codec.audio import known
 from bridge.codec.sample import Rows, Samples, dbov, frame_samples
 from bridge.ids import LegId, ParticipantId, RoomId
-from bridge.media.bank import Banks
-from bridge.media.frames import MIX_SAMPLES, FrameSink, FrameSource
-from bridge.media.jukebox import Jukebox, Place
-from bridge.media.listener import NO_CONTENT, Listener, OnFault
-from bridge.media.loudest import heard_by, ranked
-from bridge.media.mix import Mix
-from bridge.media.mixes import Mixes, Sounds
-from bridge.media.playback import Player, SoundLibrary
-from bridge.media.room import Room
-from bridge.media.voice import Voice
+from bridge.media.audio.bank import Banks
+from bridge.media.audio.frames import MIX_SAMPLES, FrameSink, FrameSource
+from bridge.media.audio.jukebox import Jukebox, Place
+from bridge.media.audio.listener import NO_CONTENT, Listener, OnFault
+from bridge.media.audio.loudest import heard_by, ranked
+from bridge.media.audio.mix import Mix
+from bridge.media.audio.mixes import Mixes, Sounds
+from bridge.media.audio.playback import Player, SoundLibrary
+from bridge.media.audio.room import Room
+from bridge.media.audio.voice import Voice
 from bridge.plane.messages import Codec, Hearing, Playback, PlaybackEnded
 
 if TYPE_CHECKING:
