@@ -132,6 +132,8 @@ class Daemon:
         self._metrics.add_source("warmbridge", "Desk", self._desk_gauges)
         reoffers = self._switchboard.reoffers.counters
         self._metrics.add_source("warmbridge_phone_reoffers", "Re-INVITEs to phones", reoffers)
+        diagnosed = self._switchboard.diagnostics.counters
+        self._metrics.add_source("warmbridge_diagnosed", "Legs that are silent or black, by cause", diagnosed)
 
     # --- life ---------------------------------------------------------------------------------------------
 

@@ -115,6 +115,7 @@ class Switchboard:
         self._dial_outs = DialOuts(wiring, self._dialer)
         self._referrals = Referrals(wiring, self._dialer, self._dial_outs)
         self.reoffers = Reoffers(clock, self._phones.fail, self._phones.agreed, self._paused)
+        self.diagnostics = Diagnostics(wiring, diagnoses)
         self.desktops = desktops = Desktops(wiring, self._browsers)
         self.accounts = Accounts(wiring, desktops)
         self.callbacks = Callbacks(wiring, desktops, self._dialer)
@@ -131,7 +132,7 @@ class Switchboard:
         self.trunks = Trunks(wiring, self._dialer)
         self.users = Users(wiring, desktops)
         self._intake = Intake(
-            wiring, self._phones, self._browsers, self.flows, self.prompts, Diagnostics(wiring, diagnoses)
+            wiring, self._phones, self._browsers, self.flows, self.prompts, self.diagnostics
         )
         self._deadlines = Deadlines(clock, (self._browsers, self.reoffers, wiring.ledger))
         self._aftermath.follow(self.callbacks, self._dial_outs, self.prompts, self.flows)

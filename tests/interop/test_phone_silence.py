@@ -11,6 +11,7 @@ from bridge.peers.browser import SyntheticBrowser
 from bridge.peers.daemon_process import DaemonProcess, daemon_process
 from tests.interop.desktop import desktop, hears
 from tests.interop.hand_phone import ELSEWHERE, HOST, TALK, HandPhone, Step
+from tests.interop.hostile import counted
 from tests.interop.test_diagnosis import diagnosed
 
 KEYED = Step("keyed", up=True, down=True, keyed=True)
@@ -60,7 +61,30 @@ async def test_sound_from_another_address_than_said(bridge: DaemonProcess) -> No
         phone.media[HOST].remote, phone.media[ELSEWHERE].remote = None, there
         await diagnosed(agent, "audio up: wrong_address")
         await hears(agent)
+        await counted(bridge, "diagnosed_wrong_address_total", 1)
         phone.media[HOST].remote, phone.media[ELSEWHERE].remote = there, None
+        await diagnosed(agent)
+        await hears(agent, "customer")
+
+
+async def test_a_phone_that_its_nat_has_moved_is_back_after_hold_and_resume(bridge: DaemonProcess) -> None:
+    """As the diagnosis says: what the bridge itself offers lets a phone move as well."""
+    async with talking(bridge) as (phone, agent):
+        await hears(agent, "customer")
+        await asyncio.sleep(6)
+        there = phone.media[HOST].remote
+        phone.media[HOST].remote, phone.media[ELSEWHERE].remote = None, there
+        await diagnosed(agent, "audio up: wrong_address")
+        listed = (await agent.client.command("listInteractions"))["interactions"]
+        about = {
+            "interactionId": listed[0]["interactionId"],
+            "participantId": next(
+                p["participantId"] for p in listed[0]["participants"] if p["role"] == "customer"
+            ),
+        }
+        await agent.client.command("holdParticipant", **about)
+        await agent.client.command("resumeParticipant", **about)
+        phone.media[HOST].remote, phone.media[ELSEWHERE].remote = None, there
         await diagnosed(agent)
         await hears(agent, "customer")
 

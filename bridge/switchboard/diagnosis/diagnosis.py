@@ -132,6 +132,14 @@ _UP_PACKETS: tuple[_Rule, ...] = (
         _say("packets arrive from the {party} but cannot be decrypted: its key is not the one agreed on"),
     ),
     (
+        lambda f: _stopped(f) and f.strangers > 0 and f.phone and f.packets_ever > 0,
+        Cause.WRONG_ADDRESS,
+        _say(
+            "{facts.medium} now comes from another address than the one agreed on and is not let in: a NAT on the way "
+            "has moved the phone, or somebody else sends; a re-INVITE lets it move, as hold and resume make one"
+        ),
+    ),
+    (
         lambda f: _stopped(f) and f.strangers > 0,
         Cause.WRONG_ADDRESS,
         _say("packets arrive from another address than the {party}'s and are not let in"),

@@ -1,5 +1,6 @@
 """Watches the statistics of every leg and says, once it lasts, why one is silent or black."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import structlog
@@ -9,7 +10,7 @@ from bridge.desk.interaction.interaction import Interaction
 from bridge.desk.interaction.participant import Participant, ParticipantState
 from bridge.errors import NotFoundError
 from bridge.plane.messages import LegStatistics
-from bridge.switchboard.diagnosis.diagnosis import Diagnosis, Facts, diagnose
+from bridge.switchboard.diagnosis.diagnosis import Cause, Diagnosis, Facts, diagnose
 from bridge.switchboard.diagnosis.equipment import NO_CAMERA, Equipment, not_shown_on
 from bridge.switchboard.diagnosis.leg_window import LegWindow
 from bridge.switchboard.performance.leg import BrowserLeg, Leg, PhoneLeg
@@ -42,13 +43,17 @@ class _Watch:
 class Diagnostics:
     """`receive` is called with each leg's statistics. Bounded by the legs there are."""
 
-    __slots__ = ("_diagnoses", "_equipment", "_watches", "_wiring")
+    __slots__ = ("_counts", "_diagnoses", "_equipment", "_watches", "_wiring")
 
     def __init__(self, wiring: Wiring, diagnoses: Diagnoses) -> None:
         self._wiring = wiring
         self._equipment = Equipment(wiring)
         self._diagnoses = diagnoses
         self._watches: dict[LegId, _Watch] = {}
+        self._counts = dict.fromkeys(Cause, 0)  # how often each was told of a leg
+
+    def counters(self) -> Mapping[str, int]:
+        return {f"{cause}_total": count for cause, count in self._counts.items()}
 
     def receive(self, statistics: LegStatistics) -> None:
         """Never raises: a leg that has gone is forgotten."""
@@ -65,6 +70,8 @@ class Diagnostics:
         watch.found_times = watch.found_times + 1 if found == watch.found else 1
         watch.found = found
         if watch.found_times >= LASTS and found != watch.told:
+            for one in set(found).difference(watch.told):
+                self._counts[one.cause] += 1
             watch.told = found
             self._tell(leg, found)
 

@@ -101,6 +101,19 @@ async def test_packets_from_a_stranger_are_the_cause() -> None:
         assert "audio up: wrong_address" in told(stage)[-1]
 
 
+async def test_a_phone_that_its_nat_has_moved_is_told_with_the_remedy_and_counted_once() -> None:
+    async with theatre() as stage:
+        await stage.answered_call()
+        stream = Stream(stage, PHONE)
+        stream.run(10)
+        stream.run(20, stopped=(("audio", "up"),), strangers=50)
+        events = [event for event in stage.doors.seen_by(ALICE) if isinstance(event, LegDiagnosed)]
+        (diagnosis,) = events[-1].diagnoses
+        assert diagnosis.text.startswith("audio now comes from another address than the one agreed on")
+        assert "re-INVITE" in diagnosis.text
+        assert stage.board.diagnostics.counters()["wrong_address_total"] == 1
+
+
 async def test_hold_and_mute_are_said_as_they_are_pressed() -> None:
     async with theatre() as stage:
         id_ = await stage.answered_call()
