@@ -131,7 +131,7 @@ class RtpLeg:
         if self._video is None and self._wants_video_port:
             try:
                 self._video = RtpVideoSection(
-                    self.leg_id, self._cname, self._sockets, self._routes, self._shell, now
+                    self.leg_id, self._cname, self._sockets, self._routes, self._shell, self._port, now
                 )
             except CapacityError as error:
                 self._log.warning("! no port for video", reason=error.reason)

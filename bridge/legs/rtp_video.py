@@ -32,13 +32,14 @@ NO_EXTENSIONS = ExtensionIds()
 class RtpVideoSection:
     """Keeps its port and its stream to the phone for the leg's life: video that comes back goes on."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what its leg has, and it shares
         self,
         leg_id: LegId,
         cname: str,
         sockets: RtpSockets,
         routes: VideoRoutes,
         shell: LegShell,
+        audio_port: RtpPort,
         now: float,
     ) -> None:
         """Raises CapacityError when no port is left. `cname` is that of the leg's audio: one clock for both."""
@@ -50,7 +51,7 @@ class RtpVideoSection:
         self._log = structlog.get_logger().bind(leg=leg_id, mid=MID)
         self._pair = sockets.pool.take(now)
         callbacks = RtpPortCallbacks(self._on_rtp, self._on_rtcp, self._on_crash)
-        self._port = RtpPort(sockets.loop, self._pair, sockets.clock, sockets.io, callbacks)
+        self._port = RtpPort(sockets.loop, self._pair, sockets.clock, sockets.io, callbacks, audio_port)
         self._ssrc = shell.random_bits(32)
         self._reports = ReportSchedule(shell.random_bits, now)
         self._spec: RtpVideo | None = None

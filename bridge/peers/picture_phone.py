@@ -29,6 +29,8 @@ from bridge.wire.rtp import RtpPacket, serialize_rtp
 
 if TYPE_CHECKING:
     from aiortc.codecs.base import Decoder, Encoder
+    from aiortc.jitterbuffer import JitterFrame
+    from av.frame import Frame
 
 SIZE = (320, 240)
 FRAMES_PER_SECOND = 15
@@ -137,7 +139,7 @@ class PicturePhone(asyncio.DatagramProtocol):
         parameters, decoder, buffer = found
         packet._data = depayload(parameters, packet.payload)  # type: ignore[attr-defined] # noqa: SLF001
         _, encoded = buffer.add(packet)
-        frames = decoder.decode(encoded) if encoded is not None else []
+        frames = _decode(decoder, encoded) if encoded is not None else []
         if encoded is not None and not frames:
             self._ask_for_key_frame(packet.ssrc)
         for frame in frames:
@@ -162,6 +164,13 @@ class PicturePhone(asyncio.DatagramProtocol):
             if any(isinstance(item, asked) for item in parse_rtcp(data)):
                 self.key_frames_asked += 1
                 self._key_frame_due = True
+
+
+def _decode(decoder: "Decoder", encoded: "JitterFrame") -> "list[Frame]":
+    try:
+        return decoder.decode(encoded)
+    except ValueError:  # VP8 that did not begin with a key frame makes pictures of no size
+        return []
 
 
 def _parameters(codec: Codec) -> RTCRtpCodecParameters:

@@ -52,3 +52,11 @@ def classify(datagram: bytes) -> Kind:
     if kind is Kind.DTLS:
         return Kind.DTLS if size >= DTLS_RECORD_HEADER_SIZE else Kind.OTHER
     return Kind.OTHER
+
+
+def is_keep_alive(datagram: bytes, kind: Kind) -> bool:
+    """What phones send for their NAT alone where they have nothing to say: RFC 6263 sections 4.1 (nothing), 4.4 (STUN)
+    and 4.5 (RTP of version 0), and the blank lines and zeroes that are usual beside them."""
+    if kind is Kind.OTHER:
+        return not datagram.strip(b"\r\n\0") or (len(datagram) >= RTP_HEADER_SIZE and datagram[0] == 0)
+    return kind is Kind.STUN

@@ -47,6 +47,11 @@ class Latch:
         self._routable = False
 
     @property
+    def declared(self) -> Address | None:
+        """As the SDP has it."""
+        return self._declared
+
+    @property
     def locked(self) -> Address | None:
         """The source whose packets count; None while it is not known."""
         return self._locked

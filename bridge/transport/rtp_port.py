@@ -10,7 +10,7 @@ from bridge.clock import Clock
 from bridge.plane.messages import SrtpKeys, TransportStatistics
 from bridge.transport.address import Address
 from bridge.transport.batch import PacketIO
-from bridge.transport.demux import Kind, classify
+from bridge.transport.demux import Kind, classify, is_keep_alive
 from bridge.transport.latch import Latch
 from bridge.transport.ports import PortPair
 from bridge.transport.srtp import SrtpSession, suite_keys
@@ -36,6 +36,7 @@ _COUNTERS = (
     "unlatched",
     "malformed",
     "undecryptable",
+    "keep_alives",
     "crashes",
 )
 
@@ -66,6 +67,10 @@ class RtpPort:
     """Hands the phone's packets to its callbacks and everybody else's to a counter. With keys they are
     decrypted first, and what is sent is encrypted.
 
+    A phone that sends no RTP here, as one that only looks or listens, shows where it is behind its NAT by RTCP and
+    keep-alives (RFC 6263 section 4); RTP, once it comes, counts more. `neighbour` is the port of its other medium:
+    the host that is proven there is believed here at once.
+
     RTCP may also come on the RTP port (RFC 5761). The pair of sockets stays the owner's: `close` only stops
     listening, and the owner gives the pair back to its pool.
     """
@@ -77,12 +82,15 @@ class RtpPort:
         "_io",
         "_keys",
         "_loop",
+        "_neighbour",
         "_pair",
+        "_quiet_latch",
         "_rtcp_latch",
         "_rtcp_mux",
         "_rtp_latch",
         "_srtp",
         "crashes",
+        "keep_alives",
         "malformed",
         "received",
         "sent",
@@ -99,13 +107,16 @@ class RtpPort:
         clock: Clock,
         io: PacketIO,
         callbacks: RtpPortCallbacks,
+        neighbour: "RtpPort | None" = None,
     ) -> None:
         self._loop = loop
         self._pair = pair
         self._clock = clock
         self._io = io
         self._callbacks = callbacks
+        self._neighbour = neighbour
         self._rtp_latch = Latch()
+        self._quiet_latch = Latch()
         self._rtcp_latch = Latch()
         self._exchange = 0
         self._rtcp_mux = False
@@ -118,6 +129,7 @@ class RtpPort:
         self.unlatched = 0  # before there was one
         self.malformed = 0
         self.undecryptable = 0  # a wrong key, a replay, or no SRTP at all
+        self.keep_alives = 0  # of the phone, for its NAT
         self.crashes = 0
         loop.add_reader(pair.rtp.fileno(), self._rtp_readable)
         loop.add_reader(pair.rtcp.fileno(), self._rtcp_readable)
@@ -131,6 +143,15 @@ class RtpPort:
     def remote(self) -> Address | None:
         """The source the port is latched to; None before the first valid packet."""
         return self._rtp_latch.locked
+
+    @property
+    def found(self) -> Address | None:
+        """Where the phone proved to be, by RTP or else by what it sends beside it."""
+        return self._rtp_latch.locked or self._quiet_latch.locked
+
+    @property
+    def _destination(self) -> Address | None:
+        return self.found or self._rtp_latch.destination
 
     def counters(self) -> dict[str, int]:
         """All counters of the port by name."""
@@ -150,6 +171,7 @@ class RtpPort:
         and another exchange lets the phone have moved behind its NAT."""
         address, exchange = section.remote_address, section.exchange
         self._rtp_latch.declare((address, section.remote_port), exchange, now)
+        self._quiet_latch.declare((address, section.remote_port), exchange, now)
         self._rtcp_latch.declare((address, section.remote_rtcp_port), exchange, now)
         self._rtcp_mux = section.rtcp_mux
         if section.srtp != self._keys:
@@ -169,12 +191,12 @@ class RtpPort:
         return self._srtp
 
     def send_rtp(self, packet: bytes) -> None:
-        self._send(self._pair.rtp, self._protected_rtp(packet), self._rtp_latch.destination)
+        self._send(self._pair.rtp, self._protected_rtp(packet), self._destination)
 
     def send_rtcp(self, packet: bytes) -> None:
         protected = packet if self._srtp is None else self._srtp.protect_rtcp(packet)
         if self._rtcp_mux:
-            self._send(self._pair.rtp, protected, self._rtp_latch.destination)
+            self._send(self._pair.rtp, protected, self._destination)
         else:
             self._send(self._pair.rtcp, protected, self._rtcp_destination())
 
@@ -183,7 +205,7 @@ class RtpPort:
 
     def _rtcp_destination(self) -> Address | None:
         """Behind a NAT the declared RTCP address is as wrong as the RTP one was: follow the latter."""
-        rtp, rtcp = self._rtp_latch.locked, self._rtcp_latch
+        rtp, rtcp = self.found, self._rtcp_latch
         if rtcp.locked is not None or rtp is None:
             return rtcp.destination
         declared = rtcp.destination
@@ -209,10 +231,27 @@ class RtpPort:
             kind = classify(packet)
             if kind is Kind.RTP:
                 self._receive_rtp(packet, source, now)
-            elif kind is Kind.RTCP and source == self._rtp_latch.destination:
-                self._deliver_rtcp(packet, now)  # also of a phone that sends no RTP, as one that only looks
+            elif kind is Kind.RTCP or is_keep_alive(packet, kind):
+                self._receive_beside(packet, kind, source, now)
             else:
                 self.malformed += 1
+
+    def _receive_beside(self, packet: bytes, kind: Kind, source: Address, now: float) -> None:
+        if self._rtp_latch.locked is None:
+            self._quiet_latch.accepts(source, now, authentic=self._is_neighbours(source))
+        if source != self._destination:
+            self._count_unknown(self._rtp_latch)
+        elif kind is Kind.RTCP:
+            self._deliver_rtcp(packet, now)
+        else:
+            self.keep_alives += 1
+
+    def _is_neighbours(self, source: Address) -> bool:
+        """Behind the NAT that the other medium came through. Not where there is none: many calls of one gateway
+        have its address, and each is declared with its own port."""
+        proven = self._neighbour.remote if self._neighbour is not None else None
+        declared = self._quiet_latch.declared
+        return proven is not None and declared is not None and source[0] == proven[0] != declared[0]
 
     def _receive_rtp(self, packet: bytes, source: Address, now: float) -> None:
         """Latched is only what could be decrypted: with keys no stranger can take the phone's place."""
@@ -244,7 +283,7 @@ class RtpPort:
         now = self._clock.now()
         for packet, source in self._io.receive(self._pair.rtcp):
             self.received += 1
-            phone = self._rtp_latch.destination
+            phone = self._destination
             if classify(packet) is not Kind.RTCP:
                 self.malformed += 1
             elif phone is None or phone[0] != source[0]:

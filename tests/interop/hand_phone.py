@@ -80,6 +80,7 @@ class HandPhone:
         self.film = None if picture_id is None else PicturePhone(picture_id, token_hex)
         self._keys = tuple(secrets.token_bytes(SUITES[SUITE].size) for _ in range(2)) if encrypts else ()
         self._mki = mki  # in each of its packets, as its keys' lines say
+        self.film_port = 0  # the bridge's
         self.peer_keys: list[set[bytes]] = [set(), set()]  # that were ever agreed for sound and film
         self._endpoint = SipEndpoint(
             EndpointSettings(port=0), SystemClock(), secrets.token_hex, self._hear, "hand"
@@ -176,7 +177,7 @@ class HandPhone:
         self._adopt_key(0, section, self.media[HOST].pair)
         if self.film is not None and others and others[0].port:
             self._adopt_key(1, others[0], self.film.pair)
-            port = others[0].port
+            port = self.film_port = others[0].port
             self.film.follow(RtpVideo(HOST, port, port + 1, VP8, VP8))
         for host, phone in self.media.items():
             phone.remote = (HOST, section.port) if host == step.host else None

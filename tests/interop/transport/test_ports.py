@@ -12,6 +12,7 @@ from bridge.peers.ports import free_media_ports
 from bridge.plane.messages import Codec, RtpAudio, SrtpKeys
 from bridge.transport.address import Address
 from bridge.transport.batch import packet_io
+from bridge.transport.demux import STUN_MAGIC_COOKIE
 from bridge.transport.latch import PATIENCE_S
 from bridge.transport.mux import open_udp_socket
 from bridge.transport.ports import PortPair, RtpPortPool
@@ -70,7 +71,7 @@ def test_ports_of_other_programs_are_passed_over(pool: RtpPortPool) -> None:
 class Phone:
     """Two plain sockets and the port they talk to."""
 
-    def __init__(self, pair: PortPair, clock: ManualClock) -> None:
+    def __init__(self, pair: PortPair, clock: ManualClock, neighbour: RtpPort | None = None) -> None:
         self.rtp: list[bytes] = []
         self.rtcp: list[bytes] = []
         self.crashes: list[Exception] = []
@@ -81,7 +82,7 @@ class Phone:
             on_rtcp=lambda packet, now: self.rtcp.append(packet),
             on_crash=self.crashes.append,
         )
-        self.port = RtpPort(asyncio.get_running_loop(), pair, clock, packet_io(), callbacks)
+        self.port = RtpPort(asyncio.get_running_loop(), pair, clock, packet_io(), callbacks, neighbour)
 
     async def says(self, sock: socket.socket, packet: bytes, port_offset: int = 0) -> None:
         sock.sendto(packet, ("127.0.0.1", self.port.port + port_offset))
@@ -245,6 +246,76 @@ async def test_a_phone_that_only_looks_is_heard_beside_the_rtp_it_does_not_send(
     assert phone.rtcp == [receiver_report()]
     assert phone.port.remote is None
     phone.close()
+
+
+KEEP_ALIVES = {
+    "RTCP": b"",
+    "nothing": b"",
+    "blank line": b"\r\n",
+    "RTP of version 0": bytes(12),
+    "STUN": b"\x00\x11\x00\x00" + STUN_MAGIC_COOKIE + bytes(12),
+}
+
+
+@pytest.mark.parametrize("kind", KEEP_ALIVES)
+async def test_a_phone_behind_nat_that_only_looks_is_found_by_its_keep_alives(
+    pair: PortPair, kind: str
+) -> None:
+    """Video it sends none of, and sound it may be without: no RTP ever says where it is."""
+    clock = ManualClock()
+    phone = Phone(pair, clock)
+    packet = KEEP_ALIVES[kind] if kind != "RTCP" else receiver_report()
+    phone.port.declare(section(("192.0.2.1", 4000), ("192.0.2.1", 4001)), clock.now())
+    await phone.says(phone.one, packet)
+    assert phone.port.found is None
+    clock.advance(2.0)
+    await phone.says(phone.one, packet)
+    assert phone.port.found == address(phone.one)
+    phone.port.send_rtp(rtp_packet(9))
+    assert phone.one.recv(100) == rtp_packet(9)
+    await phone.says(phone.other, packet)  # whoever comes next takes no place
+    phone.port.send_rtp(rtp_packet(10))
+    assert phone.one.recv(100) == rtp_packet(10)
+    counters = phone.port.counters()
+    assert (counters["malformed"], counters["unlatched"] + counters["strangers"]) == (0, 2)
+    assert (len(phone.rtcp), counters["keep_alives"]) == ((1, 0) if kind == "RTCP" else (0, 1))
+    phone.close()
+
+
+async def test_rtp_counts_more_than_keep_alives(pair: PortPair) -> None:
+    clock = ManualClock()
+    phone = Phone(pair, clock)
+    phone.port.declare(section(("192.0.2.1", 4000), ("192.0.2.1", 4001)), clock.now())
+    for _ in range(2):
+        await phone.says(phone.other, b"")
+        clock.advance(PATIENCE_S)
+    assert phone.port.found == address(phone.other)
+    for number in range(2):
+        await phone.says(phone.one, rtp_packet(number))
+        clock.advance(PATIENCE_S)
+    assert phone.port.found == address(phone.one)
+    await phone.says(phone.other, b"")
+    assert phone.port.found == address(phone.one)
+    phone.close()
+
+
+@pytest.mark.parametrize(("declared", "at_once"), [("192.0.2.1", True), ("127.0.0.1", False)])
+async def test_where_the_sound_came_through_the_nat_its_keep_alives_for_film_are_believed_at_once(
+    pool: RtpPortPool, declared: str, at_once: bool
+) -> None:
+    """Not where the phone has the address it says: many calls may have that of one gateway."""
+    clock = ManualClock()
+    pairs = [pool.take(clock.now()), pool.take(clock.now())]
+    sound = Phone(pairs[0], clock)
+    film = Phone(pairs[1], clock, sound.port)
+    sound.port.declare(section(address(sound.one), address(sound.one)), clock.now())
+    await sound.says(sound.one, rtp_packet(1))
+    film.port.declare(section((declared, 9), (declared, 10)), clock.now())
+    await film.says(film.one, receiver_report())
+    assert (film.port.found == address(film.one)) is at_once
+    for phone, pair in zip((sound, film), pairs, strict=True):
+        phone.close()
+        pool.give_back(pair, clock.now())
 
 
 async def test_no_other_host_takes_the_place_of_a_phones_reports(pair: PortPair) -> None:

@@ -20,6 +20,7 @@ from bridge.plane import messages
 from bridge.plane.messages import Codec, RtpVideo, SrtpKeys
 from bridge.transport.batch import packet_io
 from bridge.transport.ports import RtpPortPool
+from bridge.transport.rtp_port import RtpPort, RtpPortCallbacks
 from bridge.wire.rtcp import (
     FullIntraRequest,
     Nack,
@@ -124,10 +125,15 @@ async def stage() -> AsyncIterator[Stage]:
         return (1 << (bits - 2)) + next(drawn)
 
     shell = LegShell(events.append, random_bits, lambda: 4e9, lambda leg_id: None)
-    section = RtpVideoSection(LEG, "cname", sockets, routes, shell, clock.now())
+    pair = pool.take(clock.now())
+    callbacks = RtpPortCallbacks(lambda packet, now: None, lambda packet, now: None, lambda error: None)
+    sound = RtpPort(sockets.loop, pair, clock, sockets.io, callbacks)
+    section = RtpVideoSection(LEG, "cname", sockets, routes, shell, sound, clock.now())
     made = Stage(section, routes, clock, bound(), bound(), events)
     yield made
     section.close(clock.now())
+    sound.close()
+    pool.give_back(pair, clock.now())
     assert pool.lent == 0
     made.rtp.close()
     made.rtcp.close()

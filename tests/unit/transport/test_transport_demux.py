@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.transport.demux import Kind, classify
+from bridge.transport.demux import Kind, classify, is_keep_alive
 from tests.unit.transport.browser import check, receiver_report, rtp_packet
 
 
@@ -36,3 +36,22 @@ def test_the_first_bytes_say_what_a_datagram_is(datagram: bytes, kind: Kind) -> 
 @given(st.binary(max_size=64))
 def test_any_bytes_have_a_kind(datagram: bytes) -> None:
     assert classify(datagram) in Kind
+
+
+@pytest.mark.parametrize(
+    ("datagram", "is_one"),
+    [
+        (b"", True),
+        (b"\r\n\r\n", True),
+        (bytes(4), True),
+        (bytes(12), True),
+        (b"\x00\x60" + bytes(10), True),  # RTP but for its version
+        (bytes(check()), True),
+        (b"\x00\x60", False),
+        (b"\xc0" + bytes(20), False),
+        (b"hello", False),
+        (b"\x16\xfe\xfd" + bytes(10), False),
+    ],
+)
+def test_a_keep_alive_says_nothing(datagram: bytes, is_one: bool) -> None:
+    assert is_keep_alive(datagram, classify(datagram)) is is_one
