@@ -1,5 +1,7 @@
 """Calls of an earlier process, taken up where it was killed."""
 
+import msgspec
+
 from bridge.errors import CapacityError, ParseError
 from signaling.sip.session.dialog import Dialog
 from signaling.sip.session.event import CallKey
@@ -90,7 +92,7 @@ def invite_again(memory: CallMemory) -> tuple[Request, Flow]:
     if flow.transport == UDP:
         return message, Flow(UDP, flow.host, flow.port)
     if memory.phase is Phase.CALLING:
-        return message, Flow(flow.transport, flow.host, flow.port)
+        return message, msgspec.structs.replace(flow, connection=0)
     # The connection is gone, and its port with it: the one in Via is the fallback (section 18.2.2).
     port = parse_essentials(message).via.port or DEFAULT_PORT
-    return message, Flow(flow.transport, flow.host, port)
+    return message, Flow(flow.transport, flow.host, port, name=flow.name)

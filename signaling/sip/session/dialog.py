@@ -96,6 +96,9 @@ class Dialog(msgspec.Struct):
             lookup = Lookup.ADDRESS if hop.lookup is Lookup.ADDRESS else Lookup.SERVICE
             port = uri.port or default_port(transport)
             hop = Flow(transport, hop.host, port, name=hop.name, lookup=lookup)
+        if hop.transport == self.flow.transport and hop.host == self.flow.host and not hop.name:
+            # The Contact of who was found by a domain is often an address: over TLS it is still that domain's.
+            hop = msgspec.structs.replace(hop, name=self.flow.name)
         if hop.transport == self.flow.transport and self.flow.connection:
             # Over TCP and TLS the connection the call came by is taken again (section 18.1.1 allows it).
             return msgspec.structs.replace(hop, connection=self.flow.connection)

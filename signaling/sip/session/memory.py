@@ -120,5 +120,5 @@ def parse_memory(body: bytes) -> CallMemory:
 def continued(dialog: Dialog) -> Dialog:
     """The dialog for the next process: numbers not used yet, and no connection of the last one's."""
     number = dialog.local_cseq + CSEQ_GAP
-    flow = dialog.flow
-    return msgspec.structs.replace(dialog, local_cseq=number, flow=Flow(flow.transport, flow.host, flow.port))
+    flow = msgspec.structs.replace(dialog.flow, connection=0)
+    return msgspec.structs.replace(dialog, local_cseq=number, flow=flow)

@@ -127,7 +127,7 @@ class StreamPorts:
         connection = self._connections.get(flow.connection)
         if connection is not None and connection.transport == flow.transport and connection.send(data):
             return True
-        connection = self._by_address.get((flow.transport, flow.host, flow.port, _name(flow)))
+        connection = self._by_address.get((flow.transport, flow.host, flow.port, self._name_at(flow)))
         return connection is not None and connection.send(data)
 
     async def connect(self, flow: Flow) -> None:
@@ -138,7 +138,7 @@ class StreamPorts:
             contexts = self._settings.tls
             if contexts is None:
                 raise OSError("SIP over tls is not open")
-            name = _name(flow)
+            name = self._name_at(flow)
             connection = StreamConnection(self, TlsStream(contexts.client, name), name)
         connection.is_ours = True
         done = self._dialed[connection] = loop.create_future()
@@ -198,6 +198,13 @@ class StreamPorts:
 
     # --- inside -------------------------------------------------------------------------------------------
 
+    def _name_at(self, flow: Flow) -> str:
+        """Who must be at the other end; only TLS can tell. Where a trunk is found by its domain that is the domain
+        (RFC 5922 section 4), whatever address its Contact and Via have."""
+        if flow.transport != TLS:
+            return ""
+        return flow.name or self._trunks.name_of(flow.host) or flow.host
+
     def _admits(self, connection: StreamConnection) -> bool:
         host = connection.host
         if len(self._connections) >= self._settings.max_connections:
@@ -239,8 +246,3 @@ def _is_alive(connection: StreamConnection, now: float) -> bool:
 
 def _key(connection: StreamConnection) -> tuple[str, str, int, str]:
     return (connection.transport, connection.host, connection.port, connection.name)
-
-
-def _name(flow: Flow) -> str:
-    """Who must be at the other end; only TLS can tell."""
-    return (flow.name or flow.host) if flow.transport == TLS else ""

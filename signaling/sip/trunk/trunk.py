@@ -111,6 +111,11 @@ class Trunks:
         self._targets[address] = trunk
         self._by_host.pop(address, None)
 
+    def name_of(self, address: str) -> str:
+        """The domain that was found at this address and is a trunk's target: whose certificate stands for it."""
+        trunk = self._targets.get(address)
+        return trunk.target_host if trunk is not None and not _is_numeric(trunk.target_host) else ""
+
     def get(self, trunk_id: TrunkId) -> Trunk | None:
         return self._by_id.get(trunk_id)
 

@@ -74,6 +74,7 @@ def test_what_comes_from_a_target_is_its_trunks() -> None:
     trunks.learn("trunk.example", "192.0.2.10")
     trunks.learn("trunk.example", "198.51.100.7")
     trunks.learn("other.example", "192.0.2.11")
+    assert [trunks.name_of(f"192.0.2.{last}") for last in (10, 11)] == ["trunk.example", ""]
     found = {
         host: trunk.trunk_id
         for host in ("192.0.2.9", "192.0.2.10", "192.0.2.11", "2001:db8::1", "198.51.100.7")
