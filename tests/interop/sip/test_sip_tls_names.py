@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest_asyncio
 
 from bridge.ids import LegId, TrunkId
-from bridge.switchboard.doors import Route
+from bridge.switchboard.door.doors import Route
 from signaling.sip.agent.settings import AgentSettings
 from signaling.sip.door.call import SipDoor
 from signaling.sip.shell.settings import EndpointSettings
