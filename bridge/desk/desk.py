@@ -11,7 +11,6 @@ from bridge.desk.centre.figures import QueueFigures
 from bridge.desk.centre.flow import Flow
 from bridge.desk.centre.policy import DeskPolicy
 from bridge.desk.centre.queue import Profile, Queue, default_queue
-from bridge.desk.commands import SYSTEM
 from bridge.desk.conversation import (
     calling_back,
     companionship,
@@ -24,26 +23,19 @@ from bridge.desk.conversation import (
 from bridge.desk.fact.fact import apply
 from bridge.desk.flow import flowing
 from bridge.desk.flow.interpreter import expire_flows, run_flows
-from bridge.desk.interaction.call_failure import failure_of
 from bridge.desk.interaction.interaction import Interaction
 from bridge.desk.interaction.offer import Offer
-from bridge.desk.interaction.participant import ParticipantState
 from bridge.desk.opening import open_interaction
 from bridge.desk.restart import restart
-from bridge.desk.settlement.settlement import settle
 from bridge.desk.state.deadline import Agenda, note_deadlines
 from bridge.desk.state.line import Place
 from bridge.desk.state.snapshot import DeskSnapshot
 from bridge.desk.state.state import DeskState
 from bridge.desk.step import Step
 from bridge.desk.work import account_admin, limit, presence, queue_admin, readiness, seating, wrapping_up
-from bridge.desk.work.seating import miss
 from bridge.desk.work.waiting import match_waiting
 from bridge.errors import NotFoundError
 from bridge.ids import IdSource, InteractionId, OfferId, QueueId, UserId
-
-RANG_OUT = f"{failure_of(408).code}: {failure_of(408).text}"
-MEDIA_MISSING = "no media connection in time"
 
 
 class Desk:
@@ -228,7 +220,7 @@ def _expire_deadlines(step: Step, _command: commands.ExpireDeadlines) -> None:
     seating.expire_offers(step)
     presence.expire_desktops(step)
     readiness.expire_proofs(step)
-    _expire_connections(step)
+    participation.expire_connections(step)
     wrapping_up.expire_wrap_ups(step)
     transferring.expire_transfers(step)
     companionship.expire_links(step)
@@ -236,23 +228,6 @@ def _expire_deadlines(step: Step, _command: commands.ExpireDeadlines) -> None:
     expire_flows(step)
     limit.expire_waits(step)
     limit.announce_positions(step)
-
-
-def _expire_connections(step: Step) -> None:
-    """Whoever accepted, or lost the media, and did not bring it in time is out."""
-    for interaction_id in tuple(step.state.connecting):
-        overdue = [
-            participant
-            for participant in step.interaction(interaction_id).staff()
-            if participant.connect_by is not None and participant.connect_by <= step.now
-        ]
-        for participant in overdue:
-            rings = participant.state is ParticipantState.ALERTING
-            step.disconnect(interaction_id, participant, SYSTEM, RANG_OUT if rings else MEDIA_MISSING)
-            if participant.user_id is not None:
-                miss(step, participant.user_id, MEDIA_MISSING)
-        if overdue:
-            settle(step, interaction_id)
 
 
 # The annotation is wide because each step takes its own command; the keys keep them apart.

@@ -53,6 +53,12 @@ class Step:
         """As it is at this point of the step."""
         return self.state.interaction(interaction_id)
 
+    def live_interaction(self, interaction_id: InteractionId) -> Interaction:
+        """Raises NotFoundError or, when it has ended, NotAllowedError."""
+        interaction = self.state.interaction(interaction_id)
+        interaction.check_live()
+        return interaction
+
     def move(
         self,
         interaction_id: InteractionId,

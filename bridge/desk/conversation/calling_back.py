@@ -11,7 +11,7 @@ from bridge.desk.settlement.callback import CallbackWish, begin_callback, move_c
 from bridge.desk.settlement.settlement import end, settle
 from bridge.desk.step import Step
 from bridge.errors import NotAllowedError, NotFoundError
-from bridge.ids import InteractionId, LegId
+from bridge.ids import LegId
 
 NO_ANSWER = "nobody answered the callback"
 
@@ -19,7 +19,7 @@ NO_ANSWER = "nobody answered the callback"
 def request_callback(step: Step, command: commands.RequestCallback) -> None:
     """The call ends and is made again later; asked for once more, it is scheduled anew."""
     id_ = command.interaction_id
-    interaction = _live(step, id_)
+    interaction = step.live_interaction(id_)
     callback = interaction.live_callback
     not_before = max(command.not_before, step.now)
     if callback is not None:
@@ -41,7 +41,7 @@ def request_callback(step: Step, command: commands.RequestCallback) -> None:
 
 
 def cancel_callback(step: Step, command: commands.CancelCallback) -> None:
-    _callback(_live(step, command.interaction_id))
+    _callback(step.live_interaction(command.interaction_id))
     end(step, command.interaction_id, command.by, command.reason or "callback canceled")
 
 
@@ -51,7 +51,7 @@ def answer_callback(step: Step, command: commands.AnswerCallback, by: LegId | No
     `by` is the leg of another phone that took the call from the one that rang.
     """
     id_, leg_id = command.interaction_id, by or command.leg_id
-    interaction = _live(step, id_)
+    interaction = step.live_interaction(id_)
     _dialed(interaction, command.leg_id)
     move_callback(step, id_, CallbackTrigger.ANSWER, leg_id=leg_id)
     for customer in tuple(interaction.customers()):
@@ -64,7 +64,7 @@ def answer_callback(step: Step, command: commands.AnswerCallback, by: LegId | No
 def fail_callback(step: Step, command: commands.FailCallback) -> None:
     """Nobody answered: another attempt by rule, or the end. Whoever waited for it is free again."""
     id_ = command.interaction_id
-    callback = _dialed(_live(step, id_), command.leg_id)
+    callback = _dialed(step.live_interaction(id_), command.leg_id)
     failure = failure_of(command.status)
     reason = command.reason or failure.text
     if callback.attempts >= step.policy.callback_attempts or failure.hopeless:
@@ -136,10 +136,3 @@ def _dialed(interaction: Interaction, leg_id: LegId) -> Callback:
     if callback.leg_id != leg_id:
         raise NotAllowedError(f"callback {callback.callback_id} is not waiting for leg {leg_id}")
     return callback
-
-
-def _live(step: Step, interaction_id: InteractionId) -> Interaction:
-    interaction = step.interaction(interaction_id)
-    if interaction.ended_at is not None:
-        raise NotAllowedError(f"interaction {interaction_id} has ended")
-    return interaction

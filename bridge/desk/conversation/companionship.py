@@ -96,9 +96,7 @@ def _move(
 
 
 def _customer(step: Step, interaction_id: InteractionId, participant_id: ParticipantId) -> Participant:
-    interaction = step.interaction(interaction_id)
-    if interaction.ended_at is not None:
-        raise NotAllowedError(f"interaction {interaction_id} has ended")
+    interaction = step.live_interaction(interaction_id)
     participant = interaction.live_participant(participant_id)
     if not participant.is_customer:
         raise NotAllowedError(f"participant {participant_id} is one of ours: only a customer has a companion")

@@ -16,9 +16,7 @@ from bridge.ids import InteractionId, LegId
 def dial_participant(step: Step, command: commands.DialParticipant) -> None:
     """Rings `address`. The same again while it rings or talks changes nothing."""
     id_ = command.interaction_id
-    interaction = step.interaction(id_)
-    if interaction.ended_at is not None:
-        raise NotAllowedError(f"interaction {id_} has ended")
+    interaction = step.live_interaction(id_)
     if dialed_to(interaction, command.address) is not None:
         return
     if not command.address.lower().startswith(("sip:", "sips:")) and not step.policy.dials_numbers:

@@ -12,9 +12,7 @@ NO_LEG = "no call is connected"
 
 def set_capabilities(step: Step, command: commands.SetCapabilities) -> None:
     """What one leg can from now on. A leg that is gone meanwhile can nothing, and nothing is noted."""
-    interaction = step.interaction(command.interaction_id)
-    if interaction.ended_at is not None:
-        raise NotAllowedError(f"interaction {command.interaction_id} has ended")
+    interaction = step.live_interaction(command.interaction_id)
     participant = interaction.live_participant(command.participant_id)
     if command.leg_id not in participant.leg_ids:
         raise NotAllowedError(f"leg {command.leg_id} is not one of participant {command.participant_id}")

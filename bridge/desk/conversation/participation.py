@@ -1,21 +1,27 @@
 """Steps of taking part: people mute, hold, leave; legs and media come and go; the whole of it ends."""
 
 from bridge.desk import commands, events
+from bridge.desk.commands import SYSTEM
 from bridge.desk.conversation.calling_back import answer_callback
 from bridge.desk.conversation.dialing_out import answer_dial
 from bridge.desk.conversation.equipment import keep_capabilities
 from bridge.desk.interaction.attributes import merged_attributes
+from bridge.desk.interaction.call_failure import failure_of
 from bridge.desk.interaction.participant import Participant, ParticipantState, ParticipantTrigger
 from bridge.desk.settlement.handover import is_held_for_transfer
 from bridge.desk.settlement.queueing import rank_again
 from bridge.desk.settlement.settlement import end, fill_seat, settle
 from bridge.desk.step import Step
+from bridge.desk.work.seating import miss
 from bridge.errors import NotAllowedError
 from bridge.ids import InteractionId, ParticipantId
 
+RANG_OUT = f"{failure_of(408).code}: {failure_of(408).text}"
+MEDIA_MISSING = "no media connection in time"
+
 
 def end_interaction(step: Step, command: commands.EndInteraction) -> None:
-    _live_interaction(step, command.interaction_id)
+    step.live_interaction(command.interaction_id)
     end(step, command.interaction_id, command.by, command.reason)
 
 
@@ -70,8 +76,7 @@ def resume_participant(step: Step, command: commands.ResumeParticipant) -> None:
 
 
 def set_attributes(step: Step, command: commands.SetAttributes) -> None:
-    interaction = step.interaction(command.interaction_id)
-    _live_interaction(step, command.interaction_id)
+    interaction = step.live_interaction(command.interaction_id)
     merged = merged_attributes(interaction.attributes, command.attributes, step.policy)
     changed = {name: value for name, value in merged.items() if interaction.attributes.get(name) != value}
     if changed:
@@ -122,13 +127,24 @@ def connect_media(step: Step, command: commands.ConnectMedia) -> None:
     settle(step, id_)
 
 
-def _live_interaction(step: Step, interaction_id: InteractionId) -> None:
-    if step.interaction(interaction_id).ended_at is not None:
-        raise NotAllowedError(f"interaction {interaction_id} has ended")
+def expire_connections(step: Step) -> None:
+    """Whoever accepted, or lost the media, and did not bring it in time is out."""
+    for interaction_id in tuple(step.state.connecting):
+        overdue = [
+            participant
+            for participant in step.interaction(interaction_id).staff()
+            if participant.connect_by is not None and participant.connect_by <= step.now
+        ]
+        for participant in overdue:
+            rings = participant.state is ParticipantState.ALERTING
+            step.disconnect(interaction_id, participant, SYSTEM, RANG_OUT if rings else MEDIA_MISSING)
+            if participant.user_id is not None:
+                miss(step, participant.user_id, MEDIA_MISSING)
+        if overdue:
+            settle(step, interaction_id)
 
 
 def _live_participant(
     step: Step, interaction_id: InteractionId, participant_id: ParticipantId
 ) -> Participant:
-    _live_interaction(step, interaction_id)
-    return step.interaction(interaction_id).live_participant(participant_id)
+    return step.live_interaction(interaction_id).live_participant(participant_id)

@@ -12,9 +12,7 @@ from bridge.ids import ParticipantId
 
 def supervise(step: Step, command: commands.Supervise) -> None:
     """Joins as a supervisor, or changes how one supervises. Media is to follow as after an accepted offer."""
-    interaction = step.interaction(command.interaction_id)
-    if interaction.ended_at is not None:
-        raise NotAllowedError(f"interaction {command.interaction_id} has ended")
+    interaction = step.live_interaction(command.interaction_id)
     there = interaction.participant_of(command.user_id)
     if there is not None and there.supervision is None:
         raise NotAllowedError(f"{command.user_id} takes part in the conversation: leave it first")

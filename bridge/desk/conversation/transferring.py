@@ -82,9 +82,7 @@ def expire_transfers(step: Step) -> None:
 def _check_start(
     step: Step, interaction_id: InteractionId, user_id: UserId | None, kind: TransferKind
 ) -> Interaction:
-    interaction = step.interaction(interaction_id)
-    if interaction.ended_at is not None:
-        raise NotAllowedError(f"interaction {interaction_id} has ended")
+    interaction = step.live_interaction(interaction_id)
     transfer = interaction.transfer
     if transfer is not None:
         target = interaction.participant(transfer.target_id)

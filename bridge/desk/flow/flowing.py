@@ -17,7 +17,7 @@ from bridge.ids import FlowId, InteractionId
 def start_flow(step: Step, command: commands.StartFlow) -> None:
     """An escalation leaves the conversation as it is until somebody joins it."""
     flow = _flow(step, command.flow_id)
-    interaction = _live(step, command.interaction_id)
+    interaction = step.live_interaction(command.interaction_id)
     if flow.kind is FlowKind.INBOUND:
         raise NotAllowedError(f"{flow.flow_id} is an inbound flow: it begins with the call")
     if any(run.flow.flow_id == flow.flow_id for run in interaction.flows):
@@ -41,7 +41,7 @@ def lead_call(step: Step, interaction_id: InteractionId) -> None:
 
 def stop_flow(step: Step, command: commands.StopFlow) -> None:
     """What it seeks is given up. The flow that leads a caller is not stopped by anybody."""
-    run = _live(step, command.interaction_id).flow_run(command.flow_run_id)
+    run = step.live_interaction(command.interaction_id).flow_run(command.flow_run_id)
     if run is None:
         raise NotFoundError(f"flow run {command.flow_run_id} is over")
     if run.flow.kind is FlowKind.INBOUND:
@@ -80,13 +80,6 @@ def _flow(step: Step, flow_id: FlowId) -> Flow:
             return flow
     known = ", ".join(sorted(flow.flow_id for flow in step.policy.flows)) or "none"
     raise NotFoundError(f"no flow {flow_id!r}; there are {known}")
-
-
-def _live(step: Step, interaction_id: InteractionId) -> Interaction:
-    interaction = step.interaction(interaction_id)
-    if interaction.ended_at is not None:
-        raise NotAllowedError(f"interaction {interaction_id} has ended")
-    return interaction
 
 
 def _running(interaction: Interaction) -> FlowRun | None:

@@ -109,6 +109,11 @@ class Interaction(msgspec.Struct, frozen=True, gc=False):
         """Live participants of ours whom a customer can talk with: those who supervise are not."""
         return (p for p in self.staff() if p.supervision is None)
 
+    def check_live(self) -> None:
+        """Raises NotAllowedError when it has ended."""
+        if self.ended_at is not None:
+            raise NotAllowedError(f"interaction {self.interaction_id} has ended")
+
     def participant(self, participant_id: ParticipantId) -> Participant:
         """Raises NotFoundError."""
         for participant in self.participants:

@@ -4,7 +4,6 @@ from bridge.desk import commands, events
 from bridge.desk.centre.notice import FIGURES, unknown_figures
 from bridge.desk.centre.queue import DEFAULT_QUEUE, Profile
 from bridge.desk.interaction.attributes import merged_attributes
-from bridge.desk.interaction.interaction import Interaction
 from bridge.desk.interaction.offer import OfferTrigger
 from bridge.desk.interaction.seat import SeatTrigger
 from bridge.desk.settlement.queueing import Wish, admit, move_to_queue, open_seat
@@ -66,7 +65,7 @@ def check_profile(step: Step, profile: Profile) -> None:
 def queue_interaction(step: Step, command: commands.QueueInteraction) -> None:
     """Sends a waiting customer to another queue, with the clock the customer has."""
     id_ = command.interaction_id
-    interaction = _live(step, command)
+    interaction = step.live_interaction(command.interaction_id)
     queue = step.state.queue(command.queue_id)
     seat = next((s for s in interaction.seats if s.is_customers), None)
     if seat is None or not seat.waits:
@@ -86,7 +85,7 @@ def queue_interaction(step: Step, command: commands.QueueInteraction) -> None:
 
 def seek_from_queue(step: Step, command: commands.SeekFromQueue) -> None:
     """One more participant, whoever serves the queue. The same queue again changes nothing while it is sought."""
-    interaction = _live(step, command)
+    interaction = step.live_interaction(command.interaction_id)
     queue = step.state.queue(command.queue_id)
     if interaction.sought_in(command.queue_id) is not None:
         return
@@ -104,10 +103,3 @@ def seek_from_queue(step: Step, command: commands.SeekFromQueue) -> None:
     participant_id = step.stand_in(id_, admission.queue.queue_id, stand_in)
     wish = Wish(command.type, queue.role, command.by, participant_id, command.queue_id)
     open_seat(step, step.interaction(id_), admission, wish)
-
-
-def _live(step: Step, command: commands.QueueInteraction | commands.SeekFromQueue) -> Interaction:
-    interaction = step.interaction(command.interaction_id)
-    if interaction.ended_at is not None:
-        raise NotAllowedError(f"interaction {command.interaction_id} has ended")
-    return interaction

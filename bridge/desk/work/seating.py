@@ -21,9 +21,7 @@ TIMED_OUT = "nobody answered in time"
 
 def seek_participant(step: Step, command: commands.SeekParticipant) -> None:
     """Adds a user by name. The same user again changes nothing: the participant there is will do."""
-    interaction = step.interaction(command.interaction_id)
-    if interaction.ended_at is not None:
-        raise NotAllowedError(f"interaction {command.interaction_id} has ended")
+    interaction = step.live_interaction(command.interaction_id)
     if interaction.participant_of(command.user_id) is not None:
         return
     expert = step.state.expert(command.user_id)

@@ -52,8 +52,7 @@ class Prompts:
         if source is None:
             raise NotFoundError(f"no prompt {name!r}; there are {', '.join(sorted(prompts)) or 'none'}")
         interaction = self._wiring.desk.interaction(interaction_id)
-        if interaction.ended_at is not None:
-            raise NotAllowedError(f"interaction {interaction_id} has ended")
+        interaction.check_live()
         if participant_id is None:
             replaced = self._wiring.performance.room_sounds(interaction).start_prompt(name, source)
         else:
