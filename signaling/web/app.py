@@ -40,7 +40,7 @@ from signaling.web.http.header import BodyLimit, SecurityHeaders
 from signaling.web.http.metrics import Metrics
 from signaling.web.http.problem import install_problems, problem
 from signaling.web.protocol.event_writer import EventWriter
-from signaling.web.protocol.history import History, Numbering, Told
+from signaling.web.protocol.history import History, Numbering, Place, Told
 from signaling.web.protocol.messages import MESSAGE_MAX_BYTES, SUBPROTOCOL
 from signaling.web.rest import openapi
 from signaling.web.rest.idempotence import Idempotence
@@ -103,28 +103,28 @@ class WebDoor:
             if wanted is not audience:  # not for each of the ten events of a step
                 audience = wanted
                 viewers = [socket for socket in self._sockets.values() if socket.may_see(wanted)]
-            self._tell(event, wanted, viewers)
+            number: int | None = getattr(event, "number", None)
+            place = self._numbering.place(number) if number is not None else None
+            # Most events of a waiting call are nobody's: writing those down took a tenth of a call's CPU (measured).
+            text = self._push(event, place, viewers) if viewers else ""
+            if place is not None and text is not None:
+                self._history.add(Told(place, event, wanted, text))
+            if isinstance(event, AccountUpdated):
+                # All of them: by a foreign issuer's token one goes by another name than the account's.
+                for connection in self._sockets.values():
+                    connection.judge()
 
-    def _tell(self, event: DesktopEvent, audience: Audience, viewers: Sequence[Socket]) -> None:
-        # Most events of a waiting call are nobody's: writing those down took a tenth of a call's CPU (measured).
-        number: int | None = getattr(event, "number", None)
-        place = self._numbering.place(number) if number is not None else None
-        text = ""
-        if viewers:
-            try:
-                text = self._writer.write(event, place.part if place else None)
-            except Exception:
-                # Our own mistake must not stop the desk, whose event is on disk already.
-                log.exception("! event", event_type=type(event).__name__)
-                return
-        if place is not None:
-            self._history.add(Told(place, event, audience, text))
+    def _push(self, event: DesktopEvent, place: Place | None, viewers: Sequence[Socket]) -> str | None:
+        """Returns the text; None if a mistake of ours kept it from being written."""
+        try:
+            text = self._writer.write(event, place.part if place else None)
+        except Exception:
+            # It must not stop the desk, whose event is on disk already.
+            log.exception("! event", event_type=type(event).__name__)
+            return None
         for connection in viewers:
             connection.push(text)
-        if isinstance(event, AccountUpdated):
-            # All of them: by a foreign issuer's token one goes by another name than the account's.
-            for connection in self._sockets.values():
-                connection.judge()
+        return text
 
     # --- the daemon's side --------------------------------------------------------------------------------
 

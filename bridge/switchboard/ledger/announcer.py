@@ -112,8 +112,8 @@ class Announcer:
 
     def _told(self, committed: Committed) -> Iterator[tuple[DesktopEvent, Audience]]:
         audiences = {id_: self._audience(i) for id_, i in committed.interactions.items()}
-        # Each event of the step shows the state after it: one view does for all.
-        views = {id_: self._portraits.interaction(i) for id_, i in committed.interactions.items()}
+        # Each event of the step shows the state after it: one sketch does for all.
+        sketches = {id_: self._portraits.sketch(i) for id_, i in committed.interactions.items()}
         for number, event in zip(committed.numbers, committed.events, strict=True):
             kind = type(event)
             if kind in _ABOUT_NO_INTERACTION:
@@ -126,7 +126,7 @@ class Announcer:
             elif isinstance(about, events.PositionAnnounced):
                 yield _position_told(number, about), audiences[id_]
             participant_id = getattr(about, "participant_id", None)
-            change = InteractionUpdated(number, id_, change_name(about), participant_id, views[id_])
+            change = InteractionUpdated(number, id_, change_name(about), participant_id, sketches[id_])
             yield change, audiences[id_]
         yield from self._users_told(committed)
 

@@ -8,6 +8,7 @@ from bridge.switchboard.view.view import (
     DiagnosisView,
     InteractionView,
     OfferView,
+    Sketch,
     TrunkView,
     UserView,
 )
@@ -27,7 +28,11 @@ class InteractionUpdated(msgspec.Struct, frozen=True, gc=False):
     interaction_id: InteractionId
     change: str
     participant_id: ParticipantId | None
-    interaction: InteractionView
+    sketch: Sketch  # the same one for all events of a command
+
+    @property
+    def interaction(self) -> InteractionView:
+        return self.sketch.view
 
 
 class OfferMade(msgspec.Struct, frozen=True, gc=False):

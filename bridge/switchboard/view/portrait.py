@@ -1,7 +1,9 @@
 """Views of the desk's values: monotonic instants become wall time, nothing inner shows."""
 
-from collections.abc import Callable, Iterable
-from functools import cache
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache, partial
+
+import msgspec
 
 from bridge.clock import Clock
 from bridge.desk.centre.expert import Expert, Presence
@@ -27,6 +29,7 @@ from bridge.switchboard.view.view import (
     ParticipantView,
     QueuePlaceView,
     QueueView,
+    Sketch,
     SupervisionView,
     TimelineView,
     TransferView,
@@ -57,22 +60,33 @@ WallTime = Callable[[float], float]
 
 
 class Diagnoses:
-    """What was told last of each leg that is silent or black."""
+    """What was told last of each leg that is silent or black. `by_leg` never changes: there is a new one instead."""
 
-    __slots__ = ("_by_leg",)
+    __slots__ = ("by_leg",)
 
     def __init__(self) -> None:
-        self._by_leg: dict[LegId, tuple[DiagnosisView, ...]] = {}
+        self.by_leg: Mapping[LegId, tuple[DiagnosisView, ...]] = {}
 
     def note(self, leg_id: LegId, diagnoses: tuple[DiagnosisView, ...]) -> None:
-        self._by_leg[leg_id] = diagnoses
+        self.by_leg = {**self.by_leg, leg_id: diagnoses}
 
     def forget(self, leg_id: LegId) -> None:
         """An unknown leg is fine."""
-        self._by_leg.pop(leg_id, None)
+        if leg_id in self.by_leg:
+            self.by_leg = {known: told for known, told in self.by_leg.items() if known != leg_id}
 
-    def of(self, leg_ids: Iterable[LegId]) -> tuple[DiagnosisView, ...]:
-        return tuple(one for leg_id in leg_ids for one in self._by_leg.get(leg_id, ()))
+
+class _Moment(msgspec.Struct, frozen=True, gc=False):
+    """What a view has to know beside the desk's value, as it was when the view was asked for."""
+
+    offset_s: float  # from a monotonic instant to the wall time, by the setting of the wall clock then
+    diagnoses: Mapping[LegId, tuple[DiagnosisView, ...]]
+
+    def wall(self, at: float) -> float:
+        return round(self.offset_s + at, 3)
+
+    def diagnoses_of(self, leg_ids: Iterable[LegId]) -> tuple[DiagnosisView, ...]:
+        return tuple(one for leg_id in leg_ids for one in self.diagnoses.get(leg_id, ()))
 
 
 class Portraits:
@@ -87,87 +101,27 @@ class Portraits:
 
     def wall(self, at: float) -> float:
         """The wall time of a monotonic instant, by today's setting of the wall clock."""
-        return self._wall_clock()(at)
+        return self._moment().wall(at)
 
-    def _wall_clock(self) -> WallTime:
-        """The same for all instants of one view, which has some five of them."""
-        offset_s = self._clock.wall() - self._clock.now()
-        return lambda at: round(offset_s + at, 3)
+    def _moment(self) -> _Moment:
+        return _Moment(self._clock.wall() - self._clock.now(), self._diagnoses.by_leg)
 
     def participant(self, participant: Participant) -> ParticipantView:
-        return self._participant(participant, self._wall_clock())
-
-    def _participant(self, participant: Participant, wall: WallTime) -> ParticipantView:
-        return ParticipantView(
-            participant_id=participant.participant_id,
-            role=participant.role,
-            type=participant.type,
-            state=participant.state,
-            user_id=participant.user_id,
-            name=participant.name,
-            address=participant.address,
-            muted=participant.muted,
-            held_by_remote=participant.held_by_remote,
-            leg_ids=participant.leg_ids,
-            joined_at=wall(participant.joined_at),
-            disconnect_reason=participant.disconnect_reason,
-            disconnected_by=participant.disconnected_by,
-            sends_video=participant.sends_video,
-            queue_id=participant.queue_id,
-            downgrade_reason=participant.downgrade_reason,
-            wrap_up_by=None if participant.wrap_up_by is None else wall(participant.wrap_up_by),
-            wrap_up_code=participant.wrap_up_code,
-            wrap_up_note=participant.wrap_up_note,
-            capabilities=capabilities_view(participant.capabilities),
-            supervision=_supervision(participant.supervision),
-            companion=participant.companions[-1].state if participant.companions else "",
-            diagnoses=self._diagnoses.of(participant.leg_ids) if participant.is_live else (),
-        )
+        return _participant_view(participant, self._moment())
 
     def interaction(self, interaction: Interaction) -> InteractionView:
-        waits = interaction.state is InteractionState.WAITING
-        ended_at, wall = interaction.ended_at, self._wall_clock()
-        created_at = wall(interaction.created_at)
-        return InteractionView(
-            interaction_id=interaction.interaction_id,
-            state=interaction.state,
-            caller=interaction.caller,
-            called=interaction.called,
-            attributes=interaction.attributes,
-            participants=tuple(self._participant(p, wall) for p in interaction.participants),
-            escalation_in_progress=interaction.escalation_in_progress,
-            created_at=created_at,
-            waiting_since=created_at if waits else None,
-            ended_at=None if ended_at is None else wall(ended_at),
-            end_reason=interaction.end_reason,
-            ended_by=interaction.ended_by,
-            waits_in=tuple(_place(seat, wall) for seat in interaction.seats if seat.waits),
-            callback=self.callback(interaction),
-            transfer=_transfer_view(interaction.transfer, wall),
-            flows=tuple(_flow_run_view(run, wall) for run in interaction.flows),
-            version=interaction.version,
-        )
+        return _interaction_view(interaction, self._moment())
+
+    def sketch(self, interaction: Interaction) -> Sketch:
+        """The same view, for those who may never look at it."""
+        return Sketch(interaction.attributes, partial(_interaction_view, interaction, self._moment()))
 
     def flow_run(self, run: FlowRun) -> FlowRunView:
-        return _flow_run_view(run, self._wall_clock())
+        return _flow_run_view(run, self._moment().wall)
 
     def callback(self, interaction: Interaction) -> CallbackView | None:
         """The callback of an interaction, live or over."""
-        callback = interaction.callback
-        if callback is None:
-            return None
-        return CallbackView(
-            callback_id=callback.callback_id,
-            interaction_id=interaction.interaction_id,
-            queue_id=interaction.queue_id,
-            number=callback.number,
-            state=callback.state,
-            attempts=callback.attempts,
-            not_before=self.wall(callback.not_before) if callback.not_before else None,
-            requested_at=self.wall(callback.requested_at),
-            requested_by=callback.requested_by,
-            failure=callback.failure,
-        )
+        return _callback_view(interaction, self._moment().wall)
 
     def queue(self, queue: Queue, figures: QueueFigures, waiting: int, longest_wait_s: float) -> QueueView:
         return QueueView(
@@ -217,6 +171,78 @@ class Portraits:
 
     def timeline(self, entry: JournalEntry) -> TimelineView:
         return TimelineView(entry.number, entry.wall, change_name(entry.event), _facts(entry.event))
+
+
+def _participant_view(participant: Participant, moment: _Moment) -> ParticipantView:
+    wall = moment.wall
+    return ParticipantView(
+        participant_id=participant.participant_id,
+        role=participant.role,
+        type=participant.type,
+        state=participant.state,
+        user_id=participant.user_id,
+        name=participant.name,
+        address=participant.address,
+        muted=participant.muted,
+        held_by_remote=participant.held_by_remote,
+        leg_ids=participant.leg_ids,
+        joined_at=wall(participant.joined_at),
+        disconnect_reason=participant.disconnect_reason,
+        disconnected_by=participant.disconnected_by,
+        sends_video=participant.sends_video,
+        queue_id=participant.queue_id,
+        downgrade_reason=participant.downgrade_reason,
+        wrap_up_by=None if participant.wrap_up_by is None else wall(participant.wrap_up_by),
+        wrap_up_code=participant.wrap_up_code,
+        wrap_up_note=participant.wrap_up_note,
+        capabilities=capabilities_view(participant.capabilities),
+        supervision=_supervision(participant.supervision),
+        companion=participant.companions[-1].state if participant.companions else "",
+        diagnoses=moment.diagnoses_of(participant.leg_ids) if participant.is_live else (),
+    )
+
+
+def _interaction_view(interaction: Interaction, moment: _Moment) -> InteractionView:
+    waits = interaction.state is InteractionState.WAITING
+    ended_at, wall = interaction.ended_at, moment.wall
+    created_at = wall(interaction.created_at)
+    return InteractionView(
+        interaction_id=interaction.interaction_id,
+        state=interaction.state,
+        caller=interaction.caller,
+        called=interaction.called,
+        attributes=interaction.attributes,
+        participants=tuple(_participant_view(p, moment) for p in interaction.participants),
+        escalation_in_progress=interaction.escalation_in_progress,
+        created_at=created_at,
+        waiting_since=created_at if waits else None,
+        ended_at=None if ended_at is None else wall(ended_at),
+        end_reason=interaction.end_reason,
+        ended_by=interaction.ended_by,
+        waits_in=tuple(_place(seat, wall) for seat in interaction.seats if seat.waits),
+        callback=_callback_view(interaction, wall),
+        transfer=_transfer_view(interaction.transfer, wall),
+        flows=tuple(_flow_run_view(run, wall) for run in interaction.flows),
+        version=interaction.version,
+    )
+
+
+def _callback_view(interaction: Interaction, wall: WallTime) -> CallbackView | None:
+    callback = interaction.callback
+    if callback is None:
+        return None
+    return CallbackView(
+        callback_id=callback.callback_id,
+        interaction_id=interaction.interaction_id,
+        queue_id=interaction.queue_id,
+        number=callback.number,
+        state=callback.state,
+        attempts=callback.attempts,
+        not_before=wall(callback.not_before) if callback.not_before else None,
+        requested_at=wall(callback.requested_at),
+        requested_by=callback.requested_by,
+        failure=callback.failure,
+    )
 
 
 def _flow_run_view(run: FlowRun, wall: WallTime) -> FlowRunView:

@@ -1,6 +1,6 @@
 """What desktops see of the desk: values with wall-clock times, nothing that must stay inside."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -216,6 +216,23 @@ class InteractionView(msgspec.Struct, frozen=True, gc=False):
     transfer: TransferView | None = None
     flows: tuple[FlowRunView, ...] = ()  # those that run
     version: int = 0  # grows with every change, so that a writer can say which state it has seen
+
+
+class Sketch:
+    """An interaction's view, drawn when somebody looks at it: most are of callers who wait, and nobody does."""
+
+    __slots__ = ("_draw", "_view", "attributes")
+
+    def __init__(self, attributes: Mapping[str, str], draw: Callable[[], InteractionView]) -> None:
+        self._draw = draw
+        self._view: InteractionView | None = None
+        self.attributes = attributes
+
+    @property
+    def view(self) -> InteractionView:
+        if self._view is None:
+            self._view = self._draw()
+        return self._view
 
 
 class OfferView(msgspec.Struct, frozen=True, gc=False):

@@ -10,7 +10,7 @@ from bridge.switchboard.view.event import DesktopEvent, InteractionUpdated, Offe
 from signaling.web.protocol.event import serialize_event
 
 if TYPE_CHECKING:
-    from bridge.switchboard.view.view import InteractionView
+    from bridge.switchboard.view.view import Sketch
 
 EVENTS_MAX = 10_000  # minutes of a busy desk
 CHARACTERS_MAX = 32 * 1024 * 1024
@@ -70,7 +70,7 @@ class History:
         self._floor: Place | None = None  # everything after it is here
         self._newest = Place(0, 0)
         self.dropped = 0
-        self._weighed: InteractionView | None = None  # the last one, which most events of a step share
+        self._weighed: Sketch | None = None  # the last one, which most events of a step share
         self._weight = 0
 
     @property
@@ -112,9 +112,9 @@ class History:
 
     def _expected_characters(self, event: DesktopEvent) -> int:
         if isinstance(event, InteractionUpdated):
-            view = event.interaction
-            if view is not self._weighed:
-                self._weighed, self._weight = view, sum(map(len, view.attributes.values()))
+            sketch = event.sketch
+            if sketch is not self._weighed:
+                self._weighed, self._weight = sketch, sum(map(len, sketch.attributes.values()))
             return USUAL_CHARACTERS + self._weight
         if isinstance(event, OfferMade | OfferUpdated):
             return USUAL_CHARACTERS + sum(map(len, event.offer.attributes.values()))
