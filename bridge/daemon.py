@@ -28,7 +28,7 @@ from bridge.journal.journal import Journal, JournalError
 from bridge.journal.leg_memory import LegMemory
 from bridge.journal.outbox import Outbox
 from bridge.journal.retention import Retention
-from bridge.negotiation.phone_transport import derived_keys
+from bridge.negotiation.phone.transport import derived_keys
 from bridge.notification.address import read_address_book
 from bridge.notification.notifications import Notifications
 from bridge.notify import Notifier

@@ -6,8 +6,8 @@ from bridge.configured.secret_file import read_secret_file
 from bridge.errors import SettingsError
 from bridge.ids import TrunkId
 from bridge.negotiation import PhonePreferences
-from bridge.negotiation.phone_section import Reach, reach_of
-from bridge.negotiation.phone_transport import KeySource
+from bridge.negotiation.phone.section import Reach, reach_of
+from bridge.negotiation.phone.transport import KeySource
 from bridge.settings.settings import Settings
 from bridge.settings.trunk import Trunk as TrunkSection
 from bridge.transport.srtp_library import supported_suites

@@ -2,7 +2,7 @@
 
 from bridge.configured.media import configured_sounds
 from bridge.configured.sip import configured_phones
-from bridge.negotiation.phone_transport import KeySource
+from bridge.negotiation.phone.transport import KeySource
 from bridge.settings.settings import Settings
 from bridge.switchboard.view.sidebar import Sidebar, SidebarField
 from bridge.switchboard.wiring import SwitchboardPolicy

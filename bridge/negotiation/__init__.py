@@ -4,11 +4,11 @@
 description into the wanted state of a leg (`bridge.plane.messages`), and writes ours.
 """
 
-from bridge.negotiation.browser import BrowserPreferences, BrowserSession, PeerReplacedError
-from bridge.negotiation.phone import PhoneSession, answer_phone
-from bridge.negotiation.phone_agreement import PhoneAgreement
-from bridge.negotiation.phone_audio import PhonePreferences
-from bridge.negotiation.taste import PhoneTaste
+from bridge.negotiation.browser.browser import BrowserPreferences, BrowserSession, PeerReplacedError
+from bridge.negotiation.browser.taste import PhoneTaste
+from bridge.negotiation.phone.agreement import PhoneAgreement
+from bridge.negotiation.phone.audio import PhonePreferences
+from bridge.negotiation.phone.phone import PhoneSession, answer_phone
 from bridge.wire.sdp_section import Direction
 
 __all__ = [

@@ -99,3 +99,8 @@ def fmtp_parameters(text: str) -> dict[str, str]:
     """The parameters of a=fmtp by name in lower case; those without "=" have the value ""."""
     pairs = (part.partition("=") for part in text.split(";"))
     return {name.strip().lower(): value.strip() for name, _, value in pairs if name.strip()}
+
+
+def bandwidth_lines(limit_bps: int) -> tuple[str, ...]:
+    """Two ways to say it: old phones read the first, RFC 3890 wants the second."""
+    return (f"b=AS:{limit_bps // 1000}", f"b=TIAS:{limit_bps}")

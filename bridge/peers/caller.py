@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from bridge.clock import SystemClock
 from bridge.errors import CallFailedError, ConflictError, NegotiationError, NotAllowedError, NotFoundError
-from bridge.negotiation.phone import PhoneSession
-from bridge.negotiation.phone_audio import PhonePreferences
+from bridge.negotiation.phone.audio import PhonePreferences
+from bridge.negotiation.phone.phone import PhoneSession
 from bridge.peers.beside import beside
 from bridge.peers.hearing import Hearing
 from bridge.peers.picture_phone import PicturePhone

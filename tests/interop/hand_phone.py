@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
 from bridge.clock import SystemClock
-from bridge.negotiation.phone_section import reach_of
+from bridge.negotiation.phone.section import reach_of
 from bridge.peers.beside import beside
 from bridge.peers.picture_phone import PicturePhone
 from bridge.peers.rtp_pair import RtpPair

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.negotiation.phone_agreement import STRIPPED
+from bridge.negotiation.phone.agreement import STRIPPED
 from bridge.peers.daemon_process import DaemonProcess
 from tests.interop.desktop import desktop
 from tests.interop.kamailio import kamailio

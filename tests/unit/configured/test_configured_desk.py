@@ -3,7 +3,7 @@
 from bridge.configured.desk import configured_desk, configured_queue
 from bridge.configured.switchboard import configured_switchboard
 from bridge.desk.centre.queue import OverflowTo
-from bridge.negotiation.phone_transport import derived_keys
+from bridge.negotiation.phone.transport import derived_keys
 from bridge.notification.address import read_address_book
 from bridge.settings.file import config_directory, load_settings
 from bridge.settings.settings import Settings

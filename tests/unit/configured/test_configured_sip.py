@@ -6,7 +6,7 @@ import pytest
 
 from bridge.configured.sip import configured_endpoint, configured_phones
 from bridge.errors import SettingsError
-from bridge.negotiation.phone_transport import derived_keys
+from bridge.negotiation.phone.transport import derived_keys
 from bridge.settings.settings import Settings
 from tests.certificates import Authority
 

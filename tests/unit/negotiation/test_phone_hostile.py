@@ -3,7 +3,7 @@
 import pytest
 
 from bridge.errors import NegotiationError
-from bridge.negotiation.phone import PhoneSession
+from bridge.negotiation.phone.phone import PhoneSession
 from bridge.wire.sdp import MAX_MEDIA_SECTIONS, parse_session_description
 from tests.unit.negotiation.test_phone import PCMU, called, offer
 

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 from msgspec import structs
 
-from bridge.negotiation.phone import PhoneSession
-from bridge.negotiation.phone_audio import PhonePreferences
-from bridge.negotiation.phone_offer import VIDEO_DECLINED, VIDEO_ENDED
+from bridge.negotiation.phone.audio import PhonePreferences
+from bridge.negotiation.phone.offer import VIDEO_DECLINED, VIDEO_ENDED
+from bridge.negotiation.phone.phone import PhoneSession
 from bridge.wire.sdp import parse_session_description
 from bridge.wire.sdp_section import Direction, MediaSection
 

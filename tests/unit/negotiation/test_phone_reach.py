@@ -4,7 +4,7 @@ import pytest
 
 from bridge.errors import NegotiationError
 from bridge.negotiation import PhonePreferences, PhoneSession
-from bridge.negotiation.phone_section import Reach, reach_of
+from bridge.negotiation.phone.section import Reach, reach_of
 from bridge.wire.sdp import parse_session_description
 
 IPV4, IPV6 = "192.0.2.20", "2001:db8::20"

@@ -8,7 +8,7 @@ import pytest
 
 from bridge.errors import NegotiationError
 from bridge.negotiation import PhonePreferences, PhoneSession
-from bridge.negotiation.phone_transport import SrtpUse, derived_keys
+from bridge.negotiation.phone.transport import SrtpUse, derived_keys
 from bridge.plane.messages import SrtpKeys
 from bridge.wire.sdes import SUITES
 from bridge.wire.sdp import parse_session_description

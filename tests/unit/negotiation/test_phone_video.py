@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bridge.ids import LegId
 from bridge.negotiation import PhonePreferences, PhoneSession, answer_phone
-from bridge.negotiation.phone_agreement import ENDED, STRIPPED
+from bridge.negotiation.phone.agreement import ENDED, STRIPPED
 from bridge.plane.messages import Codec, RtpVideo
 from bridge.wire.sdp import parse_session_description
 from bridge.wire.sdp_section import Direction, MediaSection

@@ -8,7 +8,7 @@ import msgspec
 
 from bridge.errors import CapacityError
 from bridge.ids import TrackId
-from bridge.negotiation.section import EXTENSION_FIELDS, MAX_EXTENSION_ID, Format, Section
+from bridge.negotiation.browser.section import EXTENSION_FIELDS, MAX_EXTENSION_ID, Format, Section
 from bridge.plane.messages import Codec
 from bridge.wire.sdp import SessionDescription
 from bridge.wire.sdp_section import ExtensionMap

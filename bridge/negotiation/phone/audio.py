@@ -10,8 +10,8 @@ from bridge.negotiation.codecs import (
     recognize,
     rtp_map_line,
 )
-from bridge.negotiation.phone_section import PhoneSection, Reach, connection_of
-from bridge.negotiation.phone_transport import (
+from bridge.negotiation.phone.section import PhoneSection, Reach, connection_of
+from bridge.negotiation.phone.transport import (
     KeySource,
     PhoneTransport,
     SrtpPolicy,

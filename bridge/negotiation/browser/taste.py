@@ -3,7 +3,7 @@
 import msgspec
 
 from bridge.errors import ParseError
-from bridge.negotiation.section import Format, Section
+from bridge.negotiation.browser.section import Format, Section
 from bridge.plane.messages import Codec
 from bridge.wire import h264
 

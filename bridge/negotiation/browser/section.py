@@ -8,6 +8,7 @@ from bridge.ids import TrackId
 from bridge.negotiation.codecs import (
     RTX,
     SHAPES,
+    bandwidth_lines,
     fmtp_parameters,
     is_forwardable,
     make_codec,
@@ -222,11 +223,6 @@ def write_section(section: Section, direction: Direction, transport: Transport) 
     return MediaSection(
         section.kind, 9, section.protocol, numbers, Attributes(lines), connection, other_lines=limits
     )
-
-
-def bandwidth_lines(limit_bps: int) -> tuple[str, ...]:
-    """Two ways to say it: old phones read the first, RFC 3890 wants the second."""
-    return (f"b=AS:{limit_bps // 1000}", f"b=TIAS:{limit_bps}")
 
 
 def _stream_lines(section: Section) -> list[Attribute]:

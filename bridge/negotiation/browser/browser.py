@@ -6,9 +6,9 @@ import msgspec
 
 from bridge.errors import CapacityError, GlareError, NegotiationError, NotAllowedError
 from bridge.ids import LegId, ParticipantId, RoomId, TrackId, track_id
-from bridge.negotiation.blueprint import Blueprint
-from bridge.negotiation.placement import carries, place
-from bridge.negotiation.section import (
+from bridge.negotiation.browser.blueprint import Blueprint
+from bridge.negotiation.browser.placement import carries, place
+from bridge.negotiation.browser.section import (
     Section,
     Transport,
     is_live,
@@ -20,8 +20,8 @@ from bridge.negotiation.section import (
     refuse,
     write_section,
 )
-from bridge.negotiation.taste import PhoneTaste, suit
-from bridge.negotiation.transport import read_transport
+from bridge.negotiation.browser.taste import PhoneTaste, suit
+from bridge.negotiation.browser.transport import read_transport
 from bridge.plane.messages import (
     DownTrackSpec,
     Fingerprint,

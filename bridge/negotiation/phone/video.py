@@ -3,11 +3,17 @@
 import msgspec
 
 from bridge.errors import ParseError
-from bridge.negotiation.codecs import fmtp_parameters, make_codec, offered_maps, recognize, rtp_map_line
-from bridge.negotiation.phone_audio import PhonePreferences
-from bridge.negotiation.phone_section import PhonePlace, PhoneSection, connection_of
-from bridge.negotiation.phone_transport import PhoneTransport, transport_lines
-from bridge.negotiation.section import bandwidth_lines
+from bridge.negotiation.codecs import (
+    bandwidth_lines,
+    fmtp_parameters,
+    make_codec,
+    offered_maps,
+    recognize,
+    rtp_map_line,
+)
+from bridge.negotiation.phone.audio import PhonePreferences
+from bridge.negotiation.phone.section import PhonePlace, PhoneSection, connection_of
+from bridge.negotiation.phone.transport import PhoneTransport, transport_lines
 from bridge.plane.messages import Codec
 from bridge.wire.h264 import UNIVERSAL_PROFILES, H264Parameters, parse_fmtp
 from bridge.wire.sdp import SessionDescription

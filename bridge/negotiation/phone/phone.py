@@ -7,7 +7,7 @@ import msgspec
 
 from bridge.errors import GlareError, NegotiationError, NotAllowedError
 from bridge.ids import LegId, TrackId, track_id
-from bridge.negotiation.phone_agreement import (
+from bridge.negotiation.phone.agreement import (
     ENDED,
     NO_PORT,
     NOT_OFFERED,
@@ -17,10 +17,10 @@ from bridge.negotiation.phone_agreement import (
     agree,
     find_video,
 )
-from bridge.negotiation.phone_audio import PhoneAudio, PhonePreferences, understand_audio
-from bridge.negotiation.phone_memory import PhoneMemory, parse_memory, serialize_memory
-from bridge.negotiation.phone_offer import PhoneOffer, make_offer, read_answer
-from bridge.negotiation.phone_section import (
+from bridge.negotiation.phone.audio import PhoneAudio, PhonePreferences, understand_audio
+from bridge.negotiation.phone.memory import PhoneMemory, parse_memory, serialize_memory
+from bridge.negotiation.phone.offer import PhoneOffer, make_offer, read_answer
+from bridge.negotiation.phone.section import (
     PhonePlace,
     PhoneSection,
     explain_reach,
@@ -28,14 +28,9 @@ from bridge.negotiation.phone_section import (
     parse_description,
     write_description,
 )
-from bridge.negotiation.phone_transport import (
-    KeyMaker,
-    KeyMakers,
-    PhoneTransport,
-    answer_transport,
-)
-from bridge.negotiation.phone_video import PhoneVideo
-from bridge.negotiation.video_wish import VideoWish
+from bridge.negotiation.phone.transport import KeyMaker, KeyMakers, PhoneTransport, answer_transport
+from bridge.negotiation.phone.video import PhoneVideo
+from bridge.negotiation.phone.video_wish import VideoWish
 from bridge.plane.messages import VIDEO_MID, RtpAudio, RtpVideo
 from bridge.wire.sdes import SUITES
 from bridge.wire.sdp import SessionDescription

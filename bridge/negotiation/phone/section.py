@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from bridge.errors import NegotiationError, ParseError
-from bridge.negotiation.phone_transport import SrtpPolicy, can_carry, is_secure
+from bridge.negotiation.phone.transport import SrtpPolicy, can_carry, is_secure
 from bridge.wire.sdp import (
     Origin,
     SessionDescription,

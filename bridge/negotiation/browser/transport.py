@@ -3,7 +3,7 @@
 import re
 
 from bridge.errors import NegotiationError
-from bridge.negotiation.section import Transport, is_live
+from bridge.negotiation.browser.section import Transport, is_live
 from bridge.plane.messages import Fingerprint, IceCredentials
 from bridge.wire.sdp import SessionDescription
 from bridge.wire.sdp_section import MediaSection

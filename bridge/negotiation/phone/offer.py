@@ -4,22 +4,22 @@ import msgspec
 
 from bridge.errors import NegotiationError
 from bridge.negotiation.codecs import SHAPES
-from bridge.negotiation.phone_agreement import (
+from bridge.negotiation.phone.agreement import (
     NOT_OFFERED,
     PhoneAgreement,
     Understood,
     rewrite_video,
     video_direction,
 )
-from bridge.negotiation.phone_audio import (
+from bridge.negotiation.phone.audio import (
     PhonePreferences,
     also_pressed,
     also_sent,
     understand_audio,
     write_audio,
 )
-from bridge.negotiation.phone_section import PhonePlace, explain_reach, read_section, refuse
-from bridge.negotiation.phone_transport import (
+from bridge.negotiation.phone.section import PhonePlace, explain_reach, read_section, refuse
+from bridge.negotiation.phone.transport import (
     KeyMaker,
     KeyMakers,
     PhoneTransport,
@@ -27,13 +27,7 @@ from bridge.negotiation.phone_transport import (
     offered_transport,
     renewed_transport,
 )
-from bridge.negotiation.phone_video import (
-    FEEDBACK,
-    PhoneVideo,
-    offered_codecs,
-    understand_video,
-    write_video,
-)
+from bridge.negotiation.phone.video import FEEDBACK, PhoneVideo, offered_codecs, understand_video, write_video
 from bridge.plane.messages import Codec
 from bridge.wire.sdp import SessionDescription
 from bridge.wire.sdp_section import Direction, MediaSection

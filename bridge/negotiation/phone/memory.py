@@ -3,10 +3,10 @@
 import msgspec
 
 from bridge.errors import NegotiationError
-from bridge.negotiation.phone_agreement import NOT_OFFERED, PhoneAgreement
-from bridge.negotiation.phone_audio import PhonePreferences
-from bridge.negotiation.phone_section import parse_description
-from bridge.negotiation.phone_transport import PhoneTransport, without_keys
+from bridge.negotiation.phone.agreement import NOT_OFFERED, PhoneAgreement
+from bridge.negotiation.phone.audio import PhonePreferences
+from bridge.negotiation.phone.section import parse_description
+from bridge.negotiation.phone.transport import PhoneTransport, without_keys
 from bridge.plane.messages import RtpAudio, RtpVideo
 from bridge.wire.sdp import serialize_session_description
 from bridge.wire.sdp_section import Direction

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import msgspec
 
 from bridge.ids import TrackId
-from bridge.negotiation.section import Section
+from bridge.negotiation.browser.section import Section
 
 MIX_LABEL = "mix"  # the MediaStream id of the mix; participants' ids have another form
 

@@ -2,8 +2,8 @@
 
 import msgspec
 
-from bridge.negotiation.phone_audio import PhoneAudio, PhonePreferences, write_audio
-from bridge.negotiation.phone_section import (
+from bridge.negotiation.phone.audio import PhoneAudio, PhonePreferences, write_audio
+from bridge.negotiation.phone.section import (
     PhonePlace,
     PhoneSection,
     explain_reach,
@@ -12,8 +12,8 @@ from bridge.negotiation.phone_section import (
     refuse,
     write_description,
 )
-from bridge.negotiation.phone_transport import PhoneTransport
-from bridge.negotiation.phone_video import (
+from bridge.negotiation.phone.transport import PhoneTransport
+from bridge.negotiation.phone.video import (
     PhoneVideo,
     accepted_codecs,
     describe_formats,

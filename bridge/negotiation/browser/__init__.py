@@ -1,0 +1,1 @@
+"""Offer and answer with a browser: any number of tracks over one transport."""
