@@ -4,7 +4,7 @@
 description into the wanted state of a leg (`bridge.plane.messages`), and writes ours.
 """
 
-from bridge.negotiation.browser.browser import BrowserPreferences, BrowserSession, PeerReplacedError
+from bridge.negotiation.browser.browser import BrowserPreferences, BrowserSession, PeerReplacedError, Refusal
 from bridge.negotiation.browser.taste import PhoneTaste
 from bridge.negotiation.phone.agreement import PhoneAgreement
 from bridge.negotiation.phone.audio import PhonePreferences
@@ -20,5 +20,6 @@ __all__ = [
     "PhonePreferences",
     "PhoneSession",
     "PhoneTaste",
+    "Refusal",
     "answer_phone",
 ]

@@ -7,7 +7,7 @@ import msgspec
 from bridge.errors import CapacityError, GlareError, NegotiationError, NotAllowedError
 from bridge.ids import LegId, ParticipantId, RoomId, TrackId, track_id
 from bridge.negotiation.browser.blueprint import Blueprint
-from bridge.negotiation.browser.placement import carries, place
+from bridge.negotiation.browser.placement import carries, place, voice_of
 from bridge.negotiation.browser.section import (
     Section,
     Transport,
@@ -62,6 +62,13 @@ class _Offer(msgspec.Struct, frozen=True):
     tastes: tuple[PhoneTaste, ...] = ()
 
 
+class Refusal(msgspec.Struct, frozen=True, gc=False):
+    """A section of a browser's offer that is not taken, and why."""
+
+    mid: str
+    reason: str
+
+
 class BrowserSession:
     """The description of one WebRTC leg over its life.
 
@@ -81,6 +88,7 @@ class BrowserSession:
         "_local_ice",
         "_pending",
         "_preferences",
+        "_refusals",
         "_refused",
         "_remote",
         "_sections",
@@ -116,6 +124,7 @@ class BrowserSession:
         self._wanted: dict[TrackId, str] = {}
         self._tastes: tuple[PhoneTaste, ...] = ()
         self._unwilling = False  # it keeps to its own order of codecs: do not ask again
+        self._refusals: tuple[Refusal, ...] = ()
         self._refused: set[TrackId] = set()  # the browser declined a section made for it: do not ask again
 
     @property
@@ -130,6 +139,11 @@ class BrowserSession:
     def offer_pending(self) -> bool:
         """Our offer is out and not answered."""
         return self._pending is not None
+
+    @property
+    def refusals(self) -> tuple[Refusal, ...]:
+        """What the browser would send by its last offer and may not."""
+        return self._refusals
 
     def up_track_ids(self, leg_id: LegId) -> tuple[TrackId, ...]:
         """The video the browser sends now, as sources for the other legs' `add_down_track`."""
@@ -181,7 +195,9 @@ class BrowserSession:
         if len(remote.media) < len(self._sections):
             raise NegotiationError("The new offer has fewer m= lines than the last (RFC 3264 section 8).")
         _check_mids(remote)
-        sections = tuple(self._read_offered(remote, index) for index in range(len(remote.media)))
+        sections, refusals = self._with_one_voice(
+            remote, tuple(self._read_offered(remote, index) for index in range(len(remote.media)))
+        )
         if not any(section.live for section in sections):
             raise NegotiationError(
                 "The offer has no audio or video the bridge can take: it needs BUNDLE, a=rtcp-mux and one of "
@@ -189,6 +205,7 @@ class BrowserSession:
             )
         sections, _ = place(self._suited(sections), self._wanted)
         self._refused.clear()
+        self._refusals = refusals
         if self._transport is not None and self._transport.ice != transport.ice:
             self._local_ice = self._new_credentials()  # RFC 8839 section 4.4.1.1.1: ICE restart
         self._commit(remote, transport, tuple(self._settle(section) for section in sections))
@@ -206,13 +223,18 @@ class BrowserSession:
             sections = blueprint.insert(sections, made)
         if len(sections) > MAX_MEDIA_SECTIONS:
             raise CapacityError(f"This leg would need more than {MAX_MEDIA_SECTIONS} m= lines.")
+        voice = voice_of(sections)
         sections = tuple(
             self._with_ssrc(
                 msgspec.structs.replace(
-                    section, sends=carries(section), receives=section.live and not section.for_down
+                    section,
+                    sends=carries(section),
+                    receives=section.live
+                    and not section.for_down
+                    and (section.kind != "audio" or index == voice),
                 )
             )
-            for section in sections
+            for index, section in enumerate(sections)
         )
         self._pending = _Offer(sections, self._write(sections, "actpass"), self._tastes)
         return self._pending.text
@@ -307,6 +329,26 @@ class BrowserSession:
             up_ssrcs=ssrcs,
             up_rtx_ssrcs=rtx_ssrcs,
         )
+
+    def _with_one_voice(
+        self, remote: SessionDescription, sections: tuple[Section, ...]
+    ) -> tuple[tuple[Section, ...], tuple[Refusal, ...]]:
+        """Another sound of the same browser would be mixed with nothing and heard by nobody: it is refused, so that
+        the page knows."""
+        voice = voice_of(sections, self._sections)
+        others = [
+            index
+            for index, section in enumerate(sections)
+            if section.kind == "audio" and section.live and section.receives and index != voice
+        ]
+        if voice is None or not others:
+            return sections, ()
+        reason = f"one sound of a browser is heard, that of section {sections[voice].mid}: mix others into it"
+        kept = tuple(
+            refuse(remote.media[index]) if index in others else section
+            for index, section in enumerate(sections)
+        )
+        return kept, tuple(Refusal(sections[index].mid, reason) for index in others)
 
     def _read_answered(self, remote: SessionDescription, offered: Section, media: MediaSection) -> Section:
         if media.kind != offered.kind:

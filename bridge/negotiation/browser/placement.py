@@ -37,6 +37,16 @@ def carries(section: Section) -> bool:
     return section.live and section.may_send and section.label != ""
 
 
+def voice_of(sections: tuple[Section, ...], before: tuple[Section, ...] = ()) -> int | None:
+    """The section whose sound is the browser's voice: a leg has one. That which was stays it while it sends."""
+    audio = [index for index, section in enumerate(sections) if section.kind == "audio" and section.live]
+    sending = [index for index in audio if sections[index].receives]
+    was = voice_of(before) if before else None
+    if was in sending and before[was].mid == sections[was].mid:
+        return was
+    return next(iter(sending or audio), None)
+
+
 def _keep(section: Section, wanted: Mapping[TrackId, str]) -> Section:
     if section.kind != "video":
         return section

@@ -97,7 +97,7 @@ class Browsers:
         await self._equipment.note(leg)
         # Last, and without an await after it: our own offer must not overtake this answer.
         self._wiring.conductor.touch_again(leg.interaction_id)
-        return MediaAnswer(leg.leg_id, answer)
+        return MediaAnswer(leg.leg_id, answer, leg.session.refusals)
 
     async def _offer_first(
         self, principal: Principal, interaction_id: InteractionId, participant: Participant, sdp: str
@@ -123,7 +123,7 @@ class Browsers:
         await self._equipment.note(leg)
         self._explain_missing_video(leg, principal, sdp)
         wiring.conductor.touch_again(interaction_id)
-        return MediaAnswer(leg.leg_id, answer)
+        return MediaAnswer(leg.leg_id, answer, leg.session.refusals)
 
     def _new_leg(
         self, principal: Principal, interaction_id: InteractionId, participant: Participant

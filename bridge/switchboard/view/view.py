@@ -17,6 +17,7 @@ from bridge.ids import (
     TrunkId,
     UserId,
 )
+from bridge.negotiation import Refusal
 
 
 class AbilityView(msgspec.Struct, frozen=True, gc=False):
@@ -312,10 +313,11 @@ class MediaProbe(msgspec.Struct, frozen=True, gc=False):
 
 
 class MediaAnswer(msgspec.Struct, frozen=True, gc=False):
-    """Reply to `media.offer`."""
+    """Reply to `media.offer`. `refused` is what the browser would send and nobody would hear."""
 
     leg_id: LegId
     sdp: str
+    refused: tuple[Refusal, ...] = ()
 
 
 class TrunkView(msgspec.Struct, frozen=True, gc=False):

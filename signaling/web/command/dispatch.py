@@ -225,7 +225,8 @@ class Dispatch:
             case messages.OfferMedia():
                 interaction_id = InteractionId(command.interaction_id)
                 answer = await board.media.offer(principal, interaction_id, command.sdp)
-                return reply.MediaResult(leg_id=answer.leg_id, sdp=answer.sdp)
+                refused = tuple(reply.RefusedSection(mid=r.mid, reason=r.reason) for r in answer.refused)
+                return reply.MediaResult(leg_id=answer.leg_id, sdp=answer.sdp, refused=refused)
             case messages.AnswerMedia():
                 await board.media.answer(principal, LegId(command.leg_id), command.sdp)
             case messages.TrickleCandidate():

@@ -104,11 +104,19 @@ class UsersResult(WireModel):
     users: tuple[User, ...]
 
 
+class RefusedSection(WireModel):
+    """What the browser would send in this section of its offer and may not; the answer refuses it."""
+
+    mid: str
+    reason: str
+
+
 class MediaResult(WireModel):
     """The leg that was made or changed, and the SDP answer."""
 
     leg_id: str
     sdp: str
+    refused: tuple[RefusedSection, ...] = ()
 
 
 class MediaProbeResult(WireModel):

@@ -157,3 +157,19 @@ async def test_chromium_answers_a_bridge_that_offers_first(page: Page) -> None:
     await bridge_offers(page, session)
     assert ups(session) == {"b0": "OPUS", "b1": "VP8"}
     assert sources(session) == {"b1": A}
+
+
+async def test_the_sound_of_a_shared_screen_is_refused_and_the_page_knows(page: Page) -> None:
+    session = new_session()
+    await page_offers(page, session, "await openDevices()")
+    share = """
+      window.shared = (await navigator.mediaDevices.getUserMedia({audio: true})).getAudioTracks()[0];
+      pc.addTransceiver(shared, {direction: 'sendonly'})"""
+    assert await page_offers(page, session, share) == {"0": "sendrecv", "1": "sendonly"}
+    assert await page.evaluate("pc.getSenders().some(sender => sender.track === shared)") is False
+    assert [refusal.mid for refusal in session.refusals] == ["2"]
+    session.add_down_track(A, "prt_a")
+    session.add_down_track(B, "prt_b")
+    await bridge_offers(page, session)
+    assert sources(session) == {"1": A, "b0": B}
+    assert ups(session) == {"0": "OPUS", "1": "VP8"}

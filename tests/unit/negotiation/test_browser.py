@@ -737,3 +737,66 @@ def test_a_section_of_an_unknown_kind_is_refused_whatever_its_codecs() -> None:
     text = (DATA / "chromium_camera_offer.sdp").read_text().replace("m=video", "m=viteo")
     answer = parse_session_description(new_session().receive_offer(text))
     assert [(media.kind, bool(media.port)) for media in answer.media] == [("audio", True), ("viteo", False)]
+
+
+# --- one voice ------------------------------------------------------------------------------------------------
+
+
+def with_second_sound(offer: str, mid: str = "7", direction: str = "sendonly") -> str:
+    """As Chromium offers a shared screen with its sound: another audio section behind all."""
+    _, by_mid = sections(offer)
+    start = offer.index("m=audio")
+    end = offer.find("m=", start + 2)
+    text = offer[start : end if end > 0 else len(offer)]
+    lines = [
+        line
+        for line in text.splitlines()
+        if not line.startswith(("a=mid", "a=ssrc", "a=msid")) and line[2:] not in MIRROR
+    ]
+    again = "\r\n".join([*lines, f"a=mid:{mid}", f"a={direction}", ""])
+    bundle = f"a=group:BUNDLE {' '.join(by_mid)}"
+    assert bundle in offer
+    return offer.replace(bundle, f"{bundle} {mid}") + again
+
+
+@pytest.mark.parametrize("browser", BROWSERS)
+@pytest.mark.parametrize("direction", ["sendonly", "sendrecv"])
+def test_a_second_sound_of_a_browser_is_refused_and_the_page_is_told(browser: str, direction: str) -> None:
+    session = new_session()
+    offer = sample(f"{browser}_camera_offer")
+    answer = session.receive_offer(with_second_sound(offer, direction=direction))
+    _, by_mid = sections(answer)
+    assert by_mid["7"].port == 0
+    assert sections(answer)[0].bundle == tuple(mid for mid in by_mid if mid != "7")
+    assert [refusal.mid for refusal in session.refusals] == ["7"]
+    assert "section 0" in session.refusals[0].reason
+    assert [up.kind for up in ups(session).values()].count("audio") == 1
+
+
+@pytest.mark.parametrize("browser", BROWSERS)
+def test_a_second_sound_in_the_middle_of_a_call_takes_no_place_of_the_first(browser: str) -> None:
+    session = connected(browser)
+    voice = next(mid for mid, up in ups(session).items() if up.kind == "audio")
+    session.receive_offer(with_second_sound(sample(f"{browser}_camera_offer")))
+    assert [mid for mid, up in ups(session).items() if up.kind == "audio"] == [voice]
+    assert [refusal.mid for refusal in session.refusals] == ["7"]
+
+
+def test_a_second_audio_section_that_sends_nothing_is_no_second_voice() -> None:
+    session = new_session()
+    answer = session.receive_offer(with_second_sound(sample("chromium_camera_offer"), direction="recvonly"))
+    assert sections(answer)[1]["7"].port != 0
+    assert not session.refusals
+    assert directions(session.offer())["7"] == "inactive"
+
+
+def test_a_microphone_on_another_section_is_the_voice_once_the_first_is_silent() -> None:
+    offer = with_second_sound(sample("chromium_camera_offer"))
+    first = offer.index("a=sendrecv")
+    session = new_session()
+    session.receive_offer(offer[:first] + "a=recvonly" + offer[first + len("a=sendrecv") :])
+    assert [mid for mid, up in ups(session).items() if up.kind == "audio"] == ["7"]
+    assert not session.refusals
+    session.receive_offer(offer)  # the first one comes back: who speaks goes on
+    assert [mid for mid, up in ups(session).items() if up.kind == "audio"] == ["7"]
+    assert [refusal.mid for refusal in session.refusals] == ["0"]
