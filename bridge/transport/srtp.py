@@ -17,7 +17,7 @@ from bridge.transport.srtp_library import (
     default_backend,
 )
 
-MAX_STREAMS = 256  # libsrtp keeps some kB for each SSRC a peer invents
+MAX_STREAMS = 256  # libsrtp keeps some kB for each SSRC a peer invents; gateways change theirs at each prompt
 MAX_ROLLOVER = 32  # 65,536 packets each: 11 hours of a call that was there before this process
 MAX_SEARCHES = 8  # packets for which that is tried; a stranger's forgeries must not cost 32 checks for ever
 _UNREAD = (AUTHENTICATION, MALFORMED)  # the latter where another MKI came, or none
@@ -134,7 +134,7 @@ class SrtpSession:
     def unprotect_rtp(self, datagram: bytes) -> bytes | None:
         ssrc = datagram[8:12]
         if ssrc not in self._streams and not self._has_room():
-            return None
+            return self._start_over(ssrc, datagram)
         result = self._resumed.get(ssrc, self._inbound).rtp(datagram)
         if isinstance(result, bytes):
             self._streams.add(ssrc)
@@ -185,6 +185,19 @@ class SrtpSession:
         if self._fresh > OVERLAP_PACKETS:
             self._previous = None
         return self._previous
+
+    def _start_over(self, ssrc: bytes, datagram: bytes) -> bytes | None:
+        """One stream too many forgets all others, if it is authentic: those that go on are found again."""
+        context = self._receiver()
+        result = context.rtp(datagram)
+        if not isinstance(result, bytes):
+            self._count(result)
+            return None
+        self._inbound = self._inbound_rtcp = context
+        self._streams = {ssrc}
+        self._resumed.clear()
+        self._searches = 0
+        return result
 
     def _search_rollover(self, ssrc: bytes, datagram: bytes) -> bytes | None:
         """A stream that began before this process did counts on from where it was, and one that the phone

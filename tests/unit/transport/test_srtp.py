@@ -126,14 +126,27 @@ def test_oversized_packets_are_refused(backend: SrtpBackend) -> None:
 
 
 @every_backend
-def test_a_peer_cannot_open_streams_without_end(backend: SrtpBackend) -> None:
+def test_a_peer_cannot_open_streams_without_end_and_is_heard_all_the_same(backend: SrtpBackend) -> None:
+    """As a gateway that takes another SSRC for each prompt: after so many it begins anew."""
     bridge, browser = pair(backend)
     opened = [
-        bridge.unprotect_rtp(protected(browser, rtp_packet(1, ssrc))) for ssrc in range(1, MAX_STREAMS + 11)
+        bridge.unprotect_rtp(protected(browser, rtp_packet(1, ssrc)))
+        for ssrc in range(1, 2 * MAX_STREAMS + 2)
     ]
-    assert sum(packet is not None for packet in opened) == MAX_STREAMS
-    assert bridge.excess_streams == 10
-    assert bridge.unprotect_rtp(protected(browser, rtp_packet(2, 1))) is not None
+    assert None not in opened
+    assert bridge.excess_streams == 2
+    forged = rtp_packet(1, 70_000) + bytes(10)
+    assert bridge.unprotect_rtp(forged) is None
+    assert bridge.unprotect_rtp(protected(browser, rtp_packet(2, 2 * MAX_STREAMS + 1))) is not None
+
+
+def test_a_stream_that_rolled_over_is_found_again_when_all_were_forgotten() -> None:
+    bridge, phone = pair(default_backend())
+    for number in (65_535, 0, 1):
+        assert bridge.unprotect_rtp(protected(phone, rtp_packet(number, 5))) is not None
+    for ssrc in range(100, 101 + MAX_STREAMS):
+        assert bridge.unprotect_rtp(protected(phone, rtp_packet(1, ssrc))) is not None
+    assert bridge.unprotect_rtp(protected(phone, rtp_packet(2, 5))) is not None
 
 
 def test_the_rollover_counter_of_a_stream_can_be_set() -> None:
