@@ -111,6 +111,10 @@ class StreamReceiver:
         self.recovered += 1
         return Received(index, self._media_time(timestamp))
 
+    def is_doubtful(self, sequence_number: int) -> bool:
+        """Whether this packet was taken for a lone jump, and the next one would make it the first of a new era."""
+        return self._resync_at == (sequence_number + 1) & _SEQUENCE_MASK
+
     def has(self, sequence_number: int) -> bool:
         """Whether this packet, one of the last 1024, is here already."""
         highest = self._highest

@@ -43,6 +43,7 @@ class UpTrack:
         self._newest_at = 0.0
         self._newest_index = -1
         self._recent: deque[VideoPacket] = deque(maxlen=RECENT_PACKETS)
+        self._doubtful: bytes | None = None  # perhaps the first packet of another beginning
         self._down_tracks: list[DownTrack] = []
         self._lost_before = 0
         self.update(spec)
@@ -120,12 +121,14 @@ class UpTrack:
             return
         received = stream.receive(sequence_number, timestamp, end - start, now)
         if received is None:
+            self._doubtful = data if stream.is_doubtful(sequence_number) else self._doubtful
             return
         if now - self._newest_at >= SILENT_S:
             self._requests.source_returned()
         self._newest_at = now
         if received.restarted:
             self._forget_stream()
+            self._accept_doubtful(stream, now)
         self._accept(data, start, end, received, codec, now)
 
     def _receive_rtx(self, data: bytes, payload_type: int, now: float) -> None:
@@ -166,6 +169,18 @@ class UpTrack:
         self._newest_index = -1
         for down_track in self._down_tracks:
             down_track.wait_for_key_frame()
+
+    def _accept_doubtful(self, stream: StreamReceiver, now: float) -> None:
+        """The packet before the one that proved the sender's new beginning: mostly that of its key frame."""
+        data, self._doubtful = self._doubtful, None
+        if data is None:
+            return
+        _, second, sequence_number, timestamp, ssrc = HEADER.unpack_from(data)
+        codec = self._codecs.get(second & 0x7F)
+        received = stream.recover(sequence_number, timestamp) if ssrc == stream.ssrc else None
+        if received is not None and codec is not None:
+            start = header_size(data)
+            self._accept(data, start, len(data) - padding_size(data, start), received, codec, now)
 
     def _accept(
         self, data: bytes, start: int, end: int, received: Received, codec: Codec, now: float

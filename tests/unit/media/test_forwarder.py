@@ -8,7 +8,7 @@ from bridge.media.video.forwarder import UpTrack
 from bridge.plane.messages import Codec, DownTrackSpec
 from bridge.wire.rtcp import Nack, PictureLossIndication, SenderReport
 from bridge.wire.rtp import RtpPacket, serialize_rtp
-from tests.unit.media.camera import FEEDBACK_SSRC, H264, Camera, up_spec
+from tests.unit.media.camera import FEEDBACK_SSRC, H264, VP8, Camera, up_spec
 from tests.unit.media.viewer import Viewer, feed, viewing
 
 
@@ -149,6 +149,19 @@ def test_a_renegotiated_camera_keeps_its_viewers_picture() -> None:
     up_track.update(up_spec(msgspec.structs.replace(declared)))
     feed(up_track, camera.frame())
     assert [frame for frame, _ in viewer.seen] == [0, 0, 0, 1, 1, 1]
+
+
+def test_the_key_frame_with_which_a_camera_starts_anew_is_shown_from_its_first_packet() -> None:
+    """RFC 3550 appendix A.1 believes a jump with its second packet. The first has the parameter sets, and not
+    every phone makes another key frame when it is asked."""
+    for codec in (VP8, H264):
+        up_track, viewer, camera = UpTrack(up_spec(), FEEDBACK_SSRC), Viewer(), Camera(codec=codec)
+        up_track.add(viewer.track)
+        feed(up_track, camera.frame(key=True), 0.0)
+        camera.sequence_number, camera.timestamp = 20_000, 12_345
+        feed(up_track, camera.frame(key=True), 1.0)
+        assert viewer.seen == [(frame, place) for frame in range(2) for place in range(3)]
+        assert not viewer.track.waiting
 
 
 def test_a_camera_that_starts_anew_is_followed_from_its_key_frame() -> None:
