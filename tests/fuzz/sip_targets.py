@@ -11,11 +11,11 @@ import dns.rdatatype
 from bridge.errors import BridgeError, ParseError
 from bridge.ids import TrunkId
 from signaling.sip.agent.agent import UserAgent
-from signaling.sip.agent.information import LONGEST_MS
-from signaling.sip.agent.location import MAX_WAYS, Answer, Kind, Location, locate
-from signaling.sip.agent.provenance import MAX_CHARS, caller_of, referrer_of, ways_of
-from signaling.sip.agent.reference import referred_to
-from signaling.sip.agent.replaces import parse_replaces, replacing_headers
+from signaling.sip.agent.inspection.provenance import MAX_CHARS, caller_of, referrer_of, ways_of
+from signaling.sip.agent.invite.replaces import parse_replaces, replacing_headers
+from signaling.sip.agent.request.information import LONGEST_MS
+from signaling.sip.agent.request.location import MAX_WAYS, Answer, Kind, Location, locate
+from signaling.sip.agent.request.reference import referred_to
 from signaling.sip.agent.settings import AgentSettings
 from signaling.sip.door.referring import dialed_target
 from signaling.sip.session.event import (

@@ -10,13 +10,13 @@ from typing import assert_never
 
 from bridge.errors import NotFoundError, ParseError
 from bridge.ids import NO_TRUNK, TrunkId
-from signaling.sip.agent.information import Information, ask_for_picture
-from signaling.sip.agent.key_sender import KeySender
-from signaling.sip.agent.location import Location
-from signaling.sip.agent.pinger import Pinger
-from signaling.sip.agent.porter import Porter
-from signaling.sip.agent.reference import References
-from signaling.sip.agent.requester import Requester
+from signaling.sip.agent.inspection.porter import Porter
+from signaling.sip.agent.request.information import Information, ask_for_picture
+from signaling.sip.agent.request.key_sender import KeySender
+from signaling.sip.agent.request.location import Location
+from signaling.sip.agent.request.pinger import Pinger
+from signaling.sip.agent.request.reference import References
+from signaling.sip.agent.request.requester import Requester
 from signaling.sip.agent.restoration import Restoration, invite_again
 from signaling.sip.agent.settings import AgentSettings
 from signaling.sip.agent.update import Updates

@@ -3,9 +3,9 @@
 from functools import partial
 
 from bridge.errors import ConflictError, NotAllowedError
-from signaling.sip.agent.inspection import ALLOW, SDP_TYPE, SUPPORTED, read_sdp
-from signaling.sip.agent.reinvitation import DIALOG_GONE
-from signaling.sip.agent.requester import Reply, Requester
+from signaling.sip.agent.inspection.inspection import ALLOW, SDP_TYPE, SUPPORTED, read_sdp
+from signaling.sip.agent.invite.reinvitation import DIALOG_GONE
+from signaling.sip.agent.request.requester import Reply, Requester
 from signaling.sip.agent.user_agent_client import UserAgentClient
 from signaling.sip.session.dialog import Dialog
 from signaling.sip.session.event import CallReoffered, ReofferAnswered, ReofferRefused

@@ -2,10 +2,10 @@
 
 from functools import partial
 
-from signaling.sip.agent.invitation import Invitations
-from signaling.sip.agent.inviter import Inviter, reason_headers
-from signaling.sip.agent.reinvitation import Reinvitations
-from signaling.sip.agent.requester import Reply, Requester
+from signaling.sip.agent.invite.invitation import Invitations
+from signaling.sip.agent.invite.inviter import Inviter, reason_headers
+from signaling.sip.agent.invite.reinvitation import Reinvitations
+from signaling.sip.agent.request.requester import Reply, Requester
 from signaling.sip.agent.settings import AgentSettings
 from signaling.sip.session.event import CallKey
 from signaling.sip.session.invite_session import CallEvent, CallState, InviteSession

@@ -4,8 +4,7 @@ from typing import NamedTuple
 
 from bridge.errors import NotAllowedError, ParseError
 from bridge.ids import NO_TRUNK
-from signaling.sip.agent.information import Information
-from signaling.sip.agent.inspection import (
+from signaling.sip.agent.inspection.inspection import (
     ACCEPT,
     ALLOW,
     SDP_TYPE,
@@ -15,10 +14,11 @@ from signaling.sip.agent.inspection import (
     inspect,
     read_sdp,
 )
-from signaling.sip.agent.provenance import ASSERTIONS, caller_of, ways_of
-from signaling.sip.agent.reference import References
-from signaling.sip.agent.reliable_provisional import ReliableProvisionals, wants_reliable
-from signaling.sip.agent.replaces import find_replaced
+from signaling.sip.agent.inspection.provenance import ASSERTIONS, caller_of, ways_of
+from signaling.sip.agent.invite.reliable_provisional import ReliableProvisionals, wants_reliable
+from signaling.sip.agent.invite.replaces import find_replaced
+from signaling.sip.agent.request.information import Information
+from signaling.sip.agent.request.reference import References
 from signaling.sip.agent.settings import AgentSettings
 from signaling.sip.agent.update import Updates
 from signaling.sip.agent.user_agent_client import UserAgentClient

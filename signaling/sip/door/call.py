@@ -22,7 +22,7 @@ from bridge.errors import (
 from bridge.ids import NO_TRUNK, IdSource, LegId
 from bridge.switchboard.door.doors import Corridor, LegKeeper, Route, Signal
 from bridge.switchboard.view.view import TrunkView
-from signaling.sip.agent.requester import NO_ANSWER
+from signaling.sip.agent.request.requester import NO_ANSWER
 from signaling.sip.diagnosis.masking import mask, summary
 from signaling.sip.door.attendance import Attendance, Lobby, hang_up
 from signaling.sip.door.call_leg import MAX_INBOX, CallLeg, CallLegs, Forgetful

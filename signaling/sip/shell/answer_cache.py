@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 
-from signaling.sip.agent.location import Answer, Question
+from signaling.sip.agent.request.location import Answer, Question
 
 MAX_ANSWERS = 2048  # the one that was asked for longest ago goes first
 MAX_S = 3600.0  # whoever moves his servers is followed within an hour, whatever he said

@@ -9,7 +9,7 @@ import structlog
 from bridge.clock import Clock
 from bridge.errors import SettingsError
 from signaling.sip.agent.agent import UserAgent
-from signaling.sip.agent.location import Location
+from signaling.sip.agent.request.location import Location
 from signaling.sip.diagnosis.capture import Capture
 from signaling.sip.diagnosis.trace import SipTrace
 from signaling.sip.session.event import AgentEvent

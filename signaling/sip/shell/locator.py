@@ -20,7 +20,7 @@ import structlog
 
 from bridge.clock import Clock
 from bridge.settings.section import split_server
-from signaling.sip.agent.location import (
+from signaling.sip.agent.request.location import (
     NO_SUCH_NAME,
     Answer,
     Chance,

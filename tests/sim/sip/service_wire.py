@@ -7,7 +7,7 @@ from collections.abc import Callable
 from urllib.parse import quote
 
 from signaling.sip.agent.agent import UserAgent
-from signaling.sip.agent.requester import Requester, ignore
+from signaling.sip.agent.request.requester import Requester, ignore
 from signaling.sip.agent.settings import AgentSettings
 from signaling.sip.session.dialog import Dialog
 from signaling.sip.session.event import (

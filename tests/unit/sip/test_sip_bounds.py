@@ -3,7 +3,7 @@
 import pytest
 
 from bridge.errors import CapacityError
-from signaling.sip.agent.requester import Requester
+from signaling.sip.agent.request.requester import Requester
 from signaling.sip.agent.settings import AgentSettings
 from signaling.sip.session.event import CallArrived
 from signaling.sip.transaction.outcome import NO_ROOM, RequestArrived, TransactionEnded, TransactionFailed

@@ -3,7 +3,7 @@
 import pytest
 
 from bridge.ids import TrunkId
-from signaling.sip.agent.location import Location
+from signaling.sip.agent.request.location import Location
 from signaling.sip.agent.settings import AgentSettings
 from signaling.sip.session.event import CallAnswered, CallKey, CallProgressed, CallRefused
 from signaling.sip.transaction.transaction import Timing

@@ -1,7 +1,7 @@
 """One INVITE of ours answered by several phones (RFC 3261 section 13.2.2.4)."""
 
 from signaling.sip.agent.agent import UserAgent
-from signaling.sip.agent.invitation import MAX_BRANCHES
+from signaling.sip.agent.invite.invitation import MAX_BRANCHES
 from signaling.sip.session.event import CallAnswered, CallRefused
 from signaling.sip.wire.flow import Flow
 from signaling.sip.wire.message import Request, Response, parse_message

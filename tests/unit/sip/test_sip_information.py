@@ -3,7 +3,7 @@
 import pytest
 
 from bridge.errors import ParseError
-from signaling.sip.agent.information import parse_key, parse_relay
+from signaling.sip.agent.request.information import parse_key, parse_relay
 from signaling.sip.session.event import AgentEvent, CallArrived, DigitPressed, PictureWanted
 from signaling.sip.wire.message import Request, Response
 from tests.unit.sip.line import ANSWER, BOB, OFFER, RawPhone, make_agent, names, tag_of

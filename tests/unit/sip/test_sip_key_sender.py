@@ -3,7 +3,7 @@
 import pytest
 
 from bridge.errors import CapacityError, NotAllowedError, NotFoundError
-from signaling.sip.agent.key_sender import MAX_KEYS
+from signaling.sip.agent.request.key_sender import MAX_KEYS
 from signaling.sip.wire.message import Request, Response
 from tests.unit.sip.line import names
 from tests.unit.sip.test_sip_reference import InCall

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signaling.sip.agent.location import (
+from signaling.sip.agent.request.location import (
     MAX_WAYS,
     Answer,
     Kind,

@@ -5,7 +5,7 @@ import dns.resolver
 import pytest
 
 from bridge.clock import ManualClock
-from signaling.sip.agent.location import Question
+from signaling.sip.agent.request.location import Question
 from signaling.sip.shell.locator import Locator
 from signaling.sip.shell.settings import EndpointSettings
 from signaling.sip.wire.flow import UDP, Flow, Lookup

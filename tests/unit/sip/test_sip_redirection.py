@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from signaling.sip.agent.redirection import MAX_TARGETS
+from signaling.sip.agent.invite.redirection import MAX_TARGETS
 from signaling.sip.session.event import AgentEvent, CallAnswered, CallProgressed, CallRefused
 from signaling.sip.wire.flow import Flow
 from signaling.sip.wire.message import Request, parse_message

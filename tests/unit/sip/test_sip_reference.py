@@ -4,8 +4,8 @@ import pytest
 
 from bridge.errors import NotAllowedError
 from bridge.ids import TrunkId
-from signaling.sip.agent.reference import SUBSCRIBED_S
-from signaling.sip.agent.replaces import parse_replaces, replacing_headers
+from signaling.sip.agent.invite.replaces import parse_replaces, replacing_headers
+from signaling.sip.agent.request.reference import SUBSCRIBED_S
 from signaling.sip.agent.settings import AgentSettings
 from signaling.sip.session.event import CallArrived, CallEnded, CallKey, ReferralArrived
 from signaling.sip.trunk.trunk import Trunk, Trunks

@@ -3,7 +3,7 @@
 import pytest
 
 from signaling.sip.agent.agent import UserAgent
-from signaling.sip.agent.inspection import METHODS
+from signaling.sip.agent.inspection.inspection import METHODS
 from signaling.sip.agent.settings import AgentSettings
 from signaling.sip.agent.user_agent_server import MAX_UNANSWERED
 from signaling.sip.session.event import CallAcknowledged, CallArrived, CallEnded, CallKey, CallReoffered

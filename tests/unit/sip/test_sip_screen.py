@@ -6,7 +6,7 @@ import pytest
 
 from bridge.ids import TrunkId
 from signaling.sip.agent.agent import UserAgent
-from signaling.sip.agent.porter import GUESSES
+from signaling.sip.agent.inspection.porter import GUESSES
 from signaling.sip.agent.settings import AgentSettings
 from signaling.sip.session.event import CallArrived
 from signaling.sip.trunk.trunk import Trunk, Trunks

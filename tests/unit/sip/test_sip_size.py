@@ -3,7 +3,7 @@
 import pytest
 
 from signaling.sip.agent.agent import UserAgent
-from signaling.sip.agent.requester import LARGE_BYTES
+from signaling.sip.agent.request.requester import LARGE_BYTES
 from signaling.sip.agent.settings import AgentSettings
 from signaling.sip.session.event import CallAnswered
 from signaling.sip.wire.flow import TCP, UDP, Flow

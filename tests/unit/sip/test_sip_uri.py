@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.errors import ParseError
-from signaling.sip.agent.inspection import display_user
+from signaling.sip.agent.inspection.inspection import display_user
 from signaling.sip.wire.flow import Flow, Lookup, flow_to
 from signaling.sip.wire.uri import SipUri, bracket, parse_name_address, parse_parameters, parse_uri, unescape
 

@@ -7,8 +7,8 @@ status. Refer-To may name a dialog to be replaced (RFC 3891).
 from functools import partial
 
 from bridge.errors import NotAllowedError, ParseError
-from signaling.sip.agent.provenance import referrer_of
-from signaling.sip.agent.requester import Reply, Requester
+from signaling.sip.agent.inspection.provenance import referrer_of
+from signaling.sip.agent.request.requester import Reply, Requester
 from signaling.sip.session.dialog import Dialog
 from signaling.sip.session.event import ReferralArrived
 from signaling.sip.session.invite_session import CallState, InviteSession, Referral

@@ -3,7 +3,7 @@
 import re
 
 from bridge.errors import ParseError
-from signaling.sip.agent.requester import Requester, ignore
+from signaling.sip.agent.request.requester import Requester, ignore
 from signaling.sip.session.event import DigitPressed, PictureWanted
 from signaling.sip.session.invite_session import CallState, InviteSession
 from signaling.sip.session.registry import CallRegistry

@@ -5,8 +5,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from bridge.errors import ConflictError, NotAllowedError
-from signaling.sip.agent.inviter import Inviter, sdp_of
-from signaling.sip.agent.requester import Reply, Requester
+from signaling.sip.agent.invite.inviter import Inviter, sdp_of
+from signaling.sip.agent.request.requester import Reply, Requester
 from signaling.sip.session.event import ReofferAnswered, ReofferRefused
 from signaling.sip.session.invite_session import CallState, ExchangeEvent, InviteSession
 from signaling.sip.session.registry import CallRegistry

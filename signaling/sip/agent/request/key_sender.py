@@ -3,8 +3,8 @@
 from functools import partial
 
 from bridge.errors import CapacityError, NotAllowedError
-from signaling.sip.agent.information import DTMF_RELAY, KEYPAD, USUAL_MS
-from signaling.sip.agent.requester import Reply, Requester
+from signaling.sip.agent.request.information import DTMF_RELAY, KEYPAD, USUAL_MS
+from signaling.sip.agent.request.requester import Reply, Requester
 from signaling.sip.session.invite_session import CallState, InviteSession
 
 MAX_KEYS = 64  # of one call, that wait for their turn

@@ -9,7 +9,7 @@ from contextlib import suppress
 from urllib.parse import unquote
 
 from bridge.errors import ParseError
-from signaling.sip.agent.inspection import display_user
+from signaling.sip.agent.inspection.inspection import display_user
 from signaling.sip.wire.message import Essentials, Headers, Request, readable
 from signaling.sip.wire.uri import NameAddress, parse_name_address, parse_uri
 

@@ -2,8 +2,8 @@
 
 import msgspec
 
-from signaling.sip.agent.inspection import ACCEPT, ALLOW, SDP_TYPE, SUPPORTED, read_sdp
-from signaling.sip.agent.requester import Requester, ignore
+from signaling.sip.agent.inspection.inspection import ACCEPT, ALLOW, SDP_TYPE, SUPPORTED, read_sdp
+from signaling.sip.agent.request.requester import Requester, ignore
 from signaling.sip.session.dialog import Dialog
 from signaling.sip.session.invite_session import InviteSession
 from signaling.sip.transaction.outcome import TransactionKey

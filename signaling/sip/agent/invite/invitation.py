@@ -4,10 +4,10 @@ from collections.abc import Callable
 from functools import partial
 
 from bridge.errors import CapacityError, NotAllowedError, ParseError
-from signaling.sip.agent.inviter import Inviter, sdp_of
-from signaling.sip.agent.redirection import FOLLOWED, Redirection
-from signaling.sip.agent.replaces import replacing_headers
-from signaling.sip.agent.requester import Asker, Reply, Requester, ignore
+from signaling.sip.agent.invite.inviter import Inviter, sdp_of
+from signaling.sip.agent.invite.redirection import FOLLOWED, Redirection
+from signaling.sip.agent.invite.replaces import replacing_headers
+from signaling.sip.agent.request.requester import Asker, Reply, Requester, ignore
 from signaling.sip.agent.settings import AgentSettings
 from signaling.sip.session.dialog import Dialog, established_dialog
 from signaling.sip.session.early_dialog import EarlyDialog, reliable_number

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from functools import partial
 
-from signaling.sip.agent.inspection import ACCEPT
-from signaling.sip.agent.requester import Asker, Reply, Requester
+from signaling.sip.agent.inspection.inspection import ACCEPT
+from signaling.sip.agent.request.requester import Asker, Reply, Requester
 from signaling.sip.session.event import AgentEvent, TrunkMoved
 from signaling.sip.trunk.trunk import Trunk, Trunks
 from signaling.sip.trunk.trunk_state import TRUNK_TRANSITIONS, TrunkEvent, TrunkState

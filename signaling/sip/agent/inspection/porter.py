@@ -1,7 +1,7 @@
 """Turns away at the door what is not to be heard, before anything is kept of it."""
 
 from bridge.errors import ParseError
-from signaling.sip.agent.screen import Screen
+from signaling.sip.agent.inspection.screen import Screen
 from signaling.sip.agent.settings import AgentSettings
 from signaling.sip.session.registry import CallRegistry
 from signaling.sip.transaction.transaction_layer import TransactionLayer

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from fnmatch import translate
 
-from signaling.sip.agent.inspection import display_user
+from signaling.sip.agent.inspection.inspection import display_user
 from signaling.sip.wire.message import Essentials, Request
 
 MAX_USER_CHARACTERS = 128

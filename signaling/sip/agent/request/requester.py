@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from bridge.ids import TrunkId
-from signaling.sip.agent.location import Location
+from signaling.sip.agent.request.location import Location
 from signaling.sip.session.dialog import Dialog
 from signaling.sip.transaction.outcome import (
     NO_ROOM,
