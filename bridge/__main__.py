@@ -216,7 +216,7 @@ def _trace(options: argparse.Namespace) -> int:
 
 def _demo(options: argparse.Namespace) -> int:
     try:
-        from bridge.peers.demo import run_demo
+        from bridge.peers.demo.demo import run_demo
     except ModuleNotFoundError as error:
         raise SettingsError(
             f"the demo's synthetic browsers need {error.name}: pip install 'warmbridge[peers]'"

@@ -17,7 +17,7 @@ import av
 from aiortc import MediaStreamTrack, RTCPeerConnection, RTCSessionDescription
 from aiortc.contrib.media import MediaBlackhole, MediaRelay
 
-from bridge.peers.loopback import gather_only
+from bridge.peers.browser.loopback import gather_only
 from tests.bench.cpu import CpuMeter
 from tests.bench.footage import FRAMES_PER_S, OPUS, spoken, vp8_clip
 from tests.bench.rooms import RoomLoad, Window

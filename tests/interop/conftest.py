@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from bridge.peers.browser.loopback import gather_only
 from bridge.peers.daemon_process import HOST, DaemonProcess, daemon_process
-from bridge.peers.loopback import gather_only
 
 gather_only(HOST)
 

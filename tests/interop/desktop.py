@@ -3,10 +3,10 @@
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 
-from bridge.peers.browser import Appearance, SyntheticBrowser, synthetic_browser
+from bridge.peers.browser.browser import Appearance, SyntheticBrowser, synthetic_browser
 from bridge.peers.daemon_process import DaemonProcess
+from bridge.peers.demo.verdict import HEARD_DB
 from bridge.peers.hearing import SecondHeard
-from bridge.peers.verdict import HEARD_DB
 from tests.interop.programs import eventually
 
 CUSTOMER_HZ = 500.0

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from bridge.clock import SystemClock
 from bridge.negotiation.phone.section import reach_of
 from bridge.peers.beside import beside
-from bridge.peers.picture_phone import PicturePhone
-from bridge.peers.rtp_pair import RtpPair
-from bridge.peers.rtp_phone import RtpPhone
+from bridge.peers.phone.picture_phone import PicturePhone
+from bridge.peers.phone.rtp_pair import RtpPair
+from bridge.peers.phone.rtp_phone import RtpPhone
 from bridge.plane.messages import Codec, RtpVideo
 from bridge.transport.srtp import SrtpSession, suite_keys
 from bridge.wire.sdes import SUITES, crypto_line, read_keys

@@ -13,11 +13,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bridge.peers.browser import SyntheticBrowser
+from bridge.peers.browser.browser import SyntheticBrowser
+from bridge.peers.browser.signaling_client import has_ended
 from bridge.peers.daemon_process import HOST, DaemonProcess, daemon_process
-from bridge.peers.signaling_client import has_ended
+from bridge.peers.demo.verdict import HEARD_DB
 from bridge.peers.tone import level_db
-from bridge.peers.verdict import HEARD_DB
 from tests.interop.baresip import Baresip, baresip
 from tests.interop.conftest import complaints
 from tests.interop.desktop import AGENT_HZ, CUSTOMER_HZ, desktop, heard_in, hears

@@ -7,10 +7,10 @@ from typing import Any
 
 import httpx
 
-from bridge.peers.browser import Appearance, SyntheticBrowser, synthetic_browser
-from bridge.peers.caller import synthetic_caller
+from bridge.peers.browser.browser import Appearance, SyntheticBrowser, synthetic_browser
+from bridge.peers.browser.signaling_client import REPLY_S
 from bridge.peers.daemon_process import DaemonProcess, daemon_process
-from bridge.peers.signaling_client import REPLY_S
+from bridge.peers.phone.caller import synthetic_caller
 from signaling.web.access.secret import hash_secret
 from tests.interop.test_handing_over import MUSIC_HZ, TONES_HZ, hears
 

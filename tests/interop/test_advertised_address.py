@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from bridge.peers.browser.signaling_client import has_ended
 from bridge.peers.daemon_process import DaemonProcess
-from bridge.peers.signaling_client import has_ended
 from tests.interop.baresip import baresip
 from tests.interop.desktop import CUSTOMER_HZ, desktop, hears
 from tests.interop.hostile import hostile_phone

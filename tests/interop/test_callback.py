@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from bridge.peers.browser import SyntheticBrowser
+from bridge.peers.browser.browser import SyntheticBrowser
+from bridge.peers.browser.signaling_client import Event, SignalingClient, signaling_client
 from bridge.peers.daemon_process import DaemonProcess
-from bridge.peers.signaling_client import Event, SignalingClient, signaling_client
+from bridge.peers.demo.verdict import HEARD_DB
 from bridge.peers.tone import level_db
-from bridge.peers.verdict import HEARD_DB
 from tests.interop.baresip import Baresip, baresip
 from tests.interop.desktop import AGENT_HZ, CUSTOMER_HZ, desktop, hears
 from tests.interop.programs import eventually

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from bridge.peers.daemon_process import DaemonProcess
+from bridge.peers.demo.verdict import HEARD_DB
 from bridge.peers.tone import level_db
-from bridge.peers.verdict import HEARD_DB
 from tests.interop.baresip import baresip
 from tests.interop.chromium import Tab, chromium, make_media, tab
 from tests.interop.desktop import AGENT_HZ, CUSTOMER_HZ, EXPERT_HZ, TONES_HZ

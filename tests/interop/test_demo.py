@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from bridge.peers.script import FAULTS
+from bridge.peers.demo.script import FAULTS
 from tests.interop.programs import run
 
 SECONDS = "6"

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from bridge.peers.browser import SyntheticBrowser
+from bridge.peers.browser.browser import SyntheticBrowser
+from bridge.peers.browser.signaling_client import has_ended
 from bridge.peers.daemon_process import DaemonProcess, daemon_process
-from bridge.peers.signaling_client import has_ended
 from bridge.transport.srtp import SrtpSession, suite_keys
 from tests.interop.baresip import baresip
 from tests.interop.desktop import CUSTOMER_HZ, desktop, hears

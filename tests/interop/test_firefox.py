@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from bridge.peers.browser import SyntheticBrowser
+from bridge.peers.browser.browser import SyntheticBrowser
 from bridge.peers.daemon_process import DaemonProcess, daemon_process
+from bridge.peers.demo.verdict import HEARD_DB
 from bridge.peers.tone import level_db
-from bridge.peers.verdict import HEARD_DB
 from tests.interop.baresip import baresip
 from tests.interop.conftest import complaints
 from tests.interop.desktop import AGENT_HZ, CUSTOMER_HZ, TONES_HZ, desktop, hears

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import httpx
 
-from bridge.peers.signaling_client import REPLY_S
+from bridge.peers.browser.signaling_client import REPLY_S
 from tests.interop.programs import eventually, running
 
 # "first_call.log" holds what the terminal shows: the password, and then the log.

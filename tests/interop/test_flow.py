@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from bridge.peers.browser import SyntheticBrowser, synthetic_browser
-from bridge.peers.caller import SyntheticCaller, synthetic_caller
+from bridge.peers.browser.browser import SyntheticBrowser, synthetic_browser
+from bridge.peers.browser.signaling_client import Event, all_in_session, signaling_client
 from bridge.peers.daemon_process import DaemonProcess
-from bridge.peers.script import draw_script
-from bridge.peers.signaling_client import Event, all_in_session, signaling_client
+from bridge.peers.demo.script import draw_script
+from bridge.peers.phone.caller import SyntheticCaller, synthetic_caller
 from bridge.settings.file import config_directory
 
 PATIENCE_S = 20.0

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import pytest
 
-from bridge.peers.browser import Appearance, SyntheticBrowser, synthetic_browser, synthetic_companion
-from bridge.peers.caller import SyntheticCaller, synthetic_caller
+from bridge.peers.browser.browser import Appearance, SyntheticBrowser, synthetic_browser, synthetic_companion
+from bridge.peers.browser.signaling_client import CommandFailedError, Event, guest_client
 from bridge.peers.daemon_process import DaemonProcess
+from bridge.peers.demo.verdict import HEARD_DB
 from bridge.peers.hearing import Hearing
-from bridge.peers.signaling_client import CommandFailedError, Event, guest_client
-from bridge.peers.verdict import HEARD_DB
+from bridge.peers.phone.caller import SyntheticCaller, synthetic_caller
 from tests.interop.programs import eventually
 
 TONES_HZ = {"customer": 500.0, "agent": 800.0, "expert": 1300.0}

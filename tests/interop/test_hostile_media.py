@@ -12,8 +12,8 @@ import pytest
 import pytest_asyncio
 from aioice import stun
 
+from bridge.peers.browser.signaling_client import CommandFailedError, SignalingClient, signaling_client
 from bridge.peers.daemon_process import DaemonProcess
-from bridge.peers.signaling_client import CommandFailedError, SignalingClient, signaling_client
 from bridge.transport.dtls import DtlsIdentity
 from tests.interop.hostile import (
     CHANCE,

@@ -18,11 +18,11 @@ from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
 from bridge.errors import CallFailedError
-from bridge.peers.browser import SyntheticBrowser
-from bridge.peers.caller import CallerSettings, SyntheticCaller, synthetic_caller
+from bridge.peers.browser.browser import SyntheticBrowser
+from bridge.peers.browser.signaling_client import CommandFailedError, Event, has_ended
 from bridge.peers.daemon_process import HOST, DaemonProcess, daemon_process
+from bridge.peers.phone.caller import CallerSettings, SyntheticCaller, synthetic_caller
 from bridge.peers.ports import free_media_ports, free_port
-from bridge.peers.signaling_client import CommandFailedError, Event, has_ended
 from bridge.peers.within import within
 from signaling.web.protocol.messages import SUBPROTOCOL
 from tests.certificates import Authority

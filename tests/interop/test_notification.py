@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from bridge.peers.beside import beside
-from bridge.peers.caller import SyntheticCaller, synthetic_caller
+from bridge.peers.browser.signaling_client import signaling_client
 from bridge.peers.daemon_process import HOST, DaemonProcess
+from bridge.peers.demo.script import draw_script
+from bridge.peers.phone.caller import SyntheticCaller, synthetic_caller
 from bridge.peers.ports import free_port
-from bridge.peers.script import draw_script
-from bridge.peers.signaling_client import signaling_client
 from tests.interop.mail import PASSWORD, MailServer, mail_server
 from tests.interop.programs import eventually
 

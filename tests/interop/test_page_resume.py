@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from bridge.peers.browser.signaling_client import signaling_client
 from bridge.peers.daemon_process import DaemonProcess
-from bridge.peers.signaling_client import signaling_client
 from tests.interop.baresip import baresip
 from tests.interop.chromium import Tab, chromium, make_media, tab
 from tests.interop.desktop import AGENT_HZ, CUSTOMER_HZ

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import pytest_asyncio
 
-from bridge.peers.browser import SyntheticBrowser
-from bridge.peers.caller import SyntheticCaller, synthetic_caller
+from bridge.peers.browser.browser import SyntheticBrowser
+from bridge.peers.browser.signaling_client import has_ended
 from bridge.peers.daemon_process import DaemonProcess, daemon_process
-from bridge.peers.signaling_client import has_ended
+from bridge.peers.demo.verdict import HEARD_DB
+from bridge.peers.phone.caller import SyntheticCaller, synthetic_caller
 from bridge.peers.tone import level_db
-from bridge.peers.verdict import HEARD_DB
 from tests.interop.baresip import CODECS, Baresip, baresip
 from tests.interop.conftest import complaints
 from tests.interop.desktop import AGENT_HZ, CUSTOMER_HZ, desktop, heard_in, hears

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from bridge.peers.browser import SyntheticBrowser
-from bridge.peers.caller import synthetic_caller
+from bridge.peers.browser.browser import SyntheticBrowser
+from bridge.peers.browser.signaling_client import Event
 from bridge.peers.daemon_process import DaemonProcess
-from bridge.peers.signaling_client import Event
+from bridge.peers.phone.caller import synthetic_caller
 from tests.interop.baresip import Baresip, PhoneVideo, baresip
 from tests.interop.desktop import CUSTOMER_HZ, TONES_HZ, desktop, hears
 from tests.interop.programs import eventually

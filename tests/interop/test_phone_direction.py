@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from bridge.peers.browser import SyntheticBrowser
+from bridge.peers.browser.browser import SyntheticBrowser
+from bridge.peers.browser.signaling_client import has_ended
 from bridge.peers.daemon_process import DaemonProcess
-from bridge.peers.signaling_client import has_ended
 from tests.interop.desktop import AGENT_HZ, desktop, hears
 from tests.interop.hand_phone import ELSEWHERE, TALK, HandPhone, Step
 from tests.interop.programs import eventually

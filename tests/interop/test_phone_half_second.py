@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 from bridge.codec.g711 import RATE_HZ
-from bridge.peers.browser import SyntheticBrowser
-from bridge.peers.caller import SyntheticCaller, synthetic_caller
+from bridge.peers.browser.browser import SyntheticBrowser
 from bridge.peers.daemon_process import DaemonProcess, daemon_process
-from bridge.peers.rtp_phone import FRAME_S
+from bridge.peers.demo.verdict import HEARD_DB
+from bridge.peers.phone.caller import SyntheticCaller, synthetic_caller
+from bridge.peers.phone.rtp_phone import FRAME_S
 from bridge.peers.tone import SEGMENT_S, level_db
-from bridge.peers.verdict import HEARD_DB
 from tests.interop.desktop import CUSTOMER_HZ, EXPERT_HZ, TONES_HZ, desktop, hears
 from tests.interop.hand_phone import HOST, TALK, HandPhone, Step
 from tests.interop.programs import eventually

@@ -8,8 +8,8 @@ import pytest
 
 from bridge.codec.dtmf import tone_frame
 from bridge.codec.sample import to_pcm16
+from bridge.peers.browser.signaling_client import has_ended
 from bridge.peers.daemon_process import daemon_process
-from bridge.peers.signaling_client import has_ended
 from tests.interop.baresip import baresip
 from tests.interop.desktop import CUSTOMER_HZ, desktop
 from tests.interop.programs import eventually

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from bridge.peers.browser import SyntheticBrowser
+from bridge.peers.browser.browser import SyntheticBrowser
+from bridge.peers.browser.signaling_client import has_ended
 from bridge.peers.daemon_process import DaemonProcess, daemon_process
-from bridge.peers.signaling_client import has_ended
 from tests.interop.desktop import desktop, heard_in, hears
 from tests.interop.hand_phone import HOST, HandPhone, Step
 from tests.interop.hostile import metrics

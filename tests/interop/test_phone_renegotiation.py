@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from bridge.peers.browser import SyntheticBrowser
-from bridge.peers.caller import CallerSettings, SyntheticCaller, synthetic_caller
+from bridge.peers.browser.browser import SyntheticBrowser
 from bridge.peers.daemon_process import DaemonProcess
+from bridge.peers.phone.caller import CallerSettings, SyntheticCaller, synthetic_caller
 from tests.interop.desktop import CUSTOMER_HZ, TONES_HZ, desktop
 from tests.interop.programs import eventually
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.peers.browser import SyntheticBrowser
+from bridge.peers.browser.browser import SyntheticBrowser
 from bridge.peers.daemon_process import DaemonProcess, daemon_process
 from tests.interop.desktop import desktop, hears
 from tests.interop.hand_phone import ELSEWHERE, HOST, TALK, HandPhone, Step

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from bridge.peers.browser.signaling_client import has_ended
 from bridge.peers.daemon_process import DaemonProcess, daemon_process
-from bridge.peers.signaling_client import has_ended
+from bridge.peers.demo.verdict import HEARD_DB
 from bridge.peers.tone import Samples, level_db
-from bridge.peers.verdict import HEARD_DB
 from tests.interop.baresip import PhoneVideo, baresip
 from tests.interop.desktop import AGENT_HZ, CUSTOMER_HZ, desktop, hears
 from tests.interop.hostile import metrics

@@ -13,9 +13,9 @@ import pytest
 from playwright.async_api import async_playwright
 from websockets.asyncio.client import connect
 
+from bridge.peers.browser.signaling_client import signaling_client
 from bridge.peers.daemon_process import HOST, DaemonProcess
 from bridge.peers.ports import free_port
-from bridge.peers.signaling_client import signaling_client
 from tests.interop.baresip import baresip
 from tests.interop.chromium import FLAGS, Tab, chromium, make_media, tab
 from tests.interop.desktop import AGENT_HZ, CUSTOMER_HZ

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from bridge.peers.browser import Appearance, SyntheticBrowser, synthetic_browser
-from bridge.peers.caller import synthetic_caller
+from bridge.peers.browser.browser import Appearance, SyntheticBrowser, synthetic_browser
 from bridge.peers.daemon_process import DaemonProcess
+from bridge.peers.phone.caller import synthetic_caller
 from tests.interop.chromium import Tab
 from tests.interop.desktop import CUSTOMER_HZ, TONES_HZ, desktop
 from tests.interop.programs import POLL_S, eventually

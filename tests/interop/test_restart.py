@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from bridge.peers.browser.signaling_client import signaling_client
 from bridge.peers.daemon_process import DaemonProcess, daemon_process
-from bridge.peers.signaling_client import signaling_client
 from tests.interop.baresip import Baresip, baresip
 from tests.interop.desktop import CUSTOMER_HZ, desktop, hears
 from tests.interop.programs import eventually

@@ -9,11 +9,11 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bridge.peers.browser import Appearance, SyntheticBrowser, synthetic_browser
+from bridge.peers.browser.browser import Appearance, SyntheticBrowser, synthetic_browser
+from bridge.peers.browser.signaling_client import Event
 from bridge.peers.daemon_process import DaemonProcess
-from bridge.peers.signaling_client import Event
+from bridge.peers.demo.verdict import HEARD_DB
 from bridge.peers.tone import level_db
-from bridge.peers.verdict import HEARD_DB
 from tests.interop.baresip import Baresip, PhoneVideo, baresip
 from tests.interop.desktop import hears
 from tests.interop.programs import eventually

@@ -15,8 +15,8 @@ from collections.abc import AsyncIterator, Coroutine, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bridge.peers.browser.loopback import gather_only
 from bridge.peers.daemon_process import HOST, DaemonProcess, daemon_process
-from bridge.peers.loopback import gather_only
 from tests.load.crm import crm
 from tests.load.crowd import AWAY, Agent, Phone, Supervisor, quietly, supervisor, until
 from tests.load.ledger import Findings, Interaction, Ledger

@@ -10,10 +10,10 @@ import httpx
 from websockets.exceptions import WebSocketException
 
 from bridge.errors import BridgeError, CallFailedError
-from bridge.peers.browser import Appearance, SyntheticBrowser, synthetic_browser
-from bridge.peers.caller import CallerSettings, SyntheticCaller
+from bridge.peers.browser.browser import Appearance, SyntheticBrowser, synthetic_browser
+from bridge.peers.browser.signaling_client import CommandFailedError, SignalingClient, signaling_client
 from bridge.peers.daemon_process import DaemonProcess
-from bridge.peers.signaling_client import CommandFailedError, SignalingClient, signaling_client
+from bridge.peers.phone.caller import CallerSettings, SyntheticCaller
 from tests.load.ledger import NOTE, Call, Ledger, Told
 
 TONES = {"anybody": 440.0}

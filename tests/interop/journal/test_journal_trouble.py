@@ -15,10 +15,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from bridge.peers.beside import beside
-from bridge.peers.browser import SyntheticBrowser
-from bridge.peers.caller import synthetic_caller
+from bridge.peers.browser.browser import SyntheticBrowser
+from bridge.peers.browser.signaling_client import CommandFailedError, has_ended
 from bridge.peers.daemon_process import DaemonProcess, daemon_process
-from bridge.peers.signaling_client import CommandFailedError, has_ended
+from bridge.peers.phone.caller import synthetic_caller
 from bridge.peers.within import within
 from tests.interop.conftest import complaints
 from tests.interop.desktop import TONES_HZ, hears

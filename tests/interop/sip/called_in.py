@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from bridge.peers.browser import SyntheticBrowser
-from bridge.peers.caller import SyntheticCaller
+from bridge.peers.browser.browser import SyntheticBrowser
+from bridge.peers.browser.signaling_client import Event
 from bridge.peers.daemon_process import DaemonProcess
-from bridge.peers.signaling_client import Event
+from bridge.peers.phone.caller import SyntheticCaller
 from tests.interop.desktop import TONES_HZ, heard_in, hears
 from tests.interop.programs import eventually
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from bridge.peers.browser import Appearance, synthetic_browser
-from bridge.peers.caller import synthetic_caller
+from bridge.peers.browser.browser import Appearance, synthetic_browser
+from bridge.peers.browser.signaling_client import has_ended
 from bridge.peers.daemon_process import DaemonProcess, daemon_process
-from bridge.peers.signaling_client import has_ended
+from bridge.peers.demo.verdict import HEARD_DB
+from bridge.peers.phone.caller import synthetic_caller
 from bridge.peers.tone import level_db
-from bridge.peers.verdict import HEARD_DB
 from signaling.sip.wire.flow import DEFAULT_PORT
 from tests.interop.desktop import AGENT_HZ, CUSTOMER_HZ, EXPERT_HZ, desktop, hears
 from tests.interop.linphone import Linphone, linphone

@@ -24,7 +24,7 @@ from bridge.errors import (
     NotFoundError,
 )
 from bridge.ids import NO_TRUNK, IdSource, LegId, TrunkId
-from bridge.peers.caller import CallerSettings, SyntheticCaller, synthetic_caller
+from bridge.peers.phone.caller import CallerSettings, SyntheticCaller, synthetic_caller
 from bridge.peers.within import within
 from bridge.switchboard.door.doors import ArrivingCall, Referrer, Route
 from signaling.sip.agent.settings import AgentSettings

@@ -10,7 +10,7 @@ import pytest
 from bridge.clock import SystemClock
 from bridge.ids import IdSource, LegId
 from bridge.journal.schema import Write
-from bridge.peers.caller import CallerSettings, SyntheticCaller, synthetic_caller
+from bridge.peers.phone.caller import CallerSettings, SyntheticCaller, synthetic_caller
 from bridge.peers.ports import free_port
 from bridge.peers.within import within
 from signaling.sip.door.call import SipDoor

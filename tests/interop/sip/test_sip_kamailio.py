@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from bridge.peers.browser import SyntheticBrowser
+from bridge.peers.browser.browser import SyntheticBrowser
+from bridge.peers.browser.signaling_client import has_ended
 from bridge.peers.daemon_process import DaemonProcess, daemon_process
 from bridge.peers.ports import free_port
-from bridge.peers.signaling_client import has_ended
 from tests.certificates import Authority
 from tests.interop.baresip import Baresip, PhoneTls, baresip
 from tests.interop.conftest import complaints

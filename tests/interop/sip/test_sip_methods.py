@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from bridge.peers.browser.signaling_client import Event
 from bridge.peers.daemon_process import DaemonProcess
-from bridge.peers.signaling_client import Event
 from tests.interop.desktop import CUSTOMER_HZ, desktop, hears
 from tests.interop.linphone import linphone
 from tests.interop.programs import eventually

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from bridge.codec.g711 import PCMU
-from bridge.peers.caller import synthetic_caller
+from bridge.peers.browser.signaling_client import Event
 from bridge.peers.daemon_process import DaemonProcess
-from bridge.peers.signaling_client import Event
+from bridge.peers.phone.caller import synthetic_caller
 from tests.interop.baresip import baresip
 from tests.interop.desktop import CUSTOMER_HZ, EXPERT_HZ, TONES_HZ, desktop, hears
 from tests.interop.linphone import linphone

@@ -6,8 +6,8 @@ from urllib.parse import quote
 
 import pytest
 
-from bridge.peers.caller import synthetic_caller
 from bridge.peers.daemon_process import DaemonProcess
+from bridge.peers.phone.caller import synthetic_caller
 from tests.interop.desktop import CUSTOMER_HZ, TONES_HZ, desktop, hears
 from tests.interop.linphone import Linphone, linphone
 from tests.interop.programs import eventually

@@ -9,8 +9,8 @@ from websockets.exceptions import WebSocketException
 
 from bridge.errors import BridgeError
 from bridge.peers.beside import beside
+from bridge.peers.browser.signaling_client import SignalingClient, signaling_client
 from bridge.peers.daemon_process import DaemonProcess, daemon_process
-from bridge.peers.signaling_client import SignalingClient, signaling_client
 from tests.interop.hostile import metrics
 
 DESKTOPS = 200

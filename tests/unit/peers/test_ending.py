@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from bridge.peers.beside import beside
-from bridge.peers.signaling_client import SignalingClient
+from bridge.peers.browser.signaling_client import SignalingClient
 from bridge.peers.within import within
 
 

@@ -2,8 +2,8 @@ import random
 
 import pytest
 
-from bridge.peers.script import FAULTS, draw_script
-from bridge.peers.verdict import AGENT, CUSTOMER, EXPERT, Evidence, FramesSeen, judge
+from bridge.peers.demo.script import FAULTS, draw_script
+from bridge.peers.demo.verdict import AGENT, CUSTOMER, EXPERT, Evidence, FramesSeen, judge
 
 SCRIPT = draw_script(random.Random(7).randrange)
 

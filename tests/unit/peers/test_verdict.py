@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from bridge.peers.verdict import AGENT, CUSTOMER, EXPERT, PARTIES, Evidence, FramesSeen, judge
+from bridge.peers.demo.verdict import AGENT, CUSTOMER, EXPERT, PARTIES, Evidence, FramesSeen, judge
 
 SECONDS = 10
 

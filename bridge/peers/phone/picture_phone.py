@@ -14,8 +14,8 @@ from aiortc.rtp import RtpPacket as ReferencePacket
 
 from bridge.errors import ParseError
 from bridge.peers.camera import VIDEO_CLOCK_RATE_HZ, Beat
+from bridge.peers.phone.rtp_pair import RtpPair, is_rtcp
 from bridge.peers.picture import FrameTally, Reading, compose, read_frame
-from bridge.peers.rtp_pair import RtpPair, is_rtcp
 from bridge.plane.messages import Codec, RtpVideo
 from bridge.wire.rtcp import (
     FullIntraRequest,

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bridge.errors import BridgeError
-from bridge.peers.browser import SyntheticBrowser, synthetic_browser
-from bridge.peers.caller import SyntheticCaller, synthetic_caller
+from bridge.peers.browser.browser import SyntheticBrowser, synthetic_browser
+from bridge.peers.browser.signaling_client import all_in_session, has_ended
 from bridge.peers.daemon_process import DaemonProcess, daemon_process
-from bridge.peers.script import Script
-from bridge.peers.signaling_client import all_in_session, has_ended
-from bridge.peers.verdict import AGENT, CUSTOMER, EXPERT, Evidence, FramesSeen
+from bridge.peers.demo.script import Script
+from bridge.peers.demo.verdict import AGENT, CUSTOMER, EXPERT, Evidence, FramesSeen
+from bridge.peers.phone.caller import SyntheticCaller, synthetic_caller
 
 ESCALATION_S = 45.0  # ten times what it takes on an idle machine
 SETTLING_S = 2.0  # jitter buffers fill, the last party's first key frame arrives

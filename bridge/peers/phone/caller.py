@@ -12,8 +12,8 @@ from bridge.negotiation.phone.audio import PhonePreferences
 from bridge.negotiation.phone.phone import PhoneSession
 from bridge.peers.beside import beside
 from bridge.peers.hearing import Hearing
-from bridge.peers.picture_phone import PicturePhone
-from bridge.peers.rtp_phone import RtpPhone, RtpTraffic
+from bridge.peers.phone.picture_phone import PicturePhone
+from bridge.peers.phone.rtp_phone import RtpPhone, RtpTraffic
 from bridge.peers.tone import Samples
 from bridge.wire.sdp_section import Direction
 from signaling.sip.session.event import (

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from rich.table import Table
 
-from bridge.peers.browser import SyntheticBrowser
+from bridge.peers.browser.browser import SyntheticBrowser
+from bridge.peers.demo.scene import Scene, frames_seen
+from bridge.peers.demo.verdict import AGENT, CUSTOMER, EXPERT, FramesSeen, Verdict
 from bridge.peers.hearing import Hearing
-from bridge.peers.scene import Scene, frames_seen
-from bridge.peers.verdict import AGENT, CUSTOMER, EXPERT, FramesSeen, Verdict
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ what the bridge would have done wrong.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from bridge.peers.browser import Appearance
-from bridge.peers.signaling_client import Event, unaltered
+from bridge.peers.browser.browser import Appearance
+from bridge.peers.browser.signaling_client import Event, unaltered
+from bridge.peers.demo.verdict import AGENT, CUSTOMER, EXPERT, PARTIES
 from bridge.peers.tone import draw_frequencies
-from bridge.peers.verdict import AGENT, CUSTOMER, EXPERT, PARTIES
 
 COUNTERS = 1 << 16
 DROPPED_ONE_IN = 20  # 5 %

@@ -14,11 +14,11 @@ from rich.live import Live
 
 from bridge.errors import BridgeError, SettingsError
 from bridge.peers.beside import beside
-from bridge.peers.demo_table import scene_table, verdict_table
-from bridge.peers.loopback import gather_only
-from bridge.peers.scene import Scene, stage
-from bridge.peers.script import FAULTS, Script, draw_script
-from bridge.peers.verdict import Verdict, judge
+from bridge.peers.browser.loopback import gather_only
+from bridge.peers.demo.scene import Scene, stage
+from bridge.peers.demo.script import FAULTS, Script, draw_script
+from bridge.peers.demo.table import scene_table, verdict_table
+from bridge.peers.demo.verdict import Verdict, judge
 
 REFRESH_S = 0.5
 

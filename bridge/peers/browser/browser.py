@@ -23,17 +23,17 @@ from aiortc import (
 from aiortc.mediastreams import MediaStreamError
 
 from bridge.peers.beside import beside
-from bridge.peers.camera import AUDIO_RATE_HZ, Camera, Microphone, never
-from bridge.peers.hearing import Hearing
-from bridge.peers.path import path_works
-from bridge.peers.picture import FrameTally, read_frame
-from bridge.peers.signaling_client import (
+from bridge.peers.browser.path import path_works
+from bridge.peers.browser.signaling_client import (
     CommandFailedError,
     Event,
     SignalingClient,
     guest_client,
     signaling_client,
 )
+from bridge.peers.camera import AUDIO_RATE_HZ, Camera, Microphone, never
+from bridge.peers.hearing import Hearing
+from bridge.peers.picture import FrameTally, read_frame
 from bridge.peers.tone import Samples, Tone
 from bridge.peers.within import within
 

@@ -11,7 +11,7 @@ from bridge.codec.g711 import PCMA, PCMU, RATE_HZ
 from bridge.codec.sample import from_pcm16, to_pcm16
 from bridge.errors import ParseError
 from bridge.peers.hearing import Hearing
-from bridge.peers.rtp_pair import RtpPair
+from bridge.peers.phone.rtp_pair import RtpPair
 from bridge.peers.tone import Samples, Tone
 from bridge.rtp.receiver import StreamReceiver
 from bridge.wire.dtmf import TelephoneEvent, event_of_digit, serialize_telephone_event

@@ -1,0 +1,1 @@
+"""A synthetic browser: a client of the websocket protocol, with aiortc for its media."""

@@ -1,0 +1,1 @@
+"""`warmbridge demo`: who plays what, played through, looked at while it runs, and judged."""
