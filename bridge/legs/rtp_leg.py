@@ -188,12 +188,15 @@ class RtpLeg:
         self._digits_ids.append(digits_id)
 
     def tick(self, now: float) -> None:
-        """Reports when due; gives up on a phone that should send and has not for long."""
+        """Reports when due; gives up on a phone that should send and has not for long.
+
+        One that holds us may say that it sends music (a=sendonly), and most send nothing all the same.
+        """
         if self._reports.take_due(now):
             self._port.send_rtcp(serialize_rtcp(self._report(now)))
         if self._video is not None:
             self._video.tick(now)
-        if self._up is None or self._failed:
+        if self._up is None or self._failed or not self.sends_audio:
             return
         if now - self._heard_at > self._sockets.timeout_s:
             self._failed = True

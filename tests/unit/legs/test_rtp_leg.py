@@ -117,6 +117,16 @@ async def test_a_muted_phone_that_sends_no_silence_is_there_while_it_reports(sta
     assert stage.after(TIMEOUT_S + 1) != []
 
 
+async def test_a_phone_that_holds_the_bridge_may_be_silent_for_as_long_as_it_likes(stage: Stage) -> None:
+    """It says sendonly, as there might be music, and sends nothing: most desk phones do."""
+    await stage.says()
+    stage.describe(sends=False)
+    assert stage.after(60 * TIMEOUT_S) == []
+    stage.describe(sends=True)
+    assert stage.after(TIMEOUT_S) == []
+    assert stage.after(1.0) != []
+
+
 async def test_a_phone_that_sends_what_nobody_agreed_on_is_there_all_the_same(stage: Stage) -> None:
     for number in range(3):
         await stage.says(payload_type=8, number=number)
