@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 import structlog
 
 from bridge import collector
+from bridge.chance import Chance
 from bridge.clock import ContinuedClock, SystemClock
 from bridge.configured.desk import configured_desk
 from bridge.configured.media import configured_worker
@@ -77,7 +78,8 @@ class Daemon:
             settings.journal.synchronous,
             settings.journal.patience_s,
         )
-        ids = IdSource(secrets.token_hex)
+        token_hex = Chance().token_hex
+        ids = IdSource(token_hex)
         check_scopes(settings)
         secret = configured_secret(settings)
         book = read_address_book(settings.notifications)
@@ -86,7 +88,7 @@ class Daemon:
             self._journal,
             self._plane,
             self._clock,
-            secrets.token_hex,
+            token_hex,
             configured_switchboard(settings, derived_keys(secret)),
         )
         self._sip_memory = LegMemory(self._journal, "sip")
@@ -97,10 +99,10 @@ class Daemon:
             settings.journal.retention_days * DAY_S,
             self._switchboard.live_interaction_ids,
         )
-        self._sip = SipDoor(configured_endpoint(settings), self._clock, ids, secrets.token_hex)
+        self._sip = SipDoor(configured_endpoint(settings), self._clock, ids, token_hex)
         self._outbox = Outbox(self._journal, self._clock)
         is_disabled = self._switchboard.accounts.is_disabled
-        hooks = WebhookParts(self._journal, self._outbox, self._clock, secrets.token_hex, is_disabled)
+        hooks = WebhookParts(self._journal, self._outbox, self._clock, token_hex, is_disabled)
         self._webhooks = Webhooks(settings.webhooks, hooks)
         self._notifications = Notifications(
             settings.notifications, book, self._journal, self._outbox, self._clock
@@ -113,7 +115,7 @@ class Daemon:
             verifier=Verifier(secret, configured_issuer(settings, self._clock), self._switchboard.accounts),
             metrics=self._metrics,
             clock=self._clock,
-            token_hex=secrets.token_hex,
+            token_hex=token_hex,
             not_ready=self._not_ready,
             answers=JournaledAnswers(self._journal),
             tokens=TokenEndpoint(settings.auth, signer, self._clock, passwords),

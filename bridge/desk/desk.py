@@ -27,7 +27,7 @@ from bridge.desk.interaction.interaction import Interaction
 from bridge.desk.interaction.offer import Offer
 from bridge.desk.opening import open_interaction
 from bridge.desk.restart import restart
-from bridge.desk.state.deadline import Agenda, note_deadlines
+from bridge.desk.state.deadline import DEADLINES, Agenda, note_deadlines
 from bridge.desk.state.line import Place
 from bridge.desk.state.snapshot import DeskSnapshot
 from bridge.desk.state.state import DeskState
@@ -213,7 +213,8 @@ class Desk:
 
     def _note_deadlines(self, recorded: Iterable[events.DeskEvent]) -> None:
         for event in recorded:
-            note_deadlines(self._agenda, event, self._policy, self._state)
+            if type(event) in DEADLINES:  # most events have none
+                note_deadlines(self._agenda, event, self._policy, self._state)
 
 
 def _expire_deadlines(step: Step, _command: commands.ExpireDeadlines) -> None:

@@ -30,10 +30,11 @@ class Step:
     A step first checks everything that may refuse it and only then records: a refusal changes nothing.
     """
 
-    __slots__ = ("events", "ids", "now", "policy", "rang_for", "state", "wakes")
+    __slots__ = ("events", "ids", "interaction", "now", "policy", "rang_for", "state", "wakes")
 
     def __init__(self, state: DeskState, ids: IdSource, policy: DeskPolicy, now: float) -> None:
         self.state = state
+        self.interaction = state.interaction  # as it is at this point of the step
         self.ids = ids
         self.policy = policy
         self.now = now
@@ -48,10 +49,6 @@ class Step:
     def wake_at(self, at: float) -> None:
         """Asks for `ExpireDeadlines` at an instant that no event tells."""
         self.wakes.append(at)
-
-    def interaction(self, interaction_id: InteractionId) -> Interaction:
-        """As it is at this point of the step."""
-        return self.state.interaction(interaction_id)
 
     def live_interaction(self, interaction_id: InteractionId) -> Interaction:
         """Raises NotFoundError or, when it has ended, NotAllowedError."""

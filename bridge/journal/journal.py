@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import structlog
 from sqlalchemy import Executable, Row, Select, func, insert, select
 from sqlalchemy.exc import IntegrityError
@@ -37,8 +37,7 @@ MAX_PENDING_BATCHES = 10_000  # more waiting steps than that: the disk has stopp
 __all__ = ["Journal", "JournalError"]
 
 
-@dataclass(frozen=True)
-class Batch:
+class Batch(msgspec.Struct, frozen=True):
     """The events of one step, with the rows that hold them."""
 
     numbers: tuple[int, ...]

@@ -47,13 +47,19 @@ def interaction_of(event: events.DeskEvent) -> InteractionId | None:
 
 def serialize_events(happened: Sequence[events.DeskEvent], definitions: Definitions) -> bytes:
     """Flows go to `definitions`, and their digest into the row."""
-    return _encode([_named(event, definitions) for event in happened])
+    return _encode(
+        [
+            (
+                type(event).__name__,
+                _stored(event, definitions) if type(event) is events.FlowStarted else event,
+            )
+            for event in happened
+        ]
+    )
 
 
-def _named(event: events.DeskEvent, definitions: Definitions) -> tuple[str, events.DeskEvent]:
-    if type(event) is events.FlowStarted:
-        event = replace(event, flow=cast("Flow", definitions.digest(event.flow)))  # for the row alone
-    return type(event).__name__, event
+def _stored(event: events.FlowStarted, definitions: Definitions) -> events.FlowStarted:
+    return replace(event, flow=cast("Flow", definitions.digest(event.flow)))  # for the row alone
 
 
 def parse_events(body: bytes, definitions: Definitions) -> Iterator[events.DeskEvent]:

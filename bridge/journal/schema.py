@@ -5,9 +5,9 @@ compares the two. `JOURNAL.md` says what each column is for.
 """
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 from sqlalchemy import BigInteger, Column, Float, Index, Integer, LargeBinary, MetaData, String, Table
 from sqlalchemy.sql import Executable
 
@@ -102,8 +102,7 @@ WEBHOOK_SUBSCRIPTIONS = Table(
 )
 
 
-@dataclass(frozen=True)
-class Write:
+class Write(msgspec.Struct, frozen=True, gc=False):
     """One statement that is carried out in the commit of a step, after its events.
 
     Of several writes with the same `key` in one commit only the last is carried out, whenever it suits: each
@@ -112,5 +111,5 @@ class Write:
     """
 
     statement: Executable | RowStatement
-    parameters: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = {}
     key: Hashable = None

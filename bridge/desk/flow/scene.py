@@ -1,8 +1,9 @@
 """Where a step of a flow acts, and what it came to."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import NamedTuple
+
+import msgspec
 
 from bridge.desk.centre.flow import FlowRun, FlowStep, Outcome
 from bridge.desk.centre.role import ParticipantRole
@@ -12,8 +13,7 @@ from bridge.desk.step import Step
 from bridge.ids import InteractionId
 
 
-@dataclass(frozen=True)
-class Entered:
+class Entered(msgspec.Struct, frozen=True, gc=False):
     """What entering a step came to. Without an outcome it waits for `subject`, at most for `due_s`."""
 
     outcome: Outcome | None = None
@@ -22,8 +22,7 @@ class Entered:
     due_s: float | None = None
 
 
-@dataclass(frozen=True)
-class Came:
+class Came(msgspec.Struct, frozen=True, gc=False):
     """What an event brought: an outcome, or the end of the run because a user wants it no more."""
 
     outcome: Outcome | None = None

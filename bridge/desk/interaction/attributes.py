@@ -57,8 +57,10 @@ def merged_attributes(
     """`present` with `changes` over it. Raises the errors above; what was there stays as it was."""
     if not changes and not present:
         return {}
+    name_max, value_max = policy.attribute_name_max, policy.attribute_value_max
     for name, value in changes.items():
-        _check_attribute(present, name, value, policy)
+        if name in OWN_ATTRIBUTES or not 0 < len(name) <= name_max or len(value) > value_max:
+            _check_attribute(present, name, value, policy)
     merged = {**present, **changes}
     if len(merged) > policy.attributes_max and len(merged.keys() - OWN_ATTRIBUTES) > policy.attributes_max:
         raise TooManyAttributesError(f"{len(merged)} attributes, {policy.attributes_max} are allowed")

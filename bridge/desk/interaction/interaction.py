@@ -1,6 +1,6 @@
 """One object over all legs, from the first ring to the end. Its id never changes, whoever comes and goes."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
 
 import msgspec
@@ -87,7 +87,10 @@ class Interaction(msgspec.Struct, frozen=True, gc=False):
 
     def flow_run(self, flow_run_id: FlowRunId) -> FlowRun | None:
         """None when it is over."""
-        return next((run for run in self.flows if run.flow_run_id == flow_run_id), None)
+        for run in self.flows:
+            if run.flow_run_id == flow_run_id:
+                return run
+        return None
 
     def awaited_by_flow(self, subject: str) -> FlowRun | None:
         """The run whose step waits for this seat or prompt."""
@@ -98,16 +101,16 @@ class Interaction(msgspec.Struct, frozen=True, gc=False):
         others = tuple(r for r in self.flows if r.flow_run_id != run.flow_run_id)
         return replace(self, flows=(*others, run))
 
-    def customers(self) -> Iterator[Participant]:
-        return (p for p in self.participants if p.is_live and p.is_customer)
+    def customers(self) -> list[Participant]:
+        return [p for p in self.participants if p.is_customer and p.is_live]
 
-    def staff(self) -> Iterator[Participant]:
+    def staff(self) -> list[Participant]:
         """Live participants who are users of ours."""
-        return (p for p in self.participants if p.is_live and not p.is_customer)
+        return [p for p in self.participants if not p.is_customer and p.is_live]
 
-    def attendants(self) -> Iterator[Participant]:
+    def attendants(self) -> list[Participant]:
         """Live participants of ours whom a customer can talk with: those who supervise are not."""
-        return (p for p in self.staff() if p.supervision is None)
+        return [p for p in self.staff() if p.supervision is None]
 
     def check_live(self) -> None:
         """Raises NotAllowedError when it has ended."""

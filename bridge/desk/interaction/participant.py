@@ -70,6 +70,7 @@ TRANSITIONS: dict[tuple[ParticipantState, ParticipantTrigger], ParticipantState]
     (_S.WRAP_UP, _T.DISCONNECT): _S.DISCONNECTED,
 }
 
+GONE = frozenset({_S.DISCONNECTED, _S.WRAP_UP})
 # Present in the room, with media or with a deadline to bring it.
 PRESENT = frozenset({_S.CONNECTING, _S.IN_SESSION, _S.HELD})
 
@@ -111,7 +112,7 @@ class Participant(msgspec.Struct, frozen=True, gc=False):
     @property
     def is_live(self) -> bool:
         """In the interaction or on the way to it. Who is wrapping up has left it."""
-        return self.state not in (ParticipantState.DISCONNECTED, ParticipantState.WRAP_UP)
+        return self.state not in GONE
 
     @property
     def is_present(self) -> bool:

@@ -1,7 +1,8 @@
 """Into a queue: which one takes it, at which place, with or without video, and who is told of a long line."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from bridge.desk import events
 from bridge.desk.centre.expert import Presence
@@ -15,8 +16,7 @@ from bridge.desk.step import Step
 from bridge.ids import InteractionId, ParticipantId, QueueId, SeatId
 
 
-@dataclass(frozen=True)
-class Admission:
+class Admission(msgspec.Struct, frozen=True, gc=False):
     """Where somebody goes who asked for a queue. `reason` says why it is another one, a callback or none."""
 
     queue: Queue
@@ -26,8 +26,7 @@ class Admission:
     reason: str = ""
 
 
-@dataclass(frozen=True)
-class Wish:
+class Wish(msgspec.Struct, frozen=True, gc=False):
     """What a new seat of a queue is for."""
 
     type: MediaType

@@ -32,8 +32,7 @@ def settle(step: Step, interaction_id: InteractionId) -> None:
     interaction = step.interaction(interaction_id)
     if interaction.ended_at is not None:
         return
-    customers = tuple(interaction.customers())
-    if not customers:
+    if not interaction.customers():
         last = next((p for p in reversed(interaction.participants) if p.is_customer), None)
         end(
             step,

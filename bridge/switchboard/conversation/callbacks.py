@@ -163,5 +163,5 @@ class Callbacks:
 
 
 def _place(interaction: Interaction) -> Place:
-    customer = next(interaction.customers())
+    customer = interaction.customers()[0]
     return Place(interaction.interaction_id, customer.participant_id, interaction.room_id)

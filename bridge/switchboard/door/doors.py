@@ -19,8 +19,7 @@ def _nothing(_answer: str) -> Sequence[Write]:
     return ()
 
 
-@dataclass(frozen=True)
-class ArrivingCall:
+class ArrivingCall(msgspec.Struct, frozen=True):
     """An INVITE outside a dialog. `offer` is "" when it carried no SDP; the SIP door chose `leg_id`.
 
     `claims_video`: the phone says of itself that it does video, whatever is left of that in the offer.

@@ -31,7 +31,7 @@ from bridge.switchboard.view.event import (
     QueueDepthExceeded,
     UserUpdated,
 )
-from bridge.switchboard.view.portrait import Portraits, change_name, customer_capabilities
+from bridge.switchboard.view.portrait import Portraits, change_of, customer_capabilities
 from bridge.switchboard.view.view import OfferView, UserView
 
 _ABOUT_NO_INTERACTION = frozenset({*get_args(UserEvent), *get_args(QueueEvent)})
@@ -126,7 +126,7 @@ class Announcer:
             elif isinstance(about, events.PositionAnnounced):
                 yield _position_told(number, about), audiences[id_]
             participant_id = getattr(about, "participant_id", None)
-            change = InteractionUpdated(number, id_, change_name(about), participant_id, sketches[id_])
+            change = InteractionUpdated(number, id_, change_of(kind), participant_id, sketches[id_])
             yield change, audiences[id_]
         yield from self._users_told(committed)
 

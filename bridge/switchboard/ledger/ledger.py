@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, get_args
 
 import msgspec
@@ -37,11 +36,11 @@ _ABOUT_A_USER = frozenset(
         events.ProfileSet,
     }
 )
+_ABOUT_SOMEBODY = _ABOUT_A_PARTICIPANT | _ABOUT_A_USER | {events.OfferEnded}
 _encode = msgspec.json.Encoder().encode
 
 
-@dataclass(frozen=True)
-class Committed:
+class Committed(msgspec.Struct, frozen=True):
     """The events of one step, durable. The snapshots are of the moment after the step."""
 
     numbers: tuple[int, ...]
@@ -50,7 +49,7 @@ class Committed:
     experts: Mapping[UserId, Expert]
     busy: frozenset[UserId]
     wrapping_up: frozenset[UserId] = frozenset()
-    registrations: Mapping[UserId, Registration] = field(default_factory=dict)
+    registrations: Mapping[UserId, Registration] = {}
 
 
 class Ledger:
@@ -121,9 +120,9 @@ class Ledger:
 
     def _snapshot(self, happened: tuple[DeskEvent, ...]) -> Callable[[tuple[int, ...]], Committed]:
         desk = self._desk
-        touched = {interaction_of(event) for event in happened}
+        touched = dict.fromkeys(map(interaction_of, happened))
         interactions = {id_: desk.interaction(id_) for id_ in touched if id_ is not None}
-        users = {self._user_of(event, interactions) for event in happened}
+        users = {self._user_of(event, interactions) for event in happened if type(event) in _ABOUT_SOMEBODY}
         experts = {
             user_id: expert
             for user_id in users

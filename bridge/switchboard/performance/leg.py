@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from bridge.ids import InteractionId, LegId, ParticipantId, RoomId, TrackId, TrunkId, UserId
 from bridge.negotiation import BrowserSession, PhoneSession
@@ -14,8 +15,7 @@ if TYPE_CHECKING:
     from bridge.plane.messages import RtpLegSpec, WebRtcLegSpec
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(msgspec.Struct, frozen=True, gc=False):
     """Whose leg it is, and where."""
 
     interaction_id: InteractionId

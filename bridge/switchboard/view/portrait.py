@@ -285,11 +285,12 @@ def _place(seat: Seat, wall: WallTime) -> QueuePlaceView:
 
 def change_name(event: DeskEvent) -> str:
     """ParticipantMoved -> participant_moved."""
-    return _snake_case(type(event).__name__)
+    return change_of(type(event))
 
 
 @cache
-def _snake_case(name: str) -> str:
+def change_of(kind: type[DeskEvent]) -> str:
+    name = kind.__name__
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")
 
 

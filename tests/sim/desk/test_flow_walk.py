@@ -97,7 +97,7 @@ class FlowMachine(RuleBasedStateMachine):
     def dial(self, index: int) -> None:
         interaction = self.pick(index)
         if interaction is not None:
-            customer = next(interaction.customers())
+            customer = interaction.customers()[0]
             id_ = interaction.interaction_id
             self.attempt(commands.DialDigits(id_, customer.participant_id, "*9"))
 

@@ -156,7 +156,7 @@ class Walk:
         interaction = self.interaction()
         if interaction is None:
             return
-        id_, customer = interaction.interaction_id, next(interaction.customers())
+        id_, customer = interaction.interaction_id, interaction.customers()[0]
         self.links += 1
         link_id = LinkId(f"lnk_{self.links}")
         until = self.house.now + 30.0

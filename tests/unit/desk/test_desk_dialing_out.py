@@ -135,7 +135,7 @@ def test_a_customer_is_not_left_waiting_while_somebody_on_a_phone_is_there() -> 
     alice = house.interaction(id_).participant_of(ALICE)
     assert alice is not None
     house.step(commands.DisconnectParticipant(id_, alice.participant_id, ALICE, "left"))
-    customer = next(house.interaction(id_).customers())
+    customer = house.interaction(id_).customers()[0]
     assert customer.state is S.IN_SESSION
 
 

@@ -1,8 +1,8 @@
 """A phone rings by a call of ours, and another one takes the call from it (RFC 3891, RFC 5359 section 2.16)."""
 
 import asyncio
-import dataclasses
 
+import msgspec
 import pytest
 
 from bridge.errors import BridgeError, CallFailedError, ConflictError
@@ -134,7 +134,7 @@ async def test_who_wants_what_rings_only_takes_nothing_from_who_answered_meanwhi
         id_, rings = await bank_rings(stage)
         stage.doors.ringing[rings].set_result(PHONE_OFFER)
         await eventually(stage, "the bank has answered")
-        late = dataclasses.replace(picking_up(rings), early_only=True)
+        late = msgspec.structs.replace(picking_up(rings), early_only=True)
         with pytest.raises(ConflictError):
             await stage.board.arrive(late)
         await stage.board.settled()
