@@ -119,7 +119,7 @@ class RtpLeg:
         audio = spec.audio
         if audio == before:
             return
-        self._heard_at = now
+        self._heard_at, self._failed = now, False
         if audio is None:
             self._up = self._down = None
             return

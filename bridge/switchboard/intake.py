@@ -125,6 +125,8 @@ class Intake:
 
     def _failed(self, leg: Leg, event: messages.LegFailed) -> None:
         if isinstance(leg, PhoneLeg):
+            if leg.ringing is not None and event.code == "rtp_timeout":
+                return  # it may ring without a sound, for as long as it is let
             self._phones.fail(leg, f"{event.code}: {event.reason}")
         elif not leg.closing:
             self._browsers.end(leg, event.code, event.reason)

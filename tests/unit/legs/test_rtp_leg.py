@@ -109,6 +109,15 @@ async def test_a_phone_that_falls_silent_for_good_is_given_up_once(stage: Stage)
     assert stage.after(1.0) == [failed]
 
 
+async def test_a_phone_that_was_given_up_while_it_rang_can_be_given_up_again_once_it_has_answered(
+    stage: Stage,
+) -> None:
+    assert len(stage.after(TIMEOUT_S + 1)) == 1
+    stage.describe()
+    await stage.says()
+    assert len(stage.after(TIMEOUT_S + 1)) == 2
+
+
 async def test_a_muted_phone_that_sends_no_silence_is_there_while_it_reports(stage: Stage) -> None:
     await stage.says()
     for _ in range(3):
