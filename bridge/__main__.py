@@ -127,15 +127,10 @@ def warnings_about(settings: Settings) -> list[str]:
     if not settings.auth.secret_file:
         found.append("auth.secret_file is empty: tokens are signed with a new key each start and end with it")
     files = {f"{section}.{name}": getattr(getattr(settings, section), name) for section, name in FILES}
-    files |= {f"trunks.{trunk.id}.password_file": trunk.password_file for trunk in settings.trunks}
+    files |= {f"trunks.password_file of {trunk.id}": trunk.password_file for trunk in settings.trunks}
     found += [
         f"{key}: no such file: {path}" for key, path in files.items() if path and not Path(path).is_file()
     ]
-    found.extend(
-        f"trunks.password_file of {trunk.id}: no such file: {trunk.password_file}"
-        for trunk in settings.trunks
-        if trunk.password_file and not Path(trunk.password_file).is_file()
-    )
     return found
 
 

@@ -35,7 +35,6 @@ EXEMPT = {
     "bridge/legs/webrtc_leg.py": _WORKER,
     "bridge/plane/host.py": _WORKER,
     "bridge/plane/process.py": _WORKER,
-    "bridge/peers/beside.py": _PEER,
     "bridge/peers/camera.py": _PEER,
     "bridge/peers/daemon_process.py": _PEER,
     "bridge/peers/browser/browser.py": _PEER,

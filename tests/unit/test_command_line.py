@@ -38,6 +38,18 @@ def test_check_names_files_that_are_missing(capsys: pytest.CaptureFixture[str]) 
     assert "auth.secret_file: no such file: /no/such/file" in capsys.readouterr().err
 
 
+def test_check_names_a_missing_file_of_a_trunk_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "bridge.toml"
+    trunk = 'id = "acme"\nnetworks = ["192.0.2.1/32"]\nusername = "we"\npassword_file = "/no/such/file"'
+    path.write_text(f"[[trunks]]\n{trunk}\n", encoding="utf-8")
+    assert main(["check", "--config", str(path)]) == 0
+    said = capsys.readouterr().err
+    assert "trunks.password_file of acme: no such file: /no/such/file" in said
+    assert said.count("no such file") == 1
+
+
 def test_check_warns_that_browsers_beyond_localhost_have_no_camera(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
