@@ -44,8 +44,9 @@ from signaling.sip.session.memory import returning_legs
 from signaling.web.access.auth import CompanionSigner, Signer, Verifier
 from signaling.web.access.secret import SecretCheck
 from signaling.web.access.sign_in import SignIn
-from signaling.web.access.token import TokenEndpoint
+from signaling.web.access.token import TokenEndpoint, scopes_of_client
 from signaling.web.app import WebDoor, WebParts
+from signaling.web.hook.owner import Owners
 from signaling.web.hook.webhooks import WebhookParts, Webhooks
 from signaling.web.http.metrics import Metrics
 
@@ -101,8 +102,9 @@ class Daemon:
         )
         self._sip = SipDoor(configured_endpoint(settings), self._clock, ids, token_hex)
         self._outbox = Outbox(self._journal, self._clock)
-        is_disabled = self._switchboard.accounts.is_disabled
-        hooks = WebhookParts(self._journal, self._outbox, self._clock, token_hex, is_disabled)
+        clients = {client.id: scopes_of_client(client) for client in settings.auth.clients}
+        owners = Owners(self._switchboard.accounts, clients)
+        hooks = WebhookParts(self._journal, self._outbox, self._clock, token_hex, owners)
         self._webhooks = Webhooks(settings.webhooks, hooks)
         self._notifications = Notifications(
             settings.notifications, book, self._journal, self._outbox, self._clock

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from enum import Enum, auto
 from typing import Any
 
 from msgspec.structs import replace
@@ -21,6 +20,7 @@ from bridge.switchboard.door.principal import (
     USER_READ,
     USER_WRITE,
     Principal,
+    TokenKind,
     allows,
 )
 from bridge.switchboard.view.cursor import make_cursor, parse_cursor
@@ -29,12 +29,6 @@ from bridge.switchboard.view.view import AccountView
 from bridge.switchboard.wiring import Wiring
 
 NO_SUPERVISOR = "may not supervise any more"
-
-
-class TokenKind(Enum):
-    OURS = auto()
-    PERSONAL = auto()  # given for an account, and not to outlive it
-    FOREIGN = auto()  # of another issuer
 
 
 @dataclass(frozen=True)
@@ -168,10 +162,6 @@ class Accounts:
         await self._carry_out(
             commands.SetPassword(user_id, password_hash, self._wiring.clock.wall(), user_id)
         )
-
-    def is_disabled(self, user_id: UserId) -> bool:
-        """At this very moment; False for who has no account, as machines."""
-        return self._wiring.desk.standing(user_id).disabled
 
     def why_void(self, user_id: UserId, issued_at: float, kind: TokenKind) -> str:
         """Why a token of this user is not accepted any more; "" if it is."""

@@ -1,6 +1,7 @@
 """Who asks: the subject of a token, what it may do, and over which connection it speaks."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from bridge.errors import ForbiddenError
 from bridge.ids import UserId
@@ -46,6 +47,15 @@ def allows(scopes: frozenset[str], scope: str) -> bool:
     return scope in scopes or INCLUDED_IN.get(scope) in scopes
 
 
+class TokenKind(StrEnum):
+    """Who gave a token, and with it what it must not outlive."""
+
+    OURS = "ours"  # by the command line
+    MACHINE = "machine"  # to a client of the configuration
+    PERSONAL = "personal"  # for an account
+    FOREIGN = "foreign"  # another issuer
+
+
 @dataclass(frozen=True)
 class Principal:
     """`connection_id` names one websocket; "" for a request that has none (REST)."""
@@ -54,6 +64,7 @@ class Principal:
     name: str
     scopes: frozenset[str]
     connection_id: str = ""
+    kind: TokenKind = TokenKind.OURS
 
     def may(self, scope: str) -> bool:
         return allows(self.scopes, scope)

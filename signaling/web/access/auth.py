@@ -11,7 +11,6 @@ from bridge.clock import Clock
 from bridge.errors import SettingsError, UnauthorizedError
 from bridge.ids import InteractionId, LinkId, ParticipantId, UserId
 from bridge.switchboard.browser.companions import Ticket
-from bridge.switchboard.centre.accounts import TokenKind
 from bridge.switchboard.door.doors import SignedLink
 from bridge.switchboard.door.principal import (
     INTERACTION_ALL,
@@ -28,6 +27,7 @@ from bridge.switchboard.door.principal import (
     WEBHOOK_READ,
     WEBHOOK_WRITE,
     Principal,
+    TokenKind,
 )
 from signaling.web.access.claims import check_times, read_claims, read_header, seconds
 from signaling.web.access.issuer import ForeignIssuer
@@ -74,7 +74,7 @@ class Identity:
     granted: frozenset[str] = frozenset()
 
     def principal(self, connection_id: str = "") -> Principal:
-        return Principal(self.user_id, self.name, self.scopes, connection_id)
+        return Principal(self.user_id, self.name, self.scopes, connection_id, self.kind)
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,11 @@ class Signer:
     def issue_personal(self, subject: str, scopes: Iterable[str], lifetime_s: float, name: str) -> str:
         """For an account; it does not outlive that."""
         claims = {**self._claims(subject, scopes, lifetime_s, name), "personal": True}
+        return jwt.encode(claims, self._secret, ALGORITHM)
+
+    def issue_to_machine(self, subject: str, scopes: Iterable[str], lifetime_s: float, name: str) -> str:
+        """For a client of the configuration."""
+        claims = {**self._claims(subject, scopes, lifetime_s, name), "machine": True}
         return jwt.encode(claims, self._secret, ALGORITHM)
 
     def issue_refresh(self, subject: str, signed_in_at: float, lifetime_s: float) -> str:
@@ -208,8 +213,7 @@ class Verifier:
             identity = self._verify_foreign(self._foreign, token, header, wall)
         else:
             claims = read_claims(token, self._secret, ALGORITHM, audience=_OURS, issuer=_OURS)
-            kind = TokenKind.PERSONAL if claims.get("personal") is True else TokenKind.OURS
-            identity = _identity(claims, wall, kind)
+            identity = _identity(claims, wall, _kind_of(claims))
         return self.judged(identity)
 
     def judged(self, identity: Identity) -> Identity:
@@ -268,6 +272,11 @@ class Verifier:
             return identity
         scopes = identity.scopes & frozenset(settings.scopes)
         return replace(identity, scopes=scopes, granted=scopes)
+
+
+def _kind_of(claims: dict[str, Any]) -> TokenKind:
+    marks = (TokenKind.PERSONAL, TokenKind.MACHINE)
+    return next((kind for kind in marks if claims.get(kind.value) is True), TokenKind.OURS)
 
 
 def _identity(claims: dict[str, Any], wall: float, kind: TokenKind = TokenKind.OURS) -> Identity:

@@ -11,8 +11,9 @@ from bridge.desk.centre.account import Registration
 from bridge.errors import BridgeError, ForbiddenError, NotFoundError, UnauthorizedError
 from bridge.ids import UserId
 from bridge.settings.web import SignIn as SignInSettings
-from bridge.switchboard.centre.accounts import Accounts, TokenKind
+from bridge.switchboard.centre.accounts import Accounts
 from bridge.switchboard.door.entitlement import scopes_of
+from bridge.switchboard.door.principal import TokenKind
 from signaling.web.access.auth import Signer
 from signaling.web.access.oidc import Begun, OpenIdSignIn
 from signaling.web.access.rate import RateLimits

@@ -103,7 +103,9 @@ class TokenEndpoint:
             raise RefusedError(400, "unsupported_grant_type", "grant_type must be client_credentials")
         scopes = _granted(client, form.scope)
         return {
-            "access_token": self._signer.issue(client.id, scopes, self._lifetime_s, client.name or client.id),
+            "access_token": self._signer.issue_to_machine(
+                client.id, scopes, self._lifetime_s, client.name or client.id
+            ),
             "token_type": "Bearer",
             "expires_in": int(self._lifetime_s),
             "scope": " ".join(sorted(scopes)),
@@ -151,6 +153,11 @@ _REQUEST_BODY = {
         }
     },
 }
+
+
+def scopes_of_client(client: Client) -> frozenset[str]:
+    """All that its tokens may have."""
+    return _granted(client, "")
 
 
 def _granted(client: Client, wished: str) -> frozenset[str]:

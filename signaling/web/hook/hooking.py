@@ -30,7 +30,7 @@ class Hooks:
     def draft(self, principal: Principal, command: message.CreateWebhook) -> Subscription:
         """What `create` will keep; nothing has changed yet."""
         principal.require(WEBHOOK_WRITE)
-        drafted = self._kept.draft(principal.user_id, principal.scopes, command.url)
+        drafted = self._kept.draft(principal.user_id, principal.scopes, command.url, principal.kind)
         return replace(drafted, events=command.events, description=command.description)
 
     async def create(self, drafted: Subscription, also: Sequence[Write] = ()) -> None:
@@ -46,8 +46,8 @@ class Hooks:
             if (value := getattr(command, name)) is not None
         }
         # Who redirects somebody else's webhook must not learn what only the other may see.
-        mine = {"owner": principal.user_id, "scopes": tuple(sorted(principal.scopes))}
-        return replace(was, **wished, **mine)
+        scopes = tuple(sorted(principal.scopes))
+        return replace(was, **wished, owner=principal.user_id, scopes=scopes, kind=principal.kind)
 
     async def remove(self, principal: Principal, webhook_id: str, also: Sequence[Write] = ()) -> None:
         principal.require(WEBHOOK_WRITE)
@@ -55,11 +55,14 @@ class Hooks:
 
     def list(self, principal: Principal) -> message.WebhooksResult:
         principal.require(WEBHOOK_READ)
-        return message.WebhooksResult(webhooks=tuple(portrait(one) for one in self._kept.list()))
+        return message.WebhooksResult(webhooks=tuple(map(self._portrait, self._kept.list())))
 
     def get(self, principal: Principal, webhook_id: str) -> message.Webhook:
         principal.require(WEBHOOK_READ)
-        return portrait(self._kept.get(webhook_id))
+        return self._portrait(self._kept.get(webhook_id))
+
+    def _portrait(self, subscription: Subscription) -> message.Webhook:
+        return portrait(subscription, self._kept.why_resting(subscription))
 
     async def dead_letters(self, principal: Principal, webhook_id: str) -> message.DeadLettersResult:
         principal.require(WEBHOOK_READ)
@@ -105,7 +108,8 @@ class Hooks:
         return self._webhooks
 
 
-def portrait(subscription: Subscription) -> message.Webhook:
+def portrait(subscription: Subscription, resting: str = "") -> message.Webhook:
+    """Who has just made or changed it may be told by it."""
     return message.Webhook(
         webhook_id=subscription.subscription_id,
         url=subscription.url,
@@ -113,6 +117,7 @@ def portrait(subscription: Subscription) -> message.Webhook:
         description=subscription.description,
         active=subscription.active,
         owner=subscription.owner,
+        resting=resting,
         created_at=datetime.fromtimestamp(subscription.created_at, UTC),
     )
 

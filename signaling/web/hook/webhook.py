@@ -10,6 +10,7 @@ import msgspec
 from bridge.errors import NotAllowedError
 from bridge.ids import UserId
 from bridge.switchboard.door.doors import Audience
+from bridge.switchboard.door.principal import TokenKind
 from signaling.web.protocol.history import Place
 
 SIGNATURE_HEADER = "Warmbridge-Signature"
@@ -17,7 +18,8 @@ EVERYTHING = "*"
 
 
 class Subscription(msgspec.Struct, frozen=True):
-    """Who wants to be told what, and where. `scopes` are those the owner had: nothing beyond them is told."""
+    """Who wants to be told what, and where. `scopes` are those the owner had, by a token of this `kind`: nothing beyond
+    them is told."""
 
     subscription_id: str
     owner: str
@@ -28,13 +30,19 @@ class Subscription(msgspec.Struct, frozen=True):
     events: tuple[str, ...] = (EVERYTHING,)
     description: str = ""
     active: bool = True
+    kind: TokenKind = TokenKind.OURS
 
-    def wants(self, name: str, audience: Audience) -> bool:
+    def wants(self, name: str, audience: Audience, rights: frozenset[str]) -> bool:
+        """`rights` are the scopes that its owner has now."""
         return (
             self.active
             and (EVERYTHING in self.events or name in self.events)
-            and audience.includes(UserId(self.owner), "", frozenset(self.scopes))
+            and audience.includes(UserId(self.owner), "", rights)
         )
+
+    def needs(self, audience: Audience) -> str:
+        """The scope without which its owner would not be told; "" for who takes part."""
+        return "" if audience.includes(UserId(self.owner), "", frozenset()) else audience.scope
 
 
 @dataclass(frozen=True)
@@ -51,12 +59,13 @@ class DeadLetter:
 
 
 class Letter(msgspec.Struct, frozen=True):
-    """A delivery as it lies in the outbox: the event's text and what the headers say."""
+    """A delivery as it lies in the outbox: the event's text, what the headers say, and the scope it was told by."""
 
     event: str
     number: int
     part: int
     body: str
+    scope: str = ""
 
 
 def signature(secret: str, at: int, body: bytes) -> str:
@@ -85,8 +94,8 @@ def check_url(url: str, allowed_hosts: tuple[str, ...]) -> None:
         raise NotAllowedError(f"url: webhooks may not go to {host}; see webhooks.allowed_hosts")
 
 
-def letter_of(event: str, place: Place, text: str) -> bytes:
-    return msgspec.json.encode(Letter(event, place.number, place.part, text))
+def letter_of(event: str, place: Place, text: str, scope: str = "") -> bytes:
+    return msgspec.json.encode(Letter(event, place.number, place.part, text, scope))
 
 
 def parse_letter(body: bytes) -> Letter:

@@ -12,13 +12,14 @@ from sqlalchemy import delete, func, insert, select, update
 
 from bridge.clock import Clock
 from bridge.errors import CapacityError, NotAllowedError, NotFoundError
-from bridge.ids import UserId
 from bridge.journal.journal import Journal
 from bridge.journal.outbox import Outbox, Task
 from bridge.journal.schema import OUTBOX, WEBHOOK_SUBSCRIPTIONS, Write
 from bridge.settings.web import Webhooks as Settings
 from bridge.switchboard.door.doors import Audience
+from bridge.switchboard.door.principal import TokenKind, allows
 from bridge.switchboard.view.event import DesktopEvent
+from signaling.web.hook.owner import Owners
 from signaling.web.hook.webhook import (
     SIGNATURE_HEADER,
     DeadLetter,
@@ -45,16 +46,13 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class WebhookParts:
-    """What the composition root hands over. `outbox` is opened before `Webhooks.open`.
-
-    `is_disabled` says of an owner whether the account is: then nothing is told in its name.
-    """
+    """What the composition root hands over. `outbox` is opened before `Webhooks.open`."""
 
     journal: Journal
     outbox: Outbox
     clock: Clock
     token_hex: Callable[[int], str]
-    is_disabled: Callable[[UserId], bool]
+    owners: Owners
 
 
 class Webhooks:
@@ -120,14 +118,20 @@ class Webhooks:
         self, event: DesktopEvent, audience: Audience, place: Place, part: int | None
     ) -> Sequence[Write]:
         name = event_name(event)
+        owners = self._parts.owners
         wanted = [
-            one for one in self._subscriptions.values() if one.wants(name, audience) and not self._rests(one)
+            one
+            for one in self._subscriptions.values()
+            if one.wants(name, audience, owners.rights(one)) and not owners.why_resting(one)
         ]
         if not wanted:
             return ()
-        body = letter_of(name, place, self._writer.write(event, part))
+        text = self._writer.write(event, part)
         lane = str(getattr(event, "interaction_id", "") or name)
-        return [self._put(one.subscription_id, lane, body) for one in wanted]
+        return [
+            self._put(one.subscription_id, lane, letter_of(name, place, text, one.needs(audience)))
+            for one in wanted
+        ]
 
     def _put(self, subscription_id: str, lane: str, body: bytes) -> Write:
         write = self._parts.outbox.put(subscription_id, body, lane)
@@ -150,7 +154,13 @@ class Webhooks:
         except KeyError:
             raise NotFoundError(f"no webhook {subscription_id}") from None
 
-    def draft(self, owner: str, scopes: frozenset[str], url: str) -> Subscription:
+    def why_resting(self, subscription: Subscription) -> str:
+        """Why nothing is told in its owner's name; "" if it is."""
+        return self._parts.owners.why_resting(subscription)
+
+    def draft(
+        self, owner: str, scopes: frozenset[str], url: str, kind: TokenKind = TokenKind.OURS
+    ) -> Subscription:
         """A new subscription, not kept yet. Raises CapacityError, NotAllowedError."""
         check_url(url, self._settings.allowed_hosts)
         if len(self._subscriptions) >= self._settings.max_subscriptions:
@@ -165,6 +175,7 @@ class Webhooks:
             url=url,
             secret=token_hex(32),
             created_at=round(self._parts.clock.wall(), 3),
+            kind=kind,
         )
 
     async def keep(self, subscription: Subscription, also: Sequence[Write] = ()) -> None:
@@ -288,9 +299,11 @@ class Webhooks:
             check_url(subscription.url, self._settings.allowed_hosts)
         except NotAllowedError as error:
             return error.reason
-        if self._rests(subscription):
-            return f"the account of {subscription.owner}, whose webhook it is, is disabled"
+        if reason := self.why_resting(subscription):
+            return reason
         letter = parse_letter(task.body)
+        if letter.scope and not allows(self._parts.owners.rights(subscription), letter.scope):
+            return f"{subscription.owner}, whose webhook it is, lacks the scope {letter.scope}"
         body = letter.body.encode()
         headers = {
             "Content-Type": "application/json",
@@ -309,9 +322,6 @@ class Webhooks:
             return f"no answer within {self._settings.timeout_s:g} s"
         except (httpx.HTTPError, httpx.InvalidURL, ValueError, OSError) as error:
             return f"{type(error).__name__}: {error}"
-
-    def _rests(self, subscription: Subscription) -> bool:
-        return self._parts.is_disabled(UserId(subscription.owner))
 
     async def _forget_oldest(self, subscription_id: str) -> None:
         """Dead letters have a bound too."""

@@ -16,7 +16,8 @@ DeliveryId = Annotated[int, Field(ge=1, le=2**53 - 1, examples=[17])]
 
 
 class Webhook(WireModel):
-    """A subscription. Its secret is told once, when it is made."""
+    """A subscription. Its secret is told once, when it is made. `resting` says why nothing is sent in its owner's
+    name, "" while it is."""
 
     webhook_id: Annotated[str, Field(examples=["whk_5f0c9a1e2b3d4c5f"])]
     url: str
@@ -24,6 +25,7 @@ class Webhook(WireModel):
     description: str
     active: bool
     owner: str
+    resting: str
     created_at: datetime
 
 

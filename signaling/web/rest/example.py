@@ -159,6 +159,7 @@ _WEBHOOK = {
     "description": "the CRM of the service desk",
     "active": True,
     "owner": "crm",
+    "resting": "",
     "createdAt": _BEGAN,
 }
 _FLOW_RUN = {

@@ -31,8 +31,9 @@ from signaling.web.access.issuer import ForeignIssuer
 from signaling.web.access.oidc import OpenIdSignIn
 from signaling.web.access.secret import SecretCheck, hash_secret
 from signaling.web.access.sign_in import SignIn
-from signaling.web.access.token import TokenEndpoint
+from signaling.web.access.token import TokenEndpoint, scopes_of_client
 from signaling.web.app import WebDoor, WebParts
+from signaling.web.hook.owner import Owners
 from signaling.web.hook.webhooks import WebhookParts, Webhooks
 from signaling.web.http.metrics import Metrics
 from signaling.web.protocol.messages import SUBPROTOCOL
@@ -174,8 +175,8 @@ async def front_desk(
         not_ready: list[str] = []
         outbox = Outbox(stage.journal, SystemClock())
         await outbox.open()
-        is_disabled = stage.board.accounts.is_disabled
-        parts_of_hooks = WebhookParts(stage.journal, outbox, SystemClock(), secrets.token_hex, is_disabled)
+        owners = Owners(stage.board.accounts, {client.id: scopes_of_client(client) for client in CLIENTS})
+        parts_of_hooks = WebhookParts(stage.journal, outbox, SystemClock(), secrets.token_hex, owners)
         hooks = Webhooks(HOOK_SETTINGS, parts_of_hooks)
         await hooks.open()
         signer, passwords = Signer(SECRET, SystemClock()), SecretCheck()

@@ -13,14 +13,15 @@ import pytest_asyncio
 from msgspec.structs import replace
 
 from bridge.clock import SystemClock
-from bridge.ids import TrunkId
+from bridge.ids import TrunkId, UserId
 from bridge.journal.outbox import Outbox
 from bridge.peers.beside import beside
 from bridge.switchboard.view.view import TrunkView
-from signaling.web.access.auth import SCOPES
+from signaling.web.access.auth import SCOPES, Signer
+from signaling.web.hook.owner import Owners
 from signaling.web.hook.webhooks import WebhookParts, Webhooks
 from tests.interop.programs import eventually
-from tests.interop.web.front_desk import HOOK_SETTINGS, FrontDesk, front_desk, token
+from tests.interop.web.front_desk import HOOK_SETTINGS, SECRET, FrontDesk, front_desk, token
 from tests.interop.web.http_stub import HttpStub, Received, http_stub
 from tests.unit.switchboard.theatre import ALICE, theatre
 
@@ -125,11 +126,11 @@ async def test_a_host_that_is_allowed_no_more_gets_nothing() -> None:
     async with theatre() as stage, http_stub() as stub:
         outbox = Outbox(stage.journal, SystemClock())
         await outbox.open()
-        is_disabled = stage.board.accounts.is_disabled
-        parts = WebhookParts(stage.journal, outbox, SystemClock(), secrets.token_hex, is_disabled)
+        owners = Owners(stage.board.accounts, {})
+        parts = WebhookParts(stage.journal, outbox, SystemClock(), secrets.token_hex, owners)
         before = Webhooks(HOOK_SETTINGS, parts)
         await before.open()
-        made = before.draft("crm", frozenset({"interaction:read"}), f"{stub.url}/hook")
+        made = before.draft("crm", frozenset({"interaction:read", "webhook:write"}), f"{stub.url}/hook")
         await before.keep(made)
         narrowed = HOOK_SETTINGS.model_copy(update={"allowed_hosts": ("crm.example",)})
         hooks = Webhooks(narrowed, parts)
@@ -157,6 +158,51 @@ async def test_nothing_is_told_in_the_name_of_a_disabled_account(desk: FrontDesk
             await desk.stage.board.users.set_presence(ALICE, "ready", "agent")
             await eventually("what came after", lambda: len(stub.received) == 1)
         assert events(stub)[0]["user"]["presence"] == "ready"
+
+
+async def test_an_owner_who_loses_rights_is_told_no_more_by_the_webhook(desk: FrontDesk) -> None:
+    """Neither what happens then, nor what was waiting to be sent."""
+    refused = [503]
+    async with (
+        http_stub(lambda _request: (refused[0], b"")) as stub,
+        desk.crm(token("root", *SCOPES)) as root,
+    ):
+        account = {
+            "userId": "dora",
+            "name": "Dora",
+            "roles": ["supervisor"],
+            "permissions": ["webhook:write"],
+        }
+        assert (await root.post("/api/v2/accounts", json=account)).status_code == 201
+        signer = Signer(SECRET, SystemClock())
+        scopes = desk.stage.board.accounts.entitlement(UserId("dora"))
+        async with desk.crm(signer.issue_personal("dora", scopes, 60.0, "Dora")) as dora:
+            hook = await subscribe(dora, stub)
+        path = f"/api/v2/webhooks/{hook['webhookId']}"
+        await desk.stage.call()
+
+        async def reasons() -> list[str]:
+            return [one["reason"] for one in (await root.get(f"{path}/dead-letters")).json()["deadLetters"]]
+
+        while not (given_up := await reasons()):
+            pass
+        assert given_up == ["the receiver answered 503"]
+        changed = await root.patch("/api/v2/accounts/dora", json={"roles": ["agent"]})
+        assert changed.status_code == 200, changed.text
+        refused[0] = 200
+        tried = len(stub.received)
+        letter = (await root.get(f"{path}/dead-letters")).json()["deadLetters"][0]
+        assert (await root.post(f"{path}/dead-letters/{letter['deliveryId']}/send")).status_code == 204
+        await desk.stage.call("leg_other")
+        while not (given_up := await reasons()):
+            pass
+        assert given_up == ["dora, whose webhook it is, lacks the scope interaction:supervise"]
+        await desk.stage.board.users.set_presence(ALICE, "away", "agent")
+        await eventually("what all may know", lambda: "userUpdated" in {e["event"] for e in events(stub)})
+        assert not any("interactionId" in event for event in events(stub)[tried:])
+        assert (await root.get(path)).json()["resting"] == ""
+        await root.patch("/api/v2/accounts/dora", json={"permissions": []})
+        assert "webhook:write" in (await root.get(path)).json()["resting"]
 
 
 async def test_a_subscription_tells_no_more_than_its_owner_may_see(desk: FrontDesk) -> None:

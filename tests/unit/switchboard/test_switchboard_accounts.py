@@ -10,9 +10,8 @@ from bridge.desk.centre.queue import Profile
 from bridge.errors import ForbiddenError, NotAllowedError, SettingsError
 from bridge.ids import UserId
 from bridge.settings.user import User
-from bridge.switchboard.centre.accounts import TokenKind
 from bridge.switchboard.door.entitlement import ROLE_SCOPES, configured_accounts
-from bridge.switchboard.door.principal import EVERY_SCOPE, VIDEO_USE
+from bridge.switchboard.door.principal import EVERY_SCOPE, VIDEO_USE, TokenKind
 from bridge.switchboard.view.event import AccountUpdated
 from signaling.web.access.auth import SCOPES
 from tests.unit.switchboard.theatre import ALL_SCOPES, Life, theatre, who

@@ -12,8 +12,7 @@ import signaling
 from bridge.clock import ManualClock
 from bridge.errors import SettingsError, UnauthorizedError
 from bridge.ids import UserId
-from bridge.switchboard.centre.accounts import TokenKind
-from bridge.switchboard.door.principal import INCLUDED_IN
+from bridge.switchboard.door.principal import INCLUDED_IN, TokenKind
 from signaling.web.access.auth import SCOPES, Signer, Verifier, read_secret
 from signaling.web.access.claims import LEEWAY_S
 

@@ -35,18 +35,23 @@ def test_pauses_double_up_to_the_longest() -> None:
 
 def test_a_subscription_gets_what_it_asked_for_and_its_owner_may_see() -> None:
     everything = Audience(scope="interaction:all")
-    assert HOOK.wants("interactionUpdated", everything)
-    assert not HOOK.wants("offerMade", Audience(frozenset({UserId("alice")})))
-    assert HOOK.wants("offerMade", Audience(frozenset({UserId("crm")})))
+    rights = frozenset(HOOK.scopes)
+    assert HOOK.wants("interactionUpdated", everything, rights)
+    assert not HOOK.wants("interactionUpdated", everything, frozenset())
+    assert not HOOK.wants("offerMade", Audience(frozenset({UserId("alice")})), rights)
+    assert HOOK.wants("offerMade", Audience(frozenset({UserId("crm")})), frozenset())
+    assert HOOK.needs(everything) == "interaction:all"
+    assert HOOK.needs(Audience(frozenset({UserId("crm")}), scope="interaction:all")) == ""
     some = Subscription("whk_2", "crm", ("interaction:all",), HOOK.url, "s", 0.0, events=("userUpdated",))
-    assert not some.wants("interactionUpdated", everything)
+    assert not some.wants("interactionUpdated", everything, rights)
     paused = Subscription("whk_3", "crm", ("interaction:all",), HOOK.url, "s", 0.0, active=False)
-    assert not paused.wants("interactionUpdated", everything)
+    assert not paused.wants("interactionUpdated", everything, rights)
 
 
 def test_a_letter_comes_back_as_it_was_written() -> None:
-    letter = parse_letter(letter_of("userUpdated", Place(7, 1), '{"ü":1}'))
+    letter = parse_letter(letter_of("userUpdated", Place(7, 1), '{"ü":1}', "interaction:all"))
     assert (letter.event, letter.number, letter.part, letter.body) == ("userUpdated", 7, 1, '{"ü":1}')
+    assert letter.scope == "interaction:all"
 
 
 @pytest.mark.parametrize(
