@@ -6,7 +6,7 @@ from collections.abc import Collection
 import pytest
 
 from bridge.clock import ManualClock
-from bridge.errors import PlaneLostError
+from bridge.errors import PlaneLostError, SettingsError
 from bridge.ids import LegId
 from bridge.plane import messages
 from bridge.plane.lasting import WORKER_RESTART_WINDOW_S, WORKER_RESTARTS, LastingPlane
@@ -24,8 +24,11 @@ class Worker:
         self.dies = asyncio.Event()
         self.closed = False
         self.starts = True
+        self.fits = True
 
     async def start(self, timeout_s: float, process: WorkerProcess | None = None) -> messages.WorkerReady:
+        if not self.fits:
+            raise SettingsError("webrtc.port: somebody has it")
         if not self.starts:
             raise PlaneLostError("the media worker did not start")
         return READY
@@ -47,10 +50,12 @@ class Staff:
         self.workers: list[Worker] = []
         self.ready = asyncio.Queue[messages.WorkerReady]()
         self.stillborn: Collection[int] = ()
+        self.unfit: Collection[int] = ()
 
     def make(self) -> Worker:
         self.workers.append(Worker(len(self.workers)))
         self.workers[-1].starts = len(self.workers) - 1 not in self.stillborn
+        self.workers[-1].fits = len(self.workers) - 1 not in self.unfit
         return self.workers[-1]
 
 
@@ -142,3 +147,25 @@ async def test_starts_that_fail_at_first_or_again_and_again_are_hopeless(
     with pytest.raises(PlaneLostError):
         await plane.run()
     assert len(staff.workers) == made
+
+
+async def test_a_worker_that_finds_its_port_taken_is_tried_again_as_long_as_that_lasts() -> None:
+    """The calls would not survive the end of the bridge, and its next start would find the port taken as well."""
+    staff, clock = Staff(), ManualClock(1000.0)
+    staff.unfit = range(1, 10 * WORKER_RESTARTS)
+    plane = LastingPlane(staff.make, staff.ready.put_nowait, clock, 1.0, settings_pause_s=0.0)
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(plane.run())
+        await staff.ready.get()
+        staff.workers[0].dies.set()
+        await staff.ready.get()
+        assert (await plane.request(COMMAND)).request_id == 10 * WORKER_RESTARTS
+        running.cancel()
+    assert all(worker.closed for worker in staff.workers)
+
+
+async def test_settings_the_first_worker_cannot_work_with_stop_the_start() -> None:
+    staff = Staff()
+    staff.unfit = (0,)
+    with pytest.raises(SettingsError, match=r"webrtc\.port"):
+        await LastingPlane(staff.make, staff.ready.put_nowait, ManualClock(), 1.0).run()
