@@ -44,7 +44,7 @@ from signaling.sip.session.memory import returning_legs
 from signaling.web.access.auth import CompanionSigner, Signer, Verifier
 from signaling.web.access.secret import SecretCheck
 from signaling.web.access.sign_in import SignIn
-from signaling.web.access.token import TokenEndpoint, scopes_of_client
+from signaling.web.access.token import TokenEndpoint, scopes_of_clients
 from signaling.web.app import WebDoor, WebParts
 from signaling.web.hook.owner import Owners
 from signaling.web.hook.webhooks import WebhookParts, Webhooks
@@ -102,8 +102,7 @@ class Daemon:
         )
         self._sip = SipDoor(configured_endpoint(settings), self._clock, ids, token_hex)
         self._outbox = Outbox(self._journal, self._clock)
-        clients = {client.id: scopes_of_client(client) for client in settings.auth.clients}
-        owners = Owners(self._switchboard.accounts, clients)
+        owners = Owners(self._switchboard.accounts, scopes_of_clients(settings.auth))
         hooks = WebhookParts(self._journal, self._outbox, self._clock, token_hex, owners)
         self._webhooks = Webhooks(settings.webhooks, hooks)
         self._notifications = Notifications(

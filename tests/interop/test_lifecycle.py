@@ -314,6 +314,33 @@ async def test_a_media_worker_that_hangs_is_replaced(tmp_path: Path) -> None:
         await nothing_is_left(daemon)
 
 
+async def test_a_port_that_somebody_takes_while_the_media_worker_is_away_costs_no_call(
+    tmp_path: Path,
+) -> None:
+    """The bridge says which, goes on, and has sound again once it is free."""
+    async with daemon_process(tmp_path) as daemon, synthetic_caller((), {}) as caller:
+        await caller.call(daemon.sip_uri())
+        victim = media_worker(daemon)
+        assert victim is not None
+        victim.kill()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as thief:
+            await eventually("the port is free", lambda: takes(thief, daemon.webrtc_port))
+            await eventually("the worker cannot start", lambda: logged(daemon, "! media worker cannot start"))
+            assert daemon.process.returncode is None
+            assert "webrtc.port" in daemon.log.read_text()
+        heard = caller.traffic.packets_received
+        await eventually("the caller hears again", lambda: caller.traffic.packets_received > heard + 50)
+        await caller.hang_up()
+        await nothing_is_left(daemon)
+
+
+def takes(sock: socket.socket, port: int) -> bool:
+    with contextlib.suppress(OSError):
+        sock.bind((HOST, port))
+        return True
+    return False
+
+
 async def test_a_worker_that_always_dies_ends_the_daemon_with_one_line(tmp_path: Path) -> None:
     """systemd then starts everything anew: a daemon without media serves nobody."""
     async with daemon_process(tmp_path) as daemon:

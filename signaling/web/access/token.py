@@ -155,9 +155,9 @@ _REQUEST_BODY = {
 }
 
 
-def scopes_of_client(client: Client) -> frozenset[str]:
-    """All that its tokens may have."""
-    return _granted(client, "")
+def scopes_of_clients(settings: Auth) -> Mapping[str, frozenset[str]]:
+    """All that the tokens of each may have."""
+    return {client.id: _granted(client, "") for client in settings.clients}
 
 
 def _granted(client: Client, wished: str) -> frozenset[str]:

@@ -31,7 +31,7 @@ from signaling.web.access.issuer import ForeignIssuer
 from signaling.web.access.oidc import OpenIdSignIn
 from signaling.web.access.secret import SecretCheck, hash_secret
 from signaling.web.access.sign_in import SignIn
-from signaling.web.access.token import TokenEndpoint, scopes_of_client
+from signaling.web.access.token import TokenEndpoint, scopes_of_clients
 from signaling.web.app import WebDoor, WebParts
 from signaling.web.hook.owner import Owners
 from signaling.web.hook.webhooks import WebhookParts, Webhooks
@@ -175,7 +175,7 @@ async def front_desk(
         not_ready: list[str] = []
         outbox = Outbox(stage.journal, SystemClock())
         await outbox.open()
-        owners = Owners(stage.board.accounts, {client.id: scopes_of_client(client) for client in CLIENTS})
+        owners = Owners(stage.board.accounts, scopes_of_clients(Auth(clients=CLIENTS)))
         parts_of_hooks = WebhookParts(stage.journal, outbox, SystemClock(), secrets.token_hex, owners)
         hooks = Webhooks(HOOK_SETTINGS, parts_of_hooks)
         await hooks.open()
