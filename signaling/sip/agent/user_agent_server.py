@@ -3,18 +3,15 @@
 from typing import NamedTuple
 
 from bridge.errors import NotAllowedError, ParseError
-from bridge.ids import NO_TRUNK
 from signaling.sip.agent.inspection.inspection import (
     ACCEPT,
     ALLOW,
     SDP_TYPE,
     SUPPORTED,
-    claims_video,
-    display_user,
     inspect,
     read_sdp,
 )
-from signaling.sip.agent.inspection.provenance import ASSERTIONS, caller_of, ways_of
+from signaling.sip.agent.invite.arrival import arrival
 from signaling.sip.agent.invite.reliable_provisional import ReliableProvisionals, wants_reliable
 from signaling.sip.agent.invite.replaces import find_replaced
 from signaling.sip.agent.request.information import Information
@@ -23,7 +20,7 @@ from signaling.sip.agent.settings import AgentSettings
 from signaling.sip.agent.update import Updates
 from signaling.sip.agent.user_agent_client import UserAgentClient
 from signaling.sip.session.dialog import Dialog, accept_dialog
-from signaling.sip.session.event import CallAcknowledged, CallArrived, CallReoffered
+from signaling.sip.session.event import CallAcknowledged, CallReoffered
 from signaling.sip.session.invite_session import (
     CallEvent,
     CallState,
@@ -42,15 +39,8 @@ from signaling.sip.wire.identity import LocalIdentity
 from signaling.sip.wire.message import Headers, Request, readable
 from signaling.sip.wire.response import make_response, retry_after
 
-# Headers about the message and its way, not about the call.
-_ROUTING = frozenset(
-    {"Via", "Call-ID", "CSeq", "Max-Forwards", "Contact", "Route", "Record-Route", "Content-Length"}
-    | {"Content-Type", "Allow", "Supported", "Require", "Accept", "Authorization", "Proxy-Authorization"}
-)
-_UNTOLD = _ROUTING | ASSERTIONS
 # Calls are made for who is in a call, and nobody can subscribe to anything else (RFC 3515, RFC 6665).
 _OUTSIDE = {"REFER": 603, "SUBSCRIBE": 489}
-MAX_TOLD_HEADERS = 32
 RETRY_AFTER_S = 5
 # INVITEs that wait for their answer. A call takes 2 to 4 ms (measured): three hundred at once are still answered
 # within seconds, a few of them being set up at a time (`call.SET_UP_AT_ONCE`). With 100, two thirds of
@@ -169,22 +159,7 @@ class UserAgentServer:
         session.dialog = dialog
         self._registry.enter_dialog(session)
         offer = self._await_answer(session, arrived)
-        told = [(readable(name), readable(value)) for name, value in request.headers if name not in _UNTOLD]
-        self._registry.emit(
-            CallArrived(
-                session.key,
-                readable(essentials.call_id),
-                caller_of(request, essentials, trusted=trunk is not None and trunk.trusted),
-                display_user(request.uri),
-                offer,
-                tuple(told[:MAX_TOLD_HEADERS]),
-                trunk.trunk_id if trunk else NO_TRUNK,
-                ways_of(request),
-                replaced.session.key if replaced is not None else None,
-                early_only=replaced is not None and replaced.early_only,
-                claims_video=claims_video(request),
-            )
-        )
+        self._registry.emit(arrival(session.key, arrived, trunk, replaced, offer))
         if wants_reliable(session, request):
             self.ring(session, now)  # a caller that insists is told at once, and reliably
         self._registry.settle(session)
