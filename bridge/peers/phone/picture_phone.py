@@ -138,9 +138,9 @@ class PicturePhone(asyncio.DatagramProtocol):
         self.ssrcs.add(packet.ssrc)
         parameters, decoder, buffer = found
         packet._data = depayload(parameters, packet.payload)  # type: ignore[attr-defined] # noqa: SLF001
-        _, encoded = buffer.add(packet)
+        lost, encoded = buffer.add(packet)
         frames = _decode(decoder, encoded) if encoded is not None else []
-        if encoded is not None and not frames:
+        if lost or (encoded is not None and not frames):
             self._ask_for_key_frame(packet.ssrc)
         for frame in frames:
             reading = read_frame(frame) if isinstance(frame, av.VideoFrame) else None
