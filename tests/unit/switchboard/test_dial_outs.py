@@ -56,6 +56,21 @@ async def test_a_phone_is_called_into_the_conversation() -> None:
         )
 
 
+async def test_it_may_ring_for_long_without_a_sound() -> None:
+    """Its gateway described its sound with 183, and sends none before somebody answers."""
+    async with theatre() as stage:
+        id_ = await stage.answered_call()
+        await stage.board.participants.dial(ALICE, id_, BANK)
+        leg_id = await ringing(stage)
+        await stage.board.progressed(leg_id, 183, PHONE_OFFER)
+        stage.board.plane_event(messages.LegFailed(leg_id, "rtp_timeout", "silent for 30 s"))
+        await stage.board.settled()
+        assert (await stage.participant(id_, "sme")).state == "alerting"
+        stage.board.plane_event(messages.LegFailed(leg_id, "internal_error", "see the log"))
+        await stage.board.settled()
+        assert (await stage.participant(id_, "sme")).state == "disconnected"
+
+
 async def test_its_own_hanging_up_takes_it_out_and_nobody_else() -> None:
     async with theatre() as stage:
         id_ = await stage.answered_call()

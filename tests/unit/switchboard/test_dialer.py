@@ -4,7 +4,6 @@ import pytest
 
 from bridge.errors import NegotiationError, NotFoundError
 from bridge.ids import InteractionId, LegId
-from bridge.plane import messages
 from tests.unit.switchboard.test_switchboard_queues import ADMIN, POLICY, called_back, eventually
 from tests.unit.switchboard.theatre import PHONE_OFFER, Theatre, theatre
 
@@ -58,18 +57,6 @@ async def test_sound_nobody_can_use_leaves_the_call_ringing() -> None:
         with pytest.raises(NegotiationError):
             await stage.board.progressed(leg_id, 183, "v=0\r\n")
         assert remote_port(stage, leg_id) == 41000
-
-
-async def test_a_phone_may_ring_for_long_without_a_sound() -> None:
-    """Its gateway described its sound with 183, and sends none before somebody answers."""
-    async with theatre(POLICY) as stage:
-        id_, leg_id = await ringing(stage)
-        await stage.board.progressed(leg_id, 183, answer_at(41000))
-        stage.board.plane_event(messages.LegFailed(leg_id, "rtp_timeout", "silent for 30 s"))
-        await stage.board.settled()
-        assert leg_id not in [hung_up for hung_up, _ in stage.doors.hung_up]
-        assert (await stage.participant(id_, "customer")).state == "alerting"
-        assert leg_id in stage.plane.legs
 
 
 async def test_a_phone_may_move_its_sound_while_it_rings() -> None:
