@@ -18,7 +18,7 @@ from bridge.plane.messages import Codec
 from bridge.rtp.frame import SPEED_STEPS_PER_FRAME, FrameKind, JitterFrame
 from bridge.wire.opus import has_fec
 
-MOST_WAITING_MS: Final = 160  # 120 ms of the longest Opus packet, and two frames
+MOST_WAITING_MS: Final = 240  # of the longest packet there may be (RFC 3551 section 4.2: 200), and two frames
 LOUDNESS_DECAY: Final = 0.9  # a tick; -23 dB a second, so a talker outlives the pause between two words
 MOST_POWER: Final = 4.0  # +6 dBov: full scale is 1; only a broken Opus payload decodes to more
 LEVEL_WEIGHT: Final = 0.1  # of the newest tick in the level shown to people

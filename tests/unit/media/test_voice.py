@@ -94,10 +94,27 @@ def test_payloads_of_30_ms_are_read_20_ms_at_a_time() -> None:
     assert spoken.concealed == 0
 
 
+def test_a_payload_of_200_ms_is_read_to_its_end() -> None:
+    """RFC 3551 section 4.2: that long a packet is to be taken. Of those above 160 ms the beginning was lost."""
+    sound = tone(400, 8_000, 2.0)
+    frames: list[JitterFrame] = []
+    for part in payloads_of_200_ms(sound):
+        frames += [JitterFrame(FrameKind.PAYLOAD, part), *[CONTINUES_FRAME] * 9]
+    spoken = voice(PCMU, frames)
+    heard = hear(spoken, 100)
+    assert (spoken.dropped, spoken.concealed) == (0, 0)
+    assert error_db(sound, heard) < -30
+
+
+def payloads_of_200_ms(sound: Samples) -> list[bytes]:
+    ticks = payloads(PCMU, sound)
+    return [b"".join(ticks[first : first + 10]) for first in range(0, len(ticks), 10)]
+
+
 def test_what_waits_too_long_is_dropped_and_counted() -> None:
     spoken = voice(PCMU, [JitterFrame(FrameKind.PAYLOAD, bytes(3_000))])
     hear(spoken, 1)
-    assert spoken.dropped == 3_000 - 8 * 160
+    assert spoken.dropped == 3_000 - 12 * 160
 
 
 def test_slower_leaves_a_whole_frame_after_160_ticks() -> None:
