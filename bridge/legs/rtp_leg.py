@@ -198,7 +198,8 @@ class RtpLeg:
             self._video.tick(now)
         if self._up is None or self._failed or not self.sends_audio:
             return
-        if now - self._heard_at > self._sockets.timeout_s:
+        heard_at = self._heard_at if self._video is None else max(self._heard_at, self._video.heard_at)
+        if now - heard_at > self._sockets.timeout_s:
             self._failed = True
             reason = f"no packet from the phone for {self._sockets.timeout_s:.0f} s"
             self._shell.emit(messages.LegFailed(self.leg_id, "rtp_timeout", reason))

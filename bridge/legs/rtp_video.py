@@ -58,6 +58,7 @@ class RtpVideoSection:
         self._up: UpTrack | None = None
         self._down: DownTrack | None = None
         self._latched = False
+        self.heard_at = now  # the phone, by whatever it sends here
         self._full_intra_requests = 0
         self._key_frames = -1  # that had come when one was asked for last
         self.malformed_rtcp = 0
@@ -116,6 +117,7 @@ class RtpVideoSection:
     # --- packets ------------------------------------------------------------------------------------------
 
     def _on_rtp(self, packet: bytes, now: float) -> None:
+        self.heard_at = now
         if self._up is None:
             return
         self._up.receive(packet, now)
@@ -124,6 +126,7 @@ class RtpVideoSection:
             self._log.info("= rtp latched", port=self.port)
 
     def _on_rtcp(self, packet: bytes, now: float) -> None:
+        self.heard_at = now
         try:
             packets = parse_rtcp(packet)
         except ParseError:

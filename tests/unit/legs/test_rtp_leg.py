@@ -16,7 +16,7 @@ from bridge.legs.rtp_leg import CODEC_STAYS_S, RtpLeg
 from bridge.legs.rtp_sockets import RtpSockets
 from bridge.media.video.routes import VideoRoutes
 from bridge.plane import messages
-from bridge.plane.messages import Codec, DtmfReceived, LegFailed, RtpAudio, RtpLegSpec, SrtpKeys
+from bridge.plane.messages import Codec, DtmfReceived, LegFailed, RtpAudio, RtpLegSpec, RtpVideo, SrtpKeys
 from bridge.transport.batch import packet_io
 from bridge.transport.ports import RtpPortPool
 from bridge.transport.srtp import SrtpSession, suite_keys
@@ -42,17 +42,17 @@ class Stage:
     async def says(self, *, payload_type: int = 0, payload: bytes = b"\x10" * 160, number: int = 1) -> None:
         packet = RtpPacket(payload_type, number, 160 * number, 7, payload)
         self.rtp.sendto(serialize_rtp(packet), ("127.0.0.1", self.leg.port))
-        await self._settle()
+        await self.settle()
 
     async def reports(self) -> None:
         self.rtcp.sendto(serialize_rtcp([ReceiverReport(7)]), ("127.0.0.1", self.leg.port + 1))
-        await self._settle()
+        await self.settle()
 
     async def presses(self, key: int, payload_type: int, number: int) -> None:
         payload = serialize_telephone_event(TelephoneEvent(key, True, 10, 800))
         await self.says(payload_type=payload_type, payload=payload, number=number)
 
-    async def _settle(self) -> None:
+    async def settle(self) -> None:
         for _ in range(3):
             await asyncio.sleep(0)
 
@@ -123,6 +123,21 @@ async def test_a_muted_phone_that_sends_no_silence_is_there_while_it_reports(sta
     for _ in range(3):
         assert stage.after(TIMEOUT_S - 1) == []
         await stage.reports()
+    assert stage.after(TIMEOUT_S + 1) != []
+
+
+async def test_a_muted_phone_that_shows_a_picture_is_there(stage: Stage) -> None:
+    await stage.says()
+    port = stage.rtp.getsockname()[1]
+    codec = Codec("VP8", 96, 90_000)
+    video = RtpVideo("127.0.0.1", port, port, (codec,), (codec,))
+    stage.leg.update(msgspec.structs.replace(stage.leg.spec, video=video), stage.clock.now())
+    assert stage.leg.video_port
+    for number in range(3):
+        assert stage.after(TIMEOUT_S - 1) == []
+        packet = serialize_rtp(RtpPacket(96, number, 0, 8, b"\x10\x00picture"))
+        stage.rtp.sendto(packet, ("127.0.0.1", stage.leg.video_port))
+        await stage.settle()
     assert stage.after(TIMEOUT_S + 1) != []
 
 
