@@ -21,6 +21,7 @@ from bridge.errors import ForbiddenError, SettingsError, UnauthorizedError, cann
 from bridge.journal.answer import IdempotencyMemory
 from bridge.notification.notifications import Notifications
 from bridge.settings.web import Http
+from bridge.switchboard.door.changes import Changes
 from bridge.switchboard.door.doors import Audience
 from bridge.switchboard.door.principal import METRICS_READ
 from bridge.switchboard.switchboard import Switchboard
@@ -98,14 +99,17 @@ class WebDoor:
 
     def on_events(self, told: Sequence[tuple[DesktopEvent, Audience]]) -> None:
         """Queues events at every connection that may see them. Never blocks and never raises."""
+        if isinstance(told, Changes) and not self._viewers(told.audience):
+            # Of a waiting call this is all: making and writing each event took a twelfth of its CPU (measured).
+            self._numbering.skip_to(told.numbers[-1])
+            self._history.add_unread(told)
+            return
         audience, viewers = None, list[Socket]()
         for event, wanted in told:
             if wanted is not audience:  # not for each of the ten events of a step
-                audience = wanted
-                viewers = [socket for socket in self._sockets.values() if socket.may_see(wanted)]
+                audience, viewers = wanted, self._viewers(wanted)
             number: int | None = getattr(event, "number", None)
             place = self._numbering.place(number) if number is not None else None
-            # Most events of a waiting call are nobody's: writing those down took a tenth of a call's CPU (measured).
             text = self._push(event, place, viewers) if viewers else ""
             if place is not None and text is not None:
                 self._history.add(Told(place, event, wanted, text))
@@ -113,6 +117,9 @@ class WebDoor:
                 # All of them: by a foreign issuer's token one goes by another name than the account's.
                 for connection in self._sockets.values():
                     connection.judge()
+
+    def _viewers(self, audience: Audience) -> list[Socket]:
+        return [socket for socket in self._sockets.values() if socket.may_see(audience)]
 
     def _push(self, event: DesktopEvent, place: Place | None, viewers: Sequence[Socket]) -> str | None:
         """Returns the text; None if a mistake of ours kept it from being written."""

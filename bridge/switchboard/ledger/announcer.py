@@ -1,7 +1,7 @@
 """Tells desktops what was committed: each what it may see, in the order of the journal."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import get_args
 
 from msgspec.structs import replace
@@ -11,6 +11,7 @@ from bridge.desk.desk import Desk
 from bridge.desk.events import AccountEvent, DeskEvent, InteractionEvent, QueueEvent, UserEvent
 from bridge.desk.interaction.interaction import Interaction
 from bridge.ids import InteractionId, OfferId, UserId
+from bridge.switchboard.door.changes import Changes
 from bridge.switchboard.door.doors import Audience, DesktopDoor
 from bridge.switchboard.door.entitlement import account_view
 from bridge.switchboard.door.principal import (
@@ -38,6 +39,8 @@ _ABOUT_NO_INTERACTION = frozenset({*get_args(UserEvent), *get_args(QueueEvent)})
 _CHANGE_WHAT_RINGS = frozenset(
     {events.OfferMade, events.OfferEnded, events.AttributesSet, events.CapabilitiesChanged}
 )
+# What more is told of than that something changed in the interaction.
+_TOLD_APART = _ABOUT_NO_INTERACTION | {events.OfferMade, events.OfferEnded, events.PositionAnnounced}
 
 
 class Announcer:
@@ -55,7 +58,7 @@ class Announcer:
         self._offers: dict[InteractionId, dict[OfferId, OfferMade]] = {}
         self._users: dict[UserId, UserView] = {}
         self._inside: dict[InteractionId, frozenset[UserId]] = {}
-        self._composed: deque[tuple[tuple[DesktopEvent, Audience], ...]] = deque()
+        self._composed: deque[Sequence[tuple[DesktopEvent, Audience]]] = deque()
         self._newest = 0  # the number told last
 
     def attach(self, door: DesktopDoor) -> None:
@@ -99,16 +102,31 @@ class Announcer:
         told = self._composed.popleft()
         if not told:
             return
-        last, _ = told[-1]
-        self._newest = getattr(last, "number", self._newest)
+        if isinstance(told, Changes):
+            self._newest = told.numbers[-1]
+        else:
+            self._newest = getattr(told[-1][0], "number", self._newest)
         if self._door is not None:
             self._door.on_events(told)
 
-    def compose(self, committed: Committed) -> tuple[tuple[DesktopEvent, Audience], ...]:
+    def compose(self, committed: Committed) -> Sequence[tuple[DesktopEvent, Audience]]:
         """Everything about one step."""
         self._composed.append(())  # something to take, even if what follows fails
-        self._composed[-1] = composed = tuple(self._told(committed))
+        composed: Sequence[tuple[DesktopEvent, Audience]]
+        composed = self._changes(committed) or tuple(self._told(committed))
+        self._composed[-1] = composed
         return composed
+
+    def _changes(self, committed: Committed) -> Changes | None:
+        """Of the steps that are nothing more: one interaction, which rings nowhere, and no user changed by it."""
+        if len(committed.interactions) != 1 or committed.experts:
+            return None
+        (interaction,) = committed.interactions.values()
+        rings = interaction.interaction_id in self._offers
+        if rings or not _TOLD_APART.isdisjoint(map(type, committed.events)):
+            return None
+        audience, sketch = self._audience(interaction), self._portraits.sketch(interaction)
+        return Changes(committed.numbers, committed.events, audience, sketch)
 
     def _told(self, committed: Committed) -> Iterator[tuple[DesktopEvent, Audience]]:
         audiences = {id_: self._audience(i) for id_, i in committed.interactions.items()}

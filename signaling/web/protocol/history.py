@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from bridge.switchboard.door.changes import Changes
 from bridge.switchboard.door.doors import Audience
 from bridge.switchboard.view.event import DesktopEvent, InteractionUpdated, OfferMade, OfferUpdated
 from signaling.web.protocol.event import serialize_event
@@ -44,6 +45,24 @@ class Told(msgspec.Struct, gc=False):
         return self.written
 
 
+class Unread(msgspec.Struct, gc=False):
+    """Changes that nobody saw. Events are made of them when somebody asks what was missed."""
+
+    changes: Changes
+    characters: int
+    made: tuple[Told, ...] = ()
+
+    @property
+    def place(self) -> Place:
+        """Of the last one."""
+        return Place(self.changes.numbers[-1], 0)
+
+    def told(self) -> tuple[Told, ...]:
+        if not self.made:
+            self.made = tuple(Told(Place(event.number, 0), event, seen_by) for event, seen_by in self.changes)
+        return self.made
+
+
 class Numbering:
     """Tells events of one journal number apart, in the order in which they are told."""
 
@@ -57,15 +76,30 @@ class Numbering:
         self._last = Place(number, part)
         return self._last
 
+    def skip_to(self, number: int) -> None:
+        """Events up to this one were told, each with a number of its own."""
+        self._last = Place(number, 0)
+
 
 class History:
     """The newest events of one boot, bounded by count and size; `dropped` counts those that gave way."""
 
-    __slots__ = ("_characters", "_floor", "_newest", "_told", "_weighed", "_weight", "boot_id", "dropped")
+    __slots__ = (
+        "_characters",
+        "_count",
+        "_floor",
+        "_newest",
+        "_told",
+        "_weighed",
+        "_weight",
+        "boot_id",
+        "dropped",
+    )
 
     def __init__(self, boot_id: str = "") -> None:
         self.boot_id = boot_id
-        self._told: deque[Told] = deque()
+        self._told: deque[Told | Unread] = deque()
+        self._count = 0  # of events
         self._characters = 0
         self._floor: Place | None = None  # everything after it is here
         self._newest = Place(0, 0)
@@ -87,15 +121,28 @@ class History:
     def add(self, told: Told) -> None:
         if self._floor is None:
             self.begin(told.place.number - 1)
+        told.characters = len(told.written) or self._expected_characters(told.event)
+        self._keep(told, 1)
+
+    def add_unread(self, changes: Changes) -> None:
+        """What a step changed, of which nobody has seen anything."""
+        if self._floor is None:
+            self.begin(changes.numbers[0] - 1)
+        weight = sum(map(len, changes.sketch.attributes.values()))
+        self._keep(Unread(changes, len(changes) * (USUAL_CHARACTERS + weight)), len(changes))
+
+    def _keep(self, told: Told | Unread, count: int) -> None:
         self._told.append(told)
         self._newest = told.place
-        told.characters = len(told.written) or self._expected_characters(told.event)
+        self._count += count
         self._characters += told.characters
-        while len(self._told) > EVENTS_MAX or self._characters > CHARACTERS_MAX:
+        while self._count > EVENTS_MAX or self._characters > CHARACTERS_MAX:
             oldest = self._told.popleft()
+            gone = len(oldest.changes) if isinstance(oldest, Unread) else 1
+            self._count -= gone
             self._characters -= oldest.characters
             self._floor = oldest.place
-            self.dropped += 1
+            self.dropped += gone
 
     def since(self, place: Place) -> tuple[Told, ...] | None:
         """What was told after `place`; None if that cannot be said completely."""
@@ -104,10 +151,11 @@ class History:
         if place.number == self._floor.number and place < self._floor:
             return None
         missed: list[Told] = []
-        for told in reversed(self._told):
-            if told.place <= place:
+        for entry in reversed(self._told):
+            if entry.place <= place:
                 break
-            missed.append(told)
+            told = entry.told() if isinstance(entry, Unread) else (entry,)
+            missed += [one for one in reversed(told) if one.place > place]
         return tuple(reversed(missed))
 
     def _expected_characters(self, event: DesktopEvent) -> int:
