@@ -99,7 +99,8 @@ class Performance:
         sounds = self._room_sounds.get(interaction.interaction_id)
         playback = sounds.prompt.playback if sounds is not None and sounds.prompt is not None else None
         room = messages.RoomSpec(interaction.room_id, hearings(interaction), playback)
-        if self._rooms.get(interaction.interaction_id) != room:
+        # One that was never declared is silent: a caller who waits needs none.
+        if self._rooms.get(interaction.interaction_id, messages.RoomSpec(interaction.room_id)) != room:
             await self._plane.request(messages.DeclareRoom(0, room))
             self._rooms[interaction.interaction_id] = room
 

@@ -330,7 +330,16 @@ async def test_a_lost_worker_gives_phones_a_new_port_by_re_invite() -> None:
         assert [leg_id for leg_id, _ in stage.doors.reoffers] == ["leg_phone"]
         assert "m=audio 31000" in stage.doors.reoffers[0][1]
         assert stage.phone_leg().audio is not None
-        assert len(stage.plane.rooms) == 1
+        assert stage.plane.rooms == {}, "who waits hears nobody: the room need not be declared"
+
+
+async def test_the_next_worker_is_told_who_hears_whom() -> None:
+    async with theatre() as stage:
+        id_ = await stage.answered_call()
+        customer = await stage.participant(id_, "customer")
+        assert customer.participant_id in stage.hears(id_)
+        await lose_worker(stage)
+        assert list(stage.hears(id_)) == [customer.participant_id]
 
 
 async def lose_worker(stage: Theatre) -> None:
@@ -387,8 +396,11 @@ async def test_a_phone_leg_the_new_worker_has_no_room_for_is_hung_up() -> None:
 async def test_a_mistake_of_ours_ends_one_interaction_and_no_other() -> None:
     async with theatre() as stage:
         await stage.call("leg_1")
-        stage.plane.crash_on = messages.DeclareRoom
         await stage.call("leg_2")
+        stage.plane.crash_on = messages.DeclareRoom
+        all_seeing = who("auditor", scopes=ALL_SCOPES | {"interaction:all"})
+        (_, second) = await stage.board.interactions.list(all_seeing)
+        await stage.board.prompts.play(all_seeing, second.interaction_id, None, "greeting")
         await stage.board.settled()
         assert stage.board.open_interactions == 1
         await stage.call("leg_3")
