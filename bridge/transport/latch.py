@@ -20,7 +20,7 @@ class Latch:
     ports must be there before the phone, not just faster once. A locked source gives way only to another
     declared address, to a stream from the declared one itself, and for `MOVING_S` after a new exchange of
     descriptions to a source that speaks while it is silent itself. A packet that was authenticated proves its
-    source at once.
+    source at once, and needs no new exchange: a NAT may forget a phone in mid-call.
     """
 
     __slots__ = (
@@ -78,11 +78,11 @@ class Latch:
         """The phone turned up elsewhere by other packets: these have to be looked for, too."""
         self._locked = self._candidate = None
 
-    def may_accept(self, source: Address, now: float) -> bool:
-        """False for a stranger to a locked port: not worth decrypting."""
+    def may_accept(self, source: Address, now: float, *, authentic: bool = False) -> bool:
+        """False for a stranger to a locked port: not worth decrypting, where that would tell (`authentic`)."""
         if self._locked is None or source in (self._locked, self._declared):
             return True
-        return self._is_moving(now)
+        return self._is_silent(now) if authentic else self._is_moving(now)
 
     def accepts(
         self, source: Address, now: float, place: Place | None = None, *, authentic: bool = False
@@ -93,19 +93,22 @@ class Latch:
             if self._candidate != self._declared:
                 self._candidate = None
             return True
-        if self._declared is None or not self.may_accept(source, now):
+        if self._declared is None or not self.may_accept(source, now, authentic=authentic):
             return False
         if self._locked is None:
             believed = authentic or source == self._declared or not self._routable
         else:
-            believed = authentic and self._is_moving(now)
+            believed = authentic and self._is_silent(now)
         if not believed and not self._has_proved_itself(source, now, place):
             return False
         self._locked, self._candidate, self._heard_at = source, None, now
         return True
 
     def _is_moving(self, now: float) -> bool:
-        return now < self._moving_until and now - self._heard_at >= PATIENCE_S
+        return now < self._moving_until and self._is_silent(now)
+
+    def _is_silent(self, now: float) -> bool:
+        return now - self._heard_at >= PATIENCE_S
 
     def _has_proved_itself(self, source: Address, now: float, place: Place | None) -> bool:
         if source == self._candidate and _follows(self._candidate_place, place):

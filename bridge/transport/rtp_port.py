@@ -255,17 +255,18 @@ class RtpPort:
 
     def _receive_rtp(self, packet: bytes, source: Address, now: float) -> None:
         """Latched is only what could be decrypted: with keys no stranger can take the phone's place."""
-        latch = self._rtp_latch
-        if not latch.may_accept(source, now):
+        latch, is_keyed = self._rtp_latch, self._srtp is not None
+        is_expected = latch.may_accept(source, now)
+        if not is_expected and not latch.may_accept(source, now, authentic=is_keyed):
             self.strangers += 1
             return
-        plain = packet if self._srtp is None else self._srtp.unprotect_rtp(packet)
+        plain = packet if self._srtp is None else self._srtp.unprotect_rtp(packet, may_search=is_expected)
         if plain is None:
             self.undecryptable += 1
             return
         locked = latch.locked
         place = None if source == locked else (ssrc_of(packet), sequence_number_of(packet))
-        if latch.accepts(source, now, place, authentic=self._srtp is not None):
+        if latch.accepts(source, now, place, authentic=is_keyed):
             if locked is not None and locked != source:
                 self._rtcp_latch.unlock()  # its reports come every few seconds, too late to be a move
             self._deliver(self._callbacks.on_rtp, plain, now)

@@ -131,7 +131,8 @@ class SrtpSession:
         self.protect_failures += 1
         return None
 
-    def unprotect_rtp(self, datagram: bytes) -> bytes | None:
+    def unprotect_rtp(self, datagram: bytes, *, may_search: bool = True) -> bytes | None:
+        """None for what the key does not prove. The search for a rollover counter is not for strangers."""
         ssrc = datagram[8:12]
         if ssrc not in self._streams and not self._has_room():
             return self._start_over(ssrc, datagram)
@@ -143,7 +144,7 @@ class SrtpSession:
         if result in _UNREAD:
             previous = self._old_context()
             found = previous.rtp(datagram) if previous is not None else None
-            unread = not isinstance(found, bytes) and result == AUTHENTICATION
+            unread = may_search and not isinstance(found, bytes) and result == AUTHENTICATION
             if unread and (self._renewed or ssrc not in self._streams):
                 found = self._search_rollover(ssrc, datagram)
             if isinstance(found, bytes):

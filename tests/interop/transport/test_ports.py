@@ -178,6 +178,23 @@ async def test_with_keys_only_what_can_be_decrypted_latches_and_is_heard(pair: P
     phone.close()
 
 
+async def test_a_phone_with_a_key_is_heard_from_wherever_its_nat_puts_it(pair: PortPair) -> None:
+    clock = ManualClock()
+    phone = Phone(pair, clock)
+    phone.port.declare(section(("192.0.2.1", 4000), ("192.0.2.1", 4001), srtp=KEYS), 0.0)
+    srtp = session_of(KEYS)
+    captured = srtp.protect_rtp(rtp_packet(1)) or b""
+    await phone.says(phone.one, captured)
+    clock.advance(10.0)
+    await phone.says(phone.other, captured)
+    await phone.says(phone.other, rtp_packet(2) + bytes(10))
+    assert phone.port.remote == address(phone.one), "what was heard before, or is forged, proves nothing"
+    await phone.says(phone.other, srtp.protect_rtp(rtp_packet(3)) or b"")
+    assert phone.port.remote == address(phone.other)
+    assert phone.rtp == [rtp_packet(1), rtp_packet(3)]
+    phone.close()
+
+
 async def test_the_phone_changes_its_key_and_the_bridge_is_heard_all_along(pair: PortPair) -> None:
     phone = Phone(pair, ManualClock())
     new = SrtpKeys(KEYS.suite, KEYS.local_key, bytes(range(90, 120)))

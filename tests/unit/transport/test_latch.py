@@ -146,5 +146,15 @@ def test_one_packet_from_the_declared_address_does_not_take_a_phone_behind_a_nat
         latch.accepts(NAT, 0.02 * number, (1, number))
     assert not latch.accepts(DECLARED, 1.0, (2, 1))
     assert latch.accepts(NAT, 1.01, (1, 50))
-    assert not latch.accepts(DECLARED, 9.0, (3, 1), authentic=True)
     assert latch.locked == NAT
+
+
+def test_who_proves_it_by_its_key_may_move_whenever_its_old_place_is_silent() -> None:
+    """Its NAT forgot it, or it changed the network: without that the call would be lost."""
+    latch = declared()
+    assert latch.accepts(NAT, 0.0, (1, 1), authentic=True)
+    assert not latch.may_accept(OTHER, 0.1, authentic=True), "while it speaks, a stranger costs no decryption"
+    assert not latch.may_accept(OTHER, 60.0)
+    assert latch.may_accept(OTHER, 60.0, authentic=True)
+    assert latch.accepts(OTHER, 60.0, (1, 2), authentic=True)
+    assert latch.locked == OTHER

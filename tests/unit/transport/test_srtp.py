@@ -260,6 +260,15 @@ def test_forgeries_do_not_buy_a_search_each() -> None:
     assert bridge.auth_failures == MAX_SEARCHES + 1
 
 
+def test_forgeries_of_strangers_use_no_search_up() -> None:
+    bridge, phone = pair(default_backend())
+    protected(phone, rtp_packet(0))
+    phone.set_stream_roc(0x1234, 2)
+    for number in range(2 * MAX_SEARCHES):
+        assert bridge.unprotect_rtp(rtp_packet(number) + bytes(10), may_search=False) is None
+    assert bridge.unprotect_rtp(protected(phone, rtp_packet(1))) is not None
+
+
 def test_keys_are_never_shown() -> None:
     keys = suite_keys("AES_CM_128_HMAC_SHA1_80", b"K" * 30, b"L" * 30)
     assert "KKK" not in repr(keys)
