@@ -28,6 +28,9 @@ SYSTEM = "system"  # `by` of what no user asked for
 RESTART = "bridge.restart"  # `by` of what ended because the bridge was started anew
 
 
+# --- an interaction ---------------------------------------------------------------------------------------
+
+
 @dataclass(frozen=True)
 class OpenInteraction:
     """A call arrived. Its ids were chosen before, because its leg already stands in the media plane."""
@@ -47,6 +50,25 @@ class EndInteraction:
     interaction_id: InteractionId
     by: str
     reason: str
+
+
+@dataclass(frozen=True)
+class SetAttributes:
+    interaction_id: InteractionId
+    attributes: Mapping[str, str]
+    by: str
+
+
+@dataclass(frozen=True)
+class QueueInteraction:
+    """Sends a customer who waits to another queue."""
+
+    interaction_id: InteractionId
+    queue_id: QueueId
+    by: str
+
+
+# --- its participants and their legs ----------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -88,27 +110,10 @@ class ResumeParticipant:
 
 
 @dataclass(frozen=True)
-class SetAttributes:
-    interaction_id: InteractionId
-    attributes: Mapping[str, str]
-    by: str
-
-
-@dataclass(frozen=True)
 class SetRemoteHold:
     interaction_id: InteractionId
     participant_id: ParticipantId
     held: bool
-
-
-@dataclass(frozen=True)
-class SetCapabilities:
-    """What was found out about a leg, from its negotiation and its connection."""
-
-    interaction_id: InteractionId
-    participant_id: ParticipantId
-    leg_id: LegId
-    capabilities: Capabilities
 
 
 @dataclass(frozen=True)
@@ -129,11 +134,34 @@ class DetachLeg:
 
 
 @dataclass(frozen=True)
+class ReplaceLeg:
+    """Another call of the same participant takes the place of the one there is, or of the one that rings."""
+
+    interaction_id: InteractionId
+    participant_id: ParticipantId
+    leg_id: LegId
+    by_leg_id: LegId
+
+
+@dataclass(frozen=True)
 class ConnectMedia:
     """Media of one of the participant's legs can flow."""
 
     interaction_id: InteractionId
     participant_id: ParticipantId
+
+
+@dataclass(frozen=True)
+class SetCapabilities:
+    """What was found out about a leg, from its negotiation and its connection."""
+
+    interaction_id: InteractionId
+    participant_id: ParticipantId
+    leg_id: LegId
+    capabilities: Capabilities
+
+
+# --- one participant more ---------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -147,6 +175,31 @@ class SeekParticipant:
     by: str
     attributes: Mapping[str, str] = field(default_factory=dict)
     second_expert: bool = False
+
+
+@dataclass(frozen=True)
+class SeekFromQueue:
+    """Adds whoever the queue sends: opens a seat there, by the interaction's own clock."""
+
+    interaction_id: InteractionId
+    queue_id: QueueId
+    type: MediaType
+    by: str
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    second_expert: bool = False
+
+
+@dataclass(frozen=True)
+class AcceptOffer:
+    offer_id: OfferId
+    user_id: UserId
+
+
+@dataclass(frozen=True)
+class RejectOffer:
+    offer_id: OfferId
+    user_id: UserId
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -177,35 +230,7 @@ class FailDial:
     status: int
 
 
-@dataclass(frozen=True)
-class ReplaceLeg:
-    """Another call of the same participant takes the place of the one there is, or of the one that rings."""
-
-    interaction_id: InteractionId
-    participant_id: ParticipantId
-    leg_id: LegId
-    by_leg_id: LegId
-
-
-@dataclass(frozen=True)
-class SeekFromQueue:
-    """Adds whoever the queue sends: opens a seat there, by the interaction's own clock."""
-
-    interaction_id: InteractionId
-    queue_id: QueueId
-    type: MediaType
-    by: str
-    attributes: Mapping[str, str] = field(default_factory=dict)
-    second_expert: bool = False
-
-
-@dataclass(frozen=True)
-class QueueInteraction:
-    """Sends a customer who waits to another queue."""
-
-    interaction_id: InteractionId
-    queue_id: QueueId
-    by: str
+# --- transfers, supervisors, companions -------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -291,16 +316,125 @@ class JoinCompanion:
     binding: str
 
 
-@dataclass(frozen=True)
-class DeclareQueue:
-    queue: Queue
-    by: str
+# --- callbacks --------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class RemoveQueue:
-    queue_id: QueueId
+class RequestCallback:
+    """Arranges a callback, or schedules the one there is anew. `number` "" is the caller's own."""
+
+    interaction_id: InteractionId
     by: str
+    number: str = ""
+    not_before: float = 0.0
+    queue_id: QueueId | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class CancelCallback:
+    interaction_id: InteractionId
+    by: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class AnswerCallback:
+    """The call that the desk asked for under `leg_id` was answered."""
+
+    interaction_id: InteractionId
+    leg_id: LegId
+
+
+@dataclass(frozen=True)
+class FailCallback:
+    """`status` is the SIP status of the refusal, 408 for no answer; the other side takes no call sooner than
+    in `retry_after_s`."""
+
+    interaction_id: InteractionId
+    leg_id: LegId
+    reason: str
+    status: int
+    retry_after_s: float = 0.0
+
+
+# --- flows and prompts ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class StartFlow:
+    """`attributes` are set before its first step. The same flow again changes nothing while it runs."""
+
+    interaction_id: InteractionId
+    flow_id: FlowId
+    by: str
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class StopFlow:
+    interaction_id: InteractionId
+    flow_run_id: FlowRunId
+    by: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class DialDigits:
+    """The last keys a participant pressed, newest last: they may be what a flow is bound to."""
+
+    interaction_id: InteractionId
+    participant_id: ParticipantId
+    digits: str
+
+
+@dataclass(frozen=True)
+class FinishPrompt:
+    """A prompt the desk asked for is through; `error` says why it could not be played."""
+
+    interaction_id: InteractionId
+    prompt_id: PromptId
+    error: str = ""
+
+
+# --- users at work ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class SetPresence:
+    user_id: UserId
+    name: str
+    role: ParticipantRole
+    presence: Presence
+
+
+@dataclass(frozen=True)
+class LoseDesktop:
+    user_id: UserId
+
+
+@dataclass(frozen=True)
+class ReturnDesktop:
+    user_id: UserId
+
+
+@dataclass(frozen=True)
+class ProveReady:
+    """A desktop's report about itself; `detail` says in words what is wrong."""
+
+    user_id: UserId
+    microphone: bool
+    camera: bool
+    ice: bool
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class CompleteWrapUp:
+    interaction_id: InteractionId
+    user_id: UserId
+    code: str
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -309,6 +443,9 @@ class SetProfile:
 
     profile: Profile
     by: str
+
+
+# --- accounts ---------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -351,129 +488,22 @@ class EnableAccount:
     by: str
 
 
-@dataclass(frozen=True)
-class ProveReady:
-    """A desktop's report about itself; `detail` says in words what is wrong."""
-
-    user_id: UserId
-    microphone: bool
-    camera: bool
-    ice: bool
-    detail: str = ""
+# --- queues -----------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class CompleteWrapUp:
-    interaction_id: InteractionId
-    user_id: UserId
-    code: str
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class RequestCallback:
-    """Arranges a callback, or schedules the one there is anew. `number` "" is the caller's own."""
-
-    interaction_id: InteractionId
+class DeclareQueue:
+    queue: Queue
     by: str
-    number: str = ""
-    not_before: float = 0.0
-    queue_id: QueueId | None = None
-    reason: str = ""
 
 
 @dataclass(frozen=True)
-class CancelCallback:
-    interaction_id: InteractionId
+class RemoveQueue:
+    queue_id: QueueId
     by: str
-    reason: str = ""
 
 
-@dataclass(frozen=True)
-class AnswerCallback:
-    """The call that the desk asked for under `leg_id` was answered."""
-
-    interaction_id: InteractionId
-    leg_id: LegId
-
-
-@dataclass(frozen=True)
-class FailCallback:
-    """`status` is the SIP status of the refusal, 408 for no answer; the other side takes no call sooner than
-    in `retry_after_s`."""
-
-    interaction_id: InteractionId
-    leg_id: LegId
-    reason: str
-    status: int
-    retry_after_s: float = 0.0
-
-
-@dataclass(frozen=True)
-class AcceptOffer:
-    offer_id: OfferId
-    user_id: UserId
-
-
-@dataclass(frozen=True)
-class RejectOffer:
-    offer_id: OfferId
-    user_id: UserId
-    reason: str
-
-
-@dataclass(frozen=True)
-class SetPresence:
-    user_id: UserId
-    name: str
-    role: ParticipantRole
-    presence: Presence
-
-
-@dataclass(frozen=True)
-class LoseDesktop:
-    user_id: UserId
-
-
-@dataclass(frozen=True)
-class ReturnDesktop:
-    user_id: UserId
-
-
-@dataclass(frozen=True)
-class StartFlow:
-    """`attributes` are set before its first step. The same flow again changes nothing while it runs."""
-
-    interaction_id: InteractionId
-    flow_id: FlowId
-    by: str
-    attributes: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class StopFlow:
-    interaction_id: InteractionId
-    flow_run_id: FlowRunId
-    by: str
-    reason: str = ""
-
-
-@dataclass(frozen=True)
-class DialDigits:
-    """The last keys a participant pressed, newest last: they may be what a flow is bound to."""
-
-    interaction_id: InteractionId
-    participant_id: ParticipantId
-    digits: str
-
-
-@dataclass(frozen=True)
-class FinishPrompt:
-    """A prompt the desk asked for is through; `error` says why it could not be played."""
-
-    interaction_id: InteractionId
-    prompt_id: PromptId
-    error: str = ""
+# --- of time itself ---------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -487,6 +517,8 @@ class Restart:
 
     legs: frozenset[LegId]
 
+
+# --- all of them ------------------------------------------------------------------------------------------
 
 DeskCommand = (
     OpenInteraction

@@ -33,6 +33,8 @@ from bridge.ids import (
     UserId,
 )
 
+# --- an interaction ---------------------------------------------------------------------------------------
+
 
 class InteractionOpened(msgspec.Struct, frozen=True, gc=False):
     at: float
@@ -59,6 +61,9 @@ class AttributesSet(msgspec.Struct, frozen=True, gc=False):
     by: str
 
 
+# --- its participants and their legs ----------------------------------------------------------------------
+
+
 class ParticipantAdded(msgspec.Struct, frozen=True, gc=False):
     at: float
     interaction_id: InteractionId
@@ -82,6 +87,16 @@ class ParticipantDialed(msgspec.Struct, frozen=True, gc=False):
     by: str
 
 
+class ParticipantAssigned(msgspec.Struct, frozen=True, gc=False):
+    """Somebody who was sought in a queue has a name now."""
+
+    at: float
+    interaction_id: InteractionId
+    participant_id: ParticipantId
+    user_id: UserId
+    name: str
+
+
 class ParticipantMoved(msgspec.Struct, frozen=True, gc=False):
     """A participant took a transition of its table. `connect_by` is the deadline for missing media,
     `wrap_up_by` the one for the work after the call."""
@@ -94,16 +109,6 @@ class ParticipantMoved(msgspec.Struct, frozen=True, gc=False):
     by: str
     connect_by: float | None = None
     wrap_up_by: float | None = None
-
-
-class ParticipantAssigned(msgspec.Struct, frozen=True, gc=False):
-    """Somebody who was sought in a queue has a name now."""
-
-    at: float
-    interaction_id: InteractionId
-    participant_id: ParticipantId
-    user_id: UserId
-    name: str
 
 
 class WrapUpCompleted(msgspec.Struct, frozen=True, gc=False):
@@ -136,15 +141,6 @@ class RemoteHoldChanged(msgspec.Struct, frozen=True, gc=False):
     held: bool
 
 
-class VideoChanged(msgspec.Struct, frozen=True, gc=False):
-    """The participant began or ceased to send video."""
-
-    at: float
-    interaction_id: InteractionId
-    participant_id: ParticipantId
-    sends_video: bool
-
-
 class LegAttached(msgspec.Struct, frozen=True, gc=False):
     at: float
     interaction_id: InteractionId
@@ -168,6 +164,18 @@ class CapabilitiesChanged(msgspec.Struct, frozen=True, gc=False):
     participant_id: ParticipantId
     leg_id: LegId
     capabilities: Capabilities
+
+
+class VideoChanged(msgspec.Struct, frozen=True, gc=False):
+    """The participant began or ceased to send video."""
+
+    at: float
+    interaction_id: InteractionId
+    participant_id: ParticipantId
+    sends_video: bool
+
+
+# --- transfers, supervisors, companions -------------------------------------------------------------------
 
 
 class TransferStarted(msgspec.Struct, frozen=True, gc=False):
@@ -230,6 +238,9 @@ class CompanionLinkMoved(msgspec.Struct, frozen=True, gc=False):
     binding: str = ""
 
 
+# --- seats and their offers -------------------------------------------------------------------------------
+
+
 class SeatOpened(msgspec.Struct, frozen=True, gc=False):
     """A seat of a queue has its `queue_id` and stands at the place that `queued_at` and `head_start_s` give."""
 
@@ -249,6 +260,20 @@ class SeatOpened(msgspec.Struct, frozen=True, gc=False):
     overflowed: bool = False
     asked_queue_id: QueueId | None = None
     reason: str = ""
+
+
+class SeatMoved(msgspec.Struct, frozen=True, gc=False):
+    """`declined_by` is who turned it down when it returned to open."""
+
+    at: float
+    interaction_id: InteractionId
+    seat_id: SeatId
+    state: SeatState
+    reason: str = ""
+    participant_id: ParticipantId | None = None
+    declined_by: UserId | None = None
+    abandoned: bool = False  # the customer was gone before anybody sat
+    expired: bool = False  # closed because a limit of its queue was met
 
 
 class SeatQueued(msgspec.Struct, frozen=True, gc=False):
@@ -298,6 +323,27 @@ class PositionAnnounced(msgspec.Struct, frozen=True, gc=False):
     prompt: str
 
 
+class OfferMade(msgspec.Struct, frozen=True, gc=False):
+    at: float
+    interaction_id: InteractionId
+    offer_id: OfferId
+    seat_id: SeatId
+    user_id: UserId
+    expires_at: float
+
+
+class OfferEnded(msgspec.Struct, frozen=True, gc=False):
+    at: float
+    interaction_id: InteractionId
+    offer_id: OfferId
+    state: OfferState
+    reason: str
+    missed: bool = False  # rang out before somebody who could have answered
+
+
+# --- callbacks --------------------------------------------------------------------------------------------
+
+
 class CallbackRequested(msgspec.Struct, frozen=True, gc=False):
     """The customer's call is to end, and to be made again from here; place and clock stay."""
 
@@ -327,36 +373,95 @@ class CallbackMoved(msgspec.Struct, frozen=True, gc=False):
     failure: str = ""  # the code of `call_failure`, when a call of ours came to nothing
 
 
-class SeatMoved(msgspec.Struct, frozen=True, gc=False):
-    """`declined_by` is who turned it down when it returned to open."""
+# --- flows and prompts ------------------------------------------------------------------------------------
+
+
+class FlowStarted(msgspec.Struct, frozen=True, gc=False):
+    """The run keeps to `flow` as it was now, whatever the configuration says later."""
 
     at: float
     interaction_id: InteractionId
-    seat_id: SeatId
-    state: SeatState
+    flow_run_id: FlowRunId
+    flow: Flow
+    by: str
+    trigger: FlowTrigger
+
+
+class FlowMoved(msgspec.Struct, frozen=True, gc=False):
+    """A run entered `step`. `left` is the step it came from, "" at first, by the branch `outcome`."""
+
+    at: float
+    interaction_id: InteractionId
+    flow_run_id: FlowRunId
+    step: str
+    left: str = ""
+    outcome: Outcome | None = None
     reason: str = ""
-    participant_id: ParticipantId | None = None
-    declined_by: UserId | None = None
-    abandoned: bool = False  # the customer was gone before anybody sat
-    expired: bool = False  # closed because a limit of its queue was met
 
 
-class OfferMade(msgspec.Struct, frozen=True, gc=False):
+class FlowWaits(msgspec.Struct, frozen=True, gc=False):
+    """The step that was entered is not through: it waits for `subject`, a seat or a prompt, until `due_at`."""
+
     at: float
     interaction_id: InteractionId
-    offer_id: OfferId
-    seat_id: SeatId
-    user_id: UserId
-    expires_at: float
+    flow_run_id: FlowRunId
+    subject: str
+    due_at: float | None
 
 
-class OfferEnded(msgspec.Struct, frozen=True, gc=False):
+class FlowVariablesSet(msgspec.Struct, frozen=True, gc=False):
+    """`variables` are the changed ones only."""
+
     at: float
     interaction_id: InteractionId
-    offer_id: OfferId
-    state: OfferState
+    flow_run_id: FlowRunId
+    variables: Mapping[str, str]
+
+
+class FlowEnded(msgspec.Struct, frozen=True, gc=False):
+    """`left` is the step the run ended in, `outcome` the branch that led out, if one did."""
+
+    at: float
+    interaction_id: InteractionId
+    flow_run_id: FlowRunId
+    result: FlowResult
+    left: str
+    outcome: Outcome | None
     reason: str
-    missed: bool = False  # rang out before somebody who could have answered
+    by: str
+
+
+class NotificationAsked(msgspec.Struct, frozen=True, gc=False):
+    """A run has somebody written to: everybody in `group`. It waits for no answer."""
+
+    at: float
+    interaction_id: InteractionId
+    flow_run_id: FlowRunId
+    group: str
+    subject: str
+    text: str
+
+
+class PromptStarted(msgspec.Struct, frozen=True, gc=False):
+    """`prompt` is to be played to one participant, or to everybody; its end is told by `FinishPrompt`."""
+
+    at: float
+    interaction_id: InteractionId
+    prompt_id: PromptId
+    participant_id: ParticipantId | None
+    prompt: str
+
+
+class PromptStopped(msgspec.Struct, frozen=True, gc=False):
+    """Nobody waits for its end any more: what still plays of it is to cease."""
+
+    at: float
+    interaction_id: InteractionId
+    prompt_id: PromptId
+    participant_id: ParticipantId | None
+
+
+# --- users and their accounts -----------------------------------------------------------------------------
 
 
 class PresenceChanged(msgspec.Struct, frozen=True, gc=False):
@@ -433,6 +538,9 @@ class AccountEnabled(msgspec.Struct, frozen=True, gc=False):
     by: str
 
 
+# --- queues -----------------------------------------------------------------------------------------------
+
+
 class QueueDeclared(msgspec.Struct, frozen=True, gc=False):
     at: float
     queue_id: QueueId
@@ -458,90 +566,7 @@ class QueueDepthExceeded(msgspec.Struct, frozen=True, gc=False):
     text: str = ""
 
 
-class FlowStarted(msgspec.Struct, frozen=True, gc=False):
-    """The run keeps to `flow` as it was now, whatever the configuration says later."""
-
-    at: float
-    interaction_id: InteractionId
-    flow_run_id: FlowRunId
-    flow: Flow
-    by: str
-    trigger: FlowTrigger
-
-
-class FlowMoved(msgspec.Struct, frozen=True, gc=False):
-    """A run entered `step`. `left` is the step it came from, "" at first, by the branch `outcome`."""
-
-    at: float
-    interaction_id: InteractionId
-    flow_run_id: FlowRunId
-    step: str
-    left: str = ""
-    outcome: Outcome | None = None
-    reason: str = ""
-
-
-class FlowWaits(msgspec.Struct, frozen=True, gc=False):
-    """The step that was entered is not through: it waits for `subject`, a seat or a prompt, until `due_at`."""
-
-    at: float
-    interaction_id: InteractionId
-    flow_run_id: FlowRunId
-    subject: str
-    due_at: float | None
-
-
-class NotificationAsked(msgspec.Struct, frozen=True, gc=False):
-    """A run has somebody written to: everybody in `group`. It waits for no answer."""
-
-    at: float
-    interaction_id: InteractionId
-    flow_run_id: FlowRunId
-    group: str
-    subject: str
-    text: str
-
-
-class FlowVariablesSet(msgspec.Struct, frozen=True, gc=False):
-    """`variables` are the changed ones only."""
-
-    at: float
-    interaction_id: InteractionId
-    flow_run_id: FlowRunId
-    variables: Mapping[str, str]
-
-
-class FlowEnded(msgspec.Struct, frozen=True, gc=False):
-    """`left` is the step the run ended in, `outcome` the branch that led out, if one did."""
-
-    at: float
-    interaction_id: InteractionId
-    flow_run_id: FlowRunId
-    result: FlowResult
-    left: str
-    outcome: Outcome | None
-    reason: str
-    by: str
-
-
-class PromptStarted(msgspec.Struct, frozen=True, gc=False):
-    """`prompt` is to be played to one participant, or to everybody; its end is told by `FinishPrompt`."""
-
-    at: float
-    interaction_id: InteractionId
-    prompt_id: PromptId
-    participant_id: ParticipantId | None
-    prompt: str
-
-
-class PromptStopped(msgspec.Struct, frozen=True, gc=False):
-    """Nobody waits for its end any more: what still plays of it is to cease."""
-
-    at: float
-    interaction_id: InteractionId
-    prompt_id: PromptId
-    participant_id: ParticipantId | None
-
+# --- all of them ------------------------------------------------------------------------------------------
 
 InteractionEvent = (
     InteractionOpened
