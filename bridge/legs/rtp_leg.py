@@ -247,7 +247,7 @@ class RtpLeg:
         up = self._up
         if up is None:
             return
-        if self._up_codecs:
+        if self._up_codecs and payload_type_of(packet) != up.codec.payload_type:
             up = self._follow_codec(up, payload_type_of(packet), now)
         up.receive(packet, now)
         if not self._connected:

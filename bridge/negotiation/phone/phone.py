@@ -349,6 +349,7 @@ class PhoneSession:
             video,
             ours(video.section, last.video_transport if last else None, self._keys.video) if video else None,
             no_video,
+            up_codecs=audio.others,  # some send what they offered, whatever was answered: better heard than not
         )
 
     def _write(self, address: str, media: tuple[MediaSection, ...]) -> str:

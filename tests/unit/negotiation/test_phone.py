@@ -584,6 +584,14 @@ def test_a_memory_that_is_none_is_refused() -> None:
         PhoneSession.recall(b"{}")
 
 
+def test_a_phone_that_sends_another_codec_of_its_offer_is_heard_all_the_same() -> None:
+    """RFC 3264 leaves it the one that was answered; gateways with a codec for each way send the other."""
+    session = called("m=audio 4000 RTP/AVP 18 8 0 13 101\r\na=rtpmap:101 telephone-event/8000\r\n")
+    audio = session.audio
+    assert audio is not None
+    assert (audio.codec.name, [codec.name for codec in audio.up_codecs]) == ("PCMU", ["PCMA"])
+
+
 def test_two_phones_that_answer_one_offer_from_the_same_private_address_are_not_one() -> None:
     session = placed()
     session.offer()
