@@ -128,7 +128,7 @@ class Database:
         except (SQLAlchemyError, OSError) as error:
             cause = getattr(error, "orig", None) or error
             url = self._engine.url.render_as_string(hide_password=True)
-            said = str(cause) or type(cause).__name__
+            said = str(cause) or ("no answer in time" if isinstance(cause, TimeoutError) else repr(cause))
             raise JournalError(f"{what} ({url}): {said}", passes=_passes(error, cause)) from error
 
     def _set_up_connection(self, connection: Any, _record: Any) -> None:

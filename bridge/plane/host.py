@@ -204,5 +204,6 @@ class ProcessPlane:
         self._closing = True
         if self._frames is not None:
             self._frames.close()
+        self._requests.fail_all(PlaneLostError("the media worker was closed"))
         if self._process is not None:
             await self._process.ended()

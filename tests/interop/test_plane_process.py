@@ -11,6 +11,7 @@ import pytest
 from bridge.errors import CapacityError, PlaneLostError
 from bridge.ids import LegId, ParticipantId, RoomId
 from bridge.peers.ports import free_media_ports
+from bridge.peers.within import within
 from bridge.plane import messages
 from bridge.plane.host import ProcessPlane
 from tests.interop.programs import eventually
@@ -81,3 +82,27 @@ async def test_a_killed_worker_is_reported_once_and_fails_what_waits() -> None:
         with pytest.raises(PlaneLostError):
             await plane.request(phone(1))
     assert len(losses) == 1
+
+
+async def test_a_plane_that_is_closed_leaves_nobody_waiting_for_its_worker() -> None:
+    """Whoever waits would keep the daemon from ending."""
+    plane = ProcessPlane(PORTS, lambda _event: None, lambda _reason: None)
+    await plane.start(20.0)
+    (worker,) = psutil.Process().children()
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(plane.run())
+        worker.suspend()
+        asked = tasks.create_task(refused(plane))
+        await asyncio.sleep(0)
+        running.cancel()
+        worker.kill()
+        await plane.aclose()
+        assert await within(5.0, asked)
+
+
+async def refused(plane: ProcessPlane) -> bool:
+    try:
+        await plane.request(phone(1))
+    except PlaneLostError:
+        return True
+    return False

@@ -3,7 +3,14 @@
 import re
 from collections.abc import Callable, Iterator, Mapping
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
@@ -55,6 +62,7 @@ class Metrics:
         self._command_s = Histogram(
             "warmbridge_web_command_seconds", "From reading to reply", buckets=_COMMAND_S, registry=registry
         )
+        ProcessCollector(registry=registry)  # among them descriptors: who has none left takes no connection
         self._legs = _LegFigures(registry)
         self._sources = _Sources()
         registry.register(self._sources)

@@ -125,6 +125,7 @@ async def test_of_postgresql_passes_what_its_operator_does(error: Exception, pas
             raise error
     assert caught.value.passes is passes
     assert "secret" not in caught.value.reason
+    assert not caught.value.reason.endswith(": ")
 
 
 def attached(number: int) -> LegAttached:

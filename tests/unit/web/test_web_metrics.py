@@ -86,3 +86,8 @@ def test_commands_and_troubles_are_counted_by_kind() -> None:
     metrics.trouble("malformed")
     assert sample(metrics, "warmbridge_web_commands_total", command="acceptOffer", outcome="not_found") == 1
     assert sample(metrics, "warmbridge_web_trouble_total", kind="malformed") == 1
+
+
+def test_whoever_watches_sees_descriptors_run_out() -> None:
+    shown = Metrics().exposition().decode()
+    assert {"process_open_fds", "process_max_fds"} <= {line.split(" ")[0] for line in shown.splitlines()}
