@@ -56,6 +56,7 @@ class PhoneSession:
     __slots__ = (
         "_agreement",
         "_answer_due",
+        "_answered",
         "_described",
         "_exchanges",
         "_last_media",
@@ -79,7 +80,7 @@ class PhoneSession:
         self._video_wish = VideoWish()
         self._described: Direction | None = Direction.SENDRECV  # what the phone was told last; None: unsure
         self._agreement: PhoneAgreement | None = None
-        self._answer_due = False
+        self._answer_due = self._answered = False
         # Forks share it: of two phones that ring, each has a number of its own, though both are at 192.168.1.10.
         self._exchanges = itertools.count(1)
         self._offered: PhoneOffer | None = None
@@ -234,13 +235,14 @@ class PhoneSession:
         )
         self._video_wish.note_offered(had=had, has=video is not None)
         self._described = self._wish
-        self._answer_due = True
+        self._answer_due, self._answered = True, False
         return self._agreement
 
     def answer(self) -> str:
         """The text answering the last `receive_offer`; the same again until the next description."""
         if self._agreement is None or not self._answer_due:
             raise NotAllowedError("There is no offer of the phone to answer.")
+        self._answered = True
         place = self._placed()
         return self._write(place.address, self._agreement.answer_media(place))
 
@@ -250,7 +252,10 @@ class PhoneSession:
         While it is pending the offer may be replaced: the answer then belongs to the last one.
         """
         place = self._placed()
-        self._answer_due = False
+        if self._answered:
+            self._answer_due = (
+                False  # else the phone's own offer came first, and its answer is still to be written
+            )
         self._offered = make_offer(
             self._agreement,
             place,

@@ -505,6 +505,20 @@ def test_offers_do_not_cross() -> None:
     session.receive_offer(offer())
 
 
+def test_an_offer_of_ours_that_comes_too_late_takes_no_answer_from_the_phones() -> None:
+    """Both press hold: while the media plane takes in what the phone offered, ours is made, and refused by SIP."""
+    session = called()
+    session.receive_offer(offer(PCMU + "a=sendonly\r\n"))
+    session.want(Direction.SENDONLY)
+    session.offer()
+    assert direction_of(session.answer()) is Direction.RECVONLY
+    session.withdraw_offer()
+    assert session.needs_offer
+    session.offer()
+    with pytest.raises(NotAllowedError):
+        session.answer()
+
+
 def test_calls_out_of_order_are_our_mistake() -> None:
     with pytest.raises(NotAllowedError):
         PhoneSession(1).offer()
