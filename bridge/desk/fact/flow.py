@@ -14,7 +14,8 @@ def _flow_started(state: DeskState, event: events.FlowStarted) -> None:
     run = FlowRun(
         event.flow_run_id, event.flow, event.by, event.trigger, event.at, step="", entered_at=event.at
     )
-    state.put(state.interactions[event.interaction_id].with_flow_run(run))
+    flows = state.interactions[event.interaction_id].flows_with(run)
+    state.change(event.interaction_id, flows=flows)
 
 
 def _flow_moved(state: DeskState, event: events.FlowMoved) -> None:
@@ -34,26 +35,26 @@ def _flow_variables_set(state: DeskState, event: events.FlowVariablesSet) -> Non
 def _flow_ended(state: DeskState, event: events.FlowEnded) -> None:
     was = state.interactions[event.interaction_id]
     others = tuple(run for run in was.flows if run.flow_run_id != event.flow_run_id)
-    state.put(replace(was, flows=others))
+    state.change(event.interaction_id, flows=others)
 
 
 def _notification_asked(state: DeskState, event: events.NotificationAsked) -> None:
     """Remembers it for an hour: a flow that goes round must not fill somebody's mailbox."""
     recent = (at for at in state.noticed_at.get(event.group, ()) if at > event.at - HOUR_S)
     state.noticed_at[event.group] = (*recent, event.at)
-    state.put(state.interactions[event.interaction_id])
+    state.change(event.interaction_id)
 
 
 def _prompt(state: DeskState, event: events.PromptStarted | events.PromptStopped) -> None:
     """What plays is the media plane's to know; that something happened is not."""
-    state.put(state.interactions[event.interaction_id])
+    state.change(event.interaction_id)
 
 
 def _put_run(state: DeskState, event: Any, /, **changes: Any) -> None:
     interaction = state.interactions[event.interaction_id]
     run = interaction.flow_run(event.flow_run_id)
     assert run is not None, "a run moves between its start and its end"
-    state.put(interaction.with_flow_run(replace(run, **changes)))
+    state.change(event.interaction_id, flows=interaction.flows_with(replace(run, **changes)))
 
 
 APPLY: dict[type, Callable[[DeskState, Any], None]] = {

@@ -6,7 +6,6 @@ from typing import Any
 from bridge.desk import events
 from bridge.desk.interaction.interaction import Interaction
 from bridge.desk.state.state import DeskState
-from bridge.desk.value import replace
 
 
 def _interaction_opened(state: DeskState, event: events.InteractionOpened) -> None:
@@ -24,14 +23,13 @@ def _interaction_opened(state: DeskState, event: events.InteractionOpened) -> No
 
 
 def _interaction_ended(state: DeskState, event: events.InteractionEnded) -> None:
-    was = state.interactions[event.interaction_id]
-    state.put(replace(was, ended_at=event.at, end_reason=event.reason, ended_by=event.by))
+    state.change(event.interaction_id, ended_at=event.at, end_reason=event.reason, ended_by=event.by)
     state.retire(event.interaction_id)
 
 
 def _attributes_set(state: DeskState, event: events.AttributesSet) -> None:
     was = state.interactions[event.interaction_id]
-    state.put(replace(was, attributes={**was.attributes, **event.attributes}))
+    state.change(event.interaction_id, attributes={**was.attributes, **event.attributes})
 
 
 APPLY: dict[type, Callable[[DeskState, Any], None]] = {

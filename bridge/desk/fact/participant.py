@@ -21,7 +21,8 @@ def _participant_added(state: DeskState, event: events.ParticipantAdded) -> None
         address=event.address,
         queue_id=event.queue_id,
     )
-    state.put(state.interactions[event.interaction_id].with_participant(participant))
+    participants = state.interactions[event.interaction_id].participants_with(participant)
+    state.change(event.interaction_id, participants=participants)
 
 
 def _participant_dialed(state: DeskState, event: events.ParticipantDialed) -> None:

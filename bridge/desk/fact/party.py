@@ -22,7 +22,7 @@ def _transfer_started(state: DeskState, event: events.TransferStarted) -> None:
         started_at=event.at,
         expires_at=event.expires_at,
     )
-    state.put(replace(state.interactions[event.interaction_id], transfer=transfer))
+    state.change(event.interaction_id, transfer=transfer)
 
 
 def _transfer_moved(state: DeskState, event: events.TransferMoved) -> None:
@@ -31,7 +31,7 @@ def _transfer_moved(state: DeskState, event: events.TransferMoved) -> None:
     moved = replace(
         was.transfer, state=event.state, target_id=event.participant_id, expires_at=event.expires_at
     )
-    state.put(replace(was, transfer=moved if event.state in LIVE else None))
+    state.change(event.interaction_id, transfer=moved if event.state in LIVE else None)
 
 
 def _supervision_set(state: DeskState, event: events.SupervisionSet) -> None:

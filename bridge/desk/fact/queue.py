@@ -79,10 +79,8 @@ def _seat_queued(state: DeskState, event: events.SeatQueued) -> None:
         overflowed=was.overflowed or event.overflowed,
         declined=(),
     )
-    interaction = interaction.with_seat(seat)
-    if seat.is_customers:
-        interaction = replace(interaction, queue_id=event.queue_id)
-    state.put(interaction)
+    waits_in = event.queue_id if seat.is_customers else interaction.queue_id
+    state.change(event.interaction_id, seats=interaction.seats_with(seat), queue_id=waits_in)
     if event.overflowed:
         add_to_figures(state, event.from_queue_id, overflowed=1)
     add_to_figures(state, event.queue_id, entered=1)
@@ -93,13 +91,14 @@ def _seat_ranked(state: DeskState, event: events.SeatRanked) -> None:
     seat = replace(
         interaction.seat(event.seat_id), head_start_s=event.head_start_s, not_before=event.not_before
     )
-    state.put(interaction.with_seat(seat))
+    state.change(event.interaction_id, seats=interaction.seats_with(seat))
 
 
 def _video_downgraded(state: DeskState, event: events.VideoDowngraded) -> None:
     interaction = state.interactions[event.interaction_id]
     seat = interaction.seat(event.seat_id)
-    state.put(interaction.with_seat(replace(seat, type=MediaType.VOICE, downgrade_reason=event.reason)))
+    seat = replace(seat, type=MediaType.VOICE, downgrade_reason=event.reason)
+    state.change(event.interaction_id, seats=interaction.seats_with(seat))
     if event.participant_id is not None:
         state.put_participant(event, type=MediaType.VOICE, downgrade_reason=event.reason)
 
@@ -107,13 +106,12 @@ def _video_downgraded(state: DeskState, event: events.VideoDowngraded) -> None:
 def _position_announced(state: DeskState, event: events.PositionAnnounced) -> None:
     interaction = state.interactions[event.interaction_id]
     seat = replace(interaction.seat(event.seat_id), announced_at=event.at)
-    state.put(interaction.with_seat(seat))
+    state.change(event.interaction_id, seats=interaction.seats_with(seat))
 
 
 def _callback_requested(state: DeskState, event: events.CallbackRequested) -> None:
-    interaction = state.interactions[event.interaction_id]
     callback = Callback(event.callback_id, event.number, event.at, event.by, not_before=event.not_before)
-    state.put(replace(interaction, callback=callback, queue_id=event.queue_id))
+    state.change(event.interaction_id, callback=callback, queue_id=event.queue_id)
 
 
 def _callback_moved(state: DeskState, event: events.CallbackMoved) -> None:
@@ -128,7 +126,7 @@ def _callback_moved(state: DeskState, event: events.CallbackMoved) -> None:
         dial_by=event.dial_by,
         failure=event.failure or interaction.callback.failure,
     )
-    state.put(replace(interaction, callback=callback))
+    state.change(event.interaction_id, callback=callback)
 
 
 def _readiness_changed(state: DeskState, event: events.ReadinessChanged) -> None:

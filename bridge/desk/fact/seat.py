@@ -30,10 +30,13 @@ def _seat_opened(state: DeskState, event: events.SeatOpened) -> None:
         asked_queue_id=event.asked_queue_id,
         announced_at=event.at,
     )
-    interaction = state.interactions[event.interaction_id].with_seat(seat)
-    if seat.is_customers and event.queue_id is not None:
-        interaction = replace(interaction, queue_id=event.queue_id)
-    state.put(interaction)
+    interaction = state.interactions[event.interaction_id]
+    waits_in = event.queue_id if seat.is_customers else None
+    state.change(
+        event.interaction_id,
+        seats=interaction.seats_with(seat),
+        queue_id=interaction.queue_id if waits_in is None else waits_in,
+    )
     count_seat_opened(state, event)
 
 
@@ -45,7 +48,7 @@ def _seat_moved(state: DeskState, event: events.SeatMoved) -> None:
     if event.declined_by is not None:
         others = tuple(entry for entry in seat.declined if entry[0] != event.declined_by)
         seat = replace(seat, declined=(*others, (event.declined_by, event.at)))
-    state.put(interaction.with_seat(seat))
+    state.change(event.interaction_id, seats=interaction.seats_with(seat))
 
 
 def _offer_made(state: DeskState, event: events.OfferMade) -> None:

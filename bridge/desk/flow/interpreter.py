@@ -135,7 +135,7 @@ def _run_on(step: Step, interaction_id: InteractionId, run_id: FlowRunId) -> Non
         if scene is None:
             return
         entered = _enter(scene)
-        if _scene(step, interaction_id, run_id) is None:
+        if step.interaction(interaction_id).flow_run(run_id) is None:
             return  # the step ended the interaction, and with it the run
         if entered.outcome is None:
             due_at = None if entered.due_s is None else step.now + entered.due_s

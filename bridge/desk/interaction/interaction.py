@@ -13,7 +13,6 @@ from bridge.desk.interaction.companion import LinkState
 from bridge.desk.interaction.participant import Participant, ParticipantState
 from bridge.desk.interaction.seat import Seat
 from bridge.desk.interaction.transfer import Transfer
-from bridge.desk.value import replace
 from bridge.errors import NotAllowedError, NotFoundError
 from bridge.ids import FlowRunId, InteractionId, ParticipantId, QueueId, RoomId, SeatId, UserId
 
@@ -96,10 +95,9 @@ class Interaction(msgspec.Struct, frozen=True, gc=False):
         """The run whose step waits for this seat or prompt."""
         return next((run for run in self.flows if run.subject == subject), None)
 
-    def with_flow_run(self, run: FlowRun) -> "Interaction":
-        """Puts `run` in the place of its former self, or at the end."""
-        others = tuple(r for r in self.flows if r.flow_run_id != run.flow_run_id)
-        return replace(self, flows=(*others, run))
+    def flows_with(self, run: FlowRun) -> tuple[FlowRun, ...]:
+        """`run` in the place of its former self, or at the end."""
+        return (*[r for r in self.flows if r.flow_run_id != run.flow_run_id], run)
 
     def customers(self) -> list[Participant]:
         return [p for p in self.participants if p.is_customer and p.is_live]
@@ -160,16 +158,13 @@ class Interaction(msgspec.Struct, frozen=True, gc=False):
                 return self.participant(seat.participant_id)
         return None
 
-    def with_participant(self, participant: Participant) -> "Interaction":
-        """Puts `participant` in the place of its former self, or at the end."""
-        if all(p.participant_id != participant.participant_id for p in self.participants):
-            return replace(self, participants=(*self.participants, participant))
-        kept = (
-            participant if p.participant_id == participant.participant_id else p for p in self.participants
-        )
-        return replace(self, participants=tuple(kept))
+    def participants_with(self, participant: Participant) -> tuple[Participant, ...]:
+        """`participant` in the place of its former self, or at the end."""
+        id_ = participant.participant_id
+        kept = [participant if p.participant_id == id_ else p for p in self.participants]
+        return tuple(kept) if participant in kept else (*kept, participant)
 
-    def with_seat(self, seat: Seat) -> "Interaction":
-        """Puts `seat` in the place of its former self or at the end, and drops it once it is not live."""
+    def seats_with(self, seat: Seat) -> tuple[Seat, ...]:
+        """`seat` in the place of its former self or at the end; without it once it is not live."""
         others = tuple(s for s in self.seats if s.seat_id != seat.seat_id)
-        return replace(self, seats=(*others, seat) if seat.is_live else others)
+        return (*others, seat) if seat.is_live else others

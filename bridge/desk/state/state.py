@@ -1,7 +1,7 @@
 """The desk's state: what there is, and what is asked of it often. `fact` is the one way to change it."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import TYPE_CHECKING, Any
 
 from bridge.desk.centre.account import Directory
@@ -20,6 +20,9 @@ from bridge.ids import InteractionId, OfferId, ParticipantId, QueueId, SeatId, U
 
 if TYPE_CHECKING:
     from bridge.desk.centre.figures import QueueFigures
+
+
+_INDEXED = frozenset({"participants", "seats", "flows", "transfer", "callback"})
 
 
 class DeskState:
@@ -167,29 +170,37 @@ class DeskState:
         return tuple(self._engaged.get(user_id, ()))
 
     def put(self, interaction: Interaction) -> None:
-        """The place where an interaction is replaced by what it has become."""
+        """One that is new, or from a snapshot."""
         id_ = interaction.interaction_id
-        was = self.interactions.get(id_)
-        version = was.version + 1 if was is not None else max(1, interaction.version)
-        self.interactions[id_] = interaction = replace(interaction, version=version)
-        if was is None and interaction.ended_at is None:
+        self.interactions[id_] = interaction = replace(interaction, version=max(1, interaction.version))
+        if interaction.ended_at is None:
             self.live[id_] = None
-        # A value that did not change is the same object: most changes touch either parties, seats or flows.
-        if was is None or was.participants is not interaction.participants:
-            self._note_parties(was, interaction)
-            links = (link for p in interaction.participants for link in p.companions)
+        self._note_changes(None, interaction, _INDEXED)
+
+    def change(self, interaction_id: InteractionId, /, **changes: Any) -> None:
+        """The place where an interaction is replaced by what it has become."""
+        was = self.interactions[interaction_id]
+        now = self.interactions[interaction_id] = replace(was, version=was.version + 1, **changes)
+        self._note_changes(was, now, changes)
+
+    def _note_changes(self, was: Interaction | None, now: Interaction, changed: Container[str]) -> None:
+        """Most changes touch either parties, seats or flows."""
+        id_ = now.interaction_id
+        if "participants" in changed:
+            self._note_parties(was, now)
+            links = [link for p in now.participants for link in p.companions]
             _index(self.linked, id_, listed=any(link.state is LinkState.OPEN for link in links))
-            waits = any(p.connect_by is not None for p in interaction.participants)
+            waits = any([p.connect_by is not None for p in now.participants])
             _index(self.connecting, id_, listed=waits)
-        if was is None or was.seats is not interaction.seats:
-            self.lines.move(was, interaction)
-            _index(self.seeking, id_, listed=bool(interaction.seats))
-        if was is None or was.flows is not interaction.flows:
-            _index(self.flowing, id_, listed=bool(interaction.flows))
-        if was is None or was.transfer is not interaction.transfer:
-            _index(self.transferring, id_, listed=interaction.transfer is not None)
-        if was is None or was.callback is not interaction.callback:
-            callback = interaction.callback
+        if "seats" in changed:
+            self.lines.move(was, now)
+            _index(self.seeking, id_, listed=bool(now.seats))
+        if "flows" in changed:
+            _index(self.flowing, id_, listed=bool(now.flows))
+        if "transfer" in changed:
+            _index(self.transferring, id_, listed=now.transfer is not None)
+        if "callback" in changed:
+            callback = now.callback
             _index(self.dialing, id_, listed=callback is not None and callback.dial_by is not None)
 
     def _note_parties(self, was: Interaction | None, now: Interaction) -> None:
@@ -204,8 +215,8 @@ class DeskState:
     def put_participant(self, event: Any, /, **changes: Any) -> None:
         """Replaces the participant an event is about by one with `changes`."""
         interaction = self.interactions[event.interaction_id]
-        was = interaction.participant(event.participant_id)
-        self.put(interaction.with_participant(replace(was, **changes)))
+        participant = replace(interaction.participant(event.participant_id), **changes)
+        self.change(event.interaction_id, participants=interaction.participants_with(participant))
 
     def put_expert(self, expert: Expert) -> None:
         was = self.experts.get(expert.user_id)

@@ -53,7 +53,8 @@ class Conductor:
         if interaction_id not in self._scores:
             return
         self._dirty[interaction_id] = None
-        self._idle.setdefault(interaction_id, asyncio.Event())
+        if interaction_id not in self._idle:
+            self._idle[interaction_id] = asyncio.Event()
         self._wake.set()
 
     def note(self, interaction: Interaction) -> None:
