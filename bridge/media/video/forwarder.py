@@ -41,6 +41,7 @@ class UpTrack:
         self._nack = NackGenerator()
         self._requests = KeyFrameRequests()
         self._newest_at = 0.0
+        self._expects_another = False
         self._newest_index = -1
         self._recent: deque[VideoPacket] = deque(maxlen=RECENT_PACKETS)
         self._doubtful: bytes | None = None  # perhaps the first packet of another beginning
@@ -61,8 +62,10 @@ class UpTrack:
         }
 
     def expect_another_stream(self) -> None:
-        """The endpoint described its media anew: another SSRC is believed at once, not after a silence."""
+        """The endpoint described its media anew: another SSRC is believed at once, not after a silence. The last
+        packets of the stream before may still come first."""
         self._newest_at = 0.0
+        self._expects_another = True
 
     @property
     def codec(self) -> Codec | None:
@@ -154,8 +157,10 @@ class UpTrack:
             return stream
         if stream is not None:
             announced = ssrc in self.spec.ssrcs and stream.ssrc not in self.spec.ssrcs
+            announced = announced or self._expects_another
             if not announced and now - self._newest_at < SILENT_S:
                 return None
+            self._expects_another = False
             self._lost_before += stream.lost
             self._forget_stream()
         self._stream = StreamReceiver(ssrc, VIDEO_CLOCK_RATE_HZ)

@@ -33,6 +33,7 @@ class VideoReader:
     """Reads the packets of one stream; remembers what the next packet's meaning depends on."""
 
     __slots__ = (
+        "_began",
         "_declared",
         "_effective",
         "_frame_intact",
@@ -50,6 +51,7 @@ class VideoReader:
         self._newest = -1
         self._media_time = -1
         self._frame_intact = False
+        self._began = False  # the newest frame is a key frame, and its beginning was told
 
     def codec_of(self, declared: Codec) -> Codec:
         """What packets of this payload format are known to be."""
@@ -66,27 +68,41 @@ class VideoReader:
         if packet.codec.name == "VP8":
             return self._read_vp8(packet)
         found = h264.look(packet.data, packet.start, packet.end)
-        # An IDR slice is a beginning only if no SPS can belong before it: started without the SPS, the
-        # picture stays black, and an SPS that comes late has no place any more.
-        starts = found & h264.PayloadLook.SPS or (
-            found & h264.PayloadLook.IDR_START and self._frame_intact and packet.index == self._newest
-        )
+        starts = self._starts_h264(packet, found)
         codec = packet.codec
         if self._effective is not None:
             codec = self._effective.receive(packet.data, packet.start, packet.end, found)
         if not starts and codec is packet.codec:
             return packet
-        return msgspec.structs.replace(packet, codec=codec, starts_key_frame=bool(starts))
+        return msgspec.structs.replace(packet, codec=codec, starts_key_frame=starts)
+
+    def _starts_h264(self, packet: VideoPacket, found: h264.PayloadLook) -> bool:
+        """An SPS, or the first of the slices of an IDR picture if no SPS can belong before it: started without the
+        SPS the picture stays black, and one that comes late has no place any more; started at a later slice it
+        is torn."""
+        is_newest = packet.index == self._newest
+        if is_newest and self._began:
+            return False
+        if found & h264.PayloadLook.SPS:
+            self._began = is_newest
+            return True
+        if found & h264.PayloadLook.IDR_START and is_newest and self._frame_intact:
+            self._began = True
+            return True
+        return False
 
     def _follow(self, packet: VideoPacket) -> None:
         """Keeps track of whether all of the newest frame up to here was seen."""
         ahead = packet.index - self._newest
         if ahead < 1:
             return
+        is_next_frame = packet.media_time != self._media_time
         if ahead > 1:
             self._frame_intact = False
-        elif packet.media_time != self._media_time:
+        elif is_next_frame:
             self._frame_intact = True
+        if is_next_frame:
+            self._began = False
         self._newest = packet.index
         self._media_time = packet.media_time
 

@@ -177,6 +177,35 @@ def test_a_camera_that_starts_anew_is_followed_from_its_key_frame() -> None:
     assert numbers == list(range(numbers[0], numbers[0] + 6))
 
 
+def test_a_viewer_that_comes_in_the_middle_of_a_key_frame_waits_for_the_next() -> None:
+    """Each slice of the picture says that it is one. Begun at the second, it would be torn, and stay so."""
+    up_track, early, late = UpTrack(up_spec(), FEEDBACK_SSRC), Viewer(), Viewer()
+    up_track.add(early.track)
+    slices = [b"\x65\x88", b"\x65\x10", b"\x65\x20"]
+    pictures = [[b"\x41\x9a"], [b"\x67\x42\xe0\x1f", b"\x68\xce", *slices], slices]
+    number = 0
+    for time, picture in enumerate(pictures):
+        for payload in picture:
+            number += 1
+            feed(up_track, [serialize_rtp(RtpPacket(102, number, 3000 * time, 1, payload))], time)
+            if number == 5:  # the second slice of the key frame
+                up_track.add(late.track)
+    assert [packet.payload for packet in early.packets] == [*pictures[1], *slices]
+    assert [packet.payload for packet in late.packets] == slices
+
+
+def test_after_another_description_the_next_stream_takes_over_though_the_last_has_just_sent() -> None:
+    up_track, viewer, camera = UpTrack(up_spec(), FEEDBACK_SSRC), Viewer(), Camera()
+    up_track.add(viewer.track)
+    feed(up_track, camera.frame(key=True), 0.0)
+    up_track.expect_another_stream()
+    feed(up_track, camera.frame(), 0.1)
+    feed(up_track, Camera(ssrc=0x2222).frame(key=True), 0.2)
+    assert (len(viewer.packets), up_track.ssrc) == (9, 0x2222)
+    feed(up_track, camera.frame(), 0.3)
+    assert (up_track.ssrc, up_track.other_ssrc) == (0x2222, 3)
+
+
 def test_a_second_stream_takes_over_only_from_a_silent_or_withdrawn_one() -> None:
     up_track, viewer = UpTrack(up_spec(), FEEDBACK_SSRC), Viewer()
     up_track.add(viewer.track)
