@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from bridge.ids import TrunkId
+from signaling.sip.wire.flow import is_numeric
 from signaling.sip.wire.uri import bracket
 
 MAX_SOURCES = 4096  # looked up and remembered; the one remembered longest goes first
@@ -104,7 +105,7 @@ class Trunks:
     def learn(self, name: str, address: str) -> None:
         """`name` has this address: if it is a trunk's target, what comes from there is that trunk's."""
         trunk = self._names.get(name.lower())
-        if trunk is None or not _is_numeric(address):
+        if trunk is None or not is_numeric(address):
             return
         if len(self._targets) >= MAX_SOURCES:
             del self._targets[next(iter(self._targets))]
@@ -114,7 +115,7 @@ class Trunks:
     def name_of(self, address: str) -> str:
         """The domain that was found at this address and is a trunk's target: whose certificate stands for it."""
         trunk = self._targets.get(address)
-        return trunk.target_host if trunk is not None and not _is_numeric(trunk.target_host) else ""
+        return trunk.target_host if trunk is not None and not is_numeric(trunk.target_host) else ""
 
     def get(self, trunk_id: TrunkId) -> Trunk | None:
         return self._by_id.get(trunk_id)
@@ -150,11 +151,3 @@ class Trunks:
             return None
         found = next((trunk for network, trunk in self._networks if address in network), None)
         return found or self._targets.get(host)
-
-
-def _is_numeric(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
