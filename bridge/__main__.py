@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import faulthandler
 import gc
 import os
 import sys
@@ -64,6 +65,7 @@ def _serve(options: argparse.Namespace) -> int:
     if options.trial:
         settings = with_trial_users(settings)
     configure_logs(settings.log)
+    faulthandler.enable()  # systemd ends one that gives no sign of life by SIGABRT: where did it stand?
     for warning in () if options.trial else warnings_about(settings):
         structlog.get_logger().warning("! settings", warning=warning)
     # Most of a start is importing, in both processes: they do it at the same time.

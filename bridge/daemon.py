@@ -256,20 +256,24 @@ async def serve(settings: Settings, first_worker: WorkerProcess | None = None) -
     `first_worker` may be on its way up already. Raises SettingsError when it cannot start as it is configured.
     """
     raise_descriptor_limit()
-    daemon = Daemon(settings, Notifier.from_environment(), first_worker)
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, daemon.stop)
-    try:
-        await daemon.run()
-    except (BridgeError, BaseExceptionGroup) as error:
-        cause = known_cause(error)
-        if cause is None:
-            raise  # a mistake of ours: the traceback is wanted
-        if isinstance(cause, SettingsError):
-            raise cause from None
-        log.error("! stopped", code=cause.code, reason=cause.reason)
-        return 1
+    with contextlib.closing(Notifier.from_environment()) as notifier:
+        daemon = Daemon(settings, notifier, first_worker)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, daemon.stop)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                alive = tasks.create_task(notifier.run())
+                await daemon.run()
+                alive.cancel()
+        except BaseExceptionGroup as error:
+            cause = known_cause(error)
+            if cause is None:
+                raise  # a mistake of ours: the traceback is wanted
+            if isinstance(cause, SettingsError):
+                raise cause from None
+            log.error("! stopped", code=cause.code, reason=cause.reason)
+            return 1
     log.info("= stopped")
     return 0
 

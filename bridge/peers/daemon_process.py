@@ -17,6 +17,7 @@ from signaling.web.access.auth import SCOPES, Signer
 
 HOST = LOOPBACK
 ANSWER_S = 2.0
+LONGEST_ANSWER_S = 20.0  # of one that serves: who waits in vain shall hear of it
 START_S = 30.0  # a cold start imports FastAPI, SQLAlchemy and av on a loaded machine
 STOP_S = 15.0
 POLL_S = 0.05
@@ -90,12 +91,14 @@ class DaemonProcess:
 
 async def http_get(port: int, path: str) -> tuple[int, str]:
     """HTTP/1.1 by hand: the peers need no HTTP library for two health checks."""
-    reader, writer = await asyncio.open_connection(HOST, port)
-    try:
-        writer.write(f"GET {path} HTTP/1.1\r\nHost: {HOST}:{port}\r\nConnection: close\r\n\r\n".encode())
-        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
-    finally:
-        writer.close()
+    async with asyncio.timeout(LONGEST_ANSWER_S):
+        reader, writer = await asyncio.open_connection(HOST, port)
+        try:
+            ask = f"GET {path} HTTP/1.1\r\nHost: {HOST}:{port}\r\nConnection: close\r\n\r\n"
+            writer.write(ask.encode())
+            head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+        finally:
+            writer.close()
     return int(head.split(b" ", 2)[1]), body.decode(errors="replace")
 
 

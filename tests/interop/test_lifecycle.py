@@ -179,6 +179,18 @@ async def test_systemd_learns_when_the_daemon_takes_calls_and_when_it_stops(
         await caller.hang_up()
 
 
+async def test_systemd_gets_signs_of_life_until_the_loop_stands_still(
+    service_manager: socket.socket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WATCHDOG_USEC", "200000")
+    async with daemon_process(tmp_path) as daemon:
+        for _ in range(3):
+            await eventually("a sign of life", lambda: told(service_manager) == "WATCHDOG=1")
+        daemon.process.send_signal(signal.SIGABRT)  # as systemd does once there is none
+        assert await within(END_S, daemon.process.wait()) == -signal.SIGABRT
+        assert "most recent call first" in daemon.log.read_text()
+
+
 async def test_a_daemon_that_cannot_start_never_says_ready(
     service_manager: socket.socket, tmp_path: Path
 ) -> None:
@@ -200,6 +212,7 @@ async def test_the_unit_is_one_systemd_understands(tmp_path: Path) -> None:
     code, output = await run([program("systemd-analyze"), "verify", "--man=no", str(copy)])
     complaints_about_ours = [line for line in output.splitlines() if UNIT.name in line]
     assert (code, complaints_about_ours) == (0, [])
+    assert "StartLimitIntervalSec=0\n" in text.partition("[Service]")[0], "it is never given up"
 
 
 # --- the media worker dies --------------------------------------------------------------------------------
