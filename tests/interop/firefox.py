@@ -26,7 +26,7 @@ from tests.interop.chromium import PROBE
 from tests.interop.programs import POLL_S, program, running
 
 ADDITIONS = Path(__file__).parent / "firefox.js"
-START_S = 30.0
+START_S = 90.0
 ANSWER_S = 60.0
 RATE_HZ = 48_000
 

@@ -36,7 +36,7 @@ async def test_fields_have_labels_order_and_choices_and_nothing_else_is_shown(br
         await form.get_by_role("textbox", name="Value").fill("12345")
         await form.get_by_role("textbox", name="Value").press("Enter")
         await agent.wait_for_selector("dl:has-text('Case') >> text=12345")
-        assert await facts(agent, ".interaction") == ["called", "How urgent", "Case", "Customer has video"]
+        assert await facts(agent, ".interaction") == ["Called", "How urgent", "Case", "Customer has video"]
         expert = await open_desktop(browser, desk, "eve")
         await expert.click("text=Ready as expert")
         await agent.wait_for_selector('.users li:has-text("Eve") >> text=ready')
@@ -66,5 +66,5 @@ async def test_other_names_may_be_set_where_that_is_allowed_but_not_those_that_a
         await form.locator("button").click()
         await agent.wait_for_selector("dl:has-text('mood') >> text=fine")
         shown = await facts(agent, ".interaction")
-        assert shown[:3] == ["called", "Customer has video", "How urgent"]
+        assert shown[:3] == ["Called", "Customer has video", "How urgent"]
         assert "mood" in shown
