@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,7 @@ _DEFINE = inserting(FLOW_DEFINITIONS)
 _E = EVENTS.c
 
 ALONG_S = 0.02  # a row waits no longer for somebody else's commit: at load there is one every few ms
+SLOW_S = 5.0  # a commit takes milliseconds; a caller is told 503 after ten seconds
 MAX_PENDING_BATCHES = 10_000  # more waiting steps than that: the disk has stopped, and so must we
 
 __all__ = ["Journal", "JournalError"]
@@ -287,7 +288,8 @@ class Journal:
         tried = False
         while True:
             try:
-                await self._commit_rows(rows, writes)
+                with self._noticed_if_slow():
+                    await self._commit_rows(rows, writes)
                 break
             except JournalError as error:
                 # The connection may have been lost between the commit and the word that it was done.
@@ -296,6 +298,16 @@ class Journal:
                 await self._writing.endure(error)
             tried = True
         self._writing.over()
+
+    @contextmanager
+    def _noticed_if_slow(self) -> Iterator[None]:
+        """A disk that stands still raises nothing: whoever asks whether calls can be taken must hear of it."""
+        trouble = f"a commit takes longer than {SLOW_S:g} s"
+        timer = asyncio.get_running_loop().call_later(SLOW_S, self._writing.note, trouble)
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     async def _is_ours(self, rows: Sequence[dict[str, Any]]) -> bool:
         """What stands there already is what we tried to write, not another bridge's."""

@@ -29,13 +29,17 @@ class Patience:
         now = self._clock.now()
         if self._since is None:
             self._since = now
-            if error.passes and self._longest_s:
-                log.warning("! journal waits", reason=error.reason, longest_s=self._longest_s)
         if not error.passes or now - self._since >= self._longest_s:
             raise error
-        self.trouble = error.reason
+        self.note(error.reason)
         self.pauses += 1
         await asyncio.sleep(PAUSE_S)
+
+    def note(self, trouble: str) -> None:
+        """It is waited out. The log says so once."""
+        if not self.trouble:
+            log.warning("! journal waits", reason=trouble, longest_s=self._longest_s)
+        self.trouble = trouble
 
     def over(self) -> None:
         """Also of what never began."""

@@ -29,6 +29,7 @@ from tests.interop.test_lifecycle import (
     caller_hears_the_agent,
     conversation,
     logged,
+    metric,
     nothing_is_left,
 )
 
@@ -138,6 +139,11 @@ async def test_a_postgresql_that_stands_still_is_waited_for(
     async with daemon_process(tmp_path, settings) as daemon, talking_on(daemon) as agent:
         with server.standing_still():
             await becomes_unready(daemon, agent)
+
+            async def is_tried_again() -> bool:
+                return metric((await daemon.get("/metrics"))[1], "warmbridge_journal_retries_total") > 0
+
+            await becomes("it is not waited for without an end", is_tried_again, PLENTY_S)
 
 
 async def test_a_postgresql_that_stays_away_ends_the_daemon_and_the_phones_hear_a_bye(

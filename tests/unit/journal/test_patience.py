@@ -171,6 +171,35 @@ async def test_a_step_is_written_once_wherever_the_connection_was_lost(
     await journal.aclose()
 
 
+async def test_a_disk_that_stands_still_is_a_trouble_as_long_as_it_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.journal.journal.SLOW_S", 0.05)
+    disk_turns = asyncio.Event()
+    commit = ThreadWriter.commit
+
+    async def slow_commit(writer: ThreadWriter, statements: Iterable[Statement]) -> None:
+        await disk_turns.wait()
+        await commit(writer, statements)
+
+    journal = Journal(f"sqlite+aiosqlite:///{tmp_path / 'journal.db'}", ManualClock(), "boot_1")
+    await journal.open()
+    monkeypatch.setattr(ThreadWriter, "commit", slow_commit)
+    async with asyncio.TaskGroup() as tasks:
+        writing = tasks.create_task(journal.run())
+        written = journal.append([attached(1)], lambda _: None)
+        assert journal.trouble == ""
+        async with asyncio.timeout(10.0):
+            while not journal.trouble:  # noqa: ASYNC110 - it is asked, it tells nobody
+                await asyncio.sleep(0.01)
+        assert "longer than" in journal.trouble
+        disk_turns.set()
+        await written
+        writing.cancel()
+    assert journal.trouble == ""
+    await journal.aclose()
+
+
 async def test_what_another_bridge_wrote_meanwhile_is_not_taken_for_ours(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
