@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pydantic import Field, model_validator
 
 from bridge.settings.desk import Desk, Flows, Queue, default_queues
+from bridge.settings.listener import check_ports
 from bridge.settings.media import Media, Rtp, Webrtc
 from bridge.settings.notifications import Notifications
 from bridge.settings.process import Journal, Log, Shutdown, Worker
@@ -47,6 +48,11 @@ class Settings(Section):
         if self.sign_in.issuer and not self.http.public_url:
             text = "needs http.public_url: where the issuer sends people back to"
             raise complaint(text, "sign_in.issuer")
+        return self
+
+    @model_validator(mode="after")
+    def _ports_are_told_apart(self) -> "Settings":
+        check_ports(self.http, self.sip, self.rtp, self.webrtc)
         return self
 
     @model_validator(mode="after")
