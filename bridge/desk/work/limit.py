@@ -1,5 +1,7 @@
 """The limits of a wait: when one is met first, it decides, once. And what is said to those who wait."""
 
+import math
+
 from bridge.desk import events
 from bridge.desk.centre.queue import DEFAULT_QUEUE, OverflowTo, Queue
 from bridge.desk.commands import SYSTEM
@@ -53,12 +55,15 @@ def announce_positions(step: Step) -> None:
         queue = step.state.queues.get(queue_id)
         if queue is None or queue.announce_every_s <= 0:
             continue
+        turn_s: float | None = None
         for position, place in enumerate(step.state.lines.waiting(queue_id), start=1):
             interaction = step.interaction(place.interaction_id)
             seat = interaction.seat(place.seat_id)
             due = seat.announced_at + queue.announce_every_s <= step.now
             if due and seat.is_customers and interaction.live_callback is None:
-                _announce(step, interaction, seat, queue, position)
+                # Once for all who are due: a thousand who came together are told together.
+                turn_s = _turn_s(step, queue) if turn_s is None else turn_s
+                _announce(step, interaction, seat, queue, position, turn_s)
 
 
 def _rehome(step: Step, queue_id: QueueId) -> None:
@@ -74,7 +79,9 @@ def _rehome(step: Step, queue_id: QueueId) -> None:
             move_to_queue(step, interaction, seat, Admission(default, reason=reason))
 
 
-def _announce(step: Step, interaction: Interaction, seat: Seat, queue: Queue, position: int) -> None:
+def _announce(
+    step: Step, interaction: Interaction, seat: Seat, queue: Queue, position: int, turn_s: float
+) -> None:
     for customer in interaction.customers():
         step.record(
             events.PositionAnnounced(
@@ -84,21 +91,22 @@ def _announce(step: Step, interaction: Interaction, seat: Seat, queue: Queue, po
                 seat.seat_id,
                 queue.queue_id,
                 position,
-                _expected_wait_s(step, queue, position),
+                round(turn_s * position, 1) if turn_s < math.inf else None,
                 queue.announce_prompt,
             )
         )
 
 
-def _expected_wait_s(step: Step, queue: Queue, position: int) -> float | None:
-    """The average conversation, shared by those who serve; None while there is nothing to go by."""
+def _turn_s(step: Step, queue: Queue) -> float:
+    """How long each place of a line takes: the average conversation, shared by those who serve. Without end while
+    there is nothing to go by."""
     figures = step.state.figures.get(queue.queue_id)
     average_s = figures.average_handle_s if figures is not None else None
     servers = sum(
         expert.takes_offers and expert.role is queue.role and queue.admits(step.state.profile(expert.user_id))
         for expert in step.state.experts.values()
     )
-    return None if average_s is None or not servers else round(average_s * position / servers, 1)
+    return math.inf if average_s is None or not servers else average_s / servers
 
 
 def _decide(step: Step, interaction: Interaction, seat: Seat, queue: Queue, reason: str) -> None:
