@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from bridge.errors import BridgeError
 from bridge.journal import migrations
+from bridge.journal.advisory_lock import take_session_lock
 from bridge.journal.lock import JournalLock
 from bridge.journal.schema import METADATA
 from bridge.journal.writer import ConnectionWriter, ThreadWriter, Writer
@@ -23,6 +24,8 @@ _FIRST = "0001"  # what a journal has that was made before migrations were count
 
 CONNECT_S = 10.0  # to PostgreSQL
 STATEMENT_S = 10.0  # of it, but for migrations; one that takes longer will not be answered any more
+# Of the server's side of our sessions: a machine that is gone is noticed after a minute.
+_KEEP_ALIVE = {"tcp_keepalives_idle": "30", "tcp_keepalives_interval": "10", "tcp_keepalives_count": "3"}
 # What somebody else may mend while we wait: a lock, no space, a server that is restarted or has to undo its work.
 _PASSING_CODES = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL})
 _PASSING_CLASSES = frozenset({"08", "40", "53", "55", "57"})
@@ -44,10 +47,12 @@ class JournalError(BridgeError):
 class Database:
     """`open` once; then connections. Every trouble of the driver's becomes a JournalError that names the URL."""
 
-    def __init__(self, url: str, synchronous: str) -> None:
-        self._engine: AsyncEngine = create_async_engine(url, connect_args=_limits(url))
+    def __init__(self, url: str, synchronous: str, boot_id: str) -> None:
+        self._name = f"warmbridge {boot_id}"  # of our sessions, for whoever looks at the server
+        self._engine: AsyncEngine = create_async_engine(url, connect_args=_limits(url, self._name))
         self._synchronous = synchronous
         self._lock = JournalLock()
+        self._held: AsyncConnection | None = None  # with the lock, until the writer takes it
 
     @property
     def dialect(self) -> str:
@@ -66,7 +71,7 @@ class Database:
         try:
             await self._open()
         except BaseException:
-            self._lock.release()
+            await self.aclose()
             raise
 
     async def _open(self) -> None:
@@ -79,6 +84,7 @@ class Database:
                 async with self._engine.begin() as connection:
                     await connection.run_sync(migrate)
             else:
+                self._held = await self._connect_alone()
                 await self._migrate_patiently()
 
     async def _migrate_patiently(self) -> None:
@@ -103,8 +109,10 @@ class Database:
 
     def writer(self) -> Writer:
         """The connection of the one that writes, to be closed by it."""
-        if self.dialect != "sqlite" or self.is_in_memory:
+        if self.is_in_memory:
             return ConnectionWriter(self._connect)
+        if self.dialect != "sqlite":
+            return ConnectionWriter(self._connect_alone)
         engine = create_engine(self._engine.url.set(drivername="sqlite"))
         sqlalchemy_event.listen(engine, "connect", self._set_up_connection)
         return ThreadWriter(engine)
@@ -112,12 +120,36 @@ class Database:
     async def _connect(self) -> AsyncConnection:
         return await self._engine.connect()
 
+    async def _connect_alone(self) -> AsyncConnection:
+        """The one connection that writes. Each new one takes the lock that went with the last one."""
+        held, self._held = self._held, None
+        if held is not None:
+            return held
+        connection = await self._engine.connect()
+        try:
+            holder = await take_session_lock(connection, self._name)
+        except BaseException:
+            await connection.invalidate()
+            await connection.close()
+            raise
+        if holder is None:
+            return connection
+        await connection.close()
+        raise JournalError(
+            f"another bridge ({holder}) keeps its journal in this database: end it, or set another journal.url. "
+            f"If its machine is gone, the server forgets it within a minute, or at once by: "
+            f"select pg_terminate_backend({holder.pid})"
+        )
+
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         async with self.translated("the journal cannot be read"), self._engine.connect() as connection:
             yield connection
 
     async def aclose(self) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            await held.close()
         await self._engine.dispose()
         self._lock.release()
 
@@ -141,11 +173,13 @@ class Database:
         cursor.close()
 
 
-def _limits(url: str) -> dict[str, float]:
-    """A server that hangs, or that nothing comes back from, is as good as one that is away."""
+def _limits(url: str, name: str) -> dict[str, object]:
+    """A server that hangs, or that nothing comes back from, is as good as one that is away; and the other way round:
+    the server is to notice soon that our machine is gone, for the lock's sake."""
     if make_url(url).get_dialect().name != "postgresql":
         return {}
-    return {"timeout": CONNECT_S, "command_timeout": STATEMENT_S}
+    session = {"application_name": name, **_KEEP_ALIVE}
+    return {"timeout": CONNECT_S, "command_timeout": STATEMENT_S, "server_settings": session}
 
 
 def _passes(error: Exception, cause: object) -> bool:

@@ -64,7 +64,7 @@ class Journal:
         self, url: str, clock: Clock, boot_id: str, synchronous: str = "NORMAL", patience_s: float = 0.0
     ) -> None:
         """`patience_s` is how long a database that is away, locked or full is waited for."""
-        self._database = Database(url, synchronous)
+        self._database = Database(url, synchronous, boot_id)
         self._clock = clock
         self._boot_id = boot_id
         self._next_number = 1

@@ -75,12 +75,17 @@ class ConnectionWriter:
             self._connection = await self._connect()
         try:
             await _commit(self._connection, statements)
-        except OSError:
-            # Nobody answered in time, or the way there is gone: what comes back on it later is not ours any more.
-            connection, self._connection = self._connection, None
-            await connection.invalidate()
-            await connection.close()
+        except Exception as error:
+            if isinstance(error, OSError) or self._connection.invalidated:
+                await self._drop(self._connection)
             raise
+
+    async def _drop(self, connection: AsyncConnection) -> None:
+        """Nobody answered in time, or the way there is gone: what comes back on it later is not ours any more. Nor is
+        it to connect again by itself: the next one has to be one that may write."""
+        self._connection = None
+        await connection.invalidate()
+        await connection.close()
 
     async def aclose(self) -> None:
         connection, self._connection = self._connection, None

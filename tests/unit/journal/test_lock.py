@@ -27,7 +27,7 @@ def test_it_is_had_by_one_at_a_time_and_given_back(tmp_path: Path) -> None:
 
 async def test_a_second_bridge_is_refused_until_the_first_is_dead(tmp_path: Path) -> None:
     journal = tmp_path / "journal.db"
-    database = Database(f"sqlite+aiosqlite:///{journal}", "NORMAL")
+    database = Database(f"sqlite+aiosqlite:///{journal}", "NORMAL", "boot")
     other = await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",

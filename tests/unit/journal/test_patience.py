@@ -91,7 +91,7 @@ async def test_of_sqlite_a_lock_and_a_full_disk_pass(
     trouble: Callable[[Path], sqlite3.Error], passes: bool, tmp_path: Path
 ) -> None:
     cause = trouble(tmp_path / "some.db")
-    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'journal.db'}", "NORMAL")
+    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'journal.db'}", "NORMAL", "boot")
     with pytest.raises(JournalError) as caught:
         async with database.translated("no"):
             raise OperationalError("", {}, cause)
@@ -119,7 +119,7 @@ class RefusalError(Exception):
     ids=repr,
 )
 async def test_of_postgresql_passes_what_its_operator_does(error: Exception, passes: bool) -> None:
-    database = Database("postgresql+asyncpg://bridge:secret@db.example/journal", "NORMAL")
+    database = Database("postgresql+asyncpg://bridge:secret@db.example/journal", "NORMAL", "boot")
     with pytest.raises(JournalError) as caught:
         async with database.translated("no"):
             raise error
