@@ -26,6 +26,10 @@ delivery, a task of the outbox, what a door must know of a leg), are one transac
 - A database that is away, locked or full is waited for (`journal.patience_s`): the same transaction is tried again, and
   where the word that it was done got lost, what stands there already is known by number and `boot_id`. What lasts
   longer, or does not pass by itself, ends the process.
+- One bridge to a journal. Beside an SQLite file lies a lock; on PostgreSQL the session that writes has an advisory lock
+  (of the database, and the schema within it), which every new connection takes again before its first commit. It ends
+  a session of its own boot that the server still takes for alive; where another bridge has the lock by then, it stops.
+  A pooler between must keep sessions (no transaction pooling).
 - Rows older than `journal.retention_days` are taken out, but never events after the newest snapshot nor those of
   open interactions.
 - `body` of a row of events is a JSON array of pairs: an event's name, and an object with its fields. An event whose
