@@ -7,7 +7,7 @@ import faulthandler
 import gc
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import structlog
@@ -37,6 +37,7 @@ FILES = (
 _TRIAL = """\
 For this start alice is an agent and bob an expert. The password of both: {password}
 Sign in as each of them at {page} and go ready, then call sip:support@{sip} from a softphone.
+What a phone and the bridge said: warmbridge trace{keyed} INTERACTION
 Ctrl-C ends it.
 """
 _LEGIBLE = "abcdefghjkmnpqrstuvwxyz23456789"  # nothing that looks like something else
@@ -62,11 +63,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _serve(options: argparse.Namespace) -> int:
     gc.disable()  # until it serves
     settings = load_settings(options.config, options.set)
-    if options.trial:
-        settings = with_trial_users(settings)
+    with contextlib.ExitStack() as trial:
+        if options.trial:
+            settings = with_trial_users(settings, trial.enter_context(trial_key(settings)))
+        return _serve_as(settings, [] if options.trial else warnings_about(settings))
+
+
+def _serve_as(settings: Settings, warnings: Sequence[str]) -> int:
     configure_logs(settings.log)
     faulthandler.enable()  # systemd ends one that gives no sign of life by SIGABRT: where did it stand?
-    for warning in () if options.trial else warnings_about(settings):
+    for warning in warnings:
         structlog.get_logger().warning("! settings", warning=warning)
     # Most of a start is importing, in both processes: they do it at the same time.
     with contextlib.closing(WorkerProcess()) as worker:
@@ -78,7 +84,25 @@ def _serve(options: argparse.Namespace) -> int:
             return runner.run(serve(settings, worker))
 
 
-def with_trial_users(settings: Settings) -> Settings:
+@contextlib.contextmanager
+def trial_key(settings: Settings) -> Iterator[str]:
+    """The file of a key for this start, so that other commands of this user can ask the daemon; "" where the
+    configuration has one."""
+    import secrets
+    import tempfile
+
+    if settings.auth.secret_file:
+        yield ""
+        return
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="warmbridge-key-", encoding="ascii"
+    ) as file:  # its owner's only
+        file.write(secrets.token_urlsafe(32))
+        file.flush()
+        yield file.name
+
+
+def with_trial_users(settings: Settings, key_file: str = "") -> Settings:
     """Two users with a password of this start. Nobody else can reach them: the page listens on loopback only."""
     import secrets
 
@@ -94,13 +118,18 @@ def with_trial_users(settings: Settings) -> Settings:
         raise SettingsError(f"--try makes the users alice and bob, but the configuration has {min(taken)}")
     sip, log = settings.sip, settings.log
     page = f"{'https' if settings.http.certificate else 'http'}://localhost:{settings.http.port}/"
-    print(_TRIAL.format(password=password, page=page, sip=f"{sip.address}:{sip.port}"), end="", flush=True)  # noqa: T201 - not into the log, which is kept
+    keyed = f" --url {page.rstrip('/')} --set auth.secret_file={key_file}" if key_file else ""
+    about = {"password": password, "page": page, "sip": f"{sip.address}:{sip.port}", "keyed": keyed}
+    print(_TRIAL.format(**about), end="", flush=True)  # noqa: T201 - not into the log, which is kept
     if "format" not in log.model_fields_set:
         log = log.model_copy(update={"format": "console"})
     if sip.address.startswith("127.") and not settings.trunks:
         # Only this machine reaches it, but many phones send from the address they have in its network.
         sip = sip.model_copy(update={"allowed_networks": ("0.0.0.0/0",)})
-    return settings.model_copy(update={"users": (*settings.users, *users), "sip": sip, "log": log})
+    auth = settings.auth.model_copy(update={"secret_file": key_file or settings.auth.secret_file})
+    return settings.model_copy(
+        update={"users": (*settings.users, *users), "sip": sip, "log": log, "auth": auth}
+    )
 
 
 def _check(options: argparse.Namespace) -> int:
