@@ -24,17 +24,21 @@ FIRST_SEQUENCE_BITS = (
 )
 COMFORT_NOISE = 13  # RFC 3389 section 4: the static payload type
 SILENCES = {"PCMU": b"\xff" * 160, "PCMA": b"\xd5" * 160}  # what 20 ms of comfort noise are played as
+STRAY_S = 0.06  # after another SSRC took over: what comes of the one before is late, or beside it
 MAX_SSRC_CHANGES_PER_S = 10  # RFC 3550 section 8.2 wants few; more is a broken or hostile sender
 
 
 class AudioUpTrack:
-    """One audio stream from an endpoint. A new SSRC takes the place of the one before."""
+    """One audio stream from an endpoint. A new SSRC takes the place of the one before, which is not heard beside
+    it. Keys are taken from any: some phones send them in a stream of their own."""
 
     __slots__ = (
         "_buffer",
         "_changes",
         "_changes_since",
         "_digits",
+        "_heard_at",
+        "_left_ssrc",
         "_level_extension",
         "_newest",
         "_receiver",
@@ -66,6 +70,8 @@ class AudioUpTrack:
         self._buffer: JitterBuffer | None = None
         self._resting = False
         self._newest = b""
+        self._left_ssrc: int | None = None
+        self._heard_at = 0.0
         self._changes = 0
         self._changes_since = 0.0
 
@@ -90,6 +96,9 @@ class AudioUpTrack:
         if not is_event and payload is None:
             self.foreign += 1
             return
+        if is_event and self._receiver is not None and packet.ssrc != self._receiver.ssrc:
+            self._press(packet, now)
+            return
         receiver, buffer = self._stream(packet.ssrc, now)
         if receiver is None or buffer is None:
             self.foreign += 1
@@ -100,8 +109,7 @@ class AudioUpTrack:
         if received.restarted:
             buffer.clear()
         if is_event or payload is None:
-            if self._digits is not None:
-                self._digits.receive(packet.timestamp, packet.payload, now)
+            self._press(packet, now)
             return
         if self._resting:
             self._newest = payload
@@ -110,6 +118,10 @@ class AudioUpTrack:
         level = read_audio_level(data, self._level_extension) if self._level_extension is not None else None
         pauses = payload is not packet.payload
         buffer.push(received.index, received.media_time, payload, now, level, pauses=pauses)
+
+    def _press(self, packet: RtpPacket, now: float) -> None:
+        if self._digits is not None:
+            self._digits.receive(packet.timestamp, packet.payload, now)
 
     def _audio(self, packet: RtpPacket) -> bytes | None:
         """What is to be played of a packet; None if it is no audio. Comfort noise is a pause that begins with
@@ -167,14 +179,19 @@ class AudioUpTrack:
         )
 
     def _stream(self, ssrc: int, now: float) -> tuple[StreamReceiver | None, JitterBuffer | None]:
-        """The engines of `ssrc`, made anew when the sender changed it; None when it does so too often."""
+        """The engines of `ssrc`, made anew when the sender changed it; None for a stray packet of the last one, and
+        when it does so too often."""
         if self._receiver is not None and self._receiver.ssrc == ssrc:
+            self._heard_at = now
             return self._receiver, self._buffer
+        if ssrc == self._left_ssrc and now - self._heard_at < STRAY_S:
+            return None, None
         if now - self._changes_since >= 1.0:
             self._changes, self._changes_since = 0, now
         if self._changes >= MAX_SSRC_CHANGES_PER_S:
             return None, None
         self._changes += 1
+        self._left_ssrc, self._heard_at = self.ssrc, now
         rate = self.codec.clock_rate_hz
         self._receiver = StreamReceiver(ssrc, rate)
         self._buffer = JitterBuffer(rate, int(rate * FRAME_S), SHAPES[self.codec.name])

@@ -52,6 +52,40 @@ def test_a_new_ssrc_takes_over_but_not_for_ever() -> None:
     assert track.ssrc == 1234
 
 
+def test_of_two_streams_at_once_the_newer_is_heard_and_not_cut_up_by_the_other() -> None:
+    """As when a PBX goes over to the next party and the last one has not stopped."""
+    track = AudioUpTrack("audio", PCMU)
+    kinds = []
+    for index in range(100):
+        now = index * 0.02
+        track.receive(packet(index, ssrc=7), now)
+        if index >= 20:
+            track.receive(packet(index, ssrc=8), now + 0.001)
+        kinds.append(track.pull(now + 0.002).kind)
+    assert track.ssrc == 8
+    assert kinds[30:] == [FrameKind.PAYLOAD] * 70
+    assert track.foreign == 79
+    track.receive(packet(101, ssrc=7), 2.1)
+    assert track.ssrc == 7, "when the newer has ended, the other may go on"
+
+
+def test_keys_in_a_stream_of_their_own_leave_the_sound_alone() -> None:
+    digits: list[str] = []
+    track = AudioUpTrack(
+        "audio", PCMU, dtmf_payload_types=(EVENTS,), on_digit=lambda digit, _: digits.append(digit)
+    )
+    kinds = []
+    for index in range(60):
+        now = index * 0.02
+        track.receive(packet(index, ssrc=8), now)
+        if 30 <= index < 35:
+            track.receive(event(70_000, index, ends=index == 34), now + 0.001)
+        kinds.append(track.pull(now + 0.002).kind)
+    assert digits == ["5"]
+    assert track.ssrc == 8
+    assert kinds[10:] == [FrameKind.PAYLOAD] * 50
+
+
 def test_a_digit_is_told_once_by_its_timestamp_with_or_without_marker_bits() -> None:
     digits: list[tuple[str, int]] = []
     track = AudioUpTrack(
