@@ -1,8 +1,9 @@
 """What may be asked of the desk. Who may ask is decided above it; `by` goes into the audit trail."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct
 
 from bridge.desk.centre.account import Account
 from bridge.desk.centre.expert import Presence
@@ -10,6 +11,7 @@ from bridge.desk.centre.queue import Profile, Queue
 from bridge.desk.centre.role import MediaType, ParticipantRole
 from bridge.desk.interaction.capability import Capabilities
 from bridge.desk.interaction.supervision import SupervisionMode
+from bridge.desk.value import repr_without
 from bridge.ids import (
     FlowId,
     FlowRunId,
@@ -31,8 +33,7 @@ RESTART = "bridge.restart"  # `by` of what ended because the bridge was started 
 # --- an interaction ---------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class OpenInteraction:
+class OpenInteraction(Struct, frozen=True, gc=False):
     """A call arrived. Its ids were chosen before, because its leg already stands in the media plane."""
 
     interaction_id: InteractionId
@@ -41,26 +42,23 @@ class OpenInteraction:
     leg_id: LegId
     caller: str
     called: str
-    attributes: Mapping[str, str] = field(default_factory=dict)
+    attributes: Mapping[str, str] = {}
     capabilities: Capabilities | None = None  # of the leg, as far as the offer tells
 
 
-@dataclass(frozen=True)
-class EndInteraction:
+class EndInteraction(Struct, frozen=True, gc=False):
     interaction_id: InteractionId
     by: str
     reason: str
 
 
-@dataclass(frozen=True)
-class SetAttributes:
+class SetAttributes(Struct, frozen=True, gc=False):
     interaction_id: InteractionId
     attributes: Mapping[str, str]
     by: str
 
 
-@dataclass(frozen=True)
-class QueueInteraction:
+class QueueInteraction(Struct, frozen=True, gc=False):
     """Sends a customer who waits to another queue."""
 
     interaction_id: InteractionId
@@ -71,8 +69,7 @@ class QueueInteraction:
 # --- its participants and their legs ----------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class DisconnectParticipant:
+class DisconnectParticipant(Struct, frozen=True, gc=False):
     """Leaves, is taken out, or hung up."""
 
     interaction_id: InteractionId
@@ -81,50 +78,43 @@ class DisconnectParticipant:
     reason: str
 
 
-@dataclass(frozen=True)
-class MuteParticipant:
+class MuteParticipant(Struct, frozen=True, gc=False):
     interaction_id: InteractionId
     participant_id: ParticipantId
     by: str
 
 
-@dataclass(frozen=True)
-class UnmuteParticipant:
+class UnmuteParticipant(Struct, frozen=True, gc=False):
     interaction_id: InteractionId
     participant_id: ParticipantId
     by: str
 
 
-@dataclass(frozen=True)
-class HoldParticipant:
+class HoldParticipant(Struct, frozen=True, gc=False):
     interaction_id: InteractionId
     participant_id: ParticipantId
     by: str
 
 
-@dataclass(frozen=True)
-class ResumeParticipant:
+class ResumeParticipant(Struct, frozen=True, gc=False):
     interaction_id: InteractionId
     participant_id: ParticipantId
     by: str
 
 
-@dataclass(frozen=True)
-class SetRemoteHold:
+class SetRemoteHold(Struct, frozen=True, gc=False):
     interaction_id: InteractionId
     participant_id: ParticipantId
     held: bool
 
 
-@dataclass(frozen=True)
-class AttachLeg:
+class AttachLeg(Struct, frozen=True, gc=False):
     interaction_id: InteractionId
     participant_id: ParticipantId
     leg_id: LegId
 
 
-@dataclass(frozen=True)
-class DetachLeg:
+class DetachLeg(Struct, frozen=True, gc=False):
     """The leg is gone; a user whose last leg it was has `connect_s` to bring another."""
 
     interaction_id: InteractionId
@@ -133,8 +123,7 @@ class DetachLeg:
     reason: str
 
 
-@dataclass(frozen=True)
-class ReplaceLeg:
+class ReplaceLeg(Struct, frozen=True, gc=False):
     """Another call of the same participant takes the place of the one there is, or of the one that rings."""
 
     interaction_id: InteractionId
@@ -143,16 +132,14 @@ class ReplaceLeg:
     by_leg_id: LegId
 
 
-@dataclass(frozen=True)
-class ConnectMedia:
+class ConnectMedia(Struct, frozen=True, gc=False):
     """Media of one of the participant's legs can flow."""
 
     interaction_id: InteractionId
     participant_id: ParticipantId
 
 
-@dataclass(frozen=True)
-class SetCapabilities:
+class SetCapabilities(Struct, frozen=True, gc=False):
     """What was found out about a leg, from its negotiation and its connection."""
 
     interaction_id: InteractionId
@@ -164,8 +151,7 @@ class SetCapabilities:
 # --- one participant more ---------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class SeekParticipant:
+class SeekParticipant(Struct, frozen=True, gc=False):
     """Adds `user_id`: opens a seat and offers it to that user."""
 
     interaction_id: InteractionId
@@ -173,37 +159,33 @@ class SeekParticipant:
     role: ParticipantRole
     type: MediaType
     by: str
-    attributes: Mapping[str, str] = field(default_factory=dict)
+    attributes: Mapping[str, str] = {}
     second_expert: bool = False
 
 
-@dataclass(frozen=True)
-class SeekFromQueue:
+class SeekFromQueue(Struct, frozen=True, gc=False):
     """Adds whoever the queue sends: opens a seat there, by the interaction's own clock."""
 
     interaction_id: InteractionId
     queue_id: QueueId
     type: MediaType
     by: str
-    attributes: Mapping[str, str] = field(default_factory=dict)
+    attributes: Mapping[str, str] = {}
     second_expert: bool = False
 
 
-@dataclass(frozen=True)
-class AcceptOffer:
+class AcceptOffer(Struct, frozen=True, gc=False):
     offer_id: OfferId
     user_id: UserId
 
 
-@dataclass(frozen=True)
-class RejectOffer:
+class RejectOffer(Struct, frozen=True, gc=False):
     offer_id: OfferId
     user_id: UserId
     reason: str
 
 
-@dataclass(frozen=True)
-class DialParticipant:
+class DialParticipant(Struct, frozen=True, gc=False):
     """Adds whoever answers at `address`, a number or SIP URI."""
 
     interaction_id: InteractionId
@@ -214,14 +196,12 @@ class DialParticipant:
     second_expert: bool = False
 
 
-@dataclass(frozen=True)
-class AnswerDial:
+class AnswerDial(Struct, frozen=True, gc=False):
     interaction_id: InteractionId
     leg_id: LegId
 
 
-@dataclass(frozen=True)
-class FailDial:
+class FailDial(Struct, frozen=True, gc=False):
     """`status` is the SIP status of the refusal, 408 for no answer, 0 for a call that never left."""
 
     interaction_id: InteractionId
@@ -233,8 +213,7 @@ class FailDial:
 # --- transfers, supervisors, companions -------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Handover:
+class Handover(Struct, frozen=True, gc=False):
     """To whom a customer is handed over, asked first or not: a user, or whoever a queue sends."""
 
     interaction_id: InteractionId
@@ -243,41 +222,36 @@ class Handover:
     queue_id: QueueId | None = None
     role: ParticipantRole = ParticipantRole.AGENT
     type: MediaType = MediaType.VOICE
-    attributes: Mapping[str, str] = field(default_factory=dict)
+    attributes: Mapping[str, str] = {}
     second_expert: bool = False
 
 
-@dataclass(frozen=True)
-class StartConsult(Handover):
+class StartConsult(Handover, frozen=True, gc=False):
     """Seeks a user, or whoever a queue sends, to talk with while the customers hear music."""
 
     role: ParticipantRole = ParticipantRole.SME
     type: MediaType = MediaType.VIDEO
 
 
-@dataclass(frozen=True)
-class TransferBlind(Handover):
+class TransferBlind(Handover, frozen=True, gc=False):
     """Hands the customer to a user or a queue without asking first."""
 
 
-@dataclass(frozen=True)
-class CompleteTransfer:
+class CompleteTransfer(Struct, frozen=True, gc=False):
     """After a consultation: who asked leaves, the expert stays with the customer."""
 
     interaction_id: InteractionId
     by: str
 
 
-@dataclass(frozen=True)
-class MergeConsult:
+class MergeConsult(Struct, frozen=True, gc=False):
     """After a consultation: all talk together."""
 
     interaction_id: InteractionId
     by: str
 
 
-@dataclass(frozen=True)
-class CancelTransfer:
+class CancelTransfer(Struct, frozen=True, gc=False):
     """Back to the old place: whoever is sought or consulted goes, the customer is resumed."""
 
     interaction_id: InteractionId
@@ -285,8 +259,7 @@ class CancelTransfer:
     reason: str = ""
 
 
-@dataclass(frozen=True)
-class Supervise:
+class Supervise(Struct, frozen=True, gc=False):
     """Joins as a supervisor, or changes the mode. `coached_id` None: the agent."""
 
     interaction_id: InteractionId
@@ -297,8 +270,7 @@ class Supervise:
     type: MediaType = MediaType.VOICE
 
 
-@dataclass(frozen=True)
-class CreateCompanionLink:
+class CreateCompanionLink(Struct, frozen=True, gc=False):
     interaction_id: InteractionId
     participant_id: ParticipantId
     link_id: LinkId
@@ -306,8 +278,7 @@ class CreateCompanionLink:
     by: str
 
 
-@dataclass(frozen=True)
-class JoinCompanion:
+class JoinCompanion(Struct, frozen=True, gc=False):
     """`binding` is the hash of the browser's secret; the same again is the same browser."""
 
     interaction_id: InteractionId
@@ -319,8 +290,7 @@ class JoinCompanion:
 # --- callbacks --------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class RequestCallback:
+class RequestCallback(Struct, frozen=True, gc=False):
     """Arranges a callback, or schedules the one there is anew. `number` "" is the caller's own."""
 
     interaction_id: InteractionId
@@ -331,23 +301,20 @@ class RequestCallback:
     reason: str = ""
 
 
-@dataclass(frozen=True)
-class CancelCallback:
+class CancelCallback(Struct, frozen=True, gc=False):
     interaction_id: InteractionId
     by: str
     reason: str = ""
 
 
-@dataclass(frozen=True)
-class AnswerCallback:
+class AnswerCallback(Struct, frozen=True, gc=False):
     """The call that the desk asked for under `leg_id` was answered."""
 
     interaction_id: InteractionId
     leg_id: LegId
 
 
-@dataclass(frozen=True)
-class FailCallback:
+class FailCallback(Struct, frozen=True, gc=False):
     """`status` is the SIP status of the refusal, 408 for no answer; the other side takes no call sooner than
     in `retry_after_s`."""
 
@@ -361,26 +328,23 @@ class FailCallback:
 # --- flows and prompts ------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class StartFlow:
+class StartFlow(Struct, frozen=True, gc=False):
     """`attributes` are set before its first step. The same flow again changes nothing while it runs."""
 
     interaction_id: InteractionId
     flow_id: FlowId
     by: str
-    attributes: Mapping[str, str] = field(default_factory=dict)
+    attributes: Mapping[str, str] = {}
 
 
-@dataclass(frozen=True)
-class StopFlow:
+class StopFlow(Struct, frozen=True, gc=False):
     interaction_id: InteractionId
     flow_run_id: FlowRunId
     by: str
     reason: str = ""
 
 
-@dataclass(frozen=True)
-class DialDigits:
+class DialDigits(Struct, frozen=True, gc=False):
     """The last keys a participant pressed, newest last: they may be what a flow is bound to."""
 
     interaction_id: InteractionId
@@ -388,8 +352,7 @@ class DialDigits:
     digits: str
 
 
-@dataclass(frozen=True)
-class FinishPrompt:
+class FinishPrompt(Struct, frozen=True, gc=False):
     """A prompt the desk asked for is through; `error` says why it could not be played."""
 
     interaction_id: InteractionId
@@ -400,26 +363,22 @@ class FinishPrompt:
 # --- users at work ----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class SetPresence:
+class SetPresence(Struct, frozen=True, gc=False):
     user_id: UserId
     name: str
     role: ParticipantRole
     presence: Presence
 
 
-@dataclass(frozen=True)
-class LoseDesktop:
+class LoseDesktop(Struct, frozen=True, gc=False):
     user_id: UserId
 
 
-@dataclass(frozen=True)
-class ReturnDesktop:
+class ReturnDesktop(Struct, frozen=True, gc=False):
     user_id: UserId
 
 
-@dataclass(frozen=True)
-class ProveReady:
+class ProveReady(Struct, frozen=True, gc=False):
     """A desktop's report about itself; `detail` says in words what is wrong."""
 
     user_id: UserId
@@ -429,16 +388,14 @@ class ProveReady:
     detail: str = ""
 
 
-@dataclass(frozen=True)
-class CompleteWrapUp:
+class CompleteWrapUp(Struct, frozen=True, gc=False):
     interaction_id: InteractionId
     user_id: UserId
     code: str
     note: str = ""
 
 
-@dataclass(frozen=True)
-class SetProfile:
+class SetProfile(Struct, frozen=True, gc=False):
     """Skills, entitlements and capacity of a user, who need not have shown up yet."""
 
     profile: Profile
@@ -448,15 +405,13 @@ class SetProfile:
 # --- accounts ---------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class CreateAccount:
+class CreateAccount(Struct, frozen=True, gc=False):
     account: Account
     profile: Profile
     by: str
 
 
-@dataclass(frozen=True)
-class ChangeAccount:
+class ChangeAccount(Struct, frozen=True, gc=False):
     """New values of fields of `Account` and of `Profile`."""
 
     user_id: UserId
@@ -465,25 +420,26 @@ class ChangeAccount:
     by: str
 
 
-@dataclass(frozen=True)
-class SetPassword:
+class SetPassword(Struct, frozen=True, gc=False):
     """`wall`: tokens issued before are void, as in the next."""
 
     user_id: UserId
-    password_hash: str = field(repr=False)
+    password_hash: str
+
+    def __repr__(self) -> str:
+        return repr_without(self, "password_hash")
+
     wall: float
     by: str
 
 
-@dataclass(frozen=True)
-class DisableAccount:
+class DisableAccount(Struct, frozen=True, gc=False):
     user_id: UserId
     wall: float
     by: str
 
 
-@dataclass(frozen=True)
-class EnableAccount:
+class EnableAccount(Struct, frozen=True, gc=False):
     user_id: UserId
     by: str
 
@@ -491,14 +447,12 @@ class EnableAccount:
 # --- queues -----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class DeclareQueue:
+class DeclareQueue(Struct, frozen=True, gc=False):
     queue: Queue
     by: str
 
 
-@dataclass(frozen=True)
-class RemoveQueue:
+class RemoveQueue(Struct, frozen=True, gc=False):
     queue_id: QueueId
     by: str
 
@@ -506,13 +460,11 @@ class RemoveQueue:
 # --- of time itself ---------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class ExpireDeadlines:
+class ExpireDeadlines(Struct, frozen=True, gc=False):
     """Time passed: ends what was due."""
 
 
-@dataclass(frozen=True)
-class Restart:
+class Restart(Struct, frozen=True, gc=False):
     """The process was started anew on the state of the last one. `legs` are those that may come back."""
 
     legs: frozenset[LegId]

@@ -65,8 +65,9 @@ def end(step: Step, interaction_id: InteractionId, by: str, reason: str) -> None
 
 
 def _place_customer(step: Step, interaction: Interaction, customer: Participant) -> None:
-    here = any(p.state in _WITH_STAFF for p in interaction.attendants())
-    present = any(p.is_present for p in interaction.attendants())
+    attendants = interaction.attendants()
+    here = any(p.state in _WITH_STAFF for p in attendants)
+    present = any(p.is_present for p in attendants)
     id_, customer_id = interaction.interaction_id, customer.participant_id
     if customer.state is ParticipantState.QUEUED and interaction.live_callback is not None:
         if here:

@@ -1,9 +1,9 @@
 """Use cases of SIP legs: a call arrives, offers again, hangs up; its media comes and fails."""
 
 from contextlib import suppress
-from dataclasses import replace
 
 import structlog
+from msgspec.structs import replace
 
 from bridge.desk import commands
 from bridge.desk.commands import RESTART, SYSTEM
