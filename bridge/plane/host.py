@@ -6,6 +6,7 @@ the same encoding.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Protocol
 
@@ -175,15 +176,18 @@ class ProcessPlane:
             self._on_lost(reason)
 
     async def _next_frames(self, reader: FrameReader) -> list[bytes] | None:
-        """None when the worker is gone, or hangs: one that says nothing for so long is killed."""
-        try:
-            async with asyncio.timeout(SILENCE_S):
-                return await reader.read()
-        except TimeoutError:
-            log.error("! media worker silent", pid=self._process.pid if self._process else None)
-            if self._process is not None:
-                self._process.kill()
-            return None
+        """None when the worker is gone, or hangs: one that says nothing for so long is killed.
+
+        In two halves: where we slept ourselves the first is over at once, and what came meanwhile is still to be read.
+        """
+        for _ in range(2):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(SILENCE_S / 2):
+                    return await reader.read()
+        log.error("! media worker silent", pid=self._process.pid if self._process else None)
+        if self._process is not None:
+            self._process.kill()
+        return None
 
     async def request(self, command: messages.Command) -> messages.Reply:
         """Sends a command with a request id of its own and waits for the answer.

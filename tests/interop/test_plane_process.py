@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import signal
+import time
 from collections.abc import AsyncIterator
 
 import psutil
@@ -82,6 +83,18 @@ async def test_a_killed_worker_is_reported_once_and_fails_what_waits() -> None:
         with pytest.raises(PlaneLostError):
             await plane.request(phone(1))
     assert len(losses) == 1
+
+
+async def test_a_worker_is_not_taken_for_silent_by_a_control_plane_that_slept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A machine that was paused, or a process that got no time: what was said meanwhile is read first."""
+    monkeypatch.setattr("bridge.plane.host.SILENCE_S", 4.0)
+    async with running_plane() as (plane, events, losses):
+        await eventually("it says something", lambda: bool(events))
+        time.sleep(5.0)  # noqa: ASYNC251 - the loop stands still
+        assert isinstance(await plane.request(phone(1)), messages.RtpLegDeclared)
+        assert losses == []
 
 
 async def test_a_plane_that_is_closed_leaves_nobody_waiting_for_its_worker() -> None:
