@@ -34,7 +34,9 @@ class Holder(NamedTuple):
         return f"{self.name or 'a session without a name'} at {self.host}, session {self.pid}"
 
 
-async def take_session_lock(connection: AsyncConnection, name: str) -> Holder | None:
+async def take_session_lock(
+    connection: AsyncConnection, name: str, pause_s: float = PAUSE_S
+) -> Holder | None:
     """Who has it and does not give it back; None once it is this session's. Raises what the driver raises.
 
     A session called `name` is our own of before: the way to it is gone, and what it was doing will not be waited for.
@@ -48,7 +50,7 @@ async def take_session_lock(connection: AsyncConnection, name: str) -> Holder | 
         await connection.commit()
         if taken:
             return None
-        await asyncio.sleep(PAUSE_S)
+        await asyncio.sleep(pause_s)
     return holder or Holder(0, "", "an unknown host")
 
 
