@@ -29,6 +29,7 @@ from bridge.wire.rtp import payload_type_of
 DIGITS_IDS = 64  # of keys that were asked for: a repeated request is younger than these
 MID = "audio"  # a phone's one voice
 CODEC_STAYS_S = 1.0  # before another is followed: a change costs a decoder and a moment of sound
+SLEPT_S = 2.0  # ticks come fifty times a second, and on an overloaded machine still a few times
 
 
 class RtpLeg:
@@ -64,6 +65,7 @@ class RtpLeg:
         self._failed = False
         self._closed = False
         self._heard_at = now  # the phone, by whatever it sends; before that when we began to listen
+        self._ticked_at = now
         self.malformed_rtcp = 0
         try:
             self.update(spec, now)
@@ -190,8 +192,12 @@ class RtpLeg:
     def tick(self, now: float) -> None:
         """Reports when due; gives up on a phone that should send and has not for long.
 
-        One that holds us may say that it sends music (a=sendonly), and most send nothing all the same.
+        One that holds us may say that it sends music (a=sendonly), and most send nothing all the same. Where we
+        slept ourselves (a paused container) nobody listened: what it sent meanwhile may still lie in the socket.
         """
+        if now - self._ticked_at > SLEPT_S:
+            self._heard_at = now
+        self._ticked_at = now
         if self._reports.take_due(now):
             self._port.send_rtcp(serialize_rtcp(self._report(now)))
         if self._video is not None:

@@ -57,6 +57,13 @@ class Stage:
             await asyncio.sleep(0)
 
     def after(self, seconds: float) -> list[LegFailed]:
+        """It is ticked all the time; this many seconds are whole ones."""
+        for _ in range(int(seconds)):
+            self.wakes_after(1.0)
+        return self.wakes_after(0.0)
+
+    def wakes_after(self, seconds: float) -> list[LegFailed]:
+        """Nobody ticked it meanwhile."""
         self.clock.advance(seconds)
         self.leg.tick(self.clock.now())
         return [event for event in self.events if isinstance(event, LegFailed)]
@@ -107,6 +114,16 @@ async def test_a_phone_that_falls_silent_for_good_is_given_up_once(stage: Stage)
     (failed,) = stage.after(1.0)
     assert failed.code == "rtp_timeout"
     assert stage.after(1.0) == [failed]
+
+
+async def test_a_phone_is_not_given_up_for_the_time_in_which_we_slept(stage: Stage) -> None:
+    """A container that was paused, a machine that was moved: the phone talks on as before."""
+    await stage.says()
+    assert stage.after(TIMEOUT_S - 1) == []
+    assert stage.wakes_after(10 * TIMEOUT_S) == []
+    await stage.says(number=2)
+    assert stage.after(TIMEOUT_S) == []
+    assert stage.after(1.0) != []
 
 
 async def test_a_phone_that_was_given_up_while_it_rang_can_be_given_up_again_once_it_has_answered(
