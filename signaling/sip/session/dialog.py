@@ -4,7 +4,16 @@ import msgspec
 
 from bridge.errors import ParseError
 from bridge.ids import NO_TRUNK, TrunkId
-from signaling.sip.wire.flow import TRANSPORTS, Flow, Lookup, default_port, flow_to, transport_of
+from signaling.sip.wire.flow import (
+    TRANSPORTS,
+    Flow,
+    Lookup,
+    default_port,
+    flow_to,
+    is_inner,
+    is_numeric,
+    transport_of,
+)
 from signaling.sip.wire.message import Essentials, Headers, Request, Response
 from signaling.sip.wire.uri import parse_name_address, parse_uri, request_uri
 
@@ -137,12 +146,38 @@ def established_dialog(request: Request, response: Response, essentials: Essenti
         flow=flow,
         local_cseq=essentials.cseq_number,
         remote_cseq=-1,
+        behind_nat=_is_elsewhere(_contact_host(response), flow),
         allowed=_allowed(response),
     )
 
 
 def _is_behind_nat(request: Request, essentials: Essentials, flow: Flow) -> bool:
-    return len(request.every("Via")) == 1 and essentials.via.host != flow.host
+    host = _contact_host(request)
+    if _is_elsewhere(host, flow):
+        return True
+    if len(request.every("Via")) != 1:
+        return False
+    sent_by = essentials.via.host
+    if is_numeric(sent_by) or _is_private_name(host) or not flow.reliable:
+        return sent_by != flow.host
+    # Who calls itself by a name may have a Contact that leads there, when the connection it came by is gone. Over
+    # UDP where it came from is where it listens, and its name may be known to its own network only.
+    return is_numeric(host) and host != flow.host
+
+
+def _is_elsewhere(host: str, flow: Flow) -> bool:
+    """An address of a private network, said by who is not in ours: nothing that we send there arrives."""
+    return is_inner(host) and not is_inner(flow.host)
+
+
+def _is_private_name(host: str) -> bool:
+    """No name server knows it (RFC 2606, RFC 6762)."""
+    return not is_numeric(host) and ("." not in host or host.lower().endswith((".invalid", ".local")))
+
+
+def _contact_host(message: Request | Response) -> str:
+    contact = contact_uri(message)
+    return parse_uri(contact).host if contact else ""
 
 
 def contact_uri(message: Request | Response) -> str:

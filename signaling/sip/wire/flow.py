@@ -71,6 +71,26 @@ def _is_numeric(host: str) -> bool:
     return True
 
 
+# RFC 1918, RFC 6598, RFC 4193, and those of one machine or link: behind a NAT they are somebody else's.
+_INNER = [
+    *map(
+        ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
+    ),
+    *map(ipaddress.ip_network, ("127.0.0.0/8", "::1/128", "169.254.0.0/16", "fe80::/10")),
+]
+
+
+def is_inner(host: str) -> bool:
+    """An address that means something within its own network only."""
+    return is_numeric(host) and _is_inner(host)
+
+
+@lru_cache(1024)
+def _is_inner(host: str) -> bool:
+    address = ipaddress.ip_address(host)
+    return any(address in network for network in _INNER)
+
+
 def is_available(uri: SipUri) -> bool:
     """Whether there is a transport for `uri` here; a sips URI needs one that is encrypted (section 26.2.2)."""
     transport = flow_to(uri).transport
