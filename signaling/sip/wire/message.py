@@ -285,8 +285,9 @@ def parse_essentials(message: Request | Response) -> Essentials:
             found[name] = value
         elif name == "Via":
             found.setdefault(name, value)
-        elif name in _CHECKS:
-            _CHECKS[name](value)
+        elif name == "Contact" and isinstance(message, Request):
+            # In an answer one without sense only moves nothing: without it a call that was taken would be lost.
+            _check_contacts(value)
     _check_max_forwards(found.get("Max-Forwards", "70"))
     try:
         call_id, cseq_text, via_text = found["Call-ID"], found["CSeq"], found["Via"]
@@ -311,18 +312,10 @@ def _parse_cseq(text: str) -> tuple[int, str]:
     return int(match[1]), match[2]
 
 
-def _check_date(text: str) -> None:
-    if not text.endswith("GMT"):
-        raise SipParseError("Date is not in GMT")  # section 20.17
-
-
 def _check_contacts(text: str) -> None:
     for contact in split_commas(text) if "," in text else (text,):
         if contact != "*":
             parse_name_address(contact)
-
-
-_CHECKS = {"Date": _check_date, "Contact": _check_contacts}
 
 
 def _check_max_forwards(text: str) -> None:

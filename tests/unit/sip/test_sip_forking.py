@@ -18,12 +18,14 @@ def invite(agent: UserAgent) -> Request:
     return message
 
 
-def answer(agent: UserAgent, request: Request, tag: str, status: str = "200 OK") -> list[str]:
+def answer(
+    agent: UserAgent, request: Request, tag: str, status: str = "200 OK", contact: str = ""
+) -> list[str]:
     """A phone behind the proxy answers; returns what Alice sends, with the host it is meant for."""
     text = f"SIP/2.0 {status}\r\n"
     for name in ("Via", "From", "Call-ID", "CSeq"):
         text += f"{name}: {request.first(name)}\r\n"
-    text += f"To: {request.first('To')};tag={tag}\r\nContact: <sip:{tag}@192.0.2.20>\r\n"
+    text += f"To: {request.first('To')};tag={tag}\r\nContact: {contact or f'<sip:{tag}@192.0.2.20>'}\r\n"
     text += f"Content-Type: application/sdp\r\nContent-Length: {len(tag)}\r\n\r\n{tag}"
     agent.receive_message(text.encode(), PROXY, 0.0)
     sent = []
@@ -74,3 +76,14 @@ def test_an_answer_with_routes_nobody_can_follow_ends_the_call() -> None:
     (refused,) = agent.events()
     assert isinstance(refused, CallRefused)
     assert (refused.status, agent.calls()) == (500, ())
+
+
+def test_an_answer_whose_contact_makes_no_sense_is_one() -> None:
+    """Left unheard, the phone that was picked up would be hung up after 32 s."""
+    agent = make_agent(ALICE)
+    request = invite(agent)
+    assert answer(agent, request, "one", contact="Front desk, sip:bob@@192.0.2.20;;") == [
+        "ACK sip:bob@192.0.2.9"
+    ]
+    (answered,) = agent.events()
+    assert isinstance(answered, CallAnswered)

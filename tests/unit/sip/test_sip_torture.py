@@ -47,6 +47,8 @@ ACCEPTED: dict[str, int | str] = {
     "regescrt": 405,
     "sdp01": 406,
     "inv2543": CALL,
+    # 3.1.2, whose section 12 leaves it open: nothing here reads Date, and no customer is refused for it
+    "baddate": CALL,
 }
 REFUSED: dict[str, int | str] = {
     # 3.1.2 invalid messages
@@ -61,7 +63,6 @@ REFUSED: dict[str, int | str] = {
     "lwsstart": 400,
     "trws": 400,
     "escruri": 400,
-    "baddate": 400,
     "regbadct": 400,
     "badaspec": 400,
     "baddn": 400,

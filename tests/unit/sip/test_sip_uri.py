@@ -18,6 +18,7 @@ def test_a_uri_has_its_parts() -> None:
         "sips", "al%69ce:pw", "2001:db8::1", 5081, (("transport", "TCP"), ("lr", "")), "Subject=x"
     )
     assert parse_uri("sip:example.org").parameter("lr") is None
+    assert parse_uri("sip:*21*+4930#@example.org:5062") == SipUri("sip", "*21*+4930#", "example.org", 5062)
     assert bracket("2001:db8::1") == "[2001:db8::1]"
 
 
@@ -36,6 +37,8 @@ def test_what_is_no_sip_uri_is_refused(text: str) -> None:
         ('"Al \\"x\\" <y>" <sip:a@b;tag=no>;tag=1', "sip:a@b;tag=no", 'Al "x" <y>', "1"),
         ("Jürgen M. <sip:a@b> ; Tag = 2", "sip:a@b", "Jürgen M.", "2"),
         ("sip:a@b;tag=3", "sip:a@b", "", "3"),
+        ("Müller & Co. (Berlin) <sip:a@b>;tag=5", "sip:a@b", "Müller & Co. (Berlin)", "5"),
+        ("[Sales] #1/2? <sip:*21*30#@b>;tag=6", "sip:*21*30#@b", "[Sales] #1/2?", "6"),
         ("<tel:+49301234>", "tel:+49301234", "", None),
         ('<sip:a@b>;x="a;tag=9";tag=4', "sip:a@b", "", "4"),
     ],
