@@ -36,7 +36,7 @@ from signaling.sip.transaction.transaction_layer import TransactionLayer, invite
 from signaling.sip.trunk.gate import trunk_of
 from signaling.sip.trunk.refusal import Refusals
 from signaling.sip.wire.identity import LocalIdentity
-from signaling.sip.wire.message import Headers, Request, readable
+from signaling.sip.wire.message import Headers, Request, readable, to_tag_of
 from signaling.sip.wire.response import make_response, retry_after
 
 # Calls are made for who is in a call, and nobody can subscribe to anything else (RFC 3515, RFC 6665).
@@ -255,7 +255,8 @@ class UserAgentServer:
             self._respond(arrived, 481, now)
             return
         session = self._invites.get(key)
-        tag = session.dialog.local_tag if session is not None and session.dialog is not None else ""
+        # Section 9.2: the same tag as the answer to the INVITE has, for phones that go on with the tag they read last.
+        tag = self._tag(session) if session is not None else to_tag_of(self._layer.response_of(key))
         self._respond(arrived, 200, now, to_tag=tag)
         if session is None:  # it crossed our final response and means nothing any more
             return

@@ -247,6 +247,11 @@ class TransactionLayer:
     def has_server(self, key: TransactionKey) -> bool:
         return key in self._servers
 
+    def response_of(self, key: TransactionKey) -> bytes:
+        """What a server transaction answered last, b"" if nothing."""
+        exchange = self._servers.get(key)
+        return b"" if exchange is None else exchange.response
+
     def respond(self, key: TransactionKey, status: int, data: bytes, now: float) -> Flow:
         """Sends a response through its transaction and returns where to. NotFoundError if it is gone."""
         exchange = self._servers.get(key)

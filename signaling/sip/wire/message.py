@@ -305,6 +305,14 @@ def parse_essentials(message: Request | Response) -> Essentials:
     return Essentials(via, call_id, sender, receiver, number, method, *tags)
 
 
+def to_tag_of(data: bytes) -> str:
+    """Of a whole message; "" if it has none, or makes no sense."""
+    try:
+        return parse_essentials(parse_message(data)).to_tag
+    except ParseError:
+        return ""
+
+
 def _parse_cseq(text: str) -> tuple[int, str]:
     match = _CSEQ.match(text)
     if match is None or int(match[1]) > MAX_CSEQ:

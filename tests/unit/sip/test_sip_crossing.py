@@ -4,13 +4,14 @@ import pytest
 
 from signaling.sip.session.event import (
     CallAnswered,
+    CallArrived,
     ReofferAnswered,
     ReofferRefused,
 )
 from signaling.sip.wire.flow import TCP, UDP, Flow
 from signaling.sip.wire.message import Request, parse_message
 from signaling.sip.wire.response import make_response
-from tests.unit.sip.line import ALICE, ANSWER, BOB, OFFER, Line, make_agent, names
+from tests.unit.sip.line import ALICE, ANSWER, BOB, OFFER, Line, RawPhone, make_agent, name_of, names
 from tests.unit.sip.test_sip_calls import connect
 from tests.unit.sip.test_sip_reference import Ringing
 
@@ -85,3 +86,18 @@ def test_what_looks_like_a_tag_is_none(to: str) -> None:
 def test_a_tag_is_found_however_it_is_written(to: str) -> None:
     request = Request(method="BYE", uri="sip:h", headers=(("Via", "v"), ("Call-ID", "1"), ("To", to)))
     assert parse_message(make_response(request, 200, to_tag="ours")).first("To") == to
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_the_answer_to_a_cancel_has_the_tag_of_the_answer_to_its_invite(*, answered: bool) -> None:
+    """RFC 3261 section 9.2: a phone whose CANCEL crossed our 200 hangs up with the tag that it read last."""
+    raw = RawPhone(make_agent(BOB))
+    raw.send("INVITE", 1, branch="z9hG4bKx", body=OFFER)
+    (arrived,) = raw.agent.events()
+    assert isinstance(arrived, CallArrived)
+    if answered:
+        raw.agent.accept(arrived.call, ANSWER, raw.now)
+    said = [*raw.heard(), *raw.send("CANCEL", 1, branch="z9hG4bKx")]
+    tags = {name_of(one): one.first("To").partition(";tag=")[2] for one in said}
+    final = "200 INVITE" if answered else "487 INVITE"
+    assert tags["200 CANCEL"] == tags[final] != ""
