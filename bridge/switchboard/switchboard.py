@@ -250,6 +250,9 @@ class Switchboard:
     async def reoffer(self, leg_id: LegId, offer: str) -> str:
         return await self._phones.reoffer(leg_id, offer)
 
+    def answer_lost(self, leg_id: LegId, offer: str) -> None:
+        self._phones.answer_lost(leg_id, offer)
+
     async def progressed(self, leg_id: LegId, status: int, answer: str) -> None:
         await self._dialer.progressed(leg_id, status, answer)
 

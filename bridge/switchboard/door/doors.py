@@ -78,6 +78,10 @@ class Corridor(Protocol):
         GlareError (491) too. With `offer` "" it returns our offer, as `arrive` does."""
         ...
 
+    def answer_lost(self, leg_id: LegId, offer: str) -> None:
+        """What `reoffer` answered did not reach the phone, which took `offer` back or was refused meanwhile."""
+        ...
+
     async def progressed(self, leg_id: LegId, status: int, answer: str) -> None:
         """A call of ours rings (180, 181, 183): `answer` is the SDP of what can be heard already, or "".
 

@@ -152,7 +152,7 @@ class Reoffers:
                 crossed += 1
                 self._counters["crossed_total"] += 1
                 if crossed == ATTEMPTS:
-                    self._give_way(leg, error, moves=moves)
+                    self._give_way(leg, error, moves=False)  # it is there, and will be told
             except BridgeError as error:
                 if refreshes:  # it was to learn nothing new: what was agreed stands
                     self._refused(leg, error, moves=False, held=False)

@@ -8,7 +8,14 @@ from msgspec.structs import replace
 from bridge.desk import commands
 from bridge.desk.commands import RESTART, SYSTEM
 from bridge.desk.interaction.attributes import AttributeLimitError
-from bridge.errors import CapacityError, ConflictError, NegotiationError, NotAllowedError, NotFoundError
+from bridge.errors import (
+    CapacityError,
+    ConflictError,
+    GlareError,
+    NegotiationError,
+    NotAllowedError,
+    NotFoundError,
+)
 from bridge.ids import InteractionId, LegId, ParticipantId
 from bridge.negotiation import PhoneSession
 from bridge.switchboard.diagnosis.equipment import Equipment, phone_capabilities
@@ -68,13 +75,33 @@ class Phones:
         leg = self._leg(leg_id)
         async with leg.lock:
             if not offer:
+                if leg.session.offer_pending:
+                    raise GlareError("an offer of the bridge's own is on its way")
                 return leg.session.offer()
+            before = leg.session.fork()
             leg.session.receive_offer(offer)
-            await self._redeclare(leg)
+            try:
+                await self._redeclare(leg)
+            except BaseException:
+                leg.session = before  # the phone gets no answer, and keeps to what was agreed
+                raise
             answer = leg.session.answer()
             leg.moved = False  # the answer says where it is
         await self.agreed(leg)
         return answer
+
+    def answer_lost(self, leg_id: LegId, offer: str) -> None:
+        """Nobody knows what the phone made of it, so it is offered how things stand."""
+        leg = self._wiring.legs.get(leg_id)
+        if not isinstance(leg, PhoneLeg) or not leg.committed or leg.closing:
+            return
+        if not offer:
+            leg.session.withdraw_offer()  # it was ours: no ACK will bring its answer
+        if leg.session.offer_pending:
+            leg.stale = True  # once the one on its way is answered
+        else:
+            leg.session.doubt_offer()
+        self._wiring.conductor.touch_again(leg.interaction_id)
 
     async def late_answer(self, leg_id: LegId, answer: str) -> None:
         leg = self._leg(leg_id)

@@ -219,12 +219,12 @@ class Attendance:
 
     async def _take_reoffer(self, event: CallReoffered) -> None:
         leg, agent = self._leg, self._endpoint.agent
-        answer, status, reason = "", 200, ""
+        answer, status, reason, lost = "", 200, "", False
         try:
             async with asyncio.timeout(CORRIDOR_TIMEOUT_S):
                 answer = await self._corridor.reoffer(leg.leg_id, event.offer)
         except TimeoutError:
-            status, reason = 500, "no answer in time"
+            status, reason, lost = 500, "no answer in time", True
         except ConflictError as error:
             status, reason = 491, error.reason  # an offer of ours is in the making
         except BridgeError as error:
@@ -238,9 +238,13 @@ class Attendance:
                 agent.reject_reinvite(leg.call, status, self._endpoint.now(), reason)
             if agent.awaits_ack(leg.call):  # the answer to an UPDATE gets none
                 leg.acknowledged.clear()
-        except (NotFoundError, NotAllowedError):
-            return  # hung up or taken back meanwhile
+        except NotFoundError:
+            return  # hung up meanwhile
+        except NotAllowedError:
+            lost = lost or status == 200  # taken back meanwhile
         self._endpoint.flush()
+        if lost:
+            self._corridor.answer_lost(leg.leg_id, event.offer)
 
     async def _tell_hung_up(self, reason: str) -> None:
         await self._corridor.hung_up(self._leg.leg_id, reason)

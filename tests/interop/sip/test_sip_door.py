@@ -82,6 +82,9 @@ class Hall:
             await asyncio.sleep(1.0)
         return describe("recvonly" if "a=sendonly" in offer else "sendrecv")
 
+    def answer_lost(self, leg_id: LegId, offer: str) -> None:
+        """Nobody to tell."""
+
     async def progressed(self, leg_id: LegId, status: int, answer: str) -> None:
         self.progress.append((status, answer))
 

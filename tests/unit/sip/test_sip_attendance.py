@@ -103,6 +103,9 @@ class Switchboard:
         await self._think()
         return NEW_ANSWER
 
+    def answer_lost(self, leg_id: LegId, offer: str) -> None:
+        self.told.append(("answer lost", leg_id, offer))
+
     async def progressed(self, leg_id: LegId, status: int, answer: str) -> None:
         self.told.append(("progressed", leg_id, status, answer))
         await self._think()
@@ -483,6 +486,23 @@ async def test_a_new_offer_that_nobody_answers_in_time_is_refused(
         (refused,) = stage.line.take(ALICE)
         assert isinstance(refused, ReofferRefused)
         assert refused.status == 500
+        assert stage.switchboard.told[-1] == ("answer lost", LEG, NEW_OFFER)
+
+
+async def test_a_new_offer_that_is_taken_back_meanwhile_gets_no_answer_and_the_switchboard_hears_so(
+    stage: Stage,
+) -> None:
+    async with stage.answered():
+        thinking = asyncio.Event()
+        stage.switchboard.thinks = thinking.wait  # type: ignore[assignment]
+        stage.line.alice.reinvite(stage.ours, NEW_OFFER, stage.line.now)
+        stage.shell.flush()
+        await turns()
+        stage.line.run(40.0)  # Alice waits no longer: CANCEL
+        thinking.set()
+        await turns()
+        assert stage.switchboard.told == [("reoffer", LEG, NEW_OFFER), ("answer lost", LEG, NEW_OFFER)]
+        assert "bob BYE" not in stage.line.take_log()
 
 
 async def test_a_phone_that_hangs_up_over_its_own_offer_gets_no_answer(stage: Stage) -> None:

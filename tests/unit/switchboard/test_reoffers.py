@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.errors import BridgeError, CallFailedError, GlareError, NotFoundError
+from bridge.errors import BridgeError, CallFailedError, GlareError, NegotiationError, NotFoundError
 from bridge.ids import InteractionId, LegId
 from bridge.plane import messages
 from tests.unit.switchboard.theatre import ALICE, PHONE_OFFER, Life, Theatre, theatre
@@ -303,3 +303,60 @@ async def test_a_call_the_door_does_not_know_is_not_asked_for_ever() -> None:
         await stage.pass_time(60)
         assert len(stage.doors.reoffers) == 1
         assert stage.doors.hung_up == []
+
+
+async def test_a_new_port_that_crosses_offers_of_the_phone_again_and_again_ends_no_call() -> None:
+    async with theatre() as stage:
+        id_ = await stage.answered_call()
+        stage.doors.reoffer_outcomes = [GlareError("crossed")] * 3
+        await lose_worker(stage)
+        assert stage.doors.hung_up == []
+        await stage.pass_time(1.0)
+        assert len(stage.doors.reoffers) == 4
+        assert "m=audio 31000" in stage.doors.reoffers[-1][1]
+        assert (await stage.participant(id_, "customer")).state == "in-session"
+
+
+@pytest.mark.parametrize("offer", ["", PHONE_OFFER + "a=sendonly\n"])
+async def test_a_phone_that_took_its_offer_back_hears_how_things_stand_and_can_still_be_held(
+    offer: str,
+) -> None:
+    async with theatre() as stage:
+        id_ = await stage.answered_call()
+        await stage.board.reoffer(PHONE, offer)
+        stage.board.answer_lost(PHONE, offer)
+        await stage.board.settled()
+        assert directions(stage) == ["sendrecv"]
+        assert await in_session(stage, id_)
+        assert "a=sendrecv" in await stage.board.reoffer(PHONE, PHONE_OFFER)
+        stage.doors.reoffer_outcomes = [HELD_ANSWER]
+        await hold(stage, id_)
+        await stage.board.settled()
+        assert directions(stage) == ["sendrecv", "sendonly"]
+
+
+async def test_an_offer_of_the_phone_that_the_media_worker_refuses_leaves_the_call_as_it_was() -> None:
+    async with theatre() as stage:
+        id_ = await stage.answered_call()
+        stage.plane.refuse[messages.DeclareRtpLeg] = NegotiationError("not with me")
+        with pytest.raises(NegotiationError):
+            await stage.board.reoffer(PHONE, PHONE_OFFER.replace("40000", "50000"))
+        stage.board.picture_wanted(PHONE)  # a reason to look at the leg again
+        await stage.board.settled()
+        assert stage.doors.hung_up == []
+        assert await in_session(stage, id_)
+        assert stage.phone_leg().audio.remote_port == 40_000  # type: ignore[union-attr]
+
+
+async def test_a_late_offer_of_the_phone_gives_way_to_one_of_ours_on_its_way() -> None:
+    async with theatre() as stage:
+        id_ = await stage.answered_call()
+        stage.doors.phones_answer.clear()
+        await hold(stage, id_)
+        await stage.doors.phone_was_asked.wait()
+        with pytest.raises(GlareError):
+            await stage.board.reoffer(PHONE, "")
+        stage.doors.reoffer_outcomes = [HELD_ANSWER]
+        stage.doors.phones_answer.set()
+        await stage.board.settled()
+        assert directions(stage) == ["sendonly"]
