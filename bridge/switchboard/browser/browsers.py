@@ -208,6 +208,12 @@ class Browsers:
                 event = MediaOffered(leg.interaction_id, leg.leg_id, leg.session.offer())
                 self._wiring.announcer.tell_connection(event, connection_id)
 
+    def orphan(self, connection_id: str) -> None:
+        """The connection closed. Its legs are nobody's until the next one inherits them; the media go on."""
+        for leg in self._wiring.legs.browsers():
+            if leg.connection_id == connection_id:
+                leg.connection_id = ""
+
     def timer(self) -> float | None:
         """When the oldest unanswered offer has waited long enough."""
         waiting = [leg.offered_at for leg in self._offered()]
@@ -220,7 +226,9 @@ class Browsers:
                 self.end(leg, "no_answer", _REASONS["no_answer"])
 
     def _offered(self) -> list[BrowserLeg]:
-        return [leg for leg in self._wiring.legs.browsers() if leg.offered_at is not None]
+        """Those whose browser can be reached, and was: the time of the others is their user's to come back."""
+        legs = self._wiring.legs.browsers()
+        return [leg for leg in legs if leg.offered_at is not None and leg.connection_id]
 
     def _detach(self, leg: BrowserLeg, reason: str) -> None:
         leg.offered_at = None

@@ -37,6 +37,7 @@ class Desktops:
 
     async def closed(self, principal: Principal) -> None:
         """The websocket is gone. Presence and media survive a grace period for a reconnect."""
+        self._browsers.orphan(principal.connection_id)
         connections = self._open.get(principal.user_id, set())
         connections.discard(principal.connection_id)
         if not connections:

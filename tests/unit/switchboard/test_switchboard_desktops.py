@@ -2,6 +2,7 @@
 
 import pytest
 
+from bridge.desk.centre.policy import DeskPolicy
 from bridge.desk.interaction.participant import ParticipantConflictError
 from bridge.errors import (
     CapacityError,
@@ -452,6 +453,33 @@ async def test_a_websocket_that_comes_back_in_time_keeps_leg_and_part_and_gets_t
         await stage.board.media.answer(back, offered.leg_id, browser_answer(offered.sdp, "alice"))
         await stage.pass_time(60)
         assert (await stage.participant(id_, "agent")).state == "in-session"
+
+
+@pytest.mark.parametrize("lost_before", [True, False])
+async def test_an_offer_of_ours_waits_for_a_websocket_that_is_away_as_long_as_its_user_has(
+    *, lost_before: bool
+) -> None:
+    """The media go on meanwhile: an end of them would be told to nobody."""
+    async with theatre(DeskPolicy(reconnect_grace_s=30.0)) as stage:
+        id_ = await stage.answered_call()
+        crm = who("crm", scopes=ALICE.scopes | {"interaction:all"})
+        await stage.board.users.set_presence(EVE, "ready", "sme")
+        if lost_before:
+            await stage.board.desktops.closed(ALICE)
+        await stage.board.participants.add(crm, id_, AddParticipant(EVE.user_id))
+        await stage.accept(EVE)
+        await stage.join(EVE, id_)
+        await stage.answer_offers(EVE)
+        if not lost_before:
+            await stage.board.desktops.closed(ALICE)
+        await stage.pass_time(20)
+        back = who("alice", "con_back")
+        await stage.board.interactions.get(back, id_)
+        (offered,) = media_offers(stage, back)
+        await stage.board.media.answer(back, offered.leg_id, browser_answer(offered.sdp, "alice"))
+        await stage.pass_time(60)
+        assert (await stage.participant(id_, "agent")).state == "in-session"
+        assert await leg_of(stage, id_, "agent") == offered.leg_id
 
 
 async def test_an_offer_rings_on_at_a_new_connection() -> None:
