@@ -3,7 +3,7 @@
 from functools import partial
 
 from bridge.errors import ConflictError, NotAllowedError
-from signaling.sip.agent.inspection.inspection import ALLOW, SDP_TYPE, SUPPORTED, read_sdp
+from signaling.sip.agent.inspection.inspection import ALLOW, SUPPORTED, read_sdp
 from signaling.sip.agent.invite.reinvitation import DIALOG_GONE
 from signaling.sip.agent.request.requester import Reply, Requester
 from signaling.sip.agent.user_agent_client import UserAgentClient
@@ -20,6 +20,7 @@ from signaling.sip.session.registry import CallRegistry
 from signaling.sip.session.session_timer import agree, response_headers
 from signaling.sip.transaction.outcome import RequestArrived
 from signaling.sip.transaction.transaction_layer import TransactionLayer
+from signaling.sip.wire.body import SDP_TYPE
 from signaling.sip.wire.identity import LocalIdentity
 from signaling.sip.wire.message import Headers
 from signaling.sip.wire.response import make_response, parse_retry_after, retry_after

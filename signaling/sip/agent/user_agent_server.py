@@ -6,7 +6,6 @@ from bridge.errors import NotAllowedError, ParseError
 from signaling.sip.agent.inspection.inspection import (
     ACCEPT,
     ALLOW,
-    SDP_TYPE,
     SUPPORTED,
     inspect,
     read_sdp,
@@ -35,6 +34,7 @@ from signaling.sip.transaction.outcome import AckArrived, RequestArrived, Transa
 from signaling.sip.transaction.transaction_layer import TransactionLayer, invite_key
 from signaling.sip.trunk.gate import trunk_of
 from signaling.sip.trunk.refusal import Refusals
+from signaling.sip.wire.body import SDP_TYPE
 from signaling.sip.wire.identity import LocalIdentity
 from signaling.sip.wire.message import Headers, Request, readable, to_tag_of
 from signaling.sip.wire.response import make_response, retry_after

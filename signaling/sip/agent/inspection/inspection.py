@@ -5,6 +5,7 @@ import msgspec
 from bridge.errors import ParseError
 from signaling.sip.session.dialog import contact_uri
 from signaling.sip.session.session_timer import is_too_short, min_se_headers
+from signaling.sip.wire.body import SDP_TYPE, asks_too_much, find_sdp, media_type
 from signaling.sip.wire.message import Essentials, Headers, Request, readable
 from signaling.sip.wire.response import warning
 from signaling.sip.wire.uri import parse_name_address, parse_uri, unescape
@@ -13,10 +14,9 @@ METHODS = ("INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "PRACK", "UPDATE", "INFO
 ALLOW = ("Allow", ", ".join(METHODS))
 EXTENSIONS = ("100rel", "timer", "replaces", "norefersub")
 SUPPORTED = ("Supported", ", ".join(EXTENSIONS))
-ACCEPT = ("Accept", "application/sdp")
+ACCEPT = ("Accept", f"{SDP_TYPE}, multipart/mixed")
 # Known of, but not done here: 405 instead of 501 (section 21.5.2).
 _KNOWN_METHODS = frozenset({"MESSAGE", "NOTIFY", "PUBLISH", "REGISTER"})
-SDP_TYPE = "application/sdp"
 
 
 class Refusal(msgspec.Struct, frozen=True, gc=False):
@@ -44,25 +44,24 @@ def _inspect_invite(request: Request, essentials: Essentials) -> Refusal | None:
     # Section 8.1.1.8; RFC 2543 did not ask for a Contact.
     if essentials.via.branch_is_unique and not contact_uri(request):
         return Refusal(400, warning("INVITE without a usable Contact"))
-    accepted = {value.partition(";")[0].strip().lower() for value in request.every("Accept")}
+    accepted = {media_type(value) for value in request.every("Accept")}
     if accepted and not accepted & {SDP_TYPE, "application/*", "*/*"}:
         return Refusal(406)
     if not request.body:
         return None
     if request.first("Content-Encoding").lower() not in ("", "identity"):
         return Refusal(415, (("Accept-Encoding", "identity"),))
-    content_type = request.first("Content-Type").partition(";")[0].strip().lower()
+    content_type = request.first("Content-Type")
     optional = "handling=optional" in request.first("Content-Disposition").replace(" ", "").lower()
-    if content_type != SDP_TYPE and not optional:
-        return Refusal(415, (ACCEPT,))
-    return None
+    is_read = find_sdp(request.body, content_type) is not None and not asks_too_much(
+        request.body, content_type
+    )
+    return None if is_read or optional else Refusal(415, (ACCEPT,))
 
 
 def read_sdp(request_body: bytes, content_type: str) -> str:
     """The session description in a body, "" if there is none. What is not UTF-8 is for the SDP parser to refuse."""
-    if content_type.partition(";")[0].strip().lower() != SDP_TYPE:
-        return ""
-    return request_body.decode("utf-8", "replace")
+    return (find_sdp(request_body, content_type) or b"").decode("utf-8", "replace")
 
 
 def claims_video(request: Request) -> bool:

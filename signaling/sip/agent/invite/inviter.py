@@ -2,12 +2,13 @@
 
 import msgspec
 
-from signaling.sip.agent.inspection.inspection import ACCEPT, ALLOW, SDP_TYPE, SUPPORTED, read_sdp
+from signaling.sip.agent.inspection.inspection import ACCEPT, ALLOW, SUPPORTED, read_sdp
 from signaling.sip.agent.request.requester import Requester, ignore
 from signaling.sip.session.dialog import Dialog
 from signaling.sip.session.invite_session import InviteSession
 from signaling.sip.transaction.outcome import TransactionKey
 from signaling.sip.transaction.transaction_layer import CREDENTIALS, make_cancel
+from signaling.sip.wire.body import SDP_TYPE
 from signaling.sip.wire.flow import Flow
 from signaling.sip.wire.identity import LocalIdentity
 from signaling.sip.wire.message import Headers, Request, Response, quote
