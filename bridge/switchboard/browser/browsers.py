@@ -7,7 +7,14 @@ import structlog
 
 from bridge.desk import commands
 from bridge.desk.interaction.participant import Participant
-from bridge.errors import BridgeError, ForbiddenError, NotAllowedError, NotFoundError, PlaneLostError
+from bridge.errors import (
+    BridgeError,
+    ForbiddenError,
+    GlareError,
+    NotAllowedError,
+    NotFoundError,
+    PlaneLostError,
+)
 from bridge.ids import InteractionId, LegId, UserId
 from bridge.negotiation import BrowserSession, PeerReplacedError
 from bridge.plane import messages
@@ -119,6 +126,8 @@ class Browsers:
             except BaseException:
                 await self._drop(leg)
                 raise
+        if leg.closing:  # its end was told before anybody knew its name
+            raise GlareError("the leg ended while it was set up: offer again")
         log.info("= browser leg", interaction=interaction_id, leg=leg.leg_id, user=principal.user_id)
         await self._equipment.note(leg)
         self._explain_missing_video(leg, principal, sdp)

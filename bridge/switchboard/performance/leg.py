@@ -26,7 +26,8 @@ class Place(msgspec.Struct, frozen=True, gc=False):
 class PhoneLeg:
     """A SIP leg. `lock` keeps its declarations in turn.
 
-    `committed` is False until its interaction is opened, `closing` is True once the call is over: the phone
+    `committed` is False until its interaction is opened; states of it before version `since` know nothing of a leg
+    that took the place of another. `closing` is True once the call is over: the phone
     hung up or was told to, and no BYE is owed any more. `restored` is True from a restart until the phone
     has agreed to go on. `ringing` is the session as it was when our INVITE left, until the call is answered:
     every phone that rings answers the same offer. `shown` is the one video the phone is sent, `paths` says how
@@ -57,6 +58,7 @@ class PhoneLeg:
         "room_id",
         "session",
         "shown",
+        "since",
         "sounds",
         "stale",
         "trunk_id",
@@ -85,6 +87,7 @@ class PhoneLeg:
         self.ringing: PhoneSession | None = None
         self.connected = False
         self.committed = False
+        self.since = 0
         self.closing = False
         self.lock = asyncio.Lock()
 

@@ -319,4 +319,6 @@ def _is_released(leg: Leg, participant: Participant, interaction: Interaction) -
     callback = interaction.callback
     if callback is None or not participant.is_customer or leg.leg_id == callback.leg_id:
         return False
-    return isinstance(leg, PhoneLeg) and leg.leg_id not in participant.leg_ids
+    if not isinstance(leg, PhoneLeg) or interaction.version < leg.since:
+        return False
+    return leg.leg_id not in participant.leg_ids

@@ -9,6 +9,7 @@ from bridge.desk import commands
 from bridge.desk.commands import RESTART, SYSTEM
 from bridge.desk.interaction.attributes import AttributeLimitError
 from bridge.errors import (
+    BridgeError,
     CapacityError,
     ConflictError,
     GlareError,
@@ -231,13 +232,27 @@ class Phones:
             raise ConflictError("another phone has answered already")
         taking = commands.ReplaceLeg(leg.interaction_id, leg.participant_id, replaced.leg_id, leg.leg_id)
         _, durable = wiring.ledger.begin(taking, wiring.phone_memory.keeping(leg))
-        leg.committed = True
-        await wiring.ledger.finish(durable)
+        leg.committed, leg.since = True, wiring.desk.interaction(leg.interaction_id).version
+        try:
+            await wiring.ledger.finish(durable)
+        except BaseException:
+            self._give_back(leg, replaced)
+            raise
         log.info("= call replaced", interaction=leg.interaction_id, leg=leg.leg_id, replaced=replaced.leg_id)
         await self._dialer.drop(replaced, "replaced by another call")
         wiring.phone_memory.forget(replaced.leg_id)
         self._check_still_there(leg)
         return text
+
+    def _give_back(self, leg: PhoneLeg, replaced: PhoneLeg) -> None:
+        """The new call came to nothing before the old one was hung up: that one goes on."""
+        if replaced.closing or replaced.ringing is not None:
+            return
+        back = commands.ReplaceLeg(leg.interaction_id, leg.participant_id, leg.leg_id, replaced.leg_id)
+        with suppress(BridgeError):  # it is over
+            self._wiring.ledger.begin(back)
+            leg.committed = False
+            self._wiring.phone_memory.forget(leg.leg_id)
 
     async def _answer_again(self, leg: PhoneLeg, call: ArrivingCall) -> str:
         """The bridge was killed between opening the interaction and answering: the caller keeps the place."""

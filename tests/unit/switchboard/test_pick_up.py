@@ -7,17 +7,24 @@ import pytest
 
 from bridge.errors import BridgeError, CallFailedError, ConflictError
 from bridge.ids import InteractionId, LegId
+from bridge.plane import messages
 from bridge.switchboard.door.doors import ArrivingCall
 from tests.unit.switchboard.test_dial_outs import BANK, ringing
 from tests.unit.switchboard.test_referrals import TARGET, Phone, expert_on_a_phone
 from tests.unit.switchboard.test_switchboard_queues import POLICY, called_back, eventually
-from tests.unit.switchboard.theatre import ALICE, PHONE_OFFER, Theatre, theatre
+from tests.unit.switchboard.theatre import ALICE, PHONE_OFFER, Theatre, theatre, until
 
-OTHER = LegId("leg_other")
+OTHER, PHONE = LegId("leg_other"), LegId("leg_phone")
 
 
 def picking_up(rings: LegId, leg_id: LegId = OTHER, offer: str = PHONE_OFFER) -> ArrivingCall:
     return ArrivingCall(leg_id, "+49", "sip:desk", offer, replaces=rings)
+
+
+def customers_legs(stage: Theatre, id_: InteractionId) -> tuple[LegId, ...]:
+    """As they are at this moment, perhaps not on disk yet."""
+    (customer,) = [p for p in stage.board.interactions.peek(ALICE, id_).participants if p.role == "customer"]
+    return tuple(customer.leg_ids)
 
 
 async def bank_rings(stage: Theatre) -> tuple[InteractionId, LegId]:
@@ -140,3 +147,37 @@ async def test_who_wants_what_rings_only_takes_nothing_from_who_answered_meanwhi
         await stage.board.settled()
         assert (await stage.participant(id_, "sme")).leg_ids == (rings,)
         assert OTHER not in stage.plane.legs
+
+
+async def test_a_callback_that_another_phone_takes_outlives_a_performance_of_the_state_before() -> None:
+    async with theatre(POLICY) as stage:
+        id_ = await called_back(stage)
+        rings = stage.doors.dialed[0][0]
+        agent = await stage.participant(id_, "agent")
+        async with asyncio.TaskGroup() as tasks:
+            arriving = tasks.create_task(stage.board.arrive(picking_up(rings)))
+            while not arriving.done():
+                stage.board.plane_event(messages.LegConnected(agent.leg_ids[0]))
+                await asyncio.sleep(0)
+        await stage.board.settled()
+        customer = await stage.participant(id_, "customer")
+        assert (customer.state, customer.leg_ids) == ("in-session", (OTHER,))
+        assert OTHER not in [leg_id for leg_id, _ in stage.doors.hung_up]
+
+
+async def test_a_pick_up_that_is_given_up_in_its_commit_leaves_the_call_where_it_was() -> None:
+    async with theatre() as stage:
+        id_ = await stage.answered_call()
+        async with asyncio.TaskGroup() as tasks:
+            arriving = tasks.create_task(stage.board.arrive(picking_up(PHONE)))
+            await until(lambda: OTHER in customers_legs(stage, id_))
+            arriving.cancel()
+        await stage.board.settled()
+        customer = await stage.participant(id_, "customer")
+        assert (customer.state, customer.leg_ids) == ("in-session", (PHONE,))
+        assert PHONE not in [leg_id for leg_id, _ in stage.doors.hung_up]
+        assert OTHER not in stage.plane.legs
+        await stage.board.hung_up(OTHER, "canceled")
+        await stage.board.settled()
+        assert (await stage.participant(id_, "customer")).state == "in-session"
+        assert stage.board.legs == 2

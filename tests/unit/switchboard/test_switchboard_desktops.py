@@ -1,5 +1,7 @@
 """Desktops at the switchboard: conferences, who hears and sees whom, permissions, lost connections."""
 
+import asyncio
+
 import pytest
 
 from bridge.desk.centre.policy import DeskPolicy
@@ -32,10 +34,12 @@ from tests.unit.switchboard.theatre import (
     ALICE,
     BOB,
     EVE,
+    READY,
     Theatre,
     browser_answer,
     browser_offer,
     theatre,
+    until,
     who,
 )
 
@@ -557,6 +561,25 @@ async def test_a_lost_worker_asks_browsers_to_rejoin_and_offers_wait_for_the_nex
         view = await stage.view(id_)
         assert {p.state for p in view.participants} == {"in-session"}
         assert len(stage.plane.legs) == 3
+
+
+async def test_a_browser_whose_leg_ended_while_it_was_set_up_is_asked_to_offer_again() -> None:
+    async with theatre() as stage:
+        await stage.board.users.set_presence(ALICE, "ready", "agent")
+        await stage.call()
+        id_ = (await stage.accept(ALICE)).interaction_id
+
+        async def lose_worker() -> None:
+            await until(lambda: stage.board.participants.peek(id_, ALICE.user_id).leg_ids)
+            stage.plane.die(31_000)
+            stage.board.plane_lost("killed")
+            stage.board.plane_event(READY)
+
+        offering = stage.board.media.offer(ALICE, id_, browser_offer("alice"))
+        outcome, _ = await asyncio.gather(offering, lose_worker(), return_exceptions=True)
+        assert isinstance(outcome, GlareError)
+        await stage.join(ALICE, id_)
+        assert (await stage.participant(id_, "agent")).state == "in-session"
 
 
 async def test_media_that_fails_for_good_asks_for_another_and_then_gives_up() -> None:

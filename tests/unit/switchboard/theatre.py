@@ -5,7 +5,7 @@ Its doors and its plane are seams: here they write down what they are told and a
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -340,6 +340,15 @@ async def theatre(
             with suppress(asyncio.CancelledError):
                 await running
             await journal.aclose()
+
+
+async def until(holds: Callable[[], object]) -> None:
+    """Lets the others go on, turn by turn, up to the first moment at which this holds."""
+    for _ in range(10_000):
+        if holds():
+            return
+        await asyncio.sleep(0)
+    raise AssertionError("that moment did not come")
 
 
 def fingerprint_of(name: str) -> str:
