@@ -166,6 +166,10 @@ class UserAgent:
         """The shell could not send to `flow`: our requests there fail with 503."""
         self._take(self._layer.fail_flow(flow, now), now)
 
+    def lose_connection(self, flow: Flow, now: float) -> None:
+        """A connection has ended that could carry messages: what it carried last may be lost."""
+        self._take(self._layer.lose_connection(flow, now), now)
+
     def lookups(self) -> list[Flow]:
         """Names to be looked up, each once. Requests to them wait for `receive_location`."""
         return self._requester.take_lookups()

@@ -247,6 +247,11 @@ class SipEndpoint:
         if not self._is_welcome(connection.host):
             connection.close()  # it has its 403
 
+    def connection_lost(self, flow: Flow) -> None:
+        if self._agent is not None:
+            self._agent.lose_connection(flow, self._clock.now())
+            self.flush()
+
     def _receive_location(self, flow: Flow, location: Location) -> None:
         self.agent.receive_location(flow, location, self._clock.now())
         self.flush()

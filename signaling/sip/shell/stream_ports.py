@@ -34,6 +34,10 @@ class StreamReceiver(Protocol):
 
     def receive_unframed(self, connection: StreamConnection, data: bytes, error: SipParseError) -> None: ...
 
+    def connection_lost(self, flow: Flow) -> None:
+        """It had been up. Not told of those that `close` ends."""
+        ...
+
 
 class Crowd:
     """Connections of one kind, bounded in total and per host."""
@@ -81,6 +85,7 @@ class StreamPorts:
         self._dialed: dict[StreamConnection, asyncio.Future[None]] = {}
         self._serial = 0
         self._sweep: asyncio.TimerHandle | None = None
+        self._closed = False
         self.refused = 0
         self.failed_handshakes = 0
 
@@ -104,6 +109,7 @@ class StreamPorts:
     async def _listen(self, accept: Callable[[], StreamConnection], address: str, port: int) -> int:
         loop = asyncio.get_running_loop()
         server = await loop.create_server(accept, address, port)
+        self._closed = False  # where another port was tried before
         self._servers.append(server)
         if self._sweep is None:
             self._sweep = loop.call_later(SWEEP_S, self._sweep_connections)
@@ -111,6 +117,7 @@ class StreamPorts:
 
     def close(self) -> None:
         """At once."""
+        self._closed = True
         if self._sweep is not None:
             self._sweep.cancel()
             self._sweep = None
@@ -188,6 +195,8 @@ class StreamPorts:
         self._strangers.leave(connection)
         if self._by_address.get(_key(connection)) is connection:
             del self._by_address[_key(connection)]
+        if connection.secured and not self._closed:
+            self._receiver.connection_lost(connection.flow)
 
     def receive_stream(self, connection: StreamConnection, messages: list[bytes]) -> None:
         connection.active_at = self._clock.now()

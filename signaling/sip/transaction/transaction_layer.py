@@ -66,7 +66,7 @@ class _ServerExchange:
 
 
 class _ClientExchange:
-    __slots__ = ("ack", "data", "flow", "key", "request", "transaction")
+    __slots__ = ("ack", "data", "flow", "key", "request", "sent_again", "transaction")
 
     def __init__(self, key: TransactionKey, transaction: Transaction, request: Request, flow: Flow) -> None:
         self.key = key
@@ -74,7 +74,14 @@ class _ClientExchange:
         self.request = request
         self.data = serialize_message(request)
         self.flow = flow
+        self.sent_again = False  # because its connection ended
         self.ack = b""
+
+    def rides(self, flow: Flow) -> bool:
+        """Whether it went by this connection, or would go by it."""
+        mine = self.flow
+        at_address = (mine.transport, mine.host, mine.port) == (flow.transport, flow.host, flow.port)
+        return at_address or mine.connection == flow.connection != 0
 
 
 class TransactionLayer:
@@ -290,6 +297,24 @@ class TransactionLayer:
         for client in [client for client in self._clients.values() if client.flow == flow]:
             actions = client.transaction.handle(Event.TRANSPORT_ERROR, now)
             outcomes.extend(self._perform_client(client, actions))
+        return outcomes
+
+    def lose_connection(self, flow: Flow, now: float) -> list[Outcome]:
+        """Requests of ours that nobody has answered may be lost with it: they go once more, by a new one.
+
+        Over TCP nothing else would send them again. A peer that has them already knows them by their branch. Those
+        whose second connection ends like the first have failed.
+        """
+        outcomes: list[Outcome] = []
+        for client in [client for client in self._clients.values() if client.rides(flow)]:
+            if client.transaction.state not in (State.CALLING, State.TRYING):
+                continue
+            if client.sent_again:
+                actions = client.transaction.handle(Event.TRANSPORT_ERROR, now)
+                outcomes.extend(self._perform_client(client, actions))
+            else:
+                client.sent_again = True
+                self.send(client.data, client.flow)
         return outcomes
 
     def _perform_server(self, exchange: _ServerExchange, actions: tuple[Action, ...]) -> None:

@@ -7,6 +7,7 @@ from signaling.sip.shell.keep_alive import KeepAlive, KeepAliveAction
 from signaling.sip.shell.settings import EndpointSettings
 from signaling.sip.shell.stream_connection import StreamConnection
 from signaling.sip.shell.stream_ports import StreamPorts
+from signaling.sip.wire.flow import Flow
 from signaling.sip.wire.message import SipParseError
 
 SWEEP_S = 10.0
@@ -33,6 +34,8 @@ class Owner:
     def receive_unframed(self, connection: StreamConnection, data: bytes, error: SipParseError) -> None: ...
 
     def connection_closed(self, connection: StreamConnection) -> None: ...
+
+    def connection_lost(self, flow: Flow) -> None: ...
 
 
 class Wire(asyncio.Transport):
