@@ -267,7 +267,8 @@ class UserAgentServer:
 
     def _answer_options(self, arrived: RequestArrived, now: float) -> None:
         """What an INVITE would get here (section 11.2)."""
-        status = 503 if self.draining else 200
+        is_new = not arrived.essentials.to_tag  # within a call a re-INVITE would be taken
+        status = 503 if self.draining and is_new else 200
         self._respond(arrived, status, now, (ALLOW, SUPPORTED, ACCEPT, ("Accept-Encoding", "identity")))
 
     # --- commands -----------------------------------------------------------------------------------------

@@ -268,6 +268,8 @@ class TransactionLayer:
         exchange.response = data
         if status >= 200:
             exchange.request = None
+        if status >= 300:
+            self._forget_merge(exchange)  # a proxy may try its next target, which is here as well
         self._perform_server(exchange, actions)
         return exchange.flow
 
@@ -327,9 +329,13 @@ class TransactionLayer:
         self._settle(exchange.key, exchange.transaction)
         if exchange.transaction.state is State.TERMINATED:
             del self._servers[exchange.key]
-            if exchange.merge_key is not None:
-                self._merges.pop(exchange.merge_key, None)
+            self._forget_merge(exchange)
             self._leave_call(exchange.call_id)
+
+    def _forget_merge(self, exchange: _ServerExchange) -> None:
+        if exchange.merge_key is not None:
+            self._merges.pop(exchange.merge_key, None)
+            exchange.merge_key = None
 
     def _perform_client(self, exchange: _ClientExchange, actions: tuple[Action, ...]) -> list[Outcome]:
         outcomes: list[Outcome] = []

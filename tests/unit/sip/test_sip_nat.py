@@ -5,6 +5,7 @@ import pytest
 from signaling.sip.session.dialog import Dialog, accept_dialog
 from signaling.sip.wire.flow import Flow
 from signaling.sip.wire.message import Request, parse_essentials, parse_message
+from signaling.sip.wire.via import parse_via, response_flow
 from tests.unit.sip.line import ALICE, OFFER, make_agent
 
 CAME_BY = Flow("tcp", "203.0.113.9", 41000, 7)
@@ -78,3 +79,13 @@ def test_a_called_pbx_behind_nat_gets_its_ack_and_bye_where_its_answer_came_from
         ("BYE", "sip:bob@192.168.1.9:5060"),
     ]
     assert [flow for _, flow in sent] == [way, way]
+
+
+@pytest.mark.parametrize(
+    ("sent_by", "port"), [("10.0.0.5:5062", 41000), ("203.0.113.9:5062", 5062), ("203.0.113.7", 5060)]
+)
+def test_a_phone_behind_nat_that_asks_for_no_rport_is_answered_where_it_came_from(
+    sent_by: str, port: int
+) -> None:
+    via = parse_via(f"SIP/2.0/UDP {sent_by};branch=z9hG4bK1")
+    assert response_flow(via, Flow("udp", "203.0.113.9", 41000)) == Flow("udp", "203.0.113.9", port)

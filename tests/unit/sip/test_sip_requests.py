@@ -241,6 +241,19 @@ def test_the_same_call_by_two_ways_is_one_call() -> None:
     arrived(raw.agent)
 
 
+def test_a_proxy_may_try_a_second_number_here_after_the_first_was_refused() -> None:
+    """It forks one after the other: the same INVITE but for its branch and Request-URI."""
+    raw = phone()
+    raw.send("INVITE", 1, body=OFFER, uri="sip:sales@192.0.2.2")
+    raw.agent.reject(arrived(raw.agent), 480, raw.now)
+    assert names(raw.heard()) == ["480 INVITE"]
+    assert raw.send("INVITE", 1, body=OFFER, uri="sip:support@192.0.2.2") == []
+    call = arrived(raw.agent)
+    raw.agent.accept(call, ANSWER, raw.now)
+    assert names(raw.heard()) == ["200 INVITE"]
+    assert names(raw.send("INVITE", 1, body=OFFER, uri="sip:sales@192.0.2.2")) == ["482 INVITE"]
+
+
 @pytest.mark.parametrize(
     ("method", "extra", "uri", "answer"),
     [
@@ -414,7 +427,10 @@ def test_while_draining_new_calls_are_refused_and_old_ones_go_on() -> None:
     assert names(raw.send("OPTIONS", 1, call_id="ping")) == ["503 OPTIONS"]
     assert names(raw.send("INVITE", 1, body=OFFER, call_id="call-2")) == ["503 INVITE"]
     assert refusals(raw) == {"sip_refused_draining": 1}
-    assert names(raw.send("BYE", 2, to_tag=tag)) == ["200 BYE"]
+    assert names(raw.send("OPTIONS", 2, to_tag=tag)) == [
+        "200 OPTIONS"
+    ]  # a PBX asks whether its call is there
+    assert names(raw.send("BYE", 3, to_tag=tag)) == ["200 BYE"]
 
 
 def test_a_stranger_is_refused_without_a_trace() -> None:

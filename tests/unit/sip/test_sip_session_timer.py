@@ -168,6 +168,24 @@ def test_a_phone_that_takes_no_update_is_to_be_offered_anew() -> None:
     assert raw.agent.events() == [RefreshDue(call)]
 
 
+def test_a_refresh_that_a_proxy_finds_too_frequent_is_offered_anew_with_its_interval() -> None:
+    """Asked for the same again and again until the session expires, it would end the call."""
+    raw = RawPhone(make_agent(BOB))
+    extra = f"{SUPPORTED}Session-Expires: 120;refresher=uas\r\nAllow: INVITE, ACK, BYE\r\n"
+    call, _ = answered(raw, extra)
+    raw.wait(61)
+    raw.agent.reinvite(call, OFFER, raw.now)
+    (invite,) = raw.heard()
+    refusal = f"SIP/2.0 422 Too Small\r\n{echoed(invite)}Min-SE: 600\r\n\r\n"
+    raw.agent.receive_message(refusal.encode(), raw.flow, raw.now)
+    raw.heard()
+    raw.wait(11)
+    assert [event for event in raw.agent.events() if isinstance(event, RefreshDue)][-1:] == [RefreshDue(call)]
+    raw.agent.reinvite(call, OFFER, raw.now)
+    (again,) = raw.heard()
+    assert again.first("Session-Expires") == "600;refresher=uac"
+
+
 @pytest.mark.parametrize(("status", "keeps"), [(488, True), (491, True), (408, False), (503, False)])
 @pytest.mark.parametrize("method", ["INVITE", "UPDATE"])
 def test_a_phone_that_refuses_every_refresh_keeps_its_call_as_long_as_it_is_there(

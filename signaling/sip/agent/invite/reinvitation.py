@@ -119,6 +119,8 @@ class Reinvitations:
             return
         session.await_final(None)
         session.expiry.learn_refusal(reply.status, now)
+        if reply.status == 422 and reply.response is not None:
+            session.expiry.raise_to(reply.response)  # for the next one (RFC 4028 section 7.4)
         self._registry.emit(
             ReofferRefused(session.key, reply.status, reply.reason, self._pause_s(session, reply))
         )
