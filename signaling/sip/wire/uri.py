@@ -20,19 +20,20 @@ QUOTED = r'"(?:[^"\\]|\\.)*"'
 HOST = r"\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_](?:[A-Za-z0-9_.\-]*)"
 LWS = r"[ \t]*"
 
-# A user may have a # as it stands: phones dial *21*30# without the escape that the grammar asks for.
+# A user may have a # as it stands: phones dial *21*30# without the escape that the grammar asks for. It may be empty,
+# as gateways write who wants to be nobody (`sip:@192.0.2.1`), and so may a parameter (`;lr;`).
 _SIP_URI = re.compile(
     r"(sips?):"
-    r"(?:((?:[A-Za-z0-9\-_.!~*'()&=+$,;?/:#]++|%[0-9A-Fa-f]{2})++)@)?"
+    r"(?:((?:[A-Za-z0-9\-_.!~*'()&=+$,;?/:#]++|%[0-9A-Fa-f]{2})*+)@)?"
     rf"({HOST})"
     r"(?::([0-9]{1,5}))?"
-    r"((?:;[^;?\s<>\"]+)*)"
+    r"((?:;[^;?\s<>\"]*)*)"
     r"(?:\?([^\s<>\"]*))?\Z",
     re.IGNORECASE,
 )
 _OTHER_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:[^\s<>\"]+\Z")
 _PARAMETER = re.compile(
-    rf"{LWS};{LWS}({TOKEN})(?:{LWS}={LWS}({QUOTED}|[^\s;,\"<>]+))?{LWS}", re.ASCII | re.DOTALL
+    rf"{LWS};[ \t]*+(?:({TOKEN})(?:{LWS}={LWS}({QUOTED}|[^\s;,\"<>]*))?)?[ \t]*+", re.ASCII | re.DOTALL
 )
 # A display name without quotes is tokens. Letters beyond ASCII and signs that cannot be taken for anything else are
 # taken too, as phones and carriers send them: `Müller & Co. (Berlin)`.
@@ -83,7 +84,10 @@ def find_parameter(parameters: Parameters, name: str) -> str | None:
 
 
 def parse_parameters(text: str) -> Parameters:
-    """`;name=value;flag` to pairs, names in lower case, values as written. Raises ParseError."""
+    """`;name=value;flag` to pairs, names in lower case, values as written. One semicolon too many says nothing.
+
+    Raises ParseError.
+    """
     if _PLAIN_PARAMETERS.match(text):
         plain = [part.partition("=") for part in text[1:].split(";")]
         return tuple([(name.lower(), value) for name, _, value in plain])
@@ -93,7 +97,8 @@ def parse_parameters(text: str) -> Parameters:
         match = _PARAMETER.match(text, position)
         if match is None:
             raise ParseError("parameters break their grammar")
-        pairs.append((match[1].lower(), match[2] or ""))
+        if match[1]:
+            pairs.append((match[1].lower(), match[2] or ""))
         position = match.end()
     return tuple(pairs)
 
@@ -111,7 +116,7 @@ def _parse_uri(text: str) -> SipUri:
     port = int(port_text) if port_text else None
     if port is not None and port > MAX_PORT:
         raise ParseError("URI port out of range")
-    parameters = tuple(_uri_parameter(part) for part in parameter_text.split(";")[1:])
+    parameters = tuple(_uri_parameter(part) for part in parameter_text.split(";") if part)
     return SipUri(scheme.lower(), user or "", host.strip("[]"), port, parameters, headers or "")
 
 

@@ -58,7 +58,7 @@ def test_the_answer_is_found_beside_other_things() -> None:
         (b"--x\r\nContent-Type: application/sdp\r\n\r\nv=0", "multipart/mixed;boundary=x", b"v=0"),
         (b"--x--\r\n--x\r\nc: application/sdp\r\n\r\nv=0\r\n", "multipart/mixed;boundary=x", None),
         (b"--x\r\nc: application/sdp\r\n\r\nv=0\r\n--x--", "multipart/mixed", None),
-        (b"--x\r\nc: application/sdp\r\n\r\nv=0\r\n--x--", "multipart/mixed;;boundary=x", None),
+        (b"--x\r\nc: application/sdp\r\n\r\nv=0\r\n--x--", "multipart/mixed;,boundary=x", None),
         (
             b"--x\r\nc: application/sdp\r\nContent-Disposition: early-session\r\n\r\nv=0\r\n--x--",
             "multipart/mixed;boundary=x",

@@ -52,7 +52,7 @@ ACCEPTED: dict[str, int | str] = {
 }
 REFUSED: dict[str, int | str] = {
     # 3.1.2 invalid messages
-    "badinv01": DROP,  # its Via does not say where an answer would go
+    "badinv01": 400,
     "clerr": 400,
     "ncl": 400,
     "scalar02": 400,

@@ -18,13 +18,14 @@ def test_a_uri_has_its_parts() -> None:
         "sips", "al%69ce:pw", "2001:db8::1", 5081, (("transport", "TCP"), ("lr", "")), "Subject=x"
     )
     assert parse_uri("sip:example.org").parameter("lr") is None
+    assert parse_uri("sip:@192.0.2.1;;lr;") == SipUri("sip", "", "192.0.2.1", None, (("lr", ""),))
     assert parse_uri("sip:*21*+4930#@example.org:5062") == SipUri("sip", "*21*+4930#", "example.org", 5062)
     assert bracket("2001:db8::1") == "[2001:db8::1]"
 
 
 @pytest.mark.parametrize(
     "text",
-    ["", "sip:", "sip:@host", "sip:a b@host", "sip:a@host:123456", "sip:a@host:70000", "sip:%zz@host", "x:y"],
+    ["", "sip:", "sip:@", "sip:a b@host", "sip:a@host:123456", "sip:a@host:70000", "sip:%zz@host", "x:y"],
 )
 def test_what_is_no_sip_uri_is_refused(text: str) -> None:
     with pytest.raises(ParseError):
@@ -39,6 +40,7 @@ def test_what_is_no_sip_uri_is_refused(text: str) -> None:
         ("sip:a@b;tag=3", "sip:a@b", "", "3"),
         ("Müller & Co. (Berlin) <sip:a@b>;tag=5", "sip:a@b", "Müller & Co. (Berlin)", "5"),
         ("[Sales] #1/2? <sip:*21*30#@b>;tag=6", "sip:*21*30#@b", "[Sales] #1/2?", "6"),
+        ('"" <sip:@192.0.2.1;;user=phone;>; ;x=;tag=7;', "sip:@192.0.2.1;;user=phone;", "", "7"),
         ("<tel:+49301234>", "tel:+49301234", "", None),
         ('<sip:a@b>;x="a;tag=9";tag=4', "sip:a@b", "", "4"),
     ],
@@ -57,7 +59,7 @@ def test_a_name_address_has_its_parts(text: str, uri: str, name: str, tag: str |
         "sip:a@b?x=y",
         "",
         "<>",
-        "<sip:a@b>;;x",
+        "<sip:a@b>;,x",
         "<sip:a@b>x",
     ],
 )
