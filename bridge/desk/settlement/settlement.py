@@ -17,6 +17,7 @@ from bridge.desk.settlement.queueing import Admission, Wish, admit, open_seat, q
 from bridge.desk.step import Step
 from bridge.ids import InteractionId
 
+NOBODY_TO_RESUME = "whoever could have ended the hold has left"
 _WITH_STAFF = (ParticipantState.IN_SESSION, ParticipantState.HELD)
 
 
@@ -25,6 +26,7 @@ def settle(step: Step, interaction_id: InteractionId) -> None:
 
     - Without a customer it ends.
     - A customer whom nobody of ours is with waits, in the old place.
+    - Nobody at a phone stays on hold or muted when the last of ours with a desktop has left: none is left to end it.
     - A customer who waits meets whoever of ours is in the session.
     - While a customer waits, one seat of the waiting list is alive; otherwise none that nobody took.
       Before anybody met the customer, an inbound flow says when.
@@ -42,6 +44,7 @@ def settle(step: Step, interaction_id: InteractionId) -> None:
         )
         return
     keep_transfer(step, interaction_id)
+    _release(step, step.interaction(interaction_id))
     for customer in step.interaction(interaction_id).customers():
         _place_customer(step, interaction, customer)
     _keep_waiting_seat(step, step.interaction(interaction_id))
@@ -62,6 +65,20 @@ def end(step: Step, interaction_id: InteractionId, by: str, reason: str) -> None
         trigger = CallbackTrigger.CANCEL
         move_callback(step, interaction_id, trigger, by, reason)
     step.record(events.InteractionEnded(step.now, interaction_id, reason, by))
+
+
+def _release(step: Step, interaction: Interaction) -> None:
+    desktops = [p for p in interaction.participants if p.user_id is not None and p.supervision is None]
+    if not desktops or interaction.transfer is not None or any(p.is_live for p in desktops):
+        return
+    id_ = interaction.interaction_id
+    for phone in interaction.participants:
+        if not phone.is_live or phone.user_id is not None:
+            continue
+        if phone.muted:
+            step.record(events.ParticipantUnmuted(step.now, id_, phone.participant_id, SYSTEM))
+        if phone.state is ParticipantState.HELD:
+            step.move(id_, phone.participant_id, ParticipantTrigger.RESUME, reason=NOBODY_TO_RESUME)
 
 
 def _place_customer(step: Step, interaction: Interaction, customer: Participant) -> None:

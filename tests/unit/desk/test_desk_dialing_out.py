@@ -187,3 +187,39 @@ def test_the_call_is_in_the_journal() -> None:
     happened = house.step(commands.DialParticipant(id_, NUMBER, ParticipantRole.AGENT, ALICE))
     kinds = [type(event) for event in happened]
     assert kinds[:3] == [events.ParticipantAdded, events.ParticipantDialed, events.ParticipantMoved]
+
+
+@pytest.mark.parametrize("held", ["customer", "bank"])
+def test_whom_the_last_desktop_leaves_on_hold_or_muted_with_a_phone_is_heard_again(held: str) -> None:
+    """A phone has no way to end either: they would hear music for as long as they stay."""
+    house = House()
+    id_ = house.answered_call()
+    dial(house, id_)
+    house.step(commands.AnswerDial(id_, leg_of(called(house, id_))))
+    whom = house.customer(id_) if held == "customer" else called(house, id_)
+    house.step(commands.MuteParticipant(id_, whom.participant_id, ALICE))
+    house.step(commands.HoldParticipant(id_, whom.participant_id, ALICE))
+    house.leave(id_, ALICE)
+    for participant in (house.customer(id_), called(house, id_)):
+        assert (participant.state, participant.muted) == (S.IN_SESSION, False)
+
+
+def test_whom_another_desktop_can_resume_stays_on_hold() -> None:
+    house = House()
+    house.ready_expert(BOB)
+    id_ = house.answered_call()
+    house.seek(id_, BOB)
+    house.accept(BOB)
+    house.connect(id_, BOB)
+    house.step(commands.HoldParticipant(id_, house.customer(id_).participant_id, ALICE))
+    house.step(commands.MuteParticipant(id_, house.customer(id_).participant_id, ALICE))
+    house.leave(id_, ALICE)
+    assert (house.customer(id_).state, house.customer(id_).muted) == (S.HELD, True)
+
+
+def test_a_customer_whom_the_last_agent_muted_is_heard_by_the_next() -> None:
+    house = House()
+    id_ = house.answered_call()
+    house.step(commands.MuteParticipant(id_, house.customer(id_).participant_id, ALICE))
+    house.leave(id_, ALICE)
+    assert (house.customer(id_).state, house.customer(id_).muted) == (S.QUEUED, False)
