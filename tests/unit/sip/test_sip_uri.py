@@ -158,3 +158,19 @@ def test_a_uri_says_where_to_send(uri: str, flow: Flow) -> None:
 )
 def test_a_secure_uri_says_where_to_and_who_must_be_there(text: str, flow: Flow) -> None:
     assert flow_to(parse_uri(text)) == flow
+
+
+@pytest.mark.parametrize(
+    ("uri", "shown"),
+    [
+        ("sip:+12155551212;verstat=TN-Validation-Passed@example.com;user=phone", "+12155551212"),
+        ("sip:+493012345;npdi;rn=+4932100@example.com", "+493012345"),
+        ("sip:%2B4930%23;tgrp=one;trunk-context=example.com@192.0.2.1", "+4930#"),
+        ("tel:+49-30-12345;phone-context=+49", "+49-30-12345"),
+        ("sip:user;par=u%40example.net@example.com", "user;par=u@example.net"),
+        ("sip:Sales;1@example.com", "Sales;1"),
+    ],
+)
+def test_a_number_is_shown_without_what_networks_tell_each_other(uri: str, shown: str) -> None:
+    """A queue is found by the number that was called, and who called is called back by theirs."""
+    assert display_user(uri) == shown

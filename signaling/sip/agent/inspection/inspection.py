@@ -1,5 +1,7 @@
 """What a request must pass before it is understood (RFC 3261 section 8.2)."""
 
+import re
+
 import msgspec
 
 from bridge.errors import ParseError
@@ -17,6 +19,10 @@ SUPPORTED = ("Supported", ", ".join(EXTENSIONS))
 ACCEPT = ("Accept", f"{SDP_TYPE}, multipart/mixed")
 # Known of, but not done here: 405 instead of 501 (section 21.5.2).
 _KNOWN_METHODS = frozenset({"MESSAGE", "NOTIFY", "PUBLISH", "REGISTER"})
+
+# A number may have parameters within its user part: who attested it, where it was ported to, by which trunk group it
+# came (RFC 3261 section 19.1.6, RFC 4694, RFC 4904, RFC 8588). Whom it is about they do not change.
+_NUMBER = re.compile(r"(?:[+0-9A-Da-d*#().\-]|%2[3AaBb])+;")
 
 
 class Refusal(msgspec.Struct, frozen=True, gc=False):
@@ -74,9 +80,12 @@ def claims_video(request: Request) -> bool:
 
 
 def display_user(uri: str) -> str:
-    """The part of a URI that names somebody to people: a number or name, else the URI itself."""
+    """The part of a URI that names somebody to people: a number without parameters or a name, else the URI itself."""
     try:
         parsed = parse_uri(uri)
     except ParseError:
         return readable(uri.removeprefix("tel:").partition(";")[0])
-    return readable(unescape(parsed.user.partition(":")[0]) or uri)
+    user = parsed.user.partition(":")[0]
+    if _NUMBER.match(user):
+        user = user.partition(";")[0]
+    return readable(unescape(user) or uri)
