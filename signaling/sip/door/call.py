@@ -51,6 +51,11 @@ from signaling.sip.shell.settings import EndpointSettings
 from signaling.sip.trunk.trunk import Trunk
 
 GLARE_PAUSE_S = 0.2
+GLARE = 491
+PASSING = (500, 503)  # with a Retry-After
+PASSING_MAX_S = (
+    4.0  # as after a 491 at most: a phone that is to follow to a new port hears nothing until then
+)
 # Calls on their way from INVITE to answer; those behind them wait for their turn. With four hundred at once the port
 # is read so seldom that phones said everything up to four times, and a quarter fewer calls were answered (measured).
 SET_UP_AT_ONCE = 32
@@ -213,8 +218,9 @@ class SipDoor:
     async def reoffer(self, leg_id: LegId, offer: str) -> str:
         """Re-INVITE, once the ACK of an earlier answer is in; returns the answer.
 
-        Raises GlareError when the phone offered at the same moment: it has been waited long enough then
-        (RFC 3261 section 14.1), and a new offer may go out at once. Otherwise CallFailedError.
+        Raises GlareError when the phone offered at the same moment, or says itself that it can take no offer now: it
+        has been waited long enough then (RFC 3261 sections 14.1 and 14.2), and a new offer may go out at once.
+        Otherwise CallFailedError.
         """
         await self._opened.wait()
         leg = self._legs.get(leg_id)
@@ -237,9 +243,10 @@ class SipDoor:
             leg.reoffering = None
         if isinstance(outcome, ReofferAnswered):
             return outcome.answer
-        if outcome.status == 491:
-            await asyncio.sleep(outcome.retry_after_s)
-            raise GlareError("the phone offered at the same time: make a new offer")
+        pause_s = _pause_s(outcome)
+        if pause_s is not None:
+            await asyncio.sleep(pause_s)
+            raise GlareError("the phone cannot take an offer at this moment: make a new one")
         raise CallFailedError(f"the phone refused the change: {outcome.reason}", outcome.status)
 
     def press(self, leg_id: LegId, keys: str) -> None:
@@ -433,6 +440,16 @@ class SipDoor:
 
     def _hang_up(self, leg: CallLeg, reason: str) -> None:
         hang_up(self._endpoint, leg, reason)
+
+
+def _pause_s(refused: ReofferRefused) -> float | None:
+    """Before the next offer, if it was not this one that was refused: another of ours, of the process before this one
+    perhaps, waits for its answer (500), or a proxy has too much to do (503)."""
+    if refused.status == GLARE:
+        return refused.retry_after_s
+    if refused.status in PASSING and refused.retry_after_s:
+        return min(refused.retry_after_s, PASSING_MAX_S)
+    return None
 
 
 def _is_unreached(event: CallRefused) -> bool:

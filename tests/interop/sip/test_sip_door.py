@@ -249,6 +249,58 @@ async def test_offers_that_cross_are_made_anew(house: House, phone: SyntheticCal
     await house.empty()
 
 
+@pytest.mark.parametrize("status", ["500 Server Internal Error", "503 Service Unavailable"])
+async def test_a_phone_that_can_take_no_offer_at_this_moment_is_asked_again(
+    house: House, status: str
+) -> None:
+    """RFC 3261 section 14.2: another offer waits for its answer there, one of the process before this one perhaps."""
+    with udp_socket() as sock:
+        loop, here = asyncio.get_running_loop(), f"127.0.0.1:{sock.getsockname()[1]}"
+
+        async def say(first: str, *headers: str, body: str = "") -> None:
+            lines = (first, *headers, f"Content-Length: {len(body)}", "", body)
+            await loop.sock_sendto(sock, "\r\n".join(lines).encode(), ("127.0.0.1", house.door.port))
+
+        async def hear(first: str) -> list[str]:
+            while True:
+                lines = (await loop.sock_recv(sock, 65535)).decode().split("\r\n")
+                if lines[0].startswith(first):
+                    return lines
+
+        target = f"sip:support@127.0.0.1:{house.door.port}"
+        ours = (
+            f"From: <sip:raw@{here}>;tag=raw",
+            "Call-ID: raw",
+            f"Contact: <sip:raw@{here}>",
+            "Max-Forwards: 70",
+        )
+        via = f"Via: SIP/2.0/UDP {here};branch=z9hG4bK"
+        sdp = ("CSeq: 1 INVITE", "Content-Type: application/sdp")
+        await say(
+            f"INVITE {target} SIP/2.0", f"{via}1", f"To: <{target}>", *ours, *sdp, body=describe("sendrecv")
+        )
+        to = next(line for line in await hear("SIP/2.0 200") if line.startswith("To:"))
+        await say(f"ACK {target} SIP/2.0", f"{via}2", to, *ours, "CSeq: 1 ACK")
+        async with asyncio.TaskGroup() as tasks:
+            asked = tasks.create_task(reoffer_until_taken(house.door, house.hall.calls[0].leg_id))
+            for answer in (status, "200 OK"):
+                copied = ("Via:", "From:", "To:", "Call-ID:", "CSeq:")
+                kept = [line for line in await hear("INVITE") if line.startswith(copied)]
+                body = describe("sendrecv") if answer == "200 OK" else ""
+                more = (ours[2], sdp[1]) if body else ("Retry-After: 1",)
+                await say(f"SIP/2.0 {answer}", *kept, *more, body=body)
+                await hear("ACK")
+        assert asked.result() == 2
+        await house.door.hang_up(house.hall.calls[0].leg_id, "")
+        gone = [
+            line
+            for line in await hear("BYE")
+            if line.startswith(("Via:", "From:", "To:", "Call-ID:", "CSeq:"))
+        ]
+        await say("SIP/2.0 200 OK", *gone)
+        await house.empty()
+
+
 async def reoffer_until_taken(door: SipDoor, leg_id: LegId) -> int:
     for attempt in range(1, 6):
         try:
