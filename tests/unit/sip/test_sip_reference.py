@@ -375,3 +375,12 @@ def test_other_headers_of_a_uri_are_not_said(headers: str) -> None:
 def test_replaces_is_read_with_care() -> None:
     assert parse_replaces("x" * 10_000) is None
     assert parse_replaces("a;to-tag=1;from-tag=2;early-only").early_only  # type: ignore[union-attr]
+
+
+def test_a_target_without_angle_brackets_keeps_its_replaces() -> None:
+    phone = InCall()
+    replaces = "Replaces=call-2%3Bto-tag%3Dx%3Bfrom-tag%3Dy"
+    phone.refer(extra=f"Refer-To: sip:carol@192.0.2.30;transport=tcp?{replaces}\r\n")
+    (event,) = phone.raw.agent.events()
+    assert isinstance(event, ReferralArrived)
+    assert event.target == f"sip:carol@192.0.2.30;transport=tcp?{replaces}"

@@ -225,6 +225,13 @@ def test_whatever_a_contact_says_the_phone_is_found_again(
     assert (bye.method, bye.uri, flow.host) == ("BYE", uri, host)
 
 
+@pytest.mark.parametrize("extra", ["Require: Timer\r\n", "Accept: \r\n", "Require: \r\n"])
+def test_words_in_capitals_and_headers_without_words_cost_no_call(extra: str) -> None:
+    raw = phone()
+    assert raw.send("INVITE", 1, body=OFFER, extra=extra) == []
+    arrived(raw.agent)
+
+
 @pytest.mark.parametrize("contact", ["", "*", "<sip:>", "<mailto:alice@example.org>", "nobody"])
 def test_a_call_that_could_not_be_hung_up_is_not_taken(contact: str) -> None:
     raw = phone()
@@ -386,6 +393,13 @@ def test_a_second_reinvite_must_wait_for_the_first() -> None:
     raw.send("ACK", 2, to_tag=tag)
     raw.send("INVITE", 5, to_tag=tag, body="four")
     assert raw.agent.events() == [CallAcknowledged(call, ""), CallReoffered(call, "four")]
+
+
+def test_a_reinvite_needs_no_contact() -> None:
+    raw = phone()
+    call, tag = connected(raw)
+    assert raw.send("INVITE", 2, to_tag=tag, body="hold", contact="") == []
+    assert raw.agent.events() == [CallReoffered(call, "hold")]
 
 
 def test_a_reinvite_taken_back_leaves_the_call_up() -> None:

@@ -38,7 +38,7 @@ def inspect(request: Request, essentials: Essentials) -> Refusal | None:
         return Refusal(416)
     if request.method == "CANCEL":
         return None  # section 8.2.2.3: Require is not looked at
-    unknown = [tag for tag in request.every("Require") if tag and tag not in EXTENSIONS]
+    unknown = [tag for tag in request.every("Require") if tag and tag.lower() not in EXTENSIONS]
     if unknown:
         return Refusal(420, (("Unsupported", ", ".join(unknown)),))
     if request.method in ("INVITE", "UPDATE") and is_too_short(request):
@@ -47,10 +47,10 @@ def inspect(request: Request, essentials: Essentials) -> Refusal | None:
 
 
 def _inspect_invite(request: Request, essentials: Essentials) -> Refusal | None:
-    # Section 8.1.1.8; RFC 2543 did not ask for a Contact.
-    if essentials.via.branch_is_unique and not contact_uri(request):
+    # Section 8.1.1.8; RFC 2543 did not ask for a Contact, and within a dialog there is one already.
+    if essentials.via.branch_is_unique and not essentials.to_tag and not contact_uri(request):
         return Refusal(400, warning("INVITE without a usable Contact"))
-    accepted = {media_type(value) for value in request.every("Accept")}
+    accepted = {media_type(value) for value in request.every("Accept")} - {""}
     if accepted and not accepted & {SDP_TYPE, "application/*", "*/*"}:
         return Refusal(406)
     if not request.body:

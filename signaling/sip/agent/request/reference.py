@@ -180,7 +180,9 @@ def referred_to(request: Request) -> str:
     values = request.every("Refer-To")
     if len(values) != 1:
         raise ParseError("REFER needs one Refer-To")
-    uri = parse_name_address(values[0]).uri
+    (value,) = values
+    # Without angle brackets its ?Replaces=... cannot be meant for anybody else.
+    uri = parse_name_address(value if "<" in value else f"<{value.strip()}>").uri
     if uri.lower().startswith(("sip:", "sips:")):
         parse_uri(uri)
     return readable(uri)
