@@ -15,6 +15,10 @@ from bridge.switchboard.view.event import DesktopEvent
 from bridge.switchboard.view.view import TrunkView
 
 
+def _always() -> bool:
+    return True
+
+
 def _nothing(_answer: str) -> Sequence[Write]:
     return ()
 
@@ -24,7 +28,7 @@ class ArrivingCall(msgspec.Struct, frozen=True):
 
     `claims_video`: the phone says of itself that it does video, whatever is left of that in the offer.
     `beside` is asked, where the call has a commit before its answer, what the door wants in there for the answer with
-    this SDP; where nobody asks, the door sees to it by itself.
+    this SDP; where nobody asks, the door sees to it by itself. `waits` is whether the caller has not given up so far.
     """
 
     leg_id: LegId
@@ -38,6 +42,7 @@ class ArrivingCall(msgspec.Struct, frozen=True):
     early_only: bool = False  # it does so only while that rings: whoever has answered keeps the call
     claims_video: bool = False
     beside: Callable[[str], Sequence[Write]] = _nothing
+    waits: Callable[[], bool] = _always
 
 
 @dataclass(frozen=True)

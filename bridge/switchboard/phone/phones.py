@@ -230,11 +230,13 @@ class Phones:
         self._check_still_there(leg)
         if call.early_only and replaced.ringing is None:
             raise ConflictError("another phone has answered already")
+        _check_waits(call)
         taking = commands.ReplaceLeg(leg.interaction_id, leg.participant_id, replaced.leg_id, leg.leg_id)
         _, durable = wiring.ledger.begin(taking, wiring.phone_memory.keeping(leg))
         leg.committed, leg.since = True, wiring.desk.interaction(leg.interaction_id).version
         try:
             await wiring.ledger.finish(durable)
+            _check_waits(call)
         except BaseException:
             self._give_back(leg, replaced)
             raise
@@ -337,3 +339,9 @@ class Phones:
     def _check_still_there(self, leg: PhoneLeg) -> None:
         if leg.closing:
             raise NotFoundError(f"the caller of {leg.leg_id} hung up while the call was set up")
+
+
+def _check_waits(call: ArrivingCall) -> None:
+    """While the old call is still there to go on with."""
+    if not call.waits():
+        raise NotFoundError(f"the caller of {call.leg_id} gave up before the call was taken over")

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import assert_never
 
 from bridge.errors import (
@@ -131,6 +132,7 @@ class Attendance:
             early_only=arrived.early_only,
             claims_video=arrived.claims_video,
             beside=answering.beside,
+            waits=partial(agent.is_arriving, leg.call),
         )
         try:
             async with asyncio.timeout(CORRIDOR_TIMEOUT_S), self._lobby.turn:

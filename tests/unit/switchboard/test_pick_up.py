@@ -5,7 +5,7 @@ import asyncio
 import msgspec
 import pytest
 
-from bridge.errors import BridgeError, CallFailedError, ConflictError
+from bridge.errors import BridgeError, CallFailedError, ConflictError, NotFoundError
 from bridge.ids import InteractionId, LegId
 from bridge.plane import messages
 from bridge.switchboard.door.doors import ArrivingCall
@@ -181,3 +181,21 @@ async def test_a_pick_up_that_is_given_up_in_its_commit_leaves_the_call_where_it
         await stage.board.settled()
         assert (await stage.participant(id_, "customer")).state == "in-session"
         assert stage.board.legs == 2
+
+
+@pytest.mark.parametrize("committed", [False, True])
+async def test_a_pick_up_that_is_canceled_leaves_the_call_where_it_was(*, committed: bool) -> None:
+    async with theatre() as stage:
+        id_ = await stage.answered_call()
+
+        def waits() -> bool:
+            return committed and OTHER not in customers_legs(stage, id_)
+
+        with pytest.raises(NotFoundError):
+            await stage.board.arrive(msgspec.structs.replace(picking_up(PHONE), waits=waits))
+        await stage.board.hung_up(OTHER, "canceled")
+        await stage.board.settled()
+        assert (await stage.participant(id_, "customer")).leg_ids == (PHONE,)
+        assert PHONE not in [leg_id for leg_id, _ in stage.doors.hung_up]
+        assert OTHER not in stage.plane.legs
+        assert (stage.board.legs, await stage.board.reoffer(PHONE, PHONE_OFFER) != "") == (2, True)
