@@ -180,6 +180,8 @@ class Reoffers:
                 answer = await self._door.reoffer(leg.leg_id, leg.session.offer())
         except TimeoutError:
             raise CallFailedError("the phone did not answer the new offer in time", UNANSWERED) from None
+        if not leg.session.offer_pending:
+            raise GlareError("the phone's own offer went before this one")
         leg.session.receive_answer(answer)
         if moves:
             leg.restored = False

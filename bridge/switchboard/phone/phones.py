@@ -260,6 +260,7 @@ class Phones:
         """The bridge was killed between opening the interaction and answering: the caller keeps the place."""
         try:
             async with leg.lock:
+                leg.session.withdraw_offer()  # it waited for this call
                 if call.offer:
                     leg.session.receive_offer(call.offer)
                 await self._redeclare(leg)

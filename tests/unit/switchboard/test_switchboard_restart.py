@@ -133,6 +133,25 @@ async def test_an_invite_that_arrives_once_more_keeps_its_interaction(tmp_path: 
         assert (after.interaction_id, after.created_at) == (before.interaction_id, before.created_at)
 
 
+@pytest.mark.parametrize("offer", [PHONE_OFFER, ""])
+async def test_an_invite_that_arrives_once_more_goes_before_an_offer_of_ours_that_waits_for_its_call(
+    tmp_path: Path, offer: str
+) -> None:
+    """The media worker is there before the SIP door is open."""
+    async with theatre(life=first_life(tmp_path)) as stage:
+        await stage.call()
+    async with theatre(life=next_life(tmp_path, PHONE)) as stage:
+        stage.doors.phones_answer.clear()
+        await stage.doors.phone_was_asked.wait()
+        assert "m=audio" in await stage.board.arrive(ArrivingCall(PHONE, "+4930123", "sip:desk", offer))
+        if not offer:
+            await stage.board.late_answer(PHONE, PHONE_OFFER)
+        stage.doors.phones_answer.set()
+        await stage.board.settled()
+        assert (stage.board.open_interactions, stage.doors.hung_up) == (1, [])
+        assert stage.phone_leg().audio is not None
+
+
 async def test_desktops_bring_their_media_anew_and_the_conference_goes_on(tmp_path: Path) -> None:
     async with theatre(life=first_life(tmp_path)) as stage:
         id_ = await stage.conference()
