@@ -184,6 +184,7 @@ class UserAgentServer:
         elif arrived.request.method == "INVITE":
             self._receive_reinvite(session, arrived, now)
         else:
+            dialog.hear(arrived.flow)
             self._receive_extension(session, dialog, arrived, now)
 
     def _receive_extension(

@@ -71,6 +71,12 @@ class Dialog(msgspec.Struct):
         still = self.behind_nat and not contact_uri(request)
         self.behind_nat = still or _is_behind_nat(request, essentials, flow)
 
+    def hear(self, flow: Flow) -> None:
+        """Any other request moves nobody, but tells which connection or mapping leads there now: the last one may be
+        gone, and a phone behind NAT has no other."""
+        if flow.transport == self.flow.transport and flow.host == self.flow.host:
+            self.flow = flow
+
     def refresh_target(self, message: Request | Response) -> None:
         """Of a 2xx to a re-INVITE of ours, the same. A Contact without sense moves nothing."""
         self.remote_target = contact_uri(message) or self.remote_target

@@ -160,6 +160,21 @@ def test_a_phone_that_comes_by_another_way_is_called_by_that_one(
     assert [flow for _, flow in raw.agent.messages_to_send()] == [after]
 
 
+@pytest.mark.parametrize(("method", "kind"), [("INFO", "application/dtmf"), ("OPTIONS", "")])
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_a_phone_behind_nat_that_says_anything_by_a_new_way_is_hung_up_by_it(
+    method: str, kind: str, transport: str
+) -> None:
+    """It presses a key after its connection broke: the BYE over the dead one would not reach it."""
+    raw = phone()
+    raw.flow = Flow(transport, "203.0.113.9", 41000, 1 if transport == "tcp" else 0)
+    call, tag = connected(raw)
+    raw.flow = after = Flow(transport, "203.0.113.9", 52000, 2 if transport == "tcp" else 0)
+    assert names(raw.send(method, 2, to_tag=tag, body="5" if kind else "", kind=kind)) == [f"200 {method}"]
+    raw.agent.hang_up(call, "", raw.now)
+    assert [flow for _, flow in raw.agent.messages_to_send()] == [after]
+
+
 def test_a_phone_of_rfc_2543_that_never_gave_a_contact_is_called_the_way_it_came() -> None:
     raw = phone()
     raw.send("INVITE", 1, body=OFFER, contact="", branch="1")
