@@ -20,11 +20,12 @@ QUOTED = r'"(?:[^"\\]|\\.)*"'
 HOST = r"\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_](?:[A-Za-z0-9_.\-]*)"
 LWS = r"[ \t]*"
 
-# A user may have a # as it stands: phones dial *21*30# without the escape that the grammar asks for. It may be empty,
-# as gateways write who wants to be nobody (`sip:@192.0.2.1`), and so may a parameter (`;lr;`).
+# A user may have a # or a letter beyond ASCII as they stand: phones dial *21*30#, and are called büro, without the
+# escape that the grammar asks for. It may be empty, as gateways write who wants to be nobody (`sip:@192.0.2.1`), and
+# so may a parameter (`;lr;`).
 _SIP_URI = re.compile(
     r"(sips?):"
-    r"(?:((?:[A-Za-z0-9\-_.!~*'()&=+$,;?/:#]++|%[0-9A-Fa-f]{2})*+)@)?"
+    r"(?:((?:[A-Za-z0-9\-_.!~*'()&=+$,;?/:#\x80-\U0010ffff]++|%[0-9A-Fa-f]{2})*+)@)?"
     rf"({HOST})"
     r"(?::([0-9]{1,5}))?"
     r"((?:;[^;?\s<>\"]*)*)"

@@ -18,6 +18,7 @@ def test_a_uri_has_its_parts() -> None:
         "sips", "al%69ce:pw", "2001:db8::1", 5081, (("transport", "TCP"), ("lr", "")), "Subject=x"
     )
     assert parse_uri("sip:example.org").parameter("lr") is None
+    assert parse_uri("sip:büro@fritz.box").user == "büro"
     assert parse_uri("sip:@192.0.2.1;;lr;") == SipUri("sip", "", "192.0.2.1", None, (("lr", ""),))
     assert parse_uri("sip:*21*+4930#@example.org:5062") == SipUri("sip", "*21*+4930#", "example.org", 5062)
     assert bracket("2001:db8::1") == "[2001:db8::1]"
