@@ -148,11 +148,13 @@ class Stage:
     # --- the kill, and after ------------------------------------------------------------------------------
 
     async def _kill(self, burst: Sequence["asyncio.Task[None]"]) -> None:
-        up = {phone: phone.packets for phone in self._phones if phone.is_up}
+        connected = [phone for phone in self._phones if phone.is_up]
         inside = [agent for agent in self.agents if agent.is_connected]
         await self._daemon.kill()
         self.report.ready_s.append(await self._daemon.start_again())
         ready_at = asyncio.get_running_loop().time()
+        # By now what the dead process sent has been read: what comes from here on is of the new one.
+        up = {phone: phone.packets for phone in connected}
         back = asyncio.get_running_loop().create_task(self._watch_back(up, inside, ready_at))
         await asyncio.gather(*burst)
         async with supervisor(self._daemon, self.ledger) as client:
