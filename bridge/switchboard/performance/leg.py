@@ -26,14 +26,14 @@ class Place(msgspec.Struct, frozen=True, gc=False):
 class PhoneLeg:
     """A SIP leg. `lock` keeps its declarations in turn.
 
-    `committed` is False until its interaction is opened; states of it before version `since` know nothing of a leg
-    that took the place of another. `closing` is True once the call is over: the phone
-    hung up or was told to, and no BYE is owed any more. `restored` is True from a restart until the phone
-    has agreed to go on. `ringing` is the session as it was when our INVITE left, until the call is answered:
-    every phone that rings answers the same offer. `shown` is the one video the phone is sent, `paths` says how
-    each is made, and why. `moved` is True while the phone does not know the port of the leg, `stale` when it is to
-    be told once more what it knows; `refuses_hold` once it refused to be held, as long as that is wanted;
-    `refusals` counts what it refused in a row.
+    `committed` is False until its interaction is opened; states of it before version `since` know nothing of a
+    leg that took the place of another, which knows it as its `heir` as long as that is not decided. `closing`
+    is True once the call is over: the phone hung up or was told to, and no BYE is owed any more. `restored` is
+    True from a restart until the phone has agreed to go on. `ringing` is the session as it was when our INVITE
+    left, until the call is answered: every phone that rings answers the same offer. `shown` is the one video
+    the phone is sent, `paths` says how each is made, and why. `moved` is True while the phone does not know the
+    port of the leg, `stale` when it is to be told once more what it knows; `refuses_hold` once it refused to be
+    held, as long as that is wanted; `refusals` counts what it refused in a row.
     """
 
     __slots__ = (
@@ -42,6 +42,7 @@ class PhoneLeg:
         "committed",
         "connected",
         "declared",
+        "heir",
         "interaction_id",
         "key_frames_wanted",
         "keys",
@@ -86,6 +87,7 @@ class PhoneLeg:
         self.refusals = 0
         self.ringing: PhoneSession | None = None
         self.connected = False
+        self.heir: PhoneLeg | None = None
         self.committed = False
         self.since = 0
         self.closing = False

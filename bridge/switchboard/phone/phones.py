@@ -158,7 +158,7 @@ class Phones:
         leg = self._wiring.legs.get(leg_id)
         if isinstance(leg, PhoneLeg):
             leg.closing = True
-            if leg.committed:
+            if leg.committed and leg.heir is None:
                 await self._disconnect(leg, leg.participant_id, reason)
 
     async def send_digits(
@@ -224,16 +224,22 @@ class Phones:
     async def _take_over(self, leg: PhoneLeg, replaced: PhoneLeg, call: ArrivingCall) -> str:
         """The same participant by another call; the old one is hung up once the new one is on disk."""
         wiring = self._wiring
-        async with leg.lock:
-            await wiring.performance.declare_phone(leg, None)
-            text = leg.session.answer() if call.offer else leg.session.offer()
-        self._check_still_there(leg)
-        if call.early_only and replaced.ringing is None:
-            raise ConflictError("another phone has answered already")
-        _check_waits(call)
-        taking = commands.ReplaceLeg(leg.interaction_id, leg.participant_id, replaced.leg_id, leg.leg_id)
-        _, durable = wiring.ledger.begin(taking, wiring.phone_memory.keeping(leg))
+        replaced.heir = leg
+        try:
+            async with leg.lock:
+                await wiring.performance.declare_phone(leg, None)
+                text = leg.session.answer() if call.offer else leg.session.offer()
+            self._check_still_there(leg)
+            if call.early_only and replaced.ringing is None:
+                raise ConflictError("another phone has answered already")
+            _check_waits(call)
+            taking = commands.ReplaceLeg(leg.interaction_id, leg.participant_id, replaced.leg_id, leg.leg_id)
+            _, durable = wiring.ledger.begin(taking, wiring.phone_memory.keeping(leg))
+        except BaseException:
+            await self._disinherit(leg, replaced)
+            raise
         leg.committed, leg.since = True, wiring.desk.interaction(leg.interaction_id).version
+        replaced.heir = None
         try:
             await wiring.ledger.finish(durable)
             _check_waits(call)
@@ -245,6 +251,14 @@ class Phones:
         wiring.phone_memory.forget(replaced.leg_id)
         self._check_still_there(leg)
         return text
+
+    async def _disinherit(self, leg: PhoneLeg, replaced: PhoneLeg) -> None:
+        """Nobody took the old call over: if it ended meanwhile, that was its end."""
+        if replaced.heir is not leg:
+            return
+        replaced.heir = None
+        if replaced.closing and replaced.committed:
+            await self._disconnect(replaced, replaced.participant_id, "hung up")
 
     def _give_back(self, leg: PhoneLeg, replaced: PhoneLeg) -> None:
         """The new call came to nothing before the old one was hung up: that one goes on."""

@@ -199,3 +199,27 @@ async def test_a_pick_up_that_is_canceled_leaves_the_call_where_it_was(*, commit
         assert PHONE not in [leg_id for leg_id, _ in stage.doors.hung_up]
         assert OTHER not in stage.plane.legs
         assert (stage.board.legs, await stage.board.reoffer(PHONE, PHONE_OFFER) != "") == (2, True)
+
+
+@pytest.mark.parametrize("taken", [True, False])
+async def test_a_phone_may_hang_up_while_its_call_is_taken_over(*, taken: bool) -> None:
+    async with theatre() as stage:
+        id_ = await stage.answered_call()
+        stage.plane.answers.clear()
+        call = msgspec.structs.replace(picking_up(PHONE), waits=lambda: taken)
+        outcome, _ = await asyncio.gather(
+            stage.board.arrive(call), hang_up_meanwhile(stage), return_exceptions=True
+        )
+        await stage.board.settled()
+        assert isinstance(outcome, NotFoundError) is not taken
+        customer = await stage.participant(id_, "customer")
+        expected = ("in-session", (OTHER,)) if taken else ("disconnected", (PHONE,))
+        assert (customer.state, customer.leg_ids) == expected
+        assert PHONE not in stage.plane.legs
+        assert (OTHER in stage.plane.legs, stage.board.legs) == (taken, 2 if taken else 0)
+
+
+async def hang_up_meanwhile(stage: Theatre) -> None:
+    await until(lambda: OTHER in stage.plane.legs)
+    await stage.board.hung_up(PHONE, "BYE")
+    stage.plane.answers.set()
