@@ -80,7 +80,9 @@ class Announcer:
             self._door.on_events(((event, audience),))
 
     def tell_connection(self, event: DesktopEvent, connection_id: str) -> None:
-        self.tell(event, Audience(connections=frozenset({connection_id})))
+        """Nobody while it is "": the connection is gone, and no other has come in its place."""
+        if connection_id:
+            self.tell(event, Audience(connections=frozenset({connection_id})))
 
     def tell_inside(self, event: DesktopEvent, interaction_id: InteractionId) -> None:
         """To the users in the interaction and those who watch all."""

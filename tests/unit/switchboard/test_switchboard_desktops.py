@@ -477,6 +477,9 @@ async def test_an_offer_of_ours_waits_for_a_websocket_that_is_away_as_long_as_it
         if not lost_before:
             await stage.board.desktops.closed(ALICE)
         await stage.pass_time(20)
+        assert not any("" in audience.connections for _, audience in stage.doors.events), (
+            "no name is no connection"
+        )
         back = who("alice", "con_back")
         await stage.board.interactions.get(back, id_)
         (offered,) = media_offers(stage, back)
