@@ -354,12 +354,10 @@ class SipDoor:
             self._put(leg, CallEnded(leg.call, "local", ""))
 
     def _ended(self, leg: CallLeg, event: CallEnded) -> None:
-        if leg.reoffering is not None and not leg.reoffering.done():
-            leg.reoffering.set_result(ReofferRefused(event.call, 481, "the call ended", 0.0))
+        leg.end()
         if not leg.attended or (leg.dialing is not None and not leg.dialing.done()):
             self._refused(leg, CallFailedError(event.reason or "canceled", 487))
             return
-        leg.acknowledged.set()
         leg.log.info("x call", by=event.by, reason=event.reason)
         self._put(leg, event)
 

@@ -38,6 +38,12 @@ class CallLeg:
         self.reoffering: asyncio.Future[ReofferAnswered | ReofferRefused] | None = None
         self.log = _log.bind(leg=leg_id, call_id=call_id)
 
+    def end(self) -> None:
+        """The call is over: whoever waits to change it hears so. Twice is fine."""
+        self.acknowledged.set()
+        if self.reoffering is not None and not self.reoffering.done():
+            self.reoffering.set_result(ReofferRefused(self.call, 481, "the call ended", 0.0))
+
 
 class Forgetful:
     """Keeps nothing: calls end with the process."""
@@ -90,6 +96,7 @@ class CallLegs:
             with suppress(BridgeError):
                 self.keeper.forget(leg.leg_id)
         self._by_call.pop(leg.call, None)
+        leg.end()
 
     async def keep(self, leg: CallLeg, body: bytes) -> None:
         """Returns once it is on disk."""

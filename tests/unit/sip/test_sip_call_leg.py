@@ -1,5 +1,6 @@
 """The calls of the SIP door: found by leg and by call, written down, and forgotten once."""
 
+import asyncio
 from collections.abc import Sequence
 
 from sqlalchemy import text
@@ -8,7 +9,7 @@ from bridge.errors import NotFoundError
 from bridge.ids import LegId
 from bridge.journal.schema import Write
 from signaling.sip.door.call_leg import CallLegs
-from signaling.sip.session.event import CallKey
+from signaling.sip.session.event import CallKey, ReofferRefused
 
 LEG, CALL = LegId("leg_1"), CallKey(7)
 
@@ -92,3 +93,17 @@ def test_a_door_without_a_keeper_keeps_nothing() -> None:
     leg = legs.enter(LEG, CALL, "c")
     legs.keep_along(leg)
     assert legs.keeping(leg, b"memory") == ()
+
+
+async def test_whoever_waits_to_change_a_call_that_is_forgotten_hears_that_it_is_over() -> None:
+    """Its end is told to nobody any more, after a mistake of ours for instance."""
+    legs = CallLegs(lambda _call: b"")
+    leg = legs.enter(LEG, CALL, "call")
+    leg.acknowledged.clear()
+    leg.reoffering = asyncio.get_running_loop().create_future()
+    for _ in range(2):
+        legs.forget(leg)
+    assert leg.acknowledged.is_set()
+    outcome = leg.reoffering.result()
+    assert isinstance(outcome, ReofferRefused)
+    assert outcome.status == 481
