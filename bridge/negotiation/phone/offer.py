@@ -94,7 +94,8 @@ def make_offer(
 
 
 def read_answer(remote: SessionDescription, offered: PhoneOffer, preferences: PhonePreferences) -> Understood:
-    """The answer to `offered`, of as many m= lines. Raises NegotiationError when it has no usable audio."""
+    """The answer to `offered`. Raises NegotiationError when it has no usable audio."""
+    remote = _aligned(remote, offered.media)
     names = tuple(codec.name for codec in offered.codecs)
     policy = preferences.srtp_policy
     section = read_section(remote, offered.audio_index, "audio", policy, preferences.reach)
@@ -121,6 +122,21 @@ def read_answer(remote: SessionDescription, offered: PhoneOffer, preferences: Ph
         also_sent(audio, offered.codecs),
         also_pressed(audio, offered.events),
     )
+
+
+def _aligned(remote: SessionDescription, offered: tuple[MediaSection, ...]) -> SessionDescription:
+    """The answer with a section for each of the offer's, in its order (RFC 3264 section 6). Gateways leave out what
+    they refuse, or put their own order: a medium is found by its name, and what was not offered is dropped."""
+    if [section.kind for section in remote.media] == [section.kind for section in offered]:
+        return remote
+    left = list(remote.media)
+    media = []
+    for asked in offered:
+        found = next((section for section in left if section.kind == asked.kind), None)
+        if found is not None:
+            left.remove(found)
+        media.append(found or refuse(asked))
+    return msgspec.structs.replace(remote, media=tuple(media))
 
 
 def _read_video(

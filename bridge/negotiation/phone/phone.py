@@ -281,8 +281,6 @@ class PhoneSession:
         if offered is None:
             raise NotAllowedError("No offer of the bridge is pending.")
         remote = parse_description(answer_text)
-        if len(remote.media) != len(offered.media):
-            raise NegotiationError("The answer has another number of m= lines (RFC 3264 section 6).")
         found = read_answer(remote, offered, self._preferences)
         asked = offered.direction
         held = not found.audio.section.direction.receives if asked.sends else self.held_by_remote

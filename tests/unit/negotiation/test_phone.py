@@ -476,7 +476,7 @@ def test_a_late_offer_is_the_bridges() -> None:
         "nonsense",
         offer("m=audio 0 RTP/AVP 0\r\n"),
         offer("m=audio 4000 RTP/AVP 18\r\n"),
-        offer(PCMU + "m=video 0 RTP/AVP 96\r\n"),
+        offer("m=video 4002 RTP/AVP 96\r\n"),
         offer(""),
     ],
 )
@@ -487,6 +487,40 @@ def test_an_answer_that_does_not_fit_is_refused(text: str) -> None:
         session.receive_answer(text)
     assert session.audio is None
     assert session.offer_pending
+
+
+VIDEO_LINE = "m=video 4002 RTP/AVP 96\r\na=rtpmap:96 VP8/90000\r\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "has_video"),
+    [
+        (PCMU, False),  # what is refused left out
+        (VIDEO_LINE + PCMU, True),  # its own order
+        (PCMU + VIDEO_LINE + "m=application 4004 UDP/BFCP *\r\n", True),  # more than was offered
+        (PCMU + "m=application 0 UDP/BFCP *\r\n", False),
+        (PCMU + "m=audio 4006 RTP/AVP 8\r\n", False),
+    ],
+)
+def test_an_answer_of_another_shape_is_taken_for_what_was_offered(answer: str, *, has_video: bool) -> None:
+    session = PhoneSession(7)
+    session.place("192.0.2.1", 10002, 10004)
+    session.want_video(wanted=True)
+    session.offer()
+    session.receive_answer(offer(answer))
+    assert session.audio is not None
+    assert session.audio.remote_port == 4000
+    assert (session.video is not None) is has_video
+    again = parse_session_description(session.offer()).media
+    assert [(section.kind, section.port != 0) for section in again] == [("audio", True), ("video", has_video)]
+
+
+def test_a_re_offer_is_answered_without_the_section_that_is_over() -> None:
+    session = called(PCMU + VIDEO_LINE)
+    session.want(Direction.SENDONLY)
+    session.offer()
+    session.receive_answer(offer(PCMU + "a=recvonly\r\n"))
+    assert not session.needs_offer
 
 
 def test_an_answer_with_a_codec_that_was_not_offered_is_refused() -> None:
