@@ -1,5 +1,7 @@
 """The bridge's own offers to a phone, and the answers to them."""
 
+from collections.abc import Iterator, Set
+
 import msgspec
 
 from bridge.errors import NegotiationError
@@ -57,17 +59,24 @@ class PhoneOffer(msgspec.Struct, frozen=True):
     change: bool | None = None  # True: it adds video, False: it ends it
 
 
+class Wanted(msgspec.Struct, frozen=True):
+    """What an offer is for. `video` True adds it, False ends it; `anew`: with all codecs, not only that in use."""
+
+    direction: Direction
+    video: bool | None
+    anew: bool = False
+
+
 def make_offer(
     agreed: PhoneAgreement | None,
     place: PhonePlace,
     preferences: PhonePreferences,
-    direction: Direction,
     keys: KeyMakers,
-    *,
-    video: bool | None,
+    wanted: Wanted,
 ) -> PhoneOffer:
     """RFC 3264 section 8: every m= line ever agreed stays in its place, refused ones with port 0."""
-    codecs, events = _audio_formats(agreed, preferences)
+    direction, video = wanted.direction, wanted.video
+    codecs, events = _audio_formats(agreed, preferences, anew=wanted.anew)
     numbers = tuple(number for number, _ in events)
     policy = preferences.srtp_policy
     if agreed is None:
@@ -156,22 +165,55 @@ def _read_video(
 
 
 def _audio_formats(
-    agreed: PhoneAgreement | None, preferences: PhonePreferences
+    agreed: PhoneAgreement | None, preferences: PhonePreferences, *, anew: bool
 ) -> tuple[tuple[Codec, ...], Events]:
+    codecs: list[Codec] = []
+    events: list[tuple[int, int]] = []
     if agreed is not None:
-        # A re-offer changes no codec: the same one keeps the media plane untouched.
-        event = agreed.audio.dtmf_payload_type
-        return (agreed.audio.codec,), (() if event is None else ((event, agreed.dtmf_clock_rate_hz),))
-    dynamic = _FIRST_DYNAMIC
-    codecs = []
+        codecs.append(agreed.audio.codec)
+        if (event := agreed.audio.dtmf_payload_type) is not None:
+            events.append((event, agreed.dtmf_clock_rate_hz))
+        if not anew:
+            # A re-offer changes no codec: the same one keeps the media plane untouched.
+            return tuple(codecs), tuple(events)
+    taken = _numbers_of(agreed)
+    dynamic = _free_numbers(_FIRST_DYNAMIC, taken)
+    beside = {codec.name: codec for codec in agreed.audio.up_codecs} if agreed else {}
     for name in preferences.codecs:
-        shape = SHAPES[name]
-        number = shape.static_payload_type
-        if number is None:
-            number, dynamic = dynamic, dynamic + 1
-        codecs.append(Codec(name, number, shape.clock_rate_hz, shape.channels))
-    clocks = dict.fromkeys(codec.clock_rate_hz for codec in codecs) if preferences.dtmf else {}
-    return tuple(codecs), tuple((_FIRST_EVENT + place, clock) for place, clock in enumerate(clocks))
+        used = {codec.payload_type for codec in codecs}
+        if name not in {codec.name for codec in codecs}:
+            codec = beside.get(name) or _numbered(name, dynamic, used)
+            codecs += [codec] if codec is not None and codec.payload_type not in used else []
+    if preferences.dtmf:
+        numbers = _free_numbers(_FIRST_EVENT, taken | {codec.payload_type for codec in codecs})
+        clocks = dict.fromkeys(codec.clock_rate_hz for codec in codecs)
+        missing = [clock for clock in clocks if clock not in {known for _, known in events}]
+        events += [(number, clock) for clock, number in zip(missing, numbers, strict=False)]
+    return tuple(codecs), tuple(events)
+
+
+def _numbered(name: str, dynamic: Iterator[int], used: Set[int]) -> Codec | None:
+    """None if no number is left for it."""
+    shape = SHAPES[name]
+    number = shape.static_payload_type
+    if number is None or number in used:
+        number = next(dynamic, None)
+    return None if number is None else Codec(name, number, shape.clock_rate_hz, shape.channels)
+
+
+def _numbers_of(agreed: PhoneAgreement | None) -> set[int]:
+    """What has a meaning in this call (RFC 3264 section 8.3.2)."""
+    if agreed is None:
+        return set()
+    codecs = [agreed.audio.codec, *agreed.audio.up_codecs, *(agreed.video.up_codecs if agreed.video else ())]
+    described = (number for section in agreed.remote.media for number in section.payload_types)
+    return {*(codec.payload_type for codec in codecs), *agreed.audio.up_dtmf_payload_types, *described}
+
+
+def _free_numbers(first: int, taken: Set[int]) -> Iterator[int]:
+    """Dynamic payload types from `first` on, and those before it once they are used up."""
+    numbers = (*range(first, 128), *range(_FIRST_DYNAMIC, first))
+    return (number for number in numbers if number not in taken)
 
 
 def _keep_video(

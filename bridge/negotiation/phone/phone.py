@@ -19,7 +19,7 @@ from bridge.negotiation.phone.agreement import (
 )
 from bridge.negotiation.phone.audio import PhoneAudio, PhonePreferences, understand_audio
 from bridge.negotiation.phone.memory import PhoneMemory, parse_memory, serialize_memory
-from bridge.negotiation.phone.offer import PhoneOffer, make_offer, read_answer
+from bridge.negotiation.phone.offer import PhoneOffer, Wanted, make_offer, read_answer
 from bridge.negotiation.phone.section import (
     PhonePlace,
     PhoneSection,
@@ -246,9 +246,11 @@ class PhoneSession:
         place = self._placed()
         return self._write(place.address, self._agreement.answer_media(place))
 
-    def offer(self) -> str:
+    def offer(self, *, anew: bool = False) -> str:
         """Our offer, new or again, as wanted now. Video is added only if there is a port for it.
 
+        `anew` lists all codecs in the middle of a call, for a phone that asks what the bridge can: a PBX takes the
+        answer from another phone.
         While it is pending the offer may be replaced: the answer then belongs to the last one.
         """
         place = self._placed()
@@ -260,9 +262,8 @@ class PhoneSession:
             self._agreement,
             place,
             self._preferences,
-            self._wish,
             self._keys,
-            video=self._video_change,
+            Wanted(self._wish, self._video_change, anew),
         )
         if self._agreement is None and self._video_wish.refusal:
             refused = self._video_wish.refusal

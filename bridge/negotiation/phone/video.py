@@ -59,8 +59,9 @@ def describe_formats(media: MediaSection) -> str:
 
 
 def offered_codecs(preferences: PhonePreferences, taken: frozenset[int]) -> tuple[Codec, ...]:
-    """The codecs of an offer of ours, under dynamic payload types that are not `taken`."""
-    numbers = (number for number in range(96, 128) if number not in taken)  # RFC 3551 section 3
+    """The codecs of an offer of ours, under dynamic payload types that are not `taken` as long as there are any."""
+    dynamic = range(96, 128)  # RFC 3551 section 3
+    numbers = iter(sorted(dynamic, key=lambda number: number in taken))
     return tuple(
         Codec(name, next(numbers), 90_000, fmtp=fmtp)
         for name in preferences.video_codecs

@@ -78,7 +78,9 @@ class Phones:
             if not offer:
                 if leg.session.offer_pending:
                     raise GlareError("an offer of the bridge's own is on its way")
-                return leg.session.offer()
+                return leg.session.offer(
+                    anew=True
+                )  # RFC 3261 section 14.2; the answer may be another phone's
             before = leg.session.fork()
             leg.session.receive_offer(offer)
             try:

@@ -470,6 +470,51 @@ def test_a_late_offer_is_the_bridges() -> None:
     assert session.held_by_remote
 
 
+def test_who_asks_what_the_bridge_can_in_the_middle_of_a_call_hears_all_of_it() -> None:
+    """A PBX that transfers asks by a re-INVITE without SDP, and another phone answers, with codecs of its own."""
+    session = called("m=audio 4000 RTP/AVP 0 96\r\na=rtpmap:96 telephone-event/8000\r\n")
+    _, audio = audio_of(session.offer(anew=True))
+    maps = {number: entry.name for number, entry in audio.rtp_maps.items()}
+    assert audio.formats[:2] == ("0", "97"), "what is in use first, and no number in use means something else"
+    assert maps == {
+        0: "PCMU",
+        97: "opus",
+        9: "G722",
+        8: "PCMA",
+        96: "telephone-event",
+        101: "telephone-event",
+    }
+    session.receive_answer(offer("m=audio 4000 RTP/AVP 8\r\n", address="192.0.2.30"))
+    assert session.audio is not None
+    assert (session.audio.codec.name, session.audio.remote_address) == ("PCMA", "192.0.2.30")
+    _, audio = audio_of(session.offer())
+    assert audio.formats == ("8",)
+
+
+def test_all_codecs_have_the_numbers_that_the_phone_gave_them() -> None:
+    media = "m=audio 4000 RTP/AVP 98 0 9\r\na=rtpmap:98 opus/48000/2\r\na=rtpmap:9 G722/16000\r\n"
+    session = placed(PhonePreferences(codecs=("PCMU", "OPUS", "G722", "PCMA"), dtmf=False))
+    session.receive_offer(offer(media))
+    session.answer()
+    _, audio = audio_of(session.offer(anew=True))
+    assert audio.formats == ("0", "98", "9", "8")
+    assert audio.rtp_maps[9].clock_rate_hz == 16000
+
+
+def test_a_phone_that_uses_up_all_numbers_gets_an_offer_all_the_same() -> None:
+    numbers = range(96, 128)
+    every = " ".join(map(str, numbers))
+    session = PhoneSession(7)
+    session.place("192.0.2.1", 10002, 10004)
+    session.receive_offer(offer(f"m=audio 4000 RTP/AVP 0 {every}\r\nm=application 4004 RTP/AVP {every}\r\n"))
+    session.answer()
+    _, audio = audio_of(session.offer(anew=True))
+    assert audio.formats == ("0", "9", "8")
+    session.want_video(wanted=True)
+    video = parse_session_description(session.offer()).media[2]
+    assert len(set(video.formats)) == len(video.formats) == 3
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -247,6 +247,16 @@ async def test_a_late_offer_is_made_by_the_bridge_and_answered_in_the_ack() -> N
         assert audio.remote_port == 40000
 
 
+async def test_a_late_offer_in_a_call_lists_all_codecs_and_the_ack_may_take_another_one() -> None:
+    async with theatre() as stage:
+        await stage.answered_call()
+        assert "opus/48000/2" in await stage.board.reoffer(LegId("leg_phone"), "")
+        await stage.board.late_answer(LegId("leg_phone"), PHONE_OFFER.replace("RTP/AVP 0", "RTP/AVP 8"))
+        audio = stage.phone_leg().audio
+        assert audio is not None
+        assert audio.codec.name == "PCMA"
+
+
 async def test_an_offer_the_ack_does_not_answer_is_taken_back() -> None:
     async with theatre() as stage:
         await stage.answered_call()
