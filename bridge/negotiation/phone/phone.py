@@ -217,8 +217,6 @@ class PhoneSession:
             raise GlareError("The bridge's own offer is not answered yet; try again (RFC 3264 section 4).")
         remote = parse_description(offer_text)
         last = self._agreement
-        if last is not None and len(remote.media) < len(last.remote.media):
-            raise NegotiationError("The new offer has fewer m= lines than the last (RFC 3264 section 8).")
         audio = self._choose_audio(remote)
         first = None if last is None else last.video_index
         video, no_video = find_video(remote, self._preferences, first)

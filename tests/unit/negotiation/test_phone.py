@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from bridge.errors import GlareError, NegotiationError, NotAllowedError
 from bridge.negotiation import PhonePreferences, PhoneSession, answer_phone
+from bridge.negotiation.phone.agreement import ENDED
 from bridge.plane.messages import Codec
 from bridge.wire.sdp import SessionDescription, parse_session_description
 from bridge.wire.sdp_section import Direction, MediaSection
@@ -348,14 +349,34 @@ def test_refused_sections_stay_in_their_place() -> None:
     assert kinds == [("video", 0), ("audio", 10002), ("application", 0)]
 
 
-def test_a_re_offer_may_add_sections_but_not_lose_any() -> None:
+def test_a_re_offer_may_add_sections() -> None:
     session = called()
     session.receive_offer(offer(PCMU + "m=video 4002 RTP/AVP 96\r\n"))
     assert [section.port for section in parse_session_description(session.answer()).media] == [10002, 0]
-    before = session.audio
-    with pytest.raises(NegotiationError):
-        session.receive_offer(offer(PCMU))
-    assert session.audio == before
+
+
+def test_a_re_offer_that_loses_sections_is_taken() -> None:
+    """RFC 3264 section 8 forbids it; a PBX that puts another phone in the place of the first writes that one's."""
+    session = called("m=video 4002 RTP/AVP 96\r\n" + PCMU + "m=application 4004 TCP/BFCP *\r\n")
+    session.receive_offer(offer("m=audio 4010 RTP/AVP 8\r\n", address="192.0.2.30"))
+    for text in (session.answer(), session.offer()):
+        assert [(section.kind, section.port) for section in parse_session_description(text).media] == [
+            ("audio", 10002)
+        ]
+    assert session.audio is not None
+    assert (session.audio.remote_address, session.audio.codec.name) == ("192.0.2.30", "PCMA")
+
+
+def test_a_re_offer_that_loses_the_video_goes_on_by_voice() -> None:
+    session = PhoneSession(7)
+    session.place("192.0.2.1", 10002, 10004)
+    session.receive_offer(offer(PCMU + "m=video 4002 RTP/AVP 96\r\na=rtpmap:96 VP8/90000\r\n"))
+    session.answer()
+    session.receive_offer(offer(PCMU))
+    assert (session.video, session.no_video) == (None, ENDED)
+    recalled = PhoneSession.recall(session.remember())
+    recalled.place("192.0.2.1", 10002, 10004)
+    assert [section.kind for section in parse_session_description(recalled.offer()).media] == ["audio"]
 
 
 def test_a_failed_offer_leaves_what_was_agreed() -> None:
