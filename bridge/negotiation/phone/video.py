@@ -117,15 +117,14 @@ def _read_codecs(media: MediaSection, preferences: PhonePreferences) -> tuple[Co
         name = recognize(entry)
         if name not in preferences.video_codecs:
             continue
-        fmtp = parameters.get(entry.payload_type, "")
+        text = _essential(parameters.get(entry.payload_type, "")) if name == "H264" else ""
         rank: tuple[int, ...] = (preferences.video_codecs.index(name),)
         if name == "H264":
-            h264 = _read_h264(fmtp)
+            h264 = _read_h264(text)
             if h264 is None:
                 continue
             # What browsers send best first: what all of them decode, and slices of any size.
             rank += (h264.profile.profile not in UNIVERSAL_PROFILES, -h264.packetization_mode)
-        text = _essential(fmtp) if name == "H264" else ""
         found.append((rank, make_codec(entry, text)))
     return tuple(codec for _, codec in sorted(found, key=lambda pair: pair[0]))
 
@@ -148,10 +147,9 @@ def _essential(fmtp: str) -> str:
 
 
 def _meaning(codec: Codec) -> tuple[str, object]:
-    if codec.name != "H264":
-        return codec.name, None
-    parameters = parse_fmtp(codec.fmtp)
-    return codec.name, (parameters.profile.profile, parameters.packetization_mode)
+    """Of H.264 the mode alone: phones answer a profile with their own, as baseline for constrained baseline, and
+    send by our number all the same."""
+    return codec.name, parse_fmtp(codec.fmtp).packetization_mode if codec.name == "H264" else None
 
 
 def _read_feedback(media: MediaSection, codecs: tuple[Codec, ...]) -> tuple[str, ...]:

@@ -81,7 +81,12 @@ def test_what_baresip_offers_is_taken_in_the_bridges_order() -> None:
         ("packetization-mode=2;profile-level-id=42e01f", None),
         ("profile-level-id=rubbish", None),
         ("profile-level-id=f4001f", None),
-        ("x" * 300, None),
+        ("x" * 300, ""),
+        (
+            f"sprop-parameter-sets={'Z0KAH5WgFAFuQA==,' * 30};{MODE_1}",
+            MODE_1,
+        ),  # what one sender says of itself
+        (f"level-asymmetry-allowed={'1' * 300};{MODE_1}", None),
     ],
 )
 def test_h264_by_meaning(fmtp: str | None, taken: str | None) -> None:
@@ -210,6 +215,17 @@ def test_both_numbers_are_heard_when_the_answer_has_others_than_our_offer() -> N
     assert video is not None
     assert [codec.payload_type for codec in video.down_codecs] == [120]
     assert {codec.payload_type for codec in video.up_codecs} == {120, ours[-1]}
+
+
+@pytest.mark.parametrize("profile", ["42801F", "420014", "4d0020", "640c1f"])
+def test_a_profile_of_its_own_in_the_answer_leaves_our_number_heard(profile: str) -> None:
+    made = session(PhonePreferences(codecs=("PCMU",)))
+    made.want_video(wanted=True)
+    mode_1, *_ = parse_session_description(made.offer()).media[1].payload_types
+    made.receive_answer(offer(AUDIO, h264(f"profile-level-id={profile};packetization-mode=1", 120)))
+    video = made.video
+    assert video is not None
+    assert {codec.payload_type for codec in video.up_codecs} == {mode_1, 120}
 
 
 # --- the direction matrix -----------------------------------------------------------------------------------
