@@ -6,7 +6,7 @@ from typing import Any
 
 from bridge.desk import events
 from bridge.desk.centre.policy import DeskPolicy
-from bridge.desk.interaction.seat import SeatState
+from bridge.desk.interaction.seat import Seat, SeatState
 from bridge.desk.state.state import DeskState
 from bridge.ids import InteractionId
 
@@ -92,9 +92,12 @@ def _in_queue(
         yield event.not_before
 
 
-def _seat_moved(event: events.SeatMoved, policy: DeskPolicy, _state: DeskState) -> Iterator[float]:
+def _seat_moved(event: events.SeatMoved, policy: DeskPolicy, state: DeskState) -> Iterator[float]:
     if event.state is SeatState.OPEN:
         yield event.at  # a limit may have been met while it rang
+        for seat in state.interactions[event.interaction_id].seats:
+            if seat.seat_id == event.seat_id:  # gone already, if the same step gave it up
+                yield from _limits(state, seat)
         if event.declined_by is not None:
             yield event.at + policy.decline_rest_s  # then the seat may ring there again
 
@@ -122,12 +125,28 @@ def _desktop_lost(event: events.DesktopLost, policy: DeskPolicy, _state: DeskSta
 
 
 def _at_once(
-    event: events.PresenceChanged | events.ProfileSet | events.QueueDeclared,
-    _policy: DeskPolicy,
-    _state: DeskState,
+    event: events.PresenceChanged | events.ProfileSet, _policy: DeskPolicy, _state: DeskState
 ) -> Iterable[float]:
-    """A queue may have lost the last who serves it, or changed its limits."""
+    """A queue may have lost the last who serves it."""
     return (event.at,)
+
+
+def _queue_declared(event: events.QueueDeclared, _policy: DeskPolicy, state: DeskState) -> Iterator[float]:
+    """Its new limits are those of everybody who waits there, met already or to be met."""
+    yield event.at
+    for place in state.lines.waiting(event.queue_id):
+        yield from _limits(state, state.interactions[place.interaction_id].seat(place.seat_id))
+
+
+def _limits(state: DeskState, seat: Seat) -> Iterator[float]:
+    """Of a seat that waits: its queue may have got others since it came there."""
+    queue = state.queues.get(seat.queue_id) if seat.queue_id is not None else None
+    if queue is None:
+        return
+    for wait_s in queue.longest_wait_s():
+        yield seat.entered_at + wait_s
+    if queue.announce_every_s > 0:
+        yield seat.announced_at + queue.announce_every_s
 
 
 def _expires(
@@ -151,7 +170,7 @@ DEADLINES: dict[type, Callable[[Any, DeskPolicy, DeskState], Iterable[float]]] =
     events.DesktopLost: _desktop_lost,
     events.PresenceChanged: _at_once,
     events.ProfileSet: _at_once,
-    events.QueueDeclared: _at_once,
+    events.QueueDeclared: _queue_declared,
     events.OfferMade: _expires,
     events.CompanionLinkCreated: _expires,
     events.TransferStarted: _expires,

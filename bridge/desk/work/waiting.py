@@ -45,11 +45,11 @@ def limit_met(step: Step, queue: Queue, interaction: Interaction, seat: Seat) ->
     """Why the wait of this seat is over, or "". Who is called back does not wait at the phone."""
     if interaction.live_callback is not None and seat.is_customers:
         return ""
-    waited_s = step.now - seat.entered_at
+    since = seat.entered_at  # added to as the deadline is: a difference may be less by the last digit
     overflow = way_out(step, queue, interaction, seat)
-    if overflow is not None and overflow.wait_s is not None and waited_s >= overflow.wait_s:
+    if overflow is not None and overflow.wait_s is not None and step.now >= since + overflow.wait_s:
         return f"waited {overflow.wait_s:g} s in {queue.name!r}"
-    if queue.timeout_s is not None and waited_s >= queue.timeout_s:
+    if queue.timeout_s is not None and step.now >= since + queue.timeout_s:
         return f"nobody of {queue.name!r} was available within {queue.timeout_s:g} s"
     return ""
 

@@ -481,3 +481,37 @@ def test_a_queue_is_declared_changed_and_removed_when_nobody_waits_there() -> No
     house.step(commands.RemoveQueue(night.queue_id, "admin"))
     with pytest.raises(NotAllowedError, match="default"):
         house.step(commands.RemoveQueue(default_queue().queue_id, "admin"))
+
+
+def test_a_limit_that_is_declared_while_somebody_waits_is_met_at_its_moment() -> None:
+    house = queue_house(replace(default_queue(), timeout_s=None))
+    id_ = house.call()
+    house.pass_time(10)
+    limited = replace(default_queue(), timeout_s=60.0, announce_every_s=25.0)
+    house.step(commands.DeclareQueue(limited, "admin"))
+    house.pass_time(49)
+    told = [event.at for event in house.journal if isinstance(event, events.PositionAnnounced)]
+    assert told == [125.0, 150.0]
+    assert house.interaction(id_).state is InteractionState.WAITING
+    house.pass_time(1)
+    assert house.interaction(id_).state is InteractionState.ENDED
+
+
+def test_a_limit_that_is_declared_while_somebody_connects_is_met_when_that_came_to_nothing() -> None:
+    house = queue_house(replace(default_queue(), timeout_s=None))
+    house.ready(ALICE)
+    id_ = house.call()
+    house.accept(ALICE)
+    house.step(commands.DeclareQueue(replace(default_queue(), timeout_s=60.0), "admin"))
+    house.pass_time(house.policy.connect_s)
+    assert house.interaction(id_).state is InteractionState.WAITING
+    house.pass_time(60)
+    assert house.interaction(id_).state is InteractionState.ENDED
+
+
+def test_a_wait_that_binary_numbers_cannot_hold_ends_at_its_deadline() -> None:
+    house = queue_house(replace(default_queue(), timeout_s=20.1))
+    house.now = 1_700_000_000.25
+    id_ = house.call()
+    house.pass_time(21)
+    assert house.interaction(id_).state is InteractionState.ENDED
