@@ -1,6 +1,7 @@
 """Session descriptions (RFC 8866): text to values and back. What they mean (RFC 3264): bridge.negotiation.
 
-Tolerant in: CRLF or LF, unknown lines and attributes kept, missing t= and s=. Strict out: CRLF, RFC order.
+Tolerant in: CRLF or LF, unknown lines and attributes kept, missing t= and s=, odd o=, NUL at the end.
+Strict out: CRLF, RFC order.
 """
 
 import re
@@ -100,6 +101,7 @@ def serialize_session_description(description: SessionDescription) -> str:
 
 
 def _split(text: str) -> list[str]:
+    text = text.rstrip("\x00")  # as gateways count it that send what they have in C
     # The size in characters is a lower bound of that in bytes: cheap, and refuses 1 MB before encoding it.
     if len(text) > MAX_SIZE_BYTES or len(text.encode("utf-8", "replace")) > MAX_SIZE_BYTES:
         raise ParseError(f"SDP is larger than {MAX_SIZE_BYTES} bytes.")
@@ -184,12 +186,13 @@ def _in_order(lines: list[str]) -> tuple[str, ...]:
 
 
 def _parse_origin(text: str) -> Origin:
+    """Nothing hangs on it, so a broken one costs no call."""
     words = text.split()
-    if len(words) < 6:
-        raise ParseError("SDP o= line needs six fields.")
-    # A display name with spaces is seen in user names: the last five fields are what counts.
+    if len(words) < 5:
+        return Origin()
+    # A display name with spaces is seen in user names, and no name at all: the last five fields are what counts.
     session_id, version, _, address_type, address = words[-5:]
-    return Origin("_".join(words[:-5]), session_id, version, address_type, address)
+    return Origin("_".join(words[:-5]) or "-", session_id, version, address_type, address)
 
 
 def _parse_connection(text: str) -> Connection:

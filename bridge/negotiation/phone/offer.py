@@ -32,7 +32,7 @@ from bridge.negotiation.phone.transport import (
 from bridge.negotiation.phone.video import FEEDBACK, PhoneVideo, offered_codecs, understand_video, write_video
 from bridge.plane.messages import Codec
 from bridge.wire.sdp import SessionDescription
-from bridge.wire.sdp_section import Direction, MediaSection
+from bridge.wire.sdp_section import Attributes, Direction, MediaSection
 
 _FIRST_DYNAMIC = 96  # RFC 3551 section 3
 _FIRST_EVENT = 101  # as most phones number it; the number itself has no meaning
@@ -136,8 +136,13 @@ def read_answer(remote: SessionDescription, offered: PhoneOffer, preferences: Ph
 def _aligned(remote: SessionDescription, offered: tuple[MediaSection, ...]) -> SessionDescription:
     """The answer with a section for each of the offer's, in its order (RFC 3264 section 6). Gateways leave out what
     they refuse, or put their own order: a medium is found by its name, and what was not offered is dropped."""
-    if [section.kind for section in remote.media] == [section.kind for section in offered]:
-        return remote
+    if [section.kind for section in remote.media] != [section.kind for section in offered]:
+        remote = msgspec.structs.replace(remote, media=_reordered(remote, offered))
+    media = tuple(map(_explained, remote.media, offered))
+    return remote if media == remote.media else msgspec.structs.replace(remote, media=media)
+
+
+def _reordered(remote: SessionDescription, offered: tuple[MediaSection, ...]) -> tuple[MediaSection, ...]:
     left = list(remote.media)
     media = []
     for asked in offered:
@@ -145,7 +150,23 @@ def _aligned(remote: SessionDescription, offered: tuple[MediaSection, ...]) -> S
         if found is not None:
             left.remove(found)
         media.append(found or refuse(asked))
-    return msgspec.structs.replace(remote, media=tuple(media))
+    return tuple(media)
+
+
+def _explained(answered: MediaSection, offered: MediaSection) -> MediaSection:
+    """A number that the answer does not explain means what it meant in the offer."""
+    written = answered.rtp_maps
+    unexplained = {str(number) for number in answered.payload_types if number not in written}
+    lines = [
+        line
+        for line in offered.attributes.lines
+        if line.name in ("rtpmap", "fmtp") and line.value and line.value.partition(" ")[0] in unexplained
+    ]
+    if not lines:
+        return answered
+    # Its own lines come first, and the first one counts.
+    attributes = Attributes((*answered.attributes.lines, *lines))
+    return msgspec.structs.replace(answered, attributes=attributes)
 
 
 def _read_video(

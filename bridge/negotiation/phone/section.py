@@ -60,18 +60,18 @@ def read_section(
 ) -> PhoneSection | None:
     """The section as one of this kind over RTP as the policy wants it, with an address in reach; else None."""
     section = remote.media[index]
-    connection = remote.connection_of(section)
     if section.kind != kind or not section.port or not can_carry(section, policy):
         return None
-    if connection is None or not _is_usable(connection.address) or _is_foreign(connection.address, reach):
+    address = _address_of(remote, section)
+    if not _is_usable(address) or _is_foreign(address, reach):
         return None
     direction = remote.direction(section)
-    if is_unspecified(connection.address):
+    if is_unspecified(address):
         # RFC 3264 section 8.4: "hold" as RFC 2543 wrote it; the phone takes nothing.
         direction = make_direction(sends=direction.sends, receives=False)
     return PhoneSection(
         index,
-        connection.address,
+        address,
         section.port,
         section.rtcp_port or min(section.port + 1, 65535),  # RFC 3550 section 11, RFC 3605
         direction,
@@ -91,8 +91,7 @@ def find_sections(
 def explain_reach(remote: SessionDescription, kind: str, reach: Reach) -> str:
     """Why no packet would come to the phone if its only addresses for this medium are out of reach, else ""."""
     live = [media for media in remote.media if media.kind == kind and media.port]
-    connections = [remote.connection_of(media) for media in live]
-    addresses = [found.address for found in connections if found is not None and _is_usable(found.address)]
+    addresses = [address for media in live if _is_usable(address := _address_of(remote, media))]
     if not addresses or not all(_is_foreign(address, reach) for address in addresses):
         return ""
     theirs = _FAMILIES[reach_of(addresses[0])]
@@ -100,6 +99,12 @@ def explain_reach(remote: SessionDescription, kind: str, reach: Reach) -> str:
         f"the phone takes {kind} at {addresses[0]}, and the bridge has no {theirs} address for media "
         "(rtp.address, rtp.advertised_address)"
     )
+
+
+def _address_of(remote: SessionDescription, section: MediaSection) -> str:
+    """Without the TTL, which is multicast's, and written by some all the same (RFC 8866 section 5.7)."""
+    connection = remote.connection_of(section)
+    return "" if connection is None else connection.address.partition("/")[0]
 
 
 def _is_foreign(address: str, reach: Reach) -> bool:

@@ -581,6 +581,23 @@ def test_an_answer_of_another_shape_is_taken_for_what_was_offered(answer: str, *
     assert [(section.kind, section.port != 0) for section in again] == [("audio", True), ("video", has_video)]
 
 
+def test_numbers_that_an_answer_does_not_explain_mean_what_was_offered() -> None:
+    session = dialled("m=audio 4000 RTP/AVP 96 101\r\na=fmtp:101 0-16\r\n")
+    assert session.audio is not None
+    assert (session.audio.codec.name, session.audio.codec.payload_type) == ("OPUS", 96)
+    assert session.audio.dtmf_payload_type == 101
+
+
+def test_numbers_that_an_answer_explains_are_its_own() -> None:
+    session = dialled("m=audio 4000 RTP/AVP 0 96\r\na=rtpmap:96 telephone-event/8000\r\n")
+    assert session.audio is not None
+    assert (session.audio.codec.name, session.audio.dtmf_payload_type) == ("PCMU", 96)
+
+
+def test_a_unicast_address_with_a_ttl_is_an_address() -> None:
+    assert answer_phone(offer(address="192.0.2.20/127")).audio.remote_address == "192.0.2.20"
+
+
 def test_a_re_offer_is_answered_without_the_section_that_is_over() -> None:
     session = called(PCMU + VIDEO_LINE)
     session.want(Direction.SENDONLY)

@@ -12,6 +12,7 @@ from bridge.wire.sdp import (
     MAX_LINE_CHARACTERS,
     MAX_MEDIA_SECTIONS,
     MAX_SIZE_BYTES,
+    Origin,
     parse_session_description,
     serialize_session_description,
 )
@@ -84,6 +85,25 @@ def test_any_line_end_is_read(end: str) -> None:
     description = parse_session_description(text)
     assert description.origin.session_version == "2"
     assert description.direction(description.media[0]) is Direction.SENDONLY
+
+
+@pytest.mark.parametrize(
+    ("line", "origin"),
+    [
+        ("o=- 1", Origin()),
+        ("o=", Origin()),
+        ("o= 1 2 IN IP4 192.0.2.1", Origin("-", "1", "2", "IP4", "192.0.2.1")),
+        ("o=Front Desk 1 2 IN IP4 192.0.2.1", Origin("Front_Desk", "1", "2", "IP4", "192.0.2.1")),
+    ],
+)
+def test_an_odd_origin_costs_no_call(line: str, origin: Origin) -> None:
+    description = parse_session_description(f"v=0\n{line}\ns=-\nm=audio 5000 RTP/AVP 0\n")
+    assert description.origin == origin
+    assert parse_session_description(serialize_session_description(description)) == description
+
+
+def test_a_nul_behind_the_last_line_is_none_of_it() -> None:
+    assert parse_session_description(HEAD + "m=audio 5000 RTP/AVP 0\r\n\x00\x00").media[0].port == 5000
 
 
 def test_lines_nobody_knows_are_kept_in_their_place() -> None:
@@ -195,7 +215,6 @@ def test_a_broken_attribute_costs_only_itself(line: str) -> None:
         HEAD + "c=IN IP4\r\n",
         HEAD + "a=x:\x00\r\n",
         HEAD + "a=x:\u2028m=audio 1 RTP/AVP 0\r\n",
-        "v=0\r\no=- 1\r\n",
         HEAD + "a=" + "x" * MAX_LINE_CHARACTERS + "\r\n",
         HEAD + "m=audio 1 RTP/AVP 0\r\n" * (MAX_MEDIA_SECTIONS + 1),
         HEAD + "m=audio 1 RTP/AVP" + " 0" * (MAX_FORMATS + 1) + "\r\n",
