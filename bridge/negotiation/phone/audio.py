@@ -50,13 +50,15 @@ class PhonePreferences(msgspec.Struct, frozen=True):
 
 
 class PhoneAudio(msgspec.Struct, frozen=True):
-    """The audio section of a peer's description, understood. `others` are what both can beside `codec`."""
+    """The audio section of a peer's description, understood. `others` are what both can beside `codec`, and
+    `other_events` its telephone-events of another clock."""
 
     section: PhoneSection
     codec: Codec
     dtmf_payload_type: int | None
     dtmf_clock_rate_hz: int
     others: tuple[Codec, ...] = ()
+    other_events: tuple[int, ...] = ()
 
 
 def understand_audio(
@@ -75,9 +77,10 @@ def understand_audio(
     codec = next((known[name] for name in names if name in known), None)
     if codec is None:
         return None
-    event, event_clock = _choose_event(media, codec) if preferences.dtmf else (None, 0)
+    (event, event_clock), *events = _ordered_events(media, codec) if preferences.dtmf else [(None, 0)]
     others = tuple(other for other in known.values() if other is not codec)
-    return PhoneAudio(section, codec, event, event_clock, others)
+    other_events = tuple(number for number, _ in events if number is not None)
+    return PhoneAudio(section, codec, event, event_clock, others, other_events)
 
 
 def _known_codecs(section: MediaSection, preferences: PhonePreferences) -> dict[str, Codec]:
@@ -112,13 +115,12 @@ def also_pressed(audio: PhoneAudio, offered: tuple[int, ...]) -> tuple[int, ...]
     return tuple(number for number in offered if number not in taken)
 
 
-def _choose_event(section: MediaSection, codec: Codec) -> tuple[int | None, int]:
-    """The payload type and clock of telephone-event: that with the codec's clock, as both share one stream
+def _ordered_events(section: MediaSection, codec: Codec) -> list[tuple[int | None, int]]:
+    """The payload types and clocks of telephone-event: first that with the codec's clock, as both share one stream
     (RFC 4733 section 2.1); without one any, for a digit with a wrong duration is better than none."""
     events = [entry for entry in offered_maps(section) if entry.name.upper() == TELEPHONE_EVENT]
-    matching = [entry for entry in events if entry.clock_rate_hz == codec.clock_rate_hz]
-    chosen = next(iter(matching or events), None)
-    return (None, 0) if chosen is None else (chosen.payload_type, chosen.clock_rate_hz)
+    events.sort(key=lambda entry: entry.clock_rate_hz != codec.clock_rate_hz)
+    return [(entry.payload_type, entry.clock_rate_hz) for entry in events] or [(None, 0)]
 
 
 def write_audio(

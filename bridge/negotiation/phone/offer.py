@@ -113,6 +113,8 @@ def read_answer(remote: SessionDescription, offered: PhoneOffer, preferences: Ph
         asked = msgspec.structs.replace(preferences, codecs=names)
         media = remote.media[section.index]
         audio = understand_audio(media, section, asked, preferred=None, in_order=True)
+        if audio is None:  # a gateway whose call went on to another phone says what that one has
+            audio = understand_audio(media, section, preferences, preferred=None, in_order=True)
         transport = accepted_transport(media, policy, offered.audio_transport)
     if audio is None or transport is None:
         unreachable = explain_reach(remote, "audio", preferences.reach)

@@ -275,16 +275,19 @@ class PhoneSession:
         return twin
 
     def receive_answer(self, answer_text: str) -> PhoneAgreement:
-        """Takes the answer to our offer. Raises NegotiationError when it has no usable audio."""
-        offered = self._offered
+        """Takes the answer to our offer. Raises NegotiationError when it has no usable audio.
+
+        A phone that agrees in the middle of a call without a word means what it said before.
+        """
+        offered, last = self._offered, self._agreement
         if offered is None:
             raise NotAllowedError("No offer of the bridge is pending.")
-        remote = parse_description(answer_text)
+        remote = parse_description(answer_text) if answer_text or last is None else last.remote
         found = read_answer(remote, offered, self._preferences)
         asked = offered.direction
         held = not found.audio.section.direction.receives if asked.sends else self.held_by_remote
         self._agreement = agree(
-            found, asked, self._agreement, self._preferences, held=held, exchange=next(self._exchanges)
+            found, asked, last, self._preferences, held=held, exchange=next(self._exchanges)
         )
         self._described, self._offered = asked, None
         self._video_wish.note_answered(asked=offered.change, has=self._agreement.video is not None)
@@ -351,6 +354,7 @@ class PhoneSession:
             video,
             ours(video.section, last.video_transport if last else None, self._keys.video) if video else None,
             no_video,
+            up_events=audio.other_events,
             up_codecs=audio.others,  # some send what they offered, whatever was answered: better heard than not
         )
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from bridge.errors import GlareError, NegotiationError, NotAllowedError
 from bridge.negotiation import PhonePreferences, PhoneSession, answer_phone
@@ -606,11 +607,45 @@ def test_a_re_offer_is_answered_without_the_section_that_is_over() -> None:
     assert not session.needs_offer
 
 
-def test_an_answer_with_a_codec_that_was_not_offered_is_refused() -> None:
+def test_an_answer_with_a_codec_that_was_not_offered_is_taken_if_the_bridge_can() -> None:
+    """A re-offer names the codec in use; behind a gateway the call may have gone on to a phone with another."""
     session = called()
     offer_as(session, Direction.SENDONLY)
+    session.receive_answer(offer("m=audio 4000 RTP/AVP 18 8\r\na=recvonly\r\n"))
+    assert session.audio is not None
+    assert session.audio.codec.name == "PCMA"
+    session.offer()
     with pytest.raises(NegotiationError):
-        session.receive_answer(offer("m=audio 4000 RTP/AVP 8\r\n"))
+        session.receive_answer(offer("m=audio 4000 RTP/AVP 18\r\n"))
+
+
+def test_a_phone_that_agrees_without_a_word_goes_on_as_before() -> None:
+    session = called(PCMU + VIDEO_LINE)
+    before = session.audio
+    assert before is not None
+    session.want(Direction.SENDONLY)
+    session.place("192.0.2.1", 10_100)
+    session.offer()
+    session.receive_answer("")
+    assert session.audio == structs.replace(before, receives=False, exchange=before.exchange + 1)
+    assert not session.needs_offer
+
+
+def test_a_phone_that_says_nothing_at_all_has_agreed_to_nothing() -> None:
+    session = placed()
+    session.offer()
+    with pytest.raises(NegotiationError):
+        session.receive_answer("")
+
+
+def test_keys_come_by_any_number_the_phone_offered_them_with() -> None:
+    session = called(
+        "m=audio 4000 RTP/AVP 96 101 102\r\na=rtpmap:96 opus/48000/2\r\n"
+        "a=rtpmap:101 telephone-event/8000\r\na=rtpmap:102 telephone-event/48000\r\n"
+    )
+    assert session.audio is not None
+    assert (session.audio.dtmf_payload_type, session.audio.up_dtmf_payload_types) == (102, (101,))
+    assert audio_of(session.answer())[1].formats == ("96", "102")
 
 
 def test_offers_do_not_cross() -> None:
