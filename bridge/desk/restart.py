@@ -12,6 +12,7 @@ from bridge.desk.interaction.participant import Participant, ParticipantTrigger
 from bridge.desk.interaction.seat import SeatTrigger
 from bridge.desk.settlement.settlement import settle
 from bridge.desk.step import Step
+from bridge.desk.work.presence import keep_to_roles
 from bridge.ids import InteractionId, LegId
 
 
@@ -55,6 +56,7 @@ def _lose_desktops(step: Step) -> None:
     for expert in tuple(step.state.experts.values()):
         if expert.presence is not Presence.OFFLINE:
             step.record(events.DesktopLost(step.now, expert.user_id))
+            keep_to_roles(step, expert.user_id)  # the configuration may have given other ones
 
 
 def _restart_participant(

@@ -8,7 +8,7 @@ from bridge.desk.commands import SYSTEM
 from bridge.desk.interaction.offer import OfferTrigger
 from bridge.desk.step import Step
 from bridge.desk.value import replace
-from bridge.desk.work.presence import ACCOUNT_DISABLED
+from bridge.desk.work.presence import ACCOUNT_DISABLED, keep_to_roles
 from bridge.desk.work.queue_admin import check_profile
 from bridge.desk.work.readiness import void_proof
 from bridge.desk.work.seating import return_offer
@@ -25,6 +25,7 @@ def create_account(step: Step, command: commands.CreateAccount) -> None:
         raise CapacityError(f"there are {step.policy.accounts_max} accounts already")
     _check(step, account, profile)
     _set(step, account, profile, command.by)
+    keep_to_roles(step, account.user_id)  # who was ready without an account
 
 
 def change_account(step: Step, command: commands.ChangeAccount) -> None:
@@ -35,6 +36,7 @@ def change_account(step: Step, command: commands.ChangeAccount) -> None:
     profile = replace(step.state.profile(command.user_id), **command.profile_changes)
     _check(step, account, profile)
     _set(step, account, profile, command.by)
+    keep_to_roles(step, command.user_id)
 
 
 def set_password(step: Step, command: commands.SetPassword) -> None:

@@ -9,9 +9,11 @@ from bridge.desk.step import Step
 from bridge.desk.work.readiness import void_proof
 from bridge.desk.work.seating import return_offer
 from bridge.errors import NotAllowedError
+from bridge.ids import UserId
 
 CONNECTION_LOST = "the desktop's connection was lost"
 ACCOUNT_DISABLED = "the account was disabled"
+NO_SUCH_ROLE = "the account does not have this role any more"
 _TRIGGERS = {
     Presence.READY: PresenceTrigger.GO_READY,
     Presence.AWAY: PresenceTrigger.GO_AWAY,
@@ -46,6 +48,21 @@ def _check_account(step: Step, command: commands.SetPresence) -> None:
         raise NotAllowedError(
             f"{command.user_id} cannot be ready as {command.role}: the account's roles are {roles}"
         )
+
+
+def keep_to_roles(step: Step, user_id: UserId) -> None:
+    """Who is ready in a role that the account has no more is rung no more; calls go on. To be ready again says in
+    which role."""
+    expert, account = step.state.experts.get(user_id), step.state.directory.find(user_id)
+    if expert is None or account is None or expert.presence is not Presence.READY:
+        return
+    if expert.role.value in account.roles:
+        return
+    presence = expert.next_presence(PresenceTrigger.GO_AWAY)
+    step.record(events.PresenceChanged(step.now, user_id, expert.name, expert.role, presence, NO_SUCH_ROLE))
+    offer = step.state.offer_to(user_id)
+    if offer is not None:
+        return_offer(step, offer, OfferTrigger.RESCIND, SYSTEM, NO_SUCH_ROLE)
 
 
 def lose_desktop(step: Step, command: commands.LoseDesktop) -> None:

@@ -144,6 +144,42 @@ def test_a_user_takes_offers_in_a_role_the_account_has() -> None:
     house.step(commands.SetPresence(ALICE, "Alice", ParticipantRole.AGENT, Presence.AWAY))
 
 
+def test_who_loses_the_role_while_it_rings_is_rung_no_more_and_the_caller_goes_to_the_next() -> None:
+    house = House()
+    create(house, ALICE)
+    house.ready(ALICE)
+    house.call()
+    assert house.offer_to(ALICE) is not None
+    house.ready(BOB)
+    change(house, ALICE, roles=(AccountRole.SUPERVISOR,))
+    assert house.offer_to(ALICE) is None
+    assert house.offer_to(BOB) is not None
+    assert house.desk.expert(ALICE).presence is Presence.AWAY
+    change(house, ALICE, roles=(AccountRole.AGENT,))
+    house.ready(ALICE)
+    assert house.desk.takes_offers(ALICE, house.now)
+
+
+def test_who_loses_the_role_in_a_call_goes_on_with_it() -> None:
+    house = House()
+    create(house, ALICE)
+    id_ = house.answered_call()
+    change(house, ALICE, roles=(AccountRole.SUPERVISOR,))
+    house.pass_time(60)
+    assert house.participant(id_, ALICE).is_present
+
+
+def test_who_comes_back_to_a_configuration_with_another_role_is_rung_in_the_old_one_no_more() -> None:
+    house = House(DeskPolicy(accounts=((account(ALICE), Profile(ALICE)),)))
+    house.ready(ALICE)
+    again = House(DeskPolicy(accounts=((account(ALICE, AccountRole.SME), Profile(ALICE)),)))
+    again.desk.restore(house.desk.snapshot())
+    again.step(commands.Restart(frozenset()))
+    again.step(commands.ReturnDesktop(ALICE))
+    again.call()
+    assert again.offer_to(ALICE) is None
+
+
 def test_what_rings_at_a_disabled_user_goes_to_the_next_at_once() -> None:
     house = House()
     create(house, ALICE)
