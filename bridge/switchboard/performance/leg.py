@@ -30,7 +30,8 @@ class PhoneLeg:
     leg that took the place of another, which knows it as its `heir` as long as that is not decided. `closing`
     is True once the call is over: the phone hung up or was told to, and no BYE is owed any more. `restored` is
     True from a restart until the phone has agreed to go on. `ringing` is the session as it was when our INVITE
-    left, until the call is answered: every phone that rings answers the same offer. `shown` is the one video
+    left, until the call is answered: every phone that rings answers the same offer; `rang` once one has said that
+    it does. `shown` is the one video
     the phone is sent, `paths` says how each is made, and why. `moved` is True while the phone does not know the
     port of the leg, `stale` when it is to be told once more what it knows; `refuses_hold` once it refused to be
     held, as long as that is wanted; `refusals` counts what it refused in a row.
@@ -52,6 +53,7 @@ class PhoneLeg:
         "moved",
         "participant_id",
         "paths",
+        "rang",
         "refusals",
         "refuses_hold",
         "restored",
@@ -86,6 +88,7 @@ class PhoneLeg:
         self.key_frames_wanted = 0  # by the phone, with SIP INFO
         self.refusals = 0
         self.ringing: PhoneSession | None = None
+        self.rang = False
         self.connected = False
         self.heir: PhoneLeg | None = None
         self.committed = False

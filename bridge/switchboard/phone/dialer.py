@@ -20,6 +20,7 @@ from bridge.switchboard.wiring import Wiring
 log = structlog.get_logger()
 
 VIDEO_REFUSED = (415, 488, 606)  # RFC 3261 sections 21.4.13, 21.4.26, 21.6.4: of what the SDP says
+RINGS = (180, 182)  # somebody's phone has heard of the call; 183 may be no more than the trunk's own voice
 NO_ROUTE = "no way out for calls: set sip.dial_target or the target of a trunk, or give a SIP URI"
 
 
@@ -88,6 +89,9 @@ class Dialer:
         except BridgeError as error:
             refusal = _refusal_of_video(leg, error)
             await self.drop(leg, over)
+            if not refusal and leg.rang and isinstance(error, CallFailedError):
+                # It rang, whatever the trunk says of itself: by another way it would ring a second time.
+                raise CallFailedError(error.reason, error.status, error.retry_after_s) from error
             if not refusal:
                 raise
             log.info("x video", interaction=leg.interaction_id, leg=leg_id, reason=refusal)
@@ -125,6 +129,7 @@ class Dialer:
         leg = self._wiring.legs.get(leg_id)
         if not isinstance(leg, PhoneLeg) or leg.ringing is None or leg.closing:
             return
+        leg.rang = leg.rang or status in RINGS
         log.info("= progress", interaction=leg.interaction_id, leg=leg_id, status=status, sound=bool(answer))
         if answer:
             await self._take(leg, answer)

@@ -303,6 +303,31 @@ async def test_a_phone_that_is_busy_is_not_called_by_another_trunk() -> None:
         assert stage.doors.dialed_by == ["first"]
 
 
+async def test_a_phone_that_rang_is_not_called_again_by_another_trunk() -> None:
+    async with theatre(POLICY) as stage:
+        stage.doors.ways_out = ("first", "second")
+        id_ = await called_back(stage)
+        leg_id = stage.doors.dialed[0][0]
+        await stage.board.progressed(leg_id, 180, "")
+        stage.doors.ringing[leg_id].set_exception(CallFailedError("504 timeout", 504, unreached=True))
+        await eventually(stage, "failed")
+        assert stage.doors.dialed_by == ["first"]
+        view = await stage.view(id_)
+        assert view.callback is not None
+        assert (view.callback.state, stage.board.legs) == ("waiting", 0)
+
+
+async def test_a_trunk_that_only_spoke_itself_before_it_refused_is_passed_over() -> None:
+    async with theatre(POLICY) as stage:
+        stage.doors.ways_out = ("first", "second")
+        await called_back(stage)
+        leg_id = stage.doors.dialed[0][0]
+        await stage.board.progressed(leg_id, 183, PHONE_OFFER)
+        stage.doors.ringing[leg_id].set_exception(CallFailedError("503 full", 503, unreached=True))
+        await eventually(stage, "dialed again")
+        assert stage.doors.dialed_by == ["first", "second"]
+
+
 async def test_the_last_trunk_that_fails_fails_the_callback() -> None:
     async with theatre(POLICY) as stage:
         stage.doors.ways_out = ("first", "second")
