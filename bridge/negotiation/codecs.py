@@ -20,6 +20,7 @@ class Shape(msgspec.Struct, frozen=True):
     static_payload_type: int | None = None  # RFC 3551 section 6
     fmtp: str = ""  # what the bridge asks of the sender
     mistaken_clock_rate_hz: int | None = None  # as some peers write it, and mean this codec
+    mistaken_channels: int | None = None
 
 
 SHAPES = {
@@ -27,7 +28,8 @@ SHAPES = {
     "PCMA": Shape("PCMA", 8000, static_payload_type=8),
     # RFC 3551 section 4.5.2: the clock is a historic error. Phones that write what is sampled mean the same.
     "G722": Shape("G722", 8000, static_payload_type=9, mistaken_clock_rate_hz=16000),
-    "OPUS": Shape("opus", 48000, channels=2, fmtp="useinbandfec=1"),  # RFC 7587 section 7: always 48000/2
+    # RFC 7587 section 7: always 48000/2, whatever is sent. Phones that count their one channel mean the same.
+    "OPUS": Shape("opus", 48000, channels=2, fmtp="useinbandfec=1", mistaken_channels=1),
     "VP8": Shape("VP8", 90000),
     "H264": Shape("H264", 90000),
 }
@@ -52,7 +54,7 @@ def recognize(entry: RtpMap) -> str | None:
     """The bridge's name of this codec, None if it has none."""
     name = entry.name.upper()
     shape = SHAPES.get(name)
-    if shape is None or shape.channels != entry.channels:
+    if shape is None or entry.channels not in (shape.channels, shape.mistaken_channels):
         return None
     return name if entry.clock_rate_hz in (shape.clock_rate_hz, shape.mistaken_clock_rate_hz) else None
 
@@ -87,8 +89,8 @@ def make_codec(entry: RtpMap, fmtp: str) -> Codec:
 
 
 def rtp_map_line(codec: Codec) -> Attribute:
-    """The a=rtpmap line; one channel is left out (RFC 8866 section 6.6), and the clock is called what the peer
-    calls it: one that is strict finds only its own words."""
+    """The a=rtpmap line; one channel is left out (RFC 8866 section 6.6), and clock and channels are called what
+    the peer calls them: one that is strict finds only its own words."""
     shape = SHAPES[codec.name]
     clock_rate_hz = codec.written_clock_rate_hz or codec.clock_rate_hz
     channels = f"/{codec.channels}" if codec.channels != 1 else ""

@@ -126,6 +126,16 @@ def test_a_phone_that_miscalls_the_clock_of_g722_is_answered_in_its_own_words(pa
     assert session.audio.codec.clock_rate_hz == 8000
 
 
+@pytest.mark.parametrize("written", ["opus/48000", "OPUS/48000/1", "opus/48000/2"])
+def test_a_phone_that_miscounts_the_channels_of_opus_is_answered_in_its_own_words(written: str) -> None:
+    session = called(f"m=audio 4000 RTP/AVP 107\r\na=rtpmap:107 {written}\r\n")
+    assert session.audio is not None
+    assert (session.audio.codec.name, session.audio.codec.clock_rate_hz) == ("OPUS", 48000)
+    for text in (session.answer(), session.offer()):
+        line = next(line for line in text.splitlines() if line.startswith("a=rtpmap:107"))
+        assert line.removesuffix("/1").lower() == f"a=rtpmap:107 {written}".removesuffix("/1").lower()
+
+
 def test_the_answer_to_our_offer_may_miscall_the_clock_of_g722() -> None:
     session = dialled("m=audio 4000 RTP/AVP 9\r\na=rtpmap:9 G722/16000\r\n")
     assert session.audio is not None
@@ -168,7 +178,7 @@ def test_video_is_refused_with_port_0_and_the_reason_can_be_told() -> None:
         offer("m=video 4000 RTP/AVP 96\r\n"),
         offer("m=audio 0 RTP/AVP 0\r\n"),
         offer("m=audio 4000 RTP/AVP 18\r\n"),
-        offer("m=audio 4000 RTP/AVP 96\r\na=rtpmap:96 opus/48000\r\n"),
+        offer("m=audio 4000 RTP/AVP 96\r\na=rtpmap:96 opus/48000/6\r\n"),
         offer("m=audio 4000 RTP/AVP 96\r\n"),
         offer("m=audio 4000 RTP/AVP\r\n"),
         offer("m=audio 4000 UDP/TLS/RTP/SAVPF 0\r\n"),
