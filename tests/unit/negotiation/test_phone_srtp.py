@@ -180,8 +180,9 @@ def test_an_optional_offer_may_be_answered_plain_and_stays_so() -> None:
     "answer",
     [
         description("RTP/SAVP"),
-        description("RTP/SAVP", crypto(tag=9)),
-        description("RTP/SAVP", crypto(tag=1, suite="AES_256_CM_HMAC_SHA1_80")),
+        description(
+            "RTP/SAVP", "a=crypto:1 F8_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz\r\n"
+        ),
         description("RTP/AVP"),
     ],
 )
@@ -191,6 +192,20 @@ def test_an_answer_that_does_without_what_is_mandatory_is_refused(answer: str) -
     phone.offer()
     with pytest.raises(NegotiationError):
         phone.receive_answer(answer)
+
+
+@pytest.mark.parametrize(("use", "protocol"), [("mandatory", "RTP/SAVP"), ("optional", "RTP/AVP")])
+@pytest.mark.parametrize(("tag", "suite"), [(1, SUITE), (9, SUITE), (1, "AES_256_CM_HMAC_SHA1_80")])
+def test_an_answer_that_numbers_its_key_anew_is_known_by_its_suite(
+    use: SrtpUse, protocol: str, tag: int, suite: str
+) -> None:
+    phone = session(use)
+    ours = next(line for line in our_key(phone.offer()) if line.suite == suite)
+    phone.receive_answer(description(protocol, crypto(tag=tag, suite=suite)))
+    keys = agreed(phone)
+    assert keys is not None
+    assert (keys.suite, keys.remote_key) == (suite, phone_key(suite))
+    assert base64.b64decode(ours.key_parameters.removeprefix("inline:")) == keys.local_key
 
 
 def test_two_bridges_agree_and_hear_each_other() -> None:
