@@ -185,9 +185,12 @@ class Step:
         return participant_id
 
     def _gives_up(self, seat: Seat, participant: Participant, by: str) -> bool:
-        """Who is only sought, or removed by somebody else, is not sought any more."""
+        """Who is only sought, or removed by somebody else, is not sought any more; nor anybody where the queue is
+        gone, as the configuration may have it at a restart."""
         return seat.escalation and (
-            seat.state is not SeatState.TAKEN or by not in (SYSTEM, participant.user_id)
+            seat.state is not SeatState.TAKEN
+            or by not in (SYSTEM, participant.user_id)
+            or seat.queue_id not in self.state.queues
         )
 
     def _seek_next(

@@ -8,6 +8,7 @@ from bridge.desk.interaction.interaction import Interaction
 from bridge.desk.interaction.offer import OfferTrigger
 from bridge.desk.interaction.participant import ParticipantState, ParticipantTrigger
 from bridge.desk.settlement.callback import CallbackWish, begin_callback, move_callback, why_not_called
+from bridge.desk.settlement.queueing import queue_or_default
 from bridge.desk.settlement.settlement import end, settle
 from bridge.desk.step import Step
 from bridge.errors import NotAllowedError, NotFoundError
@@ -27,8 +28,9 @@ def request_callback(step: Step, command: commands.RequestCallback) -> None:
         return
     if not any(True for _ in interaction.customers()):
         raise NotAllowedError(f"interaction {id_} has no customer")
-    queue_id = command.queue_id or interaction.queue_id
-    step.state.queue(queue_id)
+    if command.queue_id is not None:
+        step.state.queue(command.queue_id)
+    queue_id = command.queue_id or queue_or_default(step, interaction.queue_id).queue_id
     number = command.number or interaction.caller
     if why_not := why_not_called(step.policy, number):
         raise NotAllowedError(why_not)

@@ -224,3 +224,18 @@ def test_nobody_arranges_a_callback_to_a_number_that_is_withheld() -> None:
     assert house.interaction(id_) == before
     house.step(commands.RequestCallback(id_, "crm", "+49301"))
     assert state(house, id_) is C.WAITING
+
+
+def test_who_came_through_a_queue_that_is_removed_meanwhile_can_be_called_back() -> None:
+    house = House()
+    sales = QueueId("sales")
+    house.step(commands.DeclareQueue(Queue(sales, "Sales"), "admin"))
+    id_ = house.call()
+    house.step(commands.QueueInteraction(id_, sales, "ivr"))
+    house.ready(ALICE)
+    house.accept(ALICE)
+    house.connect(id_, ALICE)
+    house.step(commands.RemoveQueue(sales, "admin"))
+    house.step(commands.RequestCallback(id_, ALICE))
+    assert state(house, id_) is C.WAITING
+    assert house.interaction(id_).queue_id == default_queue().queue_id

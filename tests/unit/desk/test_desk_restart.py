@@ -3,13 +3,15 @@
 from bridge.desk.centre.account import Directory
 from bridge.desk.centre.expert import Presence
 from bridge.desk.centre.policy import DeskPolicy
-from bridge.desk.commands import RESTART, Restart, ReturnDesktop
+from bridge.desk.centre.queue import Queue
+from bridge.desk.centre.role import MediaType, ParticipantRole
+from bridge.desk.commands import RESTART, Restart, ReturnDesktop, SeekFromQueue
 from bridge.desk.desk import Desk
 from bridge.desk.interaction.offer import OfferState
 from bridge.desk.interaction.participant import ParticipantState
 from bridge.desk.state.snapshot import DeskSnapshot
 from bridge.desk.state.state import DeskState
-from bridge.ids import IdSource, InteractionId, LegId
+from bridge.ids import IdSource, InteractionId, LegId, QueueId
 from tests.unit.desk.house import ALICE, EVE, House
 
 # Indexes that `put` keeps, the configured queues, a bound, and proofs, which a restart voids.
@@ -112,3 +114,20 @@ def test_offers_expire_and_the_queue_keeps_its_order() -> None:
     assert [house.desk.interaction(id_).created_at for id_ in (first, second)] == created
     house.step(ReturnDesktop(ALICE))
     assert house.desk.offers()[0].interaction_id == first  # at once, and the oldest first
+
+
+def test_an_expert_who_was_coming_out_of_a_queue_that_is_gone_now_is_followed_by_nobody() -> None:
+    desks = Queue(QueueId("video"), "Video", role=ParticipantRole.SME)
+    house = House(DeskPolicy(queues=(desks,)))
+    id_ = house.answered_call()
+    house.step(SeekFromQueue(id_, desks.queue_id, MediaType.VOICE, "alice"))
+    house.ready_expert(EVE)
+    house.accept(EVE)
+    again = House(DeskPolicy())
+    again.desk.restore(house.desk.snapshot())
+    again.step(Restart(frozenset(leg for legs in legs_of(house, id_).values() for leg in legs)))
+    again.step(ReturnDesktop(ALICE))
+    again.pass_time(60)
+    assert again.interaction(id_).seats == ()
+    assert again.interaction(id_).participant_of(EVE) is None
+    assert again.participant(id_, ALICE).state is ParticipantState.IN_SESSION
