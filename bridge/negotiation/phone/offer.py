@@ -203,7 +203,7 @@ def _audio_formats(
     dynamic = _free_numbers(_FIRST_DYNAMIC, taken)
     beside = {codec.name: codec for codec in agreed.audio.up_codecs} if agreed else {}
     for name in preferences.codecs:
-        used = {codec.payload_type for codec in codecs}
+        used = {*(codec.payload_type for codec in codecs), *(number for number, _ in events)}
         if name not in {codec.name for codec in codecs}:
             codec = beside.get(name) or _numbered(name, dynamic, used)
             codecs += [codec] if codec is not None and codec.payload_type not in used else []

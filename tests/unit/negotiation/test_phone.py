@@ -533,6 +533,14 @@ def test_all_codecs_have_the_numbers_that_the_phone_gave_them() -> None:
     assert audio.rtp_maps[9].clock_rate_hz == 16000
 
 
+def test_a_static_number_that_means_something_else_is_left_to_it() -> None:
+    session = called("m=audio 4000 RTP/AVP 0 8\r\na=rtpmap:8 telephone-event/8000\r\n")
+    _, audio = audio_of(session.offer(anew=True))
+    assert audio.formats.count("8") == 1
+    assert audio.rtp_maps[8].name == "telephone-event"
+    assert "PCMA" in [entry.name for entry in audio.rtp_maps.values()]
+
+
 def test_a_phone_that_uses_up_all_numbers_gets_an_offer_all_the_same() -> None:
     numbers = range(96, 128)
     every = " ".join(map(str, numbers))
