@@ -7,7 +7,7 @@ from contextlib import suppress
 import structlog
 
 from bridge.desk import commands
-from bridge.errors import BridgeError, CallFailedError, CapacityError, NotAllowedError
+from bridge.errors import BridgeError, CallFailedError, CapacityError, NegotiationError, NotAllowedError
 from bridge.ids import LegId
 from bridge.negotiation import PhoneSession
 from bridge.switchboard.diagnosis.equipment import Equipment
@@ -120,6 +120,8 @@ class Dialer:
         answer = await self._open_door().dial(leg.leg_id, route, offer)
         if answer:
             await self._take(leg, answer)
+        elif leg.session.audio is None:
+            raise NegotiationError("The answer has no session description.")
         leg.ringing = None
         if leg.closing:
             raise CallFailedError("hung up as soon as it was answered", 487)

@@ -56,6 +56,30 @@ async def test_a_phone_is_called_into_the_conversation() -> None:
         )
 
 
+async def test_a_phone_that_answers_and_describes_no_sound_is_let_go() -> None:
+    async with theatre() as stage:
+        id_ = await stage.answered_call()
+        stage.doors.dial_outcomes = [""]
+        await stage.board.participants.dial(ALICE, id_, BANK)
+        leg_id = await ringing(stage)
+        await stage.board.settled()
+        bank = await stage.participant(id_, "sme")
+        assert bank.state == "disconnected"
+        assert leg_id not in stage.plane.legs
+
+
+async def test_what_was_described_while_it_rang_is_the_answer() -> None:
+    """Reliably, with 183: the 200 then needs none (RFC 3262 section 5)."""
+    async with theatre() as stage:
+        id_ = await stage.answered_call()
+        await stage.board.participants.dial(ALICE, id_, BANK)
+        leg_id = await ringing(stage)
+        await stage.board.progressed(leg_id, 183, PHONE_OFFER)
+        stage.doors.ringing[leg_id].set_result("")
+        await eventually(stage, "answered")
+        assert stage.phone_leg(leg_id).audio is not None
+
+
 async def test_it_may_ring_for_long_without_a_sound() -> None:
     """Its gateway described its sound with 183, and sends none before somebody answers."""
     async with theatre() as stage:
