@@ -28,7 +28,8 @@ def restart(step: Step, command: commands.Restart) -> None:
         callback = step.interaction(interaction_id).live_callback
         if callback is not None and callback.leg_id is not None:
             reason = "the bridge restarted while it dialed"
-            fail_callback(step, commands.FailCallback(interaction_id, callback.leg_id, reason, 0))
+            # One more attempt than by rule, and not one for each restart: it may be this call that ends the bridge.
+            fail_callback(step, commands.FailCallback(interaction_id, callback.leg_id, reason, 0), spared=1)
         restart_dials(step, interaction_id, RESTART)
         for participant in step.interaction(interaction_id).participants:
             if participant.is_live:

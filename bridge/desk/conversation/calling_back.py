@@ -7,12 +7,13 @@ from bridge.desk.interaction.callback import Callback, CallbackState, CallbackTr
 from bridge.desk.interaction.interaction import Interaction
 from bridge.desk.interaction.offer import OfferTrigger
 from bridge.desk.interaction.participant import ParticipantState, ParticipantTrigger
+from bridge.desk.interaction.seat import Seat, SeatState, SeatTrigger
 from bridge.desk.settlement.callback import CallbackWish, begin_callback, move_callback, why_not_called
 from bridge.desk.settlement.queueing import queue_or_default
 from bridge.desk.settlement.settlement import end, settle
 from bridge.desk.step import Step
 from bridge.errors import NotAllowedError, NotFoundError
-from bridge.ids import LegId
+from bridge.ids import InteractionId, LegId
 
 NO_ANSWER = "nobody answered the callback"
 
@@ -63,13 +64,16 @@ def answer_callback(step: Step, command: commands.AnswerCallback, by: LegId | No
     settle(step, id_)
 
 
-def fail_callback(step: Step, command: commands.FailCallback) -> None:
-    """Nobody answered: another attempt by rule, or the end. Whoever waited for it is free again."""
+def fail_callback(step: Step, command: commands.FailCallback, *, spared: int = 0) -> None:
+    """Nobody answered: another attempt by rule, or the end. Whoever waited for it is free again.
+
+    `spared` are attempts that the customer had no chance to answer.
+    """
     id_ = command.interaction_id
     callback = _dialed(step.live_interaction(id_), command.leg_id)
     failure = failure_of(command.status)
     reason = command.reason or failure.text
-    if callback.attempts >= step.policy.callback_attempts or failure.hopeless:
+    if callback.attempts - spared >= step.policy.callback_attempts or failure.hopeless:
         move_callback(step, id_, CallbackTrigger.GIVE_UP, reason=reason, failure=failure.code)
         end(step, id_, SYSTEM, f"callback failed after {callback.attempts} attempts: {reason}")
         return
@@ -109,6 +113,12 @@ def _schedule(
     if command.number and command.number != callback.number:
         raise NotAllowedError(f"callback {callback.callback_id} goes to another number: cancel it first")
     id_ = interaction.interaction_id
+    seats = [seat for seat in interaction.seats if seat.is_customers]
+    if not_before > step.now:
+        if any(seat.state is SeatState.TAKEN for seat in seats):
+            raise NotAllowedError(f"callback {callback.callback_id} is being made right now")
+        for seat in seats:
+            _stop_ringing(step, id_, seat)
     step.record(
         events.CallbackMoved(
             step.now,
@@ -121,9 +131,17 @@ def _schedule(
             not_before,
         )
     )
-    for seat in interaction.seats:
-        if seat.is_customers and seat.waits:
+    for seat in seats:
+        if seat.waits:
             step.record(events.SeatRanked(step.now, id_, seat.seat_id, seat.head_start_s, not_before))
+
+
+def _stop_ringing(step: Step, interaction_id: InteractionId, seat: Seat) -> None:
+    """Whoever accepted now would call at once."""
+    offer = step.offer_for(seat.seat_id)
+    if offer is not None:
+        step.end_offer(offer, OfferTrigger.RESCIND, "the callback was put off")
+        step.move_seat(interaction_id, seat, SeatTrigger.RETURN, "the callback was put off")
 
 
 def _callback(interaction: Interaction) -> Callback:

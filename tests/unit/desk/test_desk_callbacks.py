@@ -239,3 +239,58 @@ def test_who_came_through_a_queue_that_is_removed_meanwhile_can_be_called_back()
     house.step(commands.RequestCallback(id_, ALICE))
     assert state(house, id_) is C.WAITING
     assert house.interaction(id_).queue_id == default_queue().queue_id
+
+
+def test_a_callback_that_is_put_off_while_it_rings_for_somebody_is_not_made_now() -> None:
+    house = House()
+    id_ = arranged(house)
+    house.ready(ALICE)
+    assert house.offer_to(ALICE) is not None
+    house.step(commands.RequestCallback(id_, "ivr", not_before=house.now + 5000))
+    assert house.offer_to(ALICE) is None
+    house.pass_time(4999)
+    assert house.offer_to(ALICE) is None
+    house.pass_time(1)
+    assert house.offer_to(ALICE) is not None
+
+
+def test_a_callback_that_somebody_has_accepted_is_not_put_off() -> None:
+    house = House()
+    id_ = arranged(house)
+    house.ready(ALICE)
+    house.accept(ALICE)
+    with pytest.raises(NotAllowedError, match="right now"):
+        house.step(commands.RequestCallback(id_, "ivr", not_before=house.now + 5000))
+
+
+def test_a_restart_in_the_last_attempt_leaves_one_more_and_no_third() -> None:
+    house = House(DeskPolicy(callback_attempts=1))
+    id_ = reached(house)
+    for left in (C.WAITING, C.FAILED):
+        house.step(commands.Restart(frozenset()))
+        assert state(house, id_) is left
+        house.step(commands.ReturnDesktop(ALICE))
+        house.pass_time(house.policy.callback_retry_s)
+        if left is C.WAITING:
+            house.accept(ALICE)
+            house.connect(id_, ALICE)
+
+
+def test_one_who_is_called_back_in_the_second_attempt_is_answered_once() -> None:
+    house = House(DeskPolicy(callback_retry_s=10.0))
+    id_ = reached(house)
+    house.step(commands.FailCallback(id_, dialed(house, id_), "busy", 486))
+    house.pass_time(10)
+    house.accept(ALICE)
+    house.connect(id_, ALICE)
+    house.step(commands.AnswerCallback(id_, dialed(house, id_)))
+    figures = house.desk.figures(default_queue().queue_id)
+    assert (figures.entered, figures.answered) == (1, 1)
+
+
+def test_who_comes_by_a_callback_at_the_door_has_entered() -> None:
+    overflow = Overflow(OverflowTo.CALLBACK, depth=1)
+    house = House(DeskPolicy(queues=(Queue(QueueId("default"), "Line", overflow=overflow),)))
+    house.call()
+    assert state(house, house.call()) is C.WAITING
+    assert house.desk.figures(QueueId("default")).entered == 2
