@@ -28,7 +28,9 @@ def add_to_figures(state: DeskState, queue_id: "QueueId | None", **more: float) 
 
 def count_seat_opened(state: DeskState, event: events.SeatOpened) -> None:
     interaction = state.interactions[event.interaction_id]
-    if interaction.live_callback is None:  # who is called back has entered before
+    if (
+        interaction.live_callback is None or event.overflowed
+    ):  # who is called back has entered before, or comes by it
         add_to_figures(state, event.queue_id, entered=1)
     if event.overflowed and event.asked_queue_id != event.queue_id:
         add_to_figures(state, event.asked_queue_id, overflowed=1)
@@ -38,6 +40,9 @@ def count_seat_moved(state: DeskState, seat: Seat, event: events.SeatMoved) -> N
     """`seat` is as it was before."""
     if seat.queue_id is None or not seat.is_live:
         return
+    callback = state.interactions[event.interaction_id].live_callback
+    if event.state is SeatState.FILLED and callback is not None and callback.attempts and seat.is_customers:
+        return  # one more attempt is the same wait
     if event.state is SeatState.FILLED:
         queue = state.queues.get(seat.queue_id)
         target_s = queue.answer_target_s if queue is not None else 0.0

@@ -61,11 +61,18 @@ def was_served(step: Step, queue: Queue, since: float) -> bool:
 
 
 def overflow_for(step: Step, queue: Queue, customer: Interaction | None) -> Overflow | None:
-    """The way out of a line. A `customer` who cannot be called back is never hung up on for a callback.
+    """The way out of a line, if it leads anywhere: its queue may have been removed. A `customer` who cannot be called
+    back is never hung up on for a callback.
 
     None stands for an escalation, whose customer is in a conversation and does not wait.
     """
     overflow = queue.overflow
+    if (
+        overflow is not None
+        and overflow.to is OverflowTo.QUEUE
+        and overflow.queue_id not in step.state.queues
+    ):
+        return None
     if overflow is None or overflow.to is not OverflowTo.CALLBACK or customer is None:
         return overflow
     return None if why_not_called(step.policy, customer.caller) else overflow

@@ -56,7 +56,8 @@ def end(step: Step, interaction_id: InteractionId, by: str, reason: str) -> None
         move_transfer(step, interaction_id, TransferTrigger.RETURN, by, reason)
     overtake_flows(step, interaction_id, by, reason)
     for seat in step.interaction(interaction_id).seats:
-        step.close_seat(interaction_id, seat, OfferTrigger.CANCEL, reason, abandoned=seat.waits)
+        gave_up = seat.waits or seat.is_customers  # also while somebody who accepted connects
+        step.close_seat(interaction_id, seat, OfferTrigger.CANCEL, reason, abandoned=gave_up)
     for participant in step.interaction(interaction_id).participants:
         if participant.is_live:
             step.part(interaction_id, participant, by, reason)

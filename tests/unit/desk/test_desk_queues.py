@@ -515,3 +515,26 @@ def test_a_wait_that_binary_numbers_cannot_hold_ends_at_its_deadline() -> None:
     id_ = house.call()
     house.pass_time(21)
     assert house.interaction(id_).state is InteractionState.ENDED
+
+
+def test_a_queue_that_is_removed_is_no_way_out_any_more() -> None:
+    overflow = Overflow(OverflowTo.QUEUE, wait_s=10.0, depth=1, queue_id=DESKS)
+    house = queue_house(Queue(VOICE, "Voice", timeout_s=60.0, overflow=overflow))
+    first, second = house.call(), house.call()
+    house.step(commands.QueueInteraction(first, VOICE, "ivr"))
+    house.step(commands.RemoveQueue(DESKS, "admin"))
+    house.step(commands.QueueInteraction(second, VOICE, "ivr"))
+    house.pass_time(59)
+    assert {house.interaction(id_).queue_id for id_ in (first, second)} == {VOICE}
+    house.pass_time(1)
+    assert {house.interaction(id_).queue_id for id_ in (first, second)} == {default_queue().queue_id}
+
+
+def test_who_hangs_up_while_the_agent_connects_has_given_up() -> None:
+    house = queue_house()
+    house.ready(ALICE)
+    id_ = house.call()
+    house.accept(ALICE)
+    house.step(commands.DisconnectParticipant(id_, house.customer(id_).participant_id, "customer", "hung up"))
+    figures = house.desk.figures(default_queue().queue_id)
+    assert (figures.entered, figures.answered, figures.abandoned) == (1, 0, 1)
