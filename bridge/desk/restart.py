@@ -11,6 +11,7 @@ from bridge.desk.interaction.offer import OfferTrigger
 from bridge.desk.interaction.participant import Participant, ParticipantTrigger
 from bridge.desk.interaction.seat import SeatTrigger
 from bridge.desk.settlement.settlement import settle
+from bridge.desk.state.deadline import limits_of
 from bridge.desk.step import Step
 from bridge.desk.work.presence import keep_to_roles
 from bridge.ids import InteractionId, LegId
@@ -24,6 +25,7 @@ def restart(step: Step, command: commands.Restart) -> None:
     step.wake_at(step.now)  # limits that were met meanwhile, queues that are no more
     _expire_offers(step)
     _lose_desktops(step)
+    _look_at_limits(step)
     for interaction_id in tuple(step.state.live):
         callback = step.interaction(interaction_id).live_callback
         if callback is not None and callback.leg_id is not None:
@@ -36,6 +38,14 @@ def restart(step: Step, command: commands.Restart) -> None:
                 _restart_participant(step, interaction_id, participant, command.legs)
         settle(step, interaction_id)
     resume_flows(step)
+
+
+def _look_at_limits(step: Step) -> None:
+    """The configuration may have given the queues other ones than those that were noted when somebody came."""
+    lines = step.state.lines
+    for place in (place for queue_id in lines.waiting_queues() for place in lines.waiting(queue_id)):
+        for at in limits_of(step.state, step.interaction(place.interaction_id).seat(place.seat_id)):
+            step.wake_at(at)
 
 
 def _expire_offers(step: Step) -> None:

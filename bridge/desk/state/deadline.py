@@ -97,7 +97,7 @@ def _seat_moved(event: events.SeatMoved, policy: DeskPolicy, state: DeskState) -
         yield event.at  # a limit may have been met while it rang
         for seat in state.interactions[event.interaction_id].seats:
             if seat.seat_id == event.seat_id:  # gone already, if the same step gave it up
-                yield from _limits(state, seat)
+                yield from limits_of(state, seat)
         if event.declined_by is not None:
             yield event.at + policy.decline_rest_s  # then the seat may ring there again
 
@@ -135,10 +135,10 @@ def _queue_declared(event: events.QueueDeclared, _policy: DeskPolicy, state: Des
     """Its new limits are those of everybody who waits there, met already or to be met."""
     yield event.at
     for place in state.lines.waiting(event.queue_id):
-        yield from _limits(state, state.interactions[place.interaction_id].seat(place.seat_id))
+        yield from limits_of(state, state.interactions[place.interaction_id].seat(place.seat_id))
 
 
-def _limits(state: DeskState, seat: Seat) -> Iterator[float]:
+def limits_of(state: DeskState, seat: Seat) -> Iterator[float]:
     """Of a seat that waits: its queue may have got others since it came there."""
     queue = state.queues.get(seat.queue_id) if seat.queue_id is not None else None
     if queue is None:

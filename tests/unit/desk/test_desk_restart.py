@@ -1,9 +1,11 @@
 """A desk that starts anew: what a snapshot keeps, what a restart ends, and what it leaves alone."""
 
+from msgspec.structs import replace
+
 from bridge.desk.centre.account import Directory
 from bridge.desk.centre.expert import Presence
 from bridge.desk.centre.policy import DeskPolicy
-from bridge.desk.centre.queue import Queue
+from bridge.desk.centre.queue import Queue, default_queue
 from bridge.desk.centre.role import MediaType, ParticipantRole
 from bridge.desk.commands import RESTART, Restart, ReturnDesktop, SeekFromQueue
 from bridge.desk.desk import Desk
@@ -131,3 +133,15 @@ def test_an_expert_who_was_coming_out_of_a_queue_that_is_gone_now_is_followed_by
     assert again.interaction(id_).seats == ()
     assert again.interaction(id_).participant_of(EVE) is None
     assert again.participant(id_, ALICE).state is ParticipantState.IN_SESSION
+
+
+def test_who_waits_over_a_restart_that_brings_a_limit_is_sent_on_when_it_is_met() -> None:
+    house = House()
+    id_ = house.call()
+    again = House(DeskPolicy(queues=(replace(default_queue(), timeout_s=60.0),)))
+    again.desk.restore(house.desk.snapshot())
+    again.step(Restart(legs_of(house, id_)["customer"]))
+    again.pass_time(59)
+    assert again.interaction(id_).ended_at is None
+    again.pass_time(1)
+    assert again.interaction(id_).ended_at == again.now

@@ -432,7 +432,8 @@ class Walk:
             assert customer.state is ParticipantState.ALERTING
         else:
             assert customer.state is ParticipantState.QUEUED
-            assert callback.attempts < self.policy.callback_attempts
+            spared = callback.failure == "not_made"  # a restart leaves one more
+            assert callback.attempts < self.policy.callback_attempts + spared
 
     def _check_seat(self, interaction: Interaction, seat: Seat) -> None:
         if seat.escalation or seat.user_id is not None:
