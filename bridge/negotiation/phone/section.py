@@ -89,9 +89,12 @@ def find_sections(
 
 
 def explain_reach(remote: SessionDescription, kind: str, reach: Reach) -> str:
-    """Why no packet would come to the phone if its only addresses for this medium are out of reach, else ""."""
-    live = [media for media in remote.media if media.kind == kind and media.port]
-    addresses = [address for media in live if _is_usable(address := _address_of(remote, media))]
+    """Why no packet would come to the phone if its only addresses for this medium are none or out of reach, else ""."""
+    live = [_address_of(remote, media) for media in remote.media if media.kind == kind and media.port]
+    addresses = [address for address in live if _is_usable(address)]
+    if live and not addresses:
+        place = live[0][:64] or "no address"
+        return f"the phone takes {kind} at {place}, and the bridge needs the IP address of one host"
     if not addresses or not all(_is_foreign(address, reach) for address in addresses):
         return ""
     theirs = _FAMILIES[reach_of(addresses[0])]

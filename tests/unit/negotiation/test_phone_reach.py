@@ -94,3 +94,17 @@ def test_an_answer_out_of_reach_is_none() -> None:
     session.offer()
     with pytest.raises(NegotiationError, match="no IPv6 address"):
         session.receive_answer(description(IPV6, audio()))
+
+
+@pytest.mark.parametrize("nowhere", ["phone.example", "224.0.0.1/127", "fe80::1%eth0"])
+def test_what_is_no_address_of_one_host_is_named_as_the_reason(nowhere: str) -> None:
+    text = f"v=0\r\no=- 1 1 IN IP4 192.0.2.20\r\ns=-\r\nc=IN IP4 {nowhere}\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n"
+    with pytest.raises(NegotiationError, match=nowhere.partition("/")[0]):
+        PhoneSession(1).receive_offer(text)
+
+
+def test_an_offer_without_any_address_says_so() -> None:
+    with pytest.raises(NegotiationError, match="no address"):
+        PhoneSession(1).receive_offer(
+            "v=0\r\no=- 1 1 IN IP4 192.0.2.20\r\ns=-\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n"
+        )
