@@ -23,6 +23,7 @@ ADDRESSES_KEPT = 1024
 Reach = Literal["IP4", "IP6"] | None
 """The IP version of the bridge's own media address; None takes either."""
 
+_SLIDES = "slides"  # of a=content, RFC 4796 section 5
 _FAMILIES = {"IP4": "IPv4", "IP6": "IPv6"}
 
 
@@ -81,8 +82,14 @@ def read_section(
 def find_sections(
     remote: SessionDescription, kind: str, policy: SrtpPolicy, first: int | None, reach: Reach = None
 ) -> tuple[PhoneSection, ...]:
-    """All usable sections of a kind, the one at `first` before the others, encrypted ones before plain ones."""
-    order = sorted(range(len(remote.media)), key=lambda index: not is_secure(remote.media[index], policy))
+    """All usable sections of a kind, the one at `first` before the others, encrypted ones before plain ones, and
+    somebody's slides last."""
+
+    def rank(index: int) -> tuple[bool, bool]:
+        section = remote.media[index]
+        return _SLIDES in (section.attributes.value("content") or ""), not is_secure(section, policy)
+
+    order = sorted(range(len(remote.media)), key=rank)
     chosen = order if first is None else (first, *(index for index in order if index != first))
     found = (read_section(remote, index, kind, policy, reach) for index in chosen if index in order)
     return tuple(section for section in found if section is not None)

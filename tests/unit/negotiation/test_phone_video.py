@@ -175,6 +175,22 @@ def test_a_second_video_section_is_refused() -> None:
     assert [section.port for section in parse_session_description(made.answer()).media] == [10_000, 10_002, 0]
 
 
+@pytest.mark.parametrize(
+    ("contents", "ports"),
+    [
+        (("main", "slides"), [10_000, 10_002, 0]),
+        (("slides", "main"), [10_000, 0, 10_002]),
+        (("slides", "slides"), [10_000, 10_002, 0]),
+    ],
+)
+def test_of_two_video_sections_the_face_is_shown_before_the_slides(
+    contents: tuple[str, str], ports: list[int]
+) -> None:
+    made = session()
+    made.receive_offer(offer(AUDIO, *(f"{VP8}a=content:{content}\r\n" for content in contents)))
+    assert [section.port for section in parse_session_description(made.answer()).media] == ports
+
+
 def test_without_a_free_port_the_call_is_by_voice_and_says_why() -> None:
     made = PhoneSession(7)
     made.receive_offer(offer(AUDIO, VP8))
