@@ -1,6 +1,7 @@
 """One flow's file: read, checked, and made a value of the desk."""
 
 import difflib
+import math
 import re
 import tomllib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -186,7 +187,7 @@ def _text(value: Any) -> str:
 
 
 def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise WrongValueError("a number of seconds is wanted")
     return float(value)
 

@@ -5,6 +5,7 @@ from bridge.desk.centre.flow import FlowKind, Outcome
 from bridge.desk.centre.queue import Queue
 from bridge.desk.centre.role import ParticipantRole
 from bridge.desk.commands import SYSTEM
+from bridge.desk.flow.check import SECONDS_MIN
 from bridge.desk.flow.prompt import start_prompt
 from bridge.desk.flow.scene import Came, Entered, Scene, is_met, one_of
 from bridge.desk.interaction.interaction import Interaction
@@ -70,7 +71,9 @@ def seat_moved(scene: Scene, event: events.SeatMoved) -> Came | None:
     if event.state is not SeatState.CLOSED:
         return None
     if event.expired:
-        return Came(Outcome.TIMEOUT, event.reason)
+        # Where nobody can stay it is over at once: no time has passed, as loops of flows count on after a timeout.
+        waited = scene.step.now - scene.run.entered_at >= SECONDS_MIN
+        return Came(Outcome.TIMEOUT if waited else Outcome.FAILURE, event.reason)
     if scene.run.flow.kind is FlowKind.INBOUND and is_met(scene.interaction):
         return Came(Outcome.SUCCESS, event.reason)
     by = _taken_back_by(scene.interaction, event)

@@ -9,6 +9,7 @@ from typing import ClassVar
 import structlog
 
 from bridge.desk import commands, events
+from bridge.desk.conversation.participation import RANG_OUT
 from bridge.desk.events import DeskEvent
 from bridge.desk.interaction.interaction import Interaction
 from bridge.desk.interaction.participant import ParticipantState
@@ -70,6 +71,8 @@ class DialOuts:
         elif isinstance(event, events.ParticipantMoved) and event.state is ParticipantState.IN_SESSION:
             self._tell(event.participant_id, 200)
         elif isinstance(event, events.ParticipantMoved) and event.state is ParticipantState.DISCONNECTED:
+            if event.reason == RANG_OUT:
+                self._tell(event.participant_id, 408)
             if self._due.pop(event.participant_id, None) is not None:
                 self._tell(event.participant_id, 487)
             call = self._calls.get(event.participant_id)

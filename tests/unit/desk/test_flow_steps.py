@@ -5,13 +5,23 @@ from collections.abc import Callable
 import pytest
 
 from bridge.desk import commands, events
-from bridge.desk.centre.flow import STEP_RULES, FlowKind, FlowResult, FlowStep, FlowTrigger, Outcome, StepKind
+from bridge.desk.centre.flow import (
+    END,
+    STEP_RULES,
+    FlowKind,
+    FlowResult,
+    FlowStep,
+    FlowTrigger,
+    Outcome,
+    StepKind,
+)
 from bridge.desk.centre.policy import DeskPolicy
+from bridge.desk.centre.queue import Overflow, OverflowTo, Queue
 from bridge.desk.centre.role import MediaType, ParticipantRole
 from bridge.desk.flow.action import DUE, ENTER
 from bridge.desk.interaction.participant import ParticipantConflictError, ParticipantState
 from bridge.errors import BridgeError, ConflictError, NotAllowedError, NotFoundError
-from bridge.ids import FlowId, InteractionId
+from bridge.ids import FlowId, InteractionId, QueueId
 from tests.unit.desk.flow_house import QUEUES, SALES, VIDEO_SME, VOICE_SME, FlowHouse, flow, step
 from tests.unit.desk.house import ALICE, BOB, EVE
 
@@ -776,3 +786,23 @@ def test_what_an_inbound_flow_does_after_the_answer_goes_on() -> None:
     house.step(commands.HoldParticipant(id_, customer, ALICE))
     house.step(commands.ResumeParticipant(id_, customer, ALICE))
     assert house.at(id_) == "say"
+
+
+def test_a_line_in_which_nobody_can_stay_for_a_moment_is_no_wait() -> None:
+    """A timeout leads back to the same queue as often as one likes: then it must have taken time."""
+    house = FlowHouse(
+        flow(
+            FlowStep("q", K.QUEUE, {S: END, F: END, T: "q"}, queue=SALES, timeout_s=30.0),
+            kind=FlowKind.INBOUND,
+        )
+    )
+    empty = Queue(QueueId("empty"), "Empty", join_empty=False, leave_when_empty=True)
+    overflow = Overflow(OverflowTo.QUEUE, depth=1, queue_id=empty.queue_id)
+    house.step(commands.DeclareQueue(empty, "admin"))
+    house.step(commands.DeclareQueue(Queue(SALES, "Sales", overflow=overflow), "admin"))
+    house.call()
+    id_ = house.call()
+    house.step(commands.ExpireDeadlines())
+    ends = [event for event in house.journal if isinstance(event, events.FlowEnded)]
+    assert [(event.interaction_id, event.outcome) for event in ends] == [(id_, F)]
+    assert house.interaction(id_).ended_at is None

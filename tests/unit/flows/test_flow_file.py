@@ -122,6 +122,7 @@ success = "end"
     [
         (HEAD.replace('"a"', '"w"') + WAIT + "x = 1\n", "test.toml:8: step 'w': wait has no key 'x'"),
         (HEAD.replace('"a"', '"w"') + WAIT.replace("5", '"5"'), "test.toml:6: step 'w': a number of seconds"),
+        (HEAD.replace('"a"', '"w"') + WAIT.replace("5", "nan"), "test.toml:6: step 'w': a number of seconds"),
         (HEAD.replace('"a"', '"w"') + WAIT.replace("5", "true"), "test.toml:6: step 'w': a number of seconds"),
         (HEAD.replace('"a"', '"w"') + WAIT.replace("seconds = 5\n", ""), "test.toml:4: step 'w': wait needs 'seconds'"),
         (HEAD.replace('"a"', '"w"') + WAIT.replace('"end"', "7"), "test.toml:7: step 'w': a text is wanted"),

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from bridge.desk.centre.policy import DeskPolicy
 from bridge.errors import CallFailedError, ConflictError, ForbiddenError, NotFoundError
 from bridge.ids import InteractionId, LegId
 from bridge.switchboard.conversation.participants import DialOut
@@ -13,6 +14,7 @@ from tests.unit.switchboard.theatre import ALICE, PHONE_OFFER, Theatre, theatre
 
 EXPERT = DialOut("+491", name="Expert")
 TARGET = "+492"
+DIAL_S = DeskPolicy().dial_s
 
 
 class Phone:
@@ -71,6 +73,17 @@ async def test_a_refusal_leaves_all_as_it_was_and_is_told() -> None:
         assert await stage.board.refer(leg_id, TARGET, Phone(stage)) == 486
         now = await states(stage, id_)
         assert (now[EXPERT.address], now[TARGET]) == ("in-session", "disconnected")
+
+
+async def test_that_nobody_answered_is_told_as_that() -> None:
+    async with theatre() as stage:
+        id_, leg_id = await expert_on_a_phone(stage)
+        async with asyncio.TaskGroup() as tasks:
+            referred = tasks.create_task(stage.board.refer(leg_id, TARGET, Phone(stage)))
+            await eventually(stage, "it rings")
+            await stage.pass_time(DIAL_S)
+        assert referred.result() == 408
+        assert (await states(stage, id_))[EXPERT.address] == "in-session"
 
 
 async def test_a_phone_that_hangs_up_at_once_still_hands_over() -> None:
