@@ -6,7 +6,7 @@ from bridge.desk.conversation.calling_back import answer_callback
 from bridge.desk.conversation.dialing_out import answer_dial
 from bridge.desk.conversation.equipment import keep_capabilities
 from bridge.desk.interaction.attributes import merged_attributes
-from bridge.desk.interaction.call_failure import failure_of
+from bridge.desk.interaction.call_failure import RANG_OUT
 from bridge.desk.interaction.participant import Participant, ParticipantState, ParticipantTrigger
 from bridge.desk.settlement.handover import is_held_for_transfer
 from bridge.desk.settlement.queueing import rank_again
@@ -16,7 +16,6 @@ from bridge.desk.work.seating import miss
 from bridge.errors import NotAllowedError
 from bridge.ids import InteractionId, ParticipantId
 
-RANG_OUT = f"{failure_of(408).code}: {failure_of(408).text}"
 MEDIA_MISSING = "no media connection in time"
 
 

@@ -66,6 +66,7 @@ FAILURES: Mapping[int, CallFailure] = {
     607: CallFailure("unwanted", "the called party wants no calls from us", hopeless=True),
     608: CallFailure("rejected", "the call was taken for an unwanted one"),
 }
+RANG_OUT = f"{_NOBODY.code}: {_NOBODY.text}"  # why one is out whose phone rang for too long
 _OTHERS: Mapping[int, CallFailure] = {3: _NO_WAY, 4: _REFUSED, 5: _BROKEN, 6: _DECLINED}
 
 

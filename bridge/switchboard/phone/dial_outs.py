@@ -9,8 +9,8 @@ from typing import ClassVar
 import structlog
 
 from bridge.desk import commands, events
-from bridge.desk.conversation.participation import RANG_OUT
 from bridge.desk.events import DeskEvent
+from bridge.desk.interaction.call_failure import RANG_OUT
 from bridge.desk.interaction.interaction import Interaction
 from bridge.desk.interaction.participant import ParticipantState
 from bridge.errors import BridgeError, CallFailedError
