@@ -58,7 +58,7 @@ def accept_offer(step: Step, command: commands.AcceptOffer) -> None:
                 step.now,
                 id_,
                 participant_id,
-                seat.role,
+                _role_for(expert, seat.role),  # the seat may have come here from a queue of agents
                 seat.type,
                 command.user_id,
                 expert.name,

@@ -538,3 +538,13 @@ def test_who_hangs_up_while_the_agent_connects_has_given_up() -> None:
     house.step(commands.DisconnectParticipant(id_, house.customer(id_).participant_id, "customer", "hung up"))
     figures = house.desk.figures(default_queue().queue_id)
     assert (figures.entered, figures.answered, figures.abandoned) == (1, 0, 1)
+
+
+def test_an_expert_who_takes_a_caller_from_another_line_is_one() -> None:
+    house = queue_house()
+    id_ = house.call()
+    house.step(commands.QueueInteraction(id_, VOICE, "ivr"))
+    house.ready_expert(EVE)
+    house.accept(EVE)
+    house.connect(id_, EVE)
+    assert house.participant(id_, EVE).role is SME
