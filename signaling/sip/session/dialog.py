@@ -10,7 +10,7 @@ from signaling.sip.wire.flow import (
     Lookup,
     default_port,
     flow_to,
-    is_inner,
+    is_elsewhere,
     is_numeric,
     transport_of,
 )
@@ -152,14 +152,14 @@ def established_dialog(request: Request, response: Response, essentials: Essenti
         flow=flow,
         local_cseq=essentials.cseq_number,
         remote_cseq=-1,
-        behind_nat=_is_elsewhere(_contact_host(response), flow),
+        behind_nat=is_elsewhere(_contact_host(response), flow),
         allowed=_allowed(response),
     )
 
 
 def _is_behind_nat(request: Request, essentials: Essentials, flow: Flow) -> bool:
     host = _contact_host(request)
-    if _is_elsewhere(host, flow):
+    if is_elsewhere(host, flow):
         return True
     if len(request.every("Via")) != 1:
         return False
@@ -169,11 +169,6 @@ def _is_behind_nat(request: Request, essentials: Essentials, flow: Flow) -> bool
     # Who calls itself by a name may have a Contact that leads there, when the connection it came by is gone. Over
     # UDP where it came from is where it listens, and its name may be known to its own network only.
     return is_numeric(host) and host != flow.host
-
-
-def _is_elsewhere(host: str, flow: Flow) -> bool:
-    """An address of a private network, said by who is not in ours: nothing that we send there arrives."""
-    return is_inner(host) and not is_inner(flow.host)
 
 
 def _is_private_name(host: str) -> bool:

@@ -72,21 +72,27 @@ def _is_numeric(host: str) -> bool:
 
 
 # RFC 1918, RFC 6598, RFC 4193, and those of one machine or link: behind a NAT they are somebody else's.
-_INNER = [
-    *map(
-        ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
-    ),
-    *map(ipaddress.ip_network, ("127.0.0.0/8", "::1/128", "169.254.0.0/16", "fe80::/10")),
-]
+_INNER = tuple(
+    ipaddress.ip_network(text)
+    for text in (
+        *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"),
+        *("127.0.0.0/8", "::1/128", "169.254.0.0/16", "fe80::/10"),
+    )
+)
 
 
-def is_inner(host: str) -> bool:
+def is_elsewhere(host: str, flow: Flow) -> bool:
+    """An address of a private network, said by who is not in ours: nothing that we send there arrives."""
+    return _is_inner(host) and not _is_inner(flow.host)
+
+
+def _is_inner(host: str) -> bool:
     """An address that means something within its own network only."""
-    return is_numeric(host) and _is_inner(host)
+    return is_numeric(host) and _is_in_inner_network(host)
 
 
 @lru_cache(1024)
-def _is_inner(host: str) -> bool:
+def _is_in_inner_network(host: str) -> bool:
     address = ipaddress.ip_address(host)
     return any(address in network for network in _INNER)
 

@@ -5,7 +5,7 @@ import re
 import msgspec
 
 from bridge.errors import ParseError
-from signaling.sip.wire.flow import UDP, Flow, default_port, is_inner
+from signaling.sip.wire.flow import UDP, Flow, default_port, is_elsewhere
 from signaling.sip.wire.uri import (
     HOST,
     LWS,
@@ -75,8 +75,7 @@ def annotate_via(via: Via, flow: Flow) -> str | None:
 def response_flow(via: Via, flow: Flow) -> Flow:
     """Where responses go. `maddr` is not followed: there is no multicast here."""
     # Who is behind NAT and does not ask for it (RFC 3581) is not reached at the port it thinks it has either.
-    is_behind_nat = is_inner(via.host) and not is_inner(flow.host)
-    if flow.transport == UDP and (is_behind_nat or via.parameter("rport") is not None):
+    if flow.transport == UDP and (is_elsewhere(via.host, flow) or via.parameter("rport") is not None):
         return flow
     # Over TCP the connection is taken; the port is the fallback if it breaks (section 18.2.2). The port it came
     # from is none, whatever rport asks for: nobody listens there.

@@ -9,6 +9,7 @@ from signaling.sip.session.invite_session import CallState, InviteSession
 from signaling.sip.session.registry import CallRegistry
 from signaling.sip.transaction.outcome import RequestArrived
 from signaling.sip.transaction.transaction_layer import TransactionLayer
+from signaling.sip.wire.body import media_type
 from signaling.sip.wire.message import Headers, Request
 from signaling.sip.wire.response import make_response
 
@@ -65,7 +66,7 @@ class Information:
             return 481, ()
         if request.first("Info-Package"):
             return 469, (RECEIVES_NONE,)
-        kind = request.first("Content-Type").partition(";")[0].strip().lower()
+        kind = media_type(request.first("Content-Type"))
         try:
             if not request.body:
                 return 200, ()
