@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from bridge.errors import ConflictError, NotAllowedError
+from bridge.errors import NotAllowedError
 from signaling.sip.agent.inspection.inspection import ALLOW, SUPPORTED, read_sdp
 from signaling.sip.agent.invite.reinvitation import DIALOG_GONE
 from signaling.sip.agent.request.requester import Reply, Requester
@@ -11,7 +11,6 @@ from signaling.sip.session.dialog import Dialog
 from signaling.sip.session.event import CallReoffered, ReofferAnswered, ReofferRefused
 from signaling.sip.session.invite_session import (
     CallState,
-    ExchangeEvent,
     ExchangeState,
     InviteSession,
     wanted_s,
@@ -115,11 +114,7 @@ class Updates:
 
     def send(self, session: InviteSession, sdp: str, now: float) -> None:
         """Offers anew. Raises ConflictError while another offer is on its way (section 5.1)."""
-        dialog = session.dialog
-        if dialog is None or session.state is not CallState.CONFIRMED:
-            raise NotAllowedError(f"a call that is {session.state.name.lower()} cannot be changed")
-        if not session.may(ExchangeEvent.OFFER):
-            raise ConflictError("another offer is on its way in this call")
+        dialog = session.dialog_for_offer()
         session.updating = True
         headers = (*self._headers(dialog), *session.expiry.request_headers(), ("Content-Type", SDP_TYPE))
         listener = partial(self._receive_reply, session)

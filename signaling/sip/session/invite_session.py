@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from bridge.errors import NotAllowedError
+from bridge.errors import ConflictError, NotAllowedError
 from bridge.ids import NO_TRUNK, TrunkId
 from signaling.sip.session.event import CallKey
 from signaling.sip.session.session_timer import SessionTimer
@@ -256,6 +256,17 @@ class InviteSession:
                 f"offer/answer is {self.exchange.name.lower()}: no {event.name.lower()} now"
             )
         self.exchange = state
+
+    def dialog_for_offer(self) -> "Dialog":
+        """Where an offer of ours within the call goes now.
+
+        Raises ConflictError while another offer is on its way, NotAllowedError if the call is not up.
+        """
+        if self.dialog is None or self.state is not CallState.CONFIRMED:
+            raise NotAllowedError(f"a call that is {self.state.name.lower()} cannot be changed")
+        if not self.may(ExchangeEvent.OFFER):
+            raise ConflictError("another offer is on its way in this call")
+        return self.dialog
 
     def dialog_with(self, remote_tag: str) -> "Dialog | None":
         """The dialog with one phone: the only one, or an early one of several."""

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from bridge.errors import ConflictError, NotAllowedError
 from signaling.sip.agent.invite.inviter import Inviter, sdp_of
 from signaling.sip.agent.request.requester import Reply, Requester
 from signaling.sip.session.event import ReofferAnswered, ReofferRefused
@@ -56,11 +55,7 @@ class Reinvitations:
 
     def send(self, session: InviteSession, sdp: str, now: float) -> None:
         """Raises ConflictError while another offer is on its way, NotAllowedError if the call is not up."""
-        dialog = session.dialog
-        if dialog is None or session.state is not CallState.CONFIRMED:
-            raise NotAllowedError(f"a call that is {session.state.name.lower()} cannot be changed")
-        if not session.may(ExchangeEvent.OFFER):
-            raise ConflictError("another offer is on its way in this call")
+        dialog = session.dialog_for_offer()
         session.step_exchange(ExchangeEvent.OFFER)
         headers = self._inviter.headers(dialog.next_hop().transport, dialog.remote_target, sdp)
         headers = (*headers, *session.expiry.request_headers())
